@@ -1,0 +1,15 @@
+# Source this file: `source env.sh`. It activates .venv and tells the bare `dagster` command where the graph is.
+_here="$(cd "$(dirname "${BASH_SOURCE[0]:-${(%):-%x}}")" && pwd)"
+if [ -f "$_here/.venv/bin/activate" ]; then
+  # shellcheck disable=SC1091
+  . "$_here/.venv/bin/activate"
+elif [ -z "${VIRTUAL_ENV:-}" ]; then
+  echo "env.sh: no .venv here yet; run 'make setup' first" >&2
+fi
+# `dagster asset materialize` reads no pyproject.toml, so it is told by these variables.
+export DAGSTER_MODULE_NAME=pipelines.command_line
+export DAGSTER_WORKING_DIRECTORY="$_here"
+export DAGSTER_HOME="${DAGSTER_HOME:-$_here/.dagster}"
+export GR00T_LAKE="${GR00T_LAKE:-$_here/lake}"
+mkdir -p "$DAGSTER_HOME"
+unset _here

@@ -1,0 +1,1 @@
+"""What happens to episodes: read, align, check, index, measure, mix, batch."""

@@ -1,0 +1,49 @@
+"""Figures about data, as PNG bytes at most 350 px wide. matplotlib is imported when one is drawn."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+WIDTH_PX = 350
+_DPI = 100
+
+
+def canvas(height_px: int = 220, rows: int = 1) -> tuple[Any, Any]:
+    """A matplotlib figure ``WIDTH_PX`` wide with ``rows`` axes, drawn without a display."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_PX / _DPI, height_px / _DPI), dpi=_DPI, layout="constrained")
+    axes = figure.subplots(rows, 1, squeeze=False)[:, 0]
+    for axis in axes:
+        axis.tick_params(labelsize=6)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def png(figure: Any) -> bytes:
+    """The figure as PNG, without the library's version in its metadata: equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def episode_durations(seconds: Sequence[float]) -> bytes:
+    """Histogram of episode durations in seconds."""
+    figure, (axis,) = canvas(180)
+    axis.hist(seconds, bins=min(20, max(len(set(seconds)), 1)), color="#4c78a8")
+    axis.set_xlabel("episode duration, s", fontsize=7)
+    axis.set_ylabel("episodes", fontsize=7)
+    return png(figure)
+
+
+def action_histograms(actions: Mapping[str, np.ndarray]) -> bytes:
+    """One histogram a part over all its dimensions: part name -> float [T, D] in the part's unit."""
+    figure, axes = canvas(110 * len(actions), rows=len(actions))
+    for axis, (name, values) in zip(axes, actions.items(), strict=True):
+        for dimension in values.T:
+            axis.hist(dimension, bins=40, histtype="step", linewidth=0.7)
+        axis.set_title(name, fontsize=7, loc="left", pad=2)
+        axis.set_yscale("log")
+    return png(figure)

@@ -1,0 +1,71 @@
+"""Finding: one check's result on one episode. Verdict: what the findings of an episode add up to."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check saw.
+
+    Attributes:
+        code: stable name of the check, a key of ``codes.CHECKS``.
+        severity: ``error`` rejects the episode, ``warning`` may cost training quality, ``info`` is worth knowing.
+        message: file, episode, frame, what was found, what was expected, and what to do.
+        frames: first and last frame it concerns (both included), or None when it is not about frames.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    frames: tuple[int, int] | None = None
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """The inverse of ``dataclasses.asdict`` after JSON."""
+        frames = value["frames"]
+        return cls(value["code"], value["severity"], value["message"], tuple(frames) if frames else None)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an episode may be used, which frames of it, and why.
+
+    Attributes:
+        episode_index: the episode's number in its store.
+        accepted: False as soon as one finding is an error.
+        length: frames in the episode (rows that could be read, else the length the metadata declares).
+        keep: half-open frame ranges that may be sampled; empty when rejected.
+        instruction: what the robot was asked to do.
+        findings: in the order of the checks.
+    """
+
+    episode_index: int
+    accepted: bool
+    length: int
+    keep: tuple[tuple[int, int], ...]
+    instruction: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the findings, each once, sorted."""
+        return tuple(sorted({finding.code for finding in self.findings}))
+
+    @property
+    def kept_frames(self) -> int:
+        """Number of frames that may be sampled."""
+        return sum(end - start for start, end in self.keep)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        """The inverse of ``to_dict`` after JSON."""
+        findings = tuple(Finding.from_dict(finding) for finding in value["findings"])
+        keep = tuple((start, end) for start, end in value["keep"])
+        return cls(**{**value, "keep": keep, "findings": findings})

@@ -1,0 +1,145 @@
+"""The index: verdicts over the episodes of a store. The data is never rewritten; the index says what of it may be used.
+
+An index is one JSON file named by what it depends on, ``<store digest 16>-<rules digest 8>.json``: the same store under
+the same rules is checked once. Changed data, another embodiment or other rules give another file beside it.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.curate.checks import check_episode, check_store
+from gr00t_data.curate.codes import CHECKS, PLACEHOLDERS, THRESHOLDS
+from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.disk import digest_file, digest_json, read_json, write_json
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.store import EpisodeStore
+
+Progress = Callable[[int, int], None]
+"""Called with episodes done and episodes in all."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """What the checks said about one store.
+
+    Attributes:
+        store_path: where the store lay when it was checked last.
+        store_digest: content hash of the store.
+        embodiment, embodiment_digest: what it was checked against.
+        rules_digest: hash of the checks, their thresholds and the embodiment.
+        findings: about the store as a whole.
+        verdicts: one an episode, by episode number.
+    """
+
+    store_path: str
+    store_digest: str
+    embodiment: str
+    embodiment_digest: str
+    rules_digest: str
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def accepted(self) -> tuple[Verdict, ...]:
+        """The verdicts of the episodes that may be used."""
+        return tuple(verdict for verdict in self.verdicts if verdict.accepted)
+
+    @property
+    def rejected(self) -> tuple[Verdict, ...]:
+        """The verdicts of the episodes that stay on disk and out of every mixture."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.accepted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def rules_digest(embodiment: Embodiment) -> str:
+    """SHA-256 over the code of the checks, the thresholds and the embodiment."""
+    return digest_json({"code": _code_digest(), "thresholds": asdict(THRESHOLDS), "embodiment": embodiment.digest})
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    files = {path.name: digest_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
+    return digest_json([files, sorted(CHECKS), sorted(PLACEHOLDERS)])
+
+
+def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) -> Path:
+    """The file of the index of ``store`` under the rules of today."""
+    return index_folder / f"{store.digest[:16]}-{rules_digest(embodiment)[:8]}.json"
+
+
+def build_index(
+    store: EpisodeStore, embodiment: Embodiment, index_folder: Path, progress: Progress | None = None
+) -> Index:
+    """Check every episode of a store and write the index; if that was done before, read it."""
+    path = index_path(index_folder, store, embodiment)
+    index = _existing(path)
+    if index is not None:
+        if index.store_path != str(store.root):
+            index = replace(index, store_path=str(store.root))
+            write_json(path, index.to_dict())
+        return index
+    findings = check_store(store, embodiment)
+    verdicts = []
+    numbers = sorted({row.index for row in store.rows})
+    for done, number in enumerate(numbers, start=1):
+        verdicts.append(check_episode(store, number, embodiment, findings))
+        if progress:
+            progress(done, len(numbers))
+    index = Index(
+        store_path=str(store.root),
+        store_digest=store.digest,
+        embodiment=embodiment.name,
+        embodiment_digest=embodiment.digest,
+        rules_digest=rules_digest(embodiment),
+        findings=tuple(findings),
+        verdicts=tuple(verdicts),
+    )
+    write_json(path, index.to_dict())
+    return index
+
+
+def _existing(path: Path) -> Index | None:
+    """The index at ``path`` if it is there and whole; a damaged one is made again."""
+    if not path.is_file():
+        return None
+    try:
+        return load_index(path)
+    except ValueError:
+        return None
+
+
+def load_index(path: Path) -> Index:
+    """Read an index.
+
+    Raises:
+        ValueError: the file is not an index; the message names it.
+    """
+    value = read_json(path)
+    try:
+        findings = tuple(Finding.from_dict(finding) for finding in value["findings"])
+        verdicts = tuple(Verdict.from_dict(verdict) for verdict in value["verdicts"])
+        return Index(**{**value, "findings": findings, "verdicts": verdicts})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not an index of verdicts ({error!r}); delete it, it is made again") from error
+
+
+def summary_rows(index: Index) -> list[dict[str, str | int]]:
+    """One row an episode for a table: episode, verdict, length, kept frames, instruction, codes, and the reason."""
+    return [
+        {
+            "episode": verdict.episode_index,
+            "verdict": "accepted" if verdict.accepted else "rejected",
+            "length": verdict.length,
+            "kept_frames": verdict.kept_frames,
+            "instruction": verdict.instruction,
+            "codes": " ".join(verdict.codes),
+            "reason": "; ".join(finding.message for finding in verdict.findings if finding.severity == "error"),
+        }
+        for verdict in index.verdicts
+    ]

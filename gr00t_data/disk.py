@@ -1,0 +1,144 @@
+"""Writing that a kill cannot tear: write beside, fsync, rename. And the hashes that name what was written."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_CHUNK_BYTES = 1 << 20
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EFBIG: "the file would be larger than allowed: raise the file-size limit",
+    errno.EROFS: "the file system is read-only: set GR00T_LAKE to a folder that can be written",
+    errno.EACCES: "writing is not permitted: set GR00T_LAKE to a folder that can be written",
+    errno.EPERM: "writing is not permitted: set GR00T_LAKE to a folder that can be written",
+}
+
+
+class DiskError(OSError):
+    """Nothing could be written; the message names the place and the remedy. No half-written file is left."""
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DiskError:
+        raise
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        raise DiskError(
+            error.errno, f"{_REMEDIES[error.errno]}, then run again; nothing was left half-written", str(path)
+        ) from error
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names inside ``folder`` durable (a rename is only durable after its folder is)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fsync_file(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; when the block ends well it takes the name ``path``, else it is removed.
+
+    The temporary name keeps the suffix (libav picks the container from it) and starts with a dot.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            _fsync_file(temporary)
+            temporary.replace(path)
+            fsync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; when the block ends well it takes the name ``path``.
+
+    ``path`` must not exist, or be an older version that may be thrown away.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _fsync_file(file)
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+            fsync_folder(path.parent)
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` (UTF-8) in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace ``path`` by ``value`` as indented JSON with sorted keys: equal values give equal bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a broken file is named in the error.
+
+    Raises:
+        ValueError: the file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error})") from error
+
+
+def digest_json(value: Any) -> str:
+    """SHA-256 (hex, 64 characters) of ``value`` as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 (hex) of the bytes of one file."""
+    sha = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            sha.update(chunk)
+    return sha.hexdigest()
+
+
+def folder_digests(root: Path) -> dict[str, str]:
+    """Relative name -> SHA-256 of every file under ``root``; hidden files and folders are left out."""
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    names = ((path.relative_to(root), path) for path in files)
+    return {n.as_posix(): digest_file(path) for n, path in names if not any(p.startswith(".") for p in n.parts)}

@@ -1,0 +1,50 @@
+"""Episode: one demonstration on one clock."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["real", "simulated", "neural", "human"]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One demonstration, all signals on one clock. Arrays become read-only; lengths are checked on creation.
+
+    Attributes:
+        instruction: what the robot was asked to do; may be empty (a check rejects it later).
+        times_s: float64 [T], seconds, the clock of the rows.
+        state: float64 [T, S], all state parts of the embodiment side by side, in their units.
+        action: float64 [T, A], all action parts side by side, in their units.
+        video: camera name -> uint8 [T, H, W, 3] RGB frames, or the path of an mp4 to take over without re-encoding.
+        success: whether the demonstration reached its goal; None when nobody said.
+        source: where it came from: JSON-able facts (task, seed, file, licence ...).
+    """
+
+    instruction: str
+    times_s: np.ndarray
+    state: np.ndarray
+    action: np.ndarray
+    video: dict[str, np.ndarray | Path] = field(default_factory=dict)
+    success: bool | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("times_s", "state", "action"):
+            array = np.asarray(getattr(self, name), dtype=np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        if self.times_s.ndim != 1 or self.state.ndim != 2 or self.action.ndim != 2:
+            raise ValueError(
+                f"episode {self.instruction!r}: times_s must be [T], state and action [T, D]; "
+                f"found {self.times_s.shape}, {self.state.shape}, {self.action.shape}"
+            )
+        lengths = {"times_s": len(self.times_s), "state": len(self.state), "action": len(self.action)}
+        lengths |= {f"video {k}": len(v) for k, v in self.video.items() if isinstance(v, np.ndarray)}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"episode {self.instruction!r}: lengths differ: {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.times_s)

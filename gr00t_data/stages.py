@@ -1,0 +1,203 @@
+"""The path of an episode, stage by stage: drop -> store -> index -> statistics and manifest. Folder in, folder out.
+
+The shell and the Dagster graph call these same functions. Each is idempotent: done work is found and not done again.
+"""
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gr00t_data.batches.mixture import MixtureManifest, build_manifest
+from gr00t_data.batches.statistics import NormStats, measure
+from gr00t_data.curate.index import Index, build_index
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.episode import Kind
+from gr00t_data.lake import Lake
+from gr00t_data.sources.ingest import ingest, store_name
+from gr00t_data.store import SEAL, EpisodeStore, StoreError
+
+Progress = Callable[[int, int], None]
+Checked = tuple[EpisodeStore, Index]
+
+SIMULATOR = "simulator"
+"""Drops whose name starts with this word are recorded in the embedded simulator instead of read from ``landing/``."""
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """What to record in the simulator.
+
+    Attributes:
+        episodes: task name -> number of episodes.
+        seed: episodes of one task take the seeds seed, seed + 1, ...; evaluation uses seeds from 10,000,000.
+        workers: processes; the bytes do not depend on it.
+    """
+
+    episodes: Mapping[str, int] = field(default_factory=lambda: {"reach": 120, "push": 40, "pick_and_place": 40})
+    seed: int = 0
+    workers: int = 2
+
+
+def simulate(
+    lake: Lake,
+    embodiment: Embodiment,
+    demonstrations: Demonstrations,
+    *,
+    name: str = SIMULATOR,
+    progress: Progress = _silent,
+) -> EpisodeStore:
+    """Record demonstrations of the scripted expert into ``lake.stores/<name>`` and seal them; resumes after a kill.
+
+    Raises:
+        StoreError: a sealed store of that name was recorded with other settings.
+    """
+    from gr00t_data.sources.sim.demos import record_demos
+
+    root = lake.stores / store_name(name)
+    wanted = {task: count for task, count in demonstrations.episodes.items() if count}
+    source = {"simulator": "tabletop", "episodes": wanted, "seed": demonstrations.seed}
+    if (root / SEAL).is_file():
+        store = EpisodeStore.open(root)
+        if store.about["source"] != source:
+            raise StoreError(
+                f"{root}: was recorded with {store.about['source']}, asked for {source}; "
+                "record under another name (a name starting with 'simulator') or delete the folder"
+            )
+        return store
+    writer = EpisodeStore.create(root, embodiment, kind="simulated", licence="Apache-2.0", source=source)
+    total, before = sum(wanted.values()), 0
+    for task, count in wanted.items():
+        record_demos(
+            writer,
+            [task],
+            count,
+            seed=demonstrations.seed,
+            workers=demonstrations.workers,
+            progress=lambda done, _, before=before: progress(before + done, total),
+        )
+        before += count
+    return writer.seal()
+
+
+def land(
+    lake: Lake,
+    drop: str,
+    embodiment: Embodiment,
+    *,
+    kind: Kind = "real",
+    licence: str = "unknown",
+    progress: Progress = _silent,
+) -> EpisodeStore:
+    """Ingest ``lake.landing/<drop>``. See ``sources.ingest.ingest``."""
+    return ingest(lake.landing / drop, embodiment, lake, kind=kind, licence=licence, progress=progress)
+
+
+def waiting_drops(lake: Lake) -> list[str]:
+    """Names of the folders in ``landing/`` that are complete (hold ``_SUCCESS``) and have no store yet."""
+    folders = sorted(lake.landing.iterdir()) if lake.landing.is_dir() else []
+    complete = [folder.name for folder in folders if (folder / "_SUCCESS").is_file()]
+    return [name for name in complete if not (lake.stores / store_name(name) / SEAL).is_file()]
+
+
+def check(lake: Lake, store: EpisodeStore, embodiment: Embodiment, progress: Progress = _silent) -> Index:
+    """Check every episode of a store; the verdicts lie in ``lake.index``."""
+    return build_index(store, embodiment, lake.index, progress)
+
+
+def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[EpisodeStore]:
+    """The sealed stores of an embodiment whose folder name matches one of the patterns, by name."""
+    folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
+    stores = [EpisodeStore.open(folder) for folder in folders if (folder / SEAL).is_file()]
+    return [
+        store
+        for store in stores
+        if store.embodiment_name == embodiment.name and any(fnmatch.fnmatch(store.root.name, name) for name in names)
+    ]
+
+
+def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[Checked]:
+    """The stores that hold at least one accepted episode, with their indexes.
+
+    Raises:
+        StoreError: there is none; says what was looked at and what to run.
+    """
+    every = [(store, check(lake, store, embodiment)) for store in sealed_stores(lake, embodiment, names)]
+    usable = [(store, index) for store, index in every if index.accepted]
+    if not usable:
+        raise StoreError(
+            f"{lake.stores}: no accepted episode of embodiment {embodiment.name!r} in stores {list(names)} "
+            f"({len(every)} stores, {sum(len(i.verdicts) for _, i in every)} episodes looked at); "
+            "record some with `gr00t demo` or bring yours with `gr00t ingest PATH --embodiment NAME`"
+        )
+    return usable
+
+
+def measure_statistics(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> tuple[NormStats, Path]:
+    """Measure every accepted episode; the result becomes ``norm_stats_<embodiment>`` of the lake."""
+    statistics = measure(checked_stores(lake, embodiment, names), embodiment)
+    path = lake.statistics / f"{statistics.digest[:16]}.json"
+    statistics.save(path)
+    lake.point(f"norm_stats_{embodiment.name}", path, statistics.digest)
+    return statistics, path
+
+
+def mix(
+    lake: Lake,
+    embodiment: Embodiment,
+    names: Sequence[str] = ("*",),
+    *,
+    weights: Mapping[str, float] | None = None,
+    selection: str | None = None,
+    seed: int = 0,
+    held_out_share: float = 0.1,
+) -> tuple[MixtureManifest, Path]:
+    """Write the mixture of the lake's stores down; it becomes ``mixture_<embodiment>`` of the lake.
+
+    Args:
+        weights: store name -> share of the samples; stores not named weigh by their accepted frames, so that with no
+            weights at all every frame is equally likely.
+
+    Raises:
+        StoreError: no accepted episode, or a weight for a store that is not there.
+    """
+    checked = checked_stores(lake, embodiment, names)
+    weights = dict(weights or {})
+    if unknown := weights.keys() - {store.root.name for store, _ in checked}:
+        raise StoreError(f"weights name {sorted(unknown)}, the stores are {[store.root.name for store, _ in checked]}")
+    frames = {store.root.name: sum(verdict.kept_frames for verdict in index.accepted) for store, index in checked}
+    rest = sum(count for name, count in frames.items() if name not in weights)
+    free = max(1.0 - sum(weights.values()), 0.0) if weights else 1.0
+    share = {
+        name: weights[name] if name in weights else (free or 1.0) * count / max(rest, 1)
+        for name, count in frames.items()
+    }
+    manifest = build_manifest(
+        f"mixture_{embodiment.name}",
+        embodiment,
+        [(store, index, share[store.root.name]) for store, index in checked],
+        selection=selection,
+        seed=seed,
+        held_out_share=held_out_share,
+    )
+    path = lake.mixtures / f"{manifest.digest[:16]}.json"
+    manifest.save(path)
+    lake.point(manifest.name, path, manifest.digest)
+    return manifest, path
+
+
+def sample_actions(
+    lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",), episodes: int = 50
+) -> dict[str, np.ndarray]:
+    """Action rows of up to ``episodes`` accepted episodes, for figures: part of the default selection -> [T, D]."""
+    pairs = [(s, v.episode_index) for s, index in checked_stores(lake, embodiment, names) for v in index.accepted]
+    chosen = pairs[:: max(len(pairs) // episodes, 1)]
+    rows = np.concatenate([store.action(index) for store, index in chosen])
+    parts = [embodiment.action_part(name) for name in embodiment.selection(None).action]
+    return {part.name: rows[:, part.start : part.end] for part in parts}

@@ -1,0 +1,274 @@
+"""EpisodeStore: a folder of episodes in GR00T-LeRobot layout (reads v2.0 and v2.1, writes v2.1).
+
+Written once through ``EpisodeStore.create``, sealed, then immutable.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars
+import pyarrow.parquet as parquet
+
+from gr00t_data import layout
+from gr00t_data.disk import digest_json, folder_digests, read_json
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.episode import Kind
+
+if TYPE_CHECKING:
+    from gr00t_data.writing import StoreWriter
+
+PENDING = ".pending"
+SEAL = "meta/seal.json"
+ABOUT = "meta/about.json"
+
+
+class StoreError(ValueError):
+    """A store that cannot be read or must not be written; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """One line of ``meta/episodes.jsonl``.
+
+    Attributes:
+        index: the episode's number (numbers may have gaps in foreign data).
+        length: rows declared by the metadata.
+        tasks: every text the episode lists, the instruction first.
+        success: whether the demonstration reached its goal; None when the metadata does not say.
+        source: where the episode came from, as recorded.
+    """
+
+    index: int
+    length: int
+    tasks: tuple[str, ...]
+    success: bool | None = None
+    source: dict[str, Any] | None = None
+
+    @property
+    def instruction(self) -> str:
+        """The first text of the episode, or an empty string."""
+        return self.tasks[0] if self.tasks else ""
+
+
+class EpisodeStore:
+    """Episodes in one folder. Use ``EpisodeStore.open`` to read and ``EpisodeStore.create`` to write."""
+
+    def __init__(self, root: Path, info: dict[str, Any], about: dict[str, Any]) -> None:
+        self.root = root
+        self.info = info
+        self.about = about
+
+    @classmethod
+    def open(cls, root: Path | str) -> "EpisodeStore":
+        """Open a sealed store, or any GR00T-LeRobot v2.0 / v2.1 folder.
+
+        Raises:
+            StoreError: not such a folder, or its metadata cannot be read.
+        """
+        root = Path(root)
+        if (root / PENDING).is_dir() and not (root / SEAL).is_file():
+            raise StoreError(f"{root}: is still being written; finish it with the command that began it, then open it")
+        if not (root / "meta/info.json").is_file():
+            raise StoreError(_not_a_store(root))
+        info = _metadata(root / "meta/info.json")
+        version = info.get("codebase_version")
+        if version not in ("v2.0", "v2.1"):
+            raise StoreError(
+                f"{root}/meta/info.json: codebase_version is {version!r}, this reader takes 'v2.0' and 'v2.1'"
+            )
+        about = _metadata(root / ABOUT) if (root / ABOUT).is_file() else {}
+        return cls(root, info, about)
+
+    @classmethod
+    def create(
+        cls, root: Path | str, embodiment: Embodiment, *, kind: Kind, licence: str, source: dict[str, Any] | None = None
+    ) -> "StoreWriter":
+        """Start a store, or go on with one that was not sealed. See ``StoreWriter``.
+
+        Raises:
+            StoreError: the folder holds a sealed store, or something else.
+        """
+        from gr00t_data.writing import StoreWriter
+
+        return StoreWriter(Path(root), embodiment, kind=kind, licence=licence, source=source or {})
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the content is fixed and named by ``digest``."""
+        return (self.root / SEAL).is_file()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the names and hashes of all files: recorded by the seal, computed for folders without one."""
+        if self.sealed:
+            return str(read_json(self.root / SEAL)["digest"])
+        return digest_json(store_digests(self.root))
+
+    def verify(self) -> None:
+        """Compare every file with the seal.
+
+        Raises:
+            StoreError: not sealed, or a file was changed, added or removed (named).
+        """
+        if not self.sealed:
+            raise StoreError(f"{self.root}: is not sealed; there is nothing to compare with")
+        sealed = read_json(self.root / SEAL)["files"]
+        found = store_digests(self.root)
+        for name in sorted(sealed.keys() | found.keys()):
+            if sealed.get(name) != found.get(name):
+                what = "was added" if name not in sealed else "is gone" if name not in found else "was changed"
+                raise StoreError(f"{self.root / name}: {what} after sealing; ingest the drop again under another name")
+
+    @property
+    def fps(self) -> float:
+        """Rows a second declared by the metadata, Hz."""
+        return float(self.info["fps"])
+
+    @property
+    def embodiment_name(self) -> str | None:
+        """The embodiment it was made or ingested for; None for foreign folders."""
+        return self.about.get("embodiment")
+
+    @property
+    def kind(self) -> Kind:
+        """real, simulated, neural or human; foreign folders count as real."""
+        return self.about.get("kind", "real")
+
+    @property
+    def licence(self) -> str:
+        """Licence of the content, ``unknown`` when nobody said."""
+        return self.about.get("licence", "unknown")
+
+    @cached_property
+    def tasks(self) -> dict[int, str]:
+        """``meta/tasks.jsonl``: task index -> text."""
+        lines = _json_lines(self.root / "meta/tasks.jsonl")
+        return {int(line["task_index"]): str(line["task"]) for line in lines}
+
+    @cached_property
+    def rows(self) -> tuple[EpisodeRow, ...]:
+        """``meta/episodes.jsonl``, sorted by episode number."""
+        rows = (_episode_row(line) for line in _json_lines(self.root / "meta/episodes.jsonl"))
+        return tuple(sorted(rows, key=lambda row: row.index))
+
+    def row(self, index: int) -> EpisodeRow:
+        """The metadata of one episode; KeyError when the store has no such episode."""
+        return self._rows_by_index[index]
+
+    @cached_property
+    def _rows_by_index(self) -> dict[int, EpisodeRow]:
+        return {row.index: row for row in self.rows}
+
+    @cached_property
+    def camera_columns(self) -> dict[str, str]:
+        """Camera name -> column, from modality.json; for folders without one, from the video features of info.json."""
+        path = self.root / "meta/modality.json"
+        if path.is_file():
+            return {name: entry.get("original_key", name) for name, entry in _metadata(path).get("video", {}).items()}
+        features = self.info.get("features", {})
+        return {k.rpartition(".")[2]: k for k, v in features.items() if v.get("dtype") == "video"}
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras the metadata maps."""
+        return tuple(self.camera_columns)
+
+    def _chunk(self, index: int) -> int:
+        return index // int(self.info.get("chunks_size", layout.CHUNK_EPISODES))
+
+    def data_path(self, index: int) -> Path:
+        """The parquet file of an episode."""
+        values = {"episode_chunk": self._chunk(index), "episode_index": index}
+        return layout.path_inside(self.root, self.info["data_path"], **values)
+
+    def video_path(self, index: int, camera: str) -> Path:
+        """The mp4 of an episode and camera (it may not exist)."""
+        values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": self.camera_columns[camera]}
+        return layout.path_inside(self.root, self.info["video_path"], **values)
+
+    def columns(self, index: int) -> polars.DataFrame:
+        """Every column of an episode's parquet file."""
+        return polars.read_parquet(self.data_path(index))
+
+    def matrix(self, index: int, column: str) -> np.ndarray:
+        """One numeric column of one episode, float64 [T, D], rows as stored.
+
+        Raises:
+            StoreError: no such file or column, an unreadable file, or rows of different lengths.
+        """
+        path = self.data_path(index)
+        try:
+            names = parquet.read_schema(path).names
+            if column not in names:
+                raise ValueError(f"column {column!r} is missing; the file holds {names}")
+            table = parquet.read_table(path, columns=[column], partitioning=None)
+            return layout.column_matrix(table, column)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: episode {index}: {error}") from error
+
+    def state(self, index: int) -> np.ndarray:
+        """``observation.state`` of one episode, float64 [T, S]."""
+        return self.matrix(index, "observation.state")
+
+    def action(self, index: int) -> np.ndarray:
+        """``action`` of one episode, float64 [T, A]."""
+        return self.matrix(index, "action")
+
+    def times_s(self, index: int) -> np.ndarray:
+        """``timestamp`` of one episode, float64 [T], seconds."""
+        return self.matrix(index, "timestamp")[:, 0]
+
+    def instruction(self, index: int, column: str) -> str:
+        """The text that an annotation column points to in the first row; without that column, the first task."""
+        if column not in parquet.read_schema(self.data_path(index)).names:
+            return self.row(index).instruction
+        return self.tasks.get(int(self.matrix(index, column)[0, 0]), "")
+
+
+def store_digests(root: Path) -> dict[str, str]:
+    """Relative name -> SHA-256 of every file of a store, without the seal and without hidden files."""
+    return {name: value for name, value in folder_digests(root).items() if name != SEAL}
+
+
+def _not_a_store(root: Path) -> str:
+    if not root.exists():
+        return f"{root}: no such folder"
+    return f"{root}: has no meta/info.json; give the GR00T-LeRobot folder that holds meta/, data/ and videos/"
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        value = read_json(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(str(error)) from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file; a GR00T-LeRobot folder needs it: one JSON object a line")
+    lines = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            lines.append(json.loads(line))
+        except ValueError as error:
+            raise StoreError(f"{path}:{number}: not one JSON object ({error})") from error
+    return lines
+
+
+def _episode_row(line: dict[str, Any]) -> EpisodeRow:
+    return EpisodeRow(
+        index=int(line["episode_index"]),
+        length=int(line["length"]),
+        tasks=tuple(str(text) for text in line.get("tasks", ())),
+        success=line.get("success"),
+        source=line.get("source"),
+    )

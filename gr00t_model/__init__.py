@@ -1,0 +1,1 @@
+"""What has weights: policy, FLARE, training, evaluation."""

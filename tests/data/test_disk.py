@@ -1,0 +1,80 @@
+"""Writing survives a full disk and a lake that cannot be written."""
+
+import errno
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from gr00t_data.disk import DiskError, digest_json, read_json, replacing, replacing_folder, write_json
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_replacing_keeps_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"old": True})
+    with pytest.raises(KeyError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert read_json(path) == {"old": True}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_replacing_folder_is_all_or_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), replacing_folder(tmp_path / "f") as folder:
+        (folder / "x").write_text("half")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    with replacing_folder(tmp_path / "f") as folder:
+        (folder / "x").write_text("whole")
+    assert (tmp_path / "f/x").read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "set GR00T_LAKE"), (errno.EACCES, "set GR00T_LAKE")],
+)
+def test_system_errors_get_a_remedy(tmp_path: Path, number: int, remedy: str) -> None:
+    with pytest.raises(DiskError, match=remedy), replacing(tmp_path / "x"):
+        raise OSError(number, os.strerror(number))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_takes_no_more_leaves_no_half_written_store(tmp_path: Path) -> None:
+    """The kernel refuses bytes beyond a limit, as a full disk does: a clear error, and the finished episodes stay."""
+    program = f"""
+        import resource, signal, sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from pathlib import Path
+        from tests.data.test_store import GR1, episode
+        from gr00t_data.store import EpisodeStore
+        writer = EpisodeStore.create(Path(sys.argv[1]), GR1, kind="real", licence="x")
+        writer.append(episode(0))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+        writer.append(episode(1, rows=200))
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "s")], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "nothing was left half-written" in result.stderr, result.stderr
+    records = sorted(p.name for p in (tmp_path / "s/.pending").glob("*.json"))
+    assert records == ["000000.json"]
+    assert not [p for p in (tmp_path / "s").rglob("*000001*")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_lake(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    with pytest.raises(DiskError, match="set GR00T_LAKE"):
+        write_json(tmp_path / "x.json", {})
+
+
+def test_canonical_digest() -> None:
+    assert digest_json({"b": 1, "a": [1, 2]}) == digest_json({"a": [1, 2], "b": 1})
+    assert digest_json({"a": 1}) != digest_json({"a": 2})
