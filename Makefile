@@ -1,6 +1,7 @@
 # One environment, two commands: `make finetune_gr1` (demos in, checkpoint out) and `make test`.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
+export VENV
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 

@@ -1,8 +1,10 @@
-# Source this file: `source env.sh`. It activates .venv and tells the bare `dagster` command where the graph is.
+# Source this file: `source env.sh`. It activates the environment (.venv, or the one named by VENV) and tells the bare
+# `dagster` command where the graph is.
 _here="$(cd "$(dirname "${BASH_SOURCE[0]:-${(%):-%x}}")" && pwd)"
-if [ -f "$_here/.venv/bin/activate" ]; then
-  # shellcheck disable=SC1091
-  . "$_here/.venv/bin/activate"
+case "${VENV:-.venv}" in /*) _venv="${VENV}" ;; *) _venv="$_here/${VENV:-.venv}" ;; esac
+if [ -f "$_venv/bin/activate" ]; then
+  # shellcheck disable=SC1090,SC1091
+  . "$_venv/bin/activate"
 elif [ -z "${VIRTUAL_ENV:-}" ]; then
   echo "env.sh: no .venv here yet; run 'make setup' first" >&2
 fi
@@ -12,4 +14,4 @@ export DAGSTER_WORKING_DIRECTORY="$_here"
 export DAGSTER_HOME="${DAGSTER_HOME:-$_here/.dagster}"
 export GR00T_LAKE="${GR00T_LAKE:-$_here/lake}"
 mkdir -p "$DAGSTER_HOME"
-unset _here
+unset _here _venv

@@ -36,7 +36,7 @@ class Demonstrations:
 
     Attributes:
         episodes: task name -> number of episodes.
-        seed: episodes of one task take the seeds seed, seed + 1, ...; evaluation uses seeds from 10,000,000.
+        seed: episodes of one task take the seeds seed, seed + 1, ...; evaluation uses seeds from 1,000,000.
         workers: processes; the bytes do not depend on it.
     """
 

@@ -93,7 +93,7 @@ class StoreWriter:
         _write_lines(meta / "episodes_stats.jsonl", stats)
         _write_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
         write_json(meta / "info.json", layout.info(self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes))
-        write_json(meta / "modality.json", self.embodiment.modality())
+        write_json(meta / "modality.json", self.embodiment.modality(cameras=list(sizes)))
         write_json(meta / "stats.json", layout.dataset_stats(list(self._tables())))
         write_json(self.root / ABOUT, self.about)
         store = seal_folder(self.root)

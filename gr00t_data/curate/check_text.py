@@ -3,6 +3,8 @@
 import string
 from collections.abc import Iterator
 
+import pyarrow as pa
+
 from gr00t_data.curate.codes import PLACEHOLDERS
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject import Subject
@@ -18,7 +20,7 @@ def instruction_of(subject: Subject) -> str:
         return subject.row.instruction
     try:
         return subject.store.instruction(subject.row.index, column)
-    except (ValueError, IndexError, OSError):
+    except (ValueError, IndexError, OSError, pa.ArrowException):
         return subject.row.instruction
 
 

@@ -33,7 +33,11 @@ def check_camera(subject: Subject, camera: Camera) -> tuple[list[Finding], int |
             raise video.VideoError(f"{path}: holds no video frame; copy it again from its source")
         video.decode_at(path, [0, facts.frames - 1])
     except video.VideoError as error:
-        return [Finding("VIDEO-02", severity, f"{error} (episode {subject.row.index}, camera {camera.name!r})")], None
+        return [_undecodable(subject, camera, str(error), severity)], None
+    except (ValueError, AttributeError, MemoryError, OSError) as error:
+        # PyAV lets these through when a header is damaged: names that are no text, a stream without a codec.
+        message = f"{path}: its header is damaged ({error}); copy it again from its source"
+        return [_undecodable(subject, camera, message, severity)], None
     findings = [*_counts(subject, camera, path, facts, severity), *_rate(subject, path, facts)]
     findings += [*_size(subject, camera, path, facts), *check_end(subject, camera.name, facts)]
     return findings, facts.frames
@@ -42,7 +46,11 @@ def check_camera(subject: Subject, camera: Camera) -> tuple[list[Finding], int |
 def _path(subject: Subject, camera: Camera) -> Path | None:
     if camera.name not in subject.store.cameras:
         return None
-    return subject.store.video_path(subject.row.index, camera.name)
+    try:
+        return subject.store.video_path(subject.row.index, camera.name)
+    except (KeyError, ValueError):
+        # The template of info.json is broken or leads out of the folder.
+        return subject.store.root / "videos"
 
 
 def _missing(subject: Subject, camera: Camera, path: Path | None, severity: Severity) -> Finding:
@@ -56,6 +64,10 @@ def _missing(subject: Subject, camera: Camera, path: Path | None, severity: Seve
             f"{path}: episode {subject.row.index}: no video of camera {camera.name!r}; copy it again from its source"
         )
     return Finding("VIDEO-01", severity, message)
+
+
+def _undecodable(subject: Subject, camera: Camera, message: str, severity: Severity) -> Finding:
+    return Finding("VIDEO-02", severity, f"{message} (episode {subject.row.index}, camera {camera.name!r})")
 
 
 def _counts(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.curate.checks import check_episode, check_store
-from gr00t_data.curate.codes import CHECKS, PLACEHOLDERS, THRESHOLDS
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.disk import digest_file, digest_json, read_json, write_json
 from gr00t_data.embodiment import Embodiment
@@ -58,14 +57,15 @@ class Index:
 
 
 def rules_digest(embodiment: Embodiment) -> str:
-    """SHA-256 over the code of the checks, the thresholds and the embodiment."""
-    return digest_json({"code": _code_digest(), "thresholds": asdict(THRESHOLDS), "embodiment": embodiment.digest})
+    """SHA-256 over the code of the checks, thresholds included, and the embodiment."""
+    return digest_json({"code": _code_digest(), "embodiment": embodiment.digest})
 
 
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
-    files = {path.name: digest_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
-    return digest_json([files, sorted(CHECKS), sorted(PLACEHOLDERS)])
+    here = Path(__file__).parent
+    rules = [*sorted(here.glob("check*.py")), here / "codes.py", here / "finding.py", here / "subject.py"]
+    return digest_json({path.name: digest_file(path) for path in rules})
 
 
 def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) -> Path:

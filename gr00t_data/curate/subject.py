@@ -59,9 +59,14 @@ def needed_columns(embodiment: Embodiment) -> tuple[str, ...]:
 
 def read_subject(store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment) -> Subject:
     """Read the rows of one episode; never raises for what is in the file."""
-    path = store.data_path(row.index)
     findings: list[Finding] = []
     arrays: dict[str, np.ndarray] = {}
+    try:
+        path = store.data_path(row.index)
+    except (KeyError, ValueError) as error:
+        path = store.root / "meta/info.json"
+        message = f"{path}: episode {row.index}: data_path gives no file of this folder ({error}); correct it"
+        return Subject(store, row, embodiment, path, (), {}, None, (Finding("FILE-01", "error", message),))
     table = _read_table(path, row.index, findings)
     names = tuple(table.column_names) if table is not None else ()
     if table is not None:
@@ -80,7 +85,7 @@ def _read_table(path: Path, index: int, findings: list[Finding]) -> pa.Table | N
         return None
     try:
         return parquet.ParquetFile(path).read()
-    except (OSError, ValueError, MemoryError) as error:
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200]
         message = f"{path}: episode {index}: not a readable parquet file ({reason}); {remedy}"
         findings.append(Finding("FILE-01", "error", message))
@@ -109,6 +114,6 @@ def _read_array(
 ) -> None:
     try:
         arrays[name] = column_matrix(table, name)
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except (ValueError, TypeError, pa.ArrowException) as error:
         message = f"{path}: episode {index}: {error}; every row must hold the same count of numbers"
         findings.append(Finding("SHAPE-01", "error", message))

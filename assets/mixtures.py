@@ -1,0 +1,130 @@
+"""Groups curate and mix: statistics and the mixture of one embodiment, over all accepted episodes of the lake."""
+
+import dagster as dg
+from pydantic import Field
+
+from assets.reporting import Made, figure, table
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+
+
+class StatisticsConfig(dg.Config):
+    """Which stores are measured."""
+
+    stores: list[str] = Field(["*"], description="Patterns of store names in the lake.")
+
+
+class MixtureConfig(dg.Config):
+    """What is mixed, and how."""
+
+    stores: list[str] = Field(["*"], description="Patterns of store names in the lake.")
+    weights: dict[str, float] = Field(
+        {}, description="Store name -> share of the samples; stores not named share the rest by their frames."
+    )
+    selection: str = Field("", description="Named parts and cameras of the embodiment; empty is its default.")
+    seed: int = Field(0, ge=0, description="Seed of the order and of the held-out episodes.")
+    held_out_share: float = Field(0.1, ge=0, lt=1, description="Share of each store's episodes kept for evaluation.")
+
+
+def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake) -> Made:
+    """Measure and report."""
+    from gr00t_data.curate.figures import action_histograms
+    from gr00t_data.stages import measure_statistics, sample_actions
+
+    statistics, path = measure_statistics(lake, embodiment, config.stores)
+    rows = [
+        {"part": f"{side}.{name}", "dim": i, "unit": unit(embodiment, side, name), "count": part.count}
+        | {key: round(getattr(part, key)[i], 5) for key in ("mean", "std", "min", "max", "q01", "q99")}
+        for side, parts in (("state", statistics.state), ("action", statistics.action))
+        for name, part in parts.items()
+        for i in range(len(part.mean))
+    ]
+    frames = max(part.count for part in statistics.state.values())
+    metadata = {
+        "frames": frames,
+        "measured": statistics.measured[:16],
+        "statistics": table(rows),
+        "actions": figure(action_histograms(sample_actions(lake, embodiment, config.stores)), "action histograms"),
+    }
+    return Made(path, statistics.digest, metadata)
+
+
+def unit(embodiment: Embodiment, side: str, part: str) -> str:
+    """The unit of a part."""
+    return (embodiment.state_part if side == "state" else embodiment.action_part)(part).unit
+
+
+def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> Made:
+    """Write the manifest and report what it will sample."""
+    from gr00t_data.stages import mix
+
+    manifest, path = mix(
+        lake,
+        embodiment,
+        config.stores,
+        weights=config.weights,
+        selection=config.selection or None,
+        seed=config.seed,
+        held_out_share=config.held_out_share,
+    )
+    kinds = {source.kind for source in manifest.sources}
+    rows = [
+        {
+            "store": source.store.rpartition("/")[2],
+            "kind": source.kind,
+            "licence": source.licence,
+            "weight": round(source.weight, 4),
+            "episodes": len(source.episodes),
+            "held out": sum(1 for number, _ in manifest.held_out if number == i),
+            "frames": sum(entry.kept_frames for entry in source.episodes),
+            "digest": source.digest[:12],
+        }
+        for i, source in enumerate(manifest.sources)
+    ]
+    metadata = {
+        "data_source": "simulator" if kinds == {"simulated"} else "+".join(sorted(kinds)),
+        "selection": manifest.selection,
+        "seed": manifest.seed,
+        "training frames": manifest.frames,
+        "episodes": sum(len(source.episodes) for source in manifest.sources),
+        "held-out episodes": len(manifest.held_out),
+        "sources": table(rows),
+    }
+    return Made(path, manifest.digest, metadata)
+
+
+def mixture_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
+    """``norm_stats_<embodiment>`` and ``mixture_<embodiment>``."""
+    name = embodiment.name
+
+    @dg.asset(
+        name=f"norm_stats_{name}",
+        deps=["teleop_episodes"],
+        group_name="curate",
+        kinds={"polars", "json"},
+        owners=["team:robot-data"],
+        code_version="1",
+        description=(
+            f"Count, mean, std, min, max, q01 and q99 of every state and action part of `{name}` over all accepted "
+            "episodes, with the hash of the episodes that were measured."
+        ),
+    )
+    def norm_stats(config: StatisticsConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        return make_statistics(embodiment, config, lake).result()
+
+    @dg.asset(
+        name=f"mixture_{name}",
+        deps=["teleop_episodes"],
+        group_name="mix",
+        kinds={"json"},
+        owners=["team:robot-data"],
+        code_version="1",
+        description=(
+            f"The manifest of what `{name}` trains on: stores with weights, accepted episodes with keep ranges, "
+            "held-out episodes, and a seed. Sample i is a pure function of this file and i."
+        ),
+    )
+    def mixture(config: MixtureConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        return make_mixture(embodiment, config, lake).result()
+
+    return [norm_stats, mixture]

@@ -1,0 +1,59 @@
+"""Made: what an asset's body returns, in the two forms Dagster wants; tables and figures as metadata."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Made:
+    """One thing that was made (or found made).
+
+    Attributes:
+        path: where it lies in the lake.
+        digest: hash of its content; becomes the data version.
+        metadata: what the UI shows.
+        checks: results of the asset's checks.
+    """
+
+    path: Path
+    digest: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    checks: tuple[dg.AssetCheckResult, ...] = ()
+
+    def _shown(self) -> dict[str, Any]:
+        return {"path": dg.MetadataValue.path(str(self.path)), "digest": self.digest[:16], **self.metadata}
+
+    def result(self) -> dg.MaterializeResult:
+        """For the asset itself."""
+        version = dg.DataVersion(self.digest[:32])
+        return dg.MaterializeResult(metadata=self._shown(), data_version=version, check_results=self.checks)
+
+    def event(self, key: str, partition: str | None = None) -> dg.AssetMaterialization:
+        """For an asset that was built on behalf of another one."""
+        tags = {"dagster/data_version": self.digest[:32]}
+        return dg.AssetMaterialization(key, metadata=self._shown(), partition=partition, tags=tags)
+
+
+def table(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> dg.TableMetadataValue:
+    """Rows as a table; the columns are those of the first row. At most ``limit`` rows are kept."""
+    records = [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows[:limit]]
+    columns = [dg.TableColumn(name, type=_kind(value)) for name, value in (rows[0] if rows else {}).items()]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def _kind(value: Any) -> str:
+    return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
+
+
+def figure(png: bytes, caption: str) -> dg.MarkdownMetadataValue:
+    """A PNG (at most 350 px wide, which is what the UI's dialog shows) as Markdown."""
+    return dg.MetadataValue.md(f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,200 @@
+"""Group ingest: drops become sealed, checked stores."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from assets.reporting import Made, figure, table
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.lake import Lake
+
+DROPS = dg.DynamicPartitionsDefinition(name="drops")
+
+CHECKS = [
+    dg.AssetCheckSpec(
+        "episodes_accepted",
+        asset="teleop_episodes",
+        description="At least one episode passed every check; a warning names how many did not.",
+    ),
+    dg.AssetCheckSpec(
+        "store_consistent",
+        asset="teleop_episodes",
+        description="The drop's metadata agrees with its files and with the embodiment.",
+    ),
+]
+
+
+class TeleopConfig(dg.Config):
+    """What a drop is, and what the simulator records when the drop is the simulator's."""
+
+    embodiment: str = Field("gr1", description="Name of a bundled embodiment, or path of your own YAML.")
+    licence: str = Field("unknown", description="Licence of the drop's content; follows it into every checkpoint.")
+    reach: int = Field(120, ge=0, description="Simulator drops: episodes of 'reach the ...'.")
+    push: int = Field(40, ge=0, description="Simulator drops: episodes of 'push the ... to the left/right'.")
+    pick_and_place: int = Field(
+        40, ge=0, description="Simulator drops: episodes of 'pick up the ... and place it ...'."
+    )
+    seed: int = Field(0, ge=0, description="Simulator drops: first seed.")
+    workers: int = Field(2, ge=1, description="Simulator drops: processes that record.")
+
+
+def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
+    """Ingest one drop (or record it in the simulator), check every episode, and say what came out."""
+    from gr00t_data.curate.figures import episode_durations
+    from gr00t_data.curate.index import summary_rows
+    from gr00t_data.stages import SIMULATOR, check
+
+    embodiment = load_embodiment(config.embodiment)
+    simulated = drop.startswith(SIMULATOR) and not (lake.landing / drop).is_dir()
+    store = (_simulated if simulated else _landed)(drop, config, lake, log)
+    index = check(lake, store, embodiment)
+    for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
+        log.warning(f"{drop}: episode {row['episode']} rejected: {row['reason']}")
+    accepted = len(index.accepted)
+    seconds = [verdict.length / embodiment.control_hz for verdict in index.verdicts]
+    metadata = {
+        "drop": drop,
+        "data_source": "simulator" if store.kind == "simulated" else store.kind,
+        "licence": store.licence,
+        "episodes": len(index.verdicts),
+        "accepted": accepted,
+        "rejected": len(index.rejected),
+        "frames": sum(verdict.kept_frames for verdict in index.accepted),
+        "seconds": round(sum(seconds), 1),
+        "verdicts": table(summary_rows(index)),
+        "store findings": table([_finding(finding) for finding in index.findings]),
+        "durations": figure(episode_durations(seconds), "episode durations"),
+    }
+    return Made(store.root, store.digest, metadata, _check_results(index, accepted))
+
+
+def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
+    from gr00t_data.stages import Demonstrations, simulate
+
+    episodes = {"reach": config.reach, "push": config.push, "pick_and_place": config.pick_and_place}
+    wanted = Demonstrations(episodes, seed=config.seed, workers=config.workers)
+    step = max(sum(episodes.values()) // 10, 1)
+
+    def progress(done: int, total: int) -> None:
+        if done % step == 0 or done == total:
+            log.info(f"{drop}: {done} of {total} demonstrations recorded")
+
+    return simulate(lake, load_embodiment(config.embodiment), wanted, name=drop, progress=progress)
+
+
+def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
+    from gr00t_data.stages import land
+
+    log.info(f"ingesting {lake.landing / drop}")
+    return land(lake, drop, load_embodiment(config.embodiment), licence=config.licence)
+
+
+def _finding(finding) -> dict[str, str]:
+    return {"code": finding.code, "severity": finding.severity, "message": finding.message}
+
+
+def _check_results(index, accepted: int) -> tuple[dg.AssetCheckResult, ...]:
+    rejected = len(index.rejected)
+    errors = [finding for finding in index.findings if finding.severity == "error"]
+    return (
+        dg.AssetCheckResult(
+            check_name="episodes_accepted",
+            passed=accepted > 0 and rejected == 0,
+            severity=dg.AssetCheckSeverity.WARN if accepted else dg.AssetCheckSeverity.ERROR,
+            description=f"{accepted} of {accepted + rejected} episodes accepted",
+        ),
+        dg.AssetCheckResult(
+            check_name="store_consistent",
+            passed=not errors,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(finding.message for finding in errors) or "the metadata agrees with the files",
+        ),
+    )
+
+
+def register(context: dg.AssetExecutionContext, drop: str) -> None:
+    """Make ``drop`` a partition of ``teleop_episodes`` if it is not one yet."""
+    context.instance.add_dynamic_partitions("drops", [drop])
+
+
+DESCRIPTION = (
+    "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a GR00T-LeRobot store, "
+    "every episode checked against its embodiment. Drops named `simulator...` are recorded in the embedded simulator. "
+    "Rejected episodes stay on disk with their reason and never enter a mixture."
+)
+
+
+@dg.asset(
+    name="teleop_episodes",
+    partitions_def=DROPS,
+    group_name="ingest",
+    kinds={"lerobot", "parquet", "mujoco"},
+    owners=["team:robot-data"],
+    check_specs=CHECKS,
+    description=DESCRIPTION,
+)
+def teleop_episodes(
+    context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """One drop, one partition."""
+    return make_store(context.partition_key, config, lake, context.log).result()
+
+
+@dg.asset(
+    name="teleop_episodes",
+    group_name="ingest",
+    kinds={"lerobot", "parquet", "mujoco"},
+    owners=["team:robot-data"],
+    check_specs=CHECKS,
+    description=DESCRIPTION,
+)
+def all_teleop_episodes(
+    context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """Every waiting drop in one step, for the bare command line, which has no partition to give."""
+    from gr00t_data.stages import SIMULATOR, sealed_stores, waiting_drops
+
+    embodiment = load_embodiment(config.embodiment)
+    drops = waiting_drops(lake)
+    if not drops and not sealed_stores(lake, embodiment):
+        context.log.warning(
+            f"{lake.landing} holds no drop: recording demonstrations in the simulator (data_source: simulator)"
+        )
+        drops = [SIMULATOR]
+    made = {drop: make_store(drop, config, lake, context.log) for drop in drops}
+    for drop, one in made.items():
+        register(context, drop)
+        context.log_event(one.event("teleop_episodes", partition=drop))
+    return _together(made, lake, embodiment).result()
+
+
+def _together(made: dict[str, Made], lake: Lake, embodiment) -> Made:
+    """The state of the whole lake after the new drops."""
+    from gr00t_data.disk import digest_json
+    from gr00t_data.stages import check, sealed_stores
+
+    pairs = [(store, check(lake, store, embodiment)) for store in sealed_stores(lake, embodiment)]
+    rows = [
+        {
+            "store": store.root.name,
+            "kind": store.kind,
+            "accepted": len(index.accepted),
+            "rejected": len(index.rejected),
+            "frames": sum(verdict.kept_frames for verdict in index.accepted),
+            "new": store.root.name in made,
+        }
+        for store, index in pairs
+    ]
+    checks = [result for one in made.values() for result in one.checks]
+    summary = tuple(_worst(spec.name, checks) for spec in CHECKS)
+    metadata = {"new drops": len(made), "episodes": sum(int(r["accepted"]) for r in rows), "stores": table(rows)}
+    return Made(Path(lake.stores), digest_json([store.digest for store, _ in pairs]), metadata, summary)
+
+
+def _worst(name: str, results: list[dg.AssetCheckResult]) -> dg.AssetCheckResult:
+    own = [result for result in results if result.check_name == name]
+    failed = [result for result in own if not result.passed]
+    text = "; ".join(str(result.description) for result in failed or own) or "no new drop"
+    severity = failed[0].severity if failed else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(check_name=name, passed=not failed, severity=severity, description=text)

@@ -1,0 +1,138 @@
+"""The simulator as an environment in the manner of Gymnasium: reset, step, observations in the policy's words."""
+
+from typing import Any
+
+import numpy as np
+
+from gr00t_data.sources.sim.body import JOINTS, SIDES
+from gr00t_data.sources.sim.draw import Scene, draw_scene
+from gr00t_data.sources.sim.render import EgoCamera
+from gr00t_data.sources.sim.scene import HALF_HEIGHT_M, PLATE_TOP_M
+from gr00t_data.sources.sim.tasks import PUSH_M, STEP_LIMIT, TASKS, Progress, judge
+from gr00t_data.sources.sim.world import World
+
+__all__ = ["TASKS", "TabletopEnv"]
+
+CAMERA = "ego_view"
+Observation = dict[str, Any]
+
+
+class TabletopEnv:
+    """A two-armed humanoid at a table, told what to do in words; 20 control steps a second.
+
+    Args:
+        task: one of TASKS; None lets every reset draw one from its seed.
+        image_size: height and width of the picture in pixels.
+
+    Raises:
+        ValueError: an unknown task.
+    """
+
+    def __init__(self, task: str | None = None, image_size: int = 256) -> None:
+        if task is not None and task not in TASKS:
+            raise ValueError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}, or None for a random one")
+        self.task = task
+        self.image_size = image_size
+        self._seed: int | None = None
+
+    def reset(self, seed: int, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+        """Start the scene of (task, seed): always the same one.
+
+        Args:
+            seed: any non-negative integer.
+            options: ``{"task": name}`` overrides the task for this episode.
+
+        Returns:
+            (observation, info). Observation: ``{"video": {"ego_view": uint8 [H, W, 3]}, "state": float64 [44] rad,
+            "instruction": str}``. Info: see ``info``.
+        """
+        task = (options or {}).get("task") or self.task or TASKS[int(np.random.default_rng([7, seed]).integers(3))]
+        self._seed = seed
+        self.world = World(draw_scene(task, seed))
+        self.camera = EgoCamera(self.world, self.image_size)
+        self.progress = Progress()
+        self.steps = 0
+        return self.observe(), self.info()
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """One control step of 50 ms with 44 joint targets in radians.
+
+        Returns:
+            (observation, reward 1.0 on success else 0.0, terminated on success, truncated at the step limit, info).
+
+        Raises:
+            ValueError: the action is not 44 finite numbers.
+            RuntimeError: before the first reset.
+        """
+        return self.step_chunk(np.asarray(action)[None])
+
+    def step_chunk(self, actions: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Control steps with actions [K, 44] in a row, one picture at the end; stops early when the episode ends."""
+        if self._seed is None:
+            raise RuntimeError("the environment was not reset; call reset(seed) first")
+        actions = np.asarray(actions, dtype=np.float64)
+        if actions.ndim != 2 or actions.shape[1] != len(JOINTS) or not np.isfinite(actions).all():
+            raise ValueError(f"expected {len(JOINTS)} finite joint targets a step; found shape {actions.shape}")
+        for action in actions:
+            if self.progress.success or self.truncated:
+                break
+            self.world.advance(action)
+            self.steps += 1
+            self.progress = judge(self.world.scene.task, self.world.facts, self.progress)
+        success = self.progress.success
+        return self.observe(), float(success), success, self.truncated and not success, self.info()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the step limit of the task is reached."""
+        return self.steps >= STEP_LIMIT[self.world.scene.task]
+
+    def observe(self) -> Observation:
+        """The observation of the present."""
+        return {
+            "video": {CAMERA: self.camera.picture()},
+            "state": self.world.state,
+            "instruction": self.world.scene.instruction,
+        }
+
+    def info(self) -> dict[str, Any]:
+        """What the policy does not see: task, target ("red cube"), success, wrong_object, seed, steps, ``geometry``."""
+        scene = self.world.scene
+        return {
+            "task": scene.task,
+            "target": scene.target.name,
+            "success": self.progress.success,
+            "wrong_object": self.progress.wrong_object,
+            "seed": self._seed,
+            "steps": self.steps,
+            **geometry(self.world, self.camera),
+        }
+
+
+def geometry(world: World, camera: EgoCamera) -> dict[str, Any]:
+    """Where things are: the named object, the goal (plate or end of the push; NaN for reach) and the acting hand.
+
+    Keys ``{target,place,hand}_xyz_m`` float64 [3] metres in the robot's frame, ``{target,place,hand}_px`` float32 [2]
+    (column, row) from 0 to 1 (outside when out of the picture), ``hand`` "left" or "right", ``direction`` "left",
+    "right" or "".
+    """
+    scene = world.scene
+    points = {
+        "target": world.objects_m[0],
+        "place": goal_m(scene, world),
+        "hand": world.hands_m[SIDES.index(scene.side)],
+    }
+    facts: dict[str, Any] = {"hand": scene.side, "direction": scene.direction}
+    for name, point in points.items():
+        facts[f"{name}_xyz_m"] = point
+        facts[f"{name}_px"] = camera.pinhole.normalised(point)
+    return facts
+
+
+def goal_m(scene: Scene, world: World) -> np.ndarray:
+    """Where the centre of the named object is to end, float64 [3]; NaN for a reach."""
+    if scene.task == "pick_and_place" and scene.plate_m is not None:
+        return np.array([*scene.plate_m, PLATE_TOP_M + HALF_HEIGHT_M[scene.target.shape]])
+    if scene.task == "push":
+        return world.starts_m[0] + (0.0, scene.push_sign * PUSH_M, 0.0)
+    return np.full(3, np.nan)

@@ -1,0 +1,64 @@
+"""The frames cache: decoded once, whole or absent, whatever the number of processes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gr00t_data import video
+from gr00t_data.batches import frames
+from gr00t_data.batches.frames import FramesCache
+from gr00t_data.batches.mixture import MixtureManifest
+from tests.data.builders import episode, sealed
+
+
+def test_frames_are_those_of_the_video(manifest: MixtureManifest, tmp_path: Path) -> None:
+    store = manifest.sources[0].open()
+    cache = FramesCache(tmp_path, (8, 12))
+    array = cache.array(store, 1, "ego_view")
+    assert array.shape == (24, 8, 12, 3) and array.dtype == np.uint8 and not array.flags.writeable
+    np.testing.assert_array_equal(array, video.decode(store.video_path(1, "ego_view"), (8, 12)))
+    # Grey levels 40, 44, 48 ... of the second episode survive the codec within two levels.
+    np.testing.assert_allclose(array.mean((1, 2, 3)), 40 + 4 * np.arange(24), atol=2)
+
+
+def test_built_once(manifest: MixtureManifest, tmp_path: Path) -> None:
+    calls = []
+    cache = FramesCache(tmp_path, (8, 8))
+    assert cache.build(manifest, ["ego_view"], lambda done, total: calls.append((done, total))) == 4
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.npy"))
+    assert len(files) == 4 and all("-8x8/ego_view/00000" in file for file in files)
+    assert cache.build(manifest, ["ego_view"]) == 0
+    next(tmp_path.rglob("*.npy")).unlink()
+    assert cache.build(manifest, ["ego_view"]) == 1
+
+
+def test_two_processes_give_the_same_files(manifest: MixtureManifest, tmp_path: Path) -> None:
+    FramesCache(tmp_path / "one", (8, 8)).build(manifest, ["ego_view"])
+    FramesCache(tmp_path / "two", (8, 8)).build(manifest, ["ego_view"], processes=2)
+    contents = [
+        {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*.npy")}
+        for root in (tmp_path / "one", tmp_path / "two")
+    ]
+    assert contents[0] == contents[1] and len(contents[0]) == 4
+
+
+def test_a_broken_video_leaves_nothing(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s", [episode()])
+    path = store.video_path(0, "ego_view")
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(video.VideoError, match=str(path)):
+        FramesCache(tmp_path / "cache", (8, 8)).array(store, 0, "ego_view")
+    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
+
+
+def test_few_files_stay_open(manifest: MixtureManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_OPEN_ARRAYS", 1)
+    store, cache = manifest.sources[0].open(), FramesCache(tmp_path, (8, 8))
+    first = cache.array(store, 0, "ego_view")
+    assert cache.array(store, 0, "ego_view") is first
+    cache.array(store, 1, "ego_view")
+    again = cache.array(store, 0, "ego_view")
+    assert again is not first
+    np.testing.assert_array_equal(again, first)

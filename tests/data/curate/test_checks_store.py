@@ -1,0 +1,108 @@
+"""Checks of a store as a whole, and what they do to its episodes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gr00t_data.curate.checks import check_store
+from gr00t_data.curate.codes import CHECKS
+from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.index import build_index
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.store import EpisodeStore
+from tests.data.builders import GR1, change_info, episode, sealed
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EpisodeStore:
+    return sealed(tmp_path / "s", [episode(), episode(seed=1)])
+
+
+def found(store: EpisodeStore, code: str) -> list[Finding]:
+    return [finding for finding in check_store(store, GR1) if finding.code == code]
+
+
+def test_our_own_store_only_lacks_the_optional_camera(store: EpisodeStore) -> None:
+    findings = check_store(store, GR1)
+    assert [(f.code, f.severity) for f in findings] == [("META-07", "info")]
+    assert "'front_view'" in findings[0].message
+
+
+def test_declared_camera_without_files(store: EpisodeStore) -> None:
+    features = {**store.info["features"], "observation.images.second": {"dtype": "video", "shape": [8, 8, 3]}}
+    findings = found(change_info(store, features=features), "META-06")
+    assert len(findings) == 1 and findings[0].severity == "warning"
+    assert f"{store.root}/meta/info.json: declares camera 'observation.images.second'" in findings[0].message
+
+
+def test_totals(store: EpisodeStore) -> None:
+    findings = found(change_info(store, total_frames=39, total_episodes=3), "META-01")
+    assert ["total_episodes is 3" in findings[0].message, "adds up to 40" in findings[1].message] == [True, True]
+
+
+def test_another_rate_bars_the_store(store: EpisodeStore, tmp_path: Path) -> None:
+    store = change_info(store, fps=30)
+    assert found(store, "META-02")[0].severity == "error"
+    index = build_index(store, GR1, tmp_path / "index")
+    assert index.accepted == () and all("STORE-01" in verdict.codes for verdict in index.verdicts)
+
+
+def test_missing_rate_is_a_warning(store: EpisodeStore) -> None:
+    del store.info["fps"]
+    assert found(store, "META-02")[0].severity == "warning"
+
+
+def test_modality_slices(store: EpisodeStore) -> None:
+    path = store.root / "meta/modality.json"
+    modality = json.loads(path.read_text())
+    modality["state"]["neck"] = {"start": 18, "end": 21}
+    del modality["action"]["waist"]
+    path.write_text(json.dumps(modality))
+    neck, waist = found(EpisodeStore.open(store.root), "META-03")
+    assert "state part 'neck' is 18:21 of 'observation.state', embodiment 'gr1' has 19:22" in neck.message
+    assert "action part 'waist' is missing" in waist.message and waist.severity == "error"
+    path.unlink()
+    assert found(EpisodeStore.open(store.root), "META-04")[0].severity == "warning"
+
+
+def test_frame_index_column(store: EpisodeStore) -> None:
+    features = {name: value for name, value in store.info["features"].items() if name != "frame_index"}
+    assert found(change_info(store, features=features), "META-05")[0].severity == "info"
+
+
+def test_a_camera_in_use_is_absent(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s", [episode(video={})])
+    path = store.root / "meta/modality.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "video": {}}))
+    findings = found(EpisodeStore.open(store.root), "META-07")
+    assert [f.severity for f in findings] == ["error", "info"] and "maps no camera 'ego_view'" in findings[0].message
+
+
+def test_another_robot(store: EpisodeStore) -> None:
+    findings = check_store(store, load_embodiment("so100"))
+    assert {"META-02", "META-03", "META-07"} <= {f.code for f in findings if f.severity == "error"}
+
+
+def test_an_episode_listed_twice(store: EpisodeStore) -> None:
+    path = store.root / "meta/episodes.jsonl"
+    path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
+    assert "lists episode 0 2 times" in found(EpisodeStore.open(store.root), "META-08")[0].message
+
+
+def test_no_episode(store: EpisodeStore) -> None:
+    (store.root / "meta/episodes.jsonl").write_text("")
+    assert found(EpisodeStore.open(store.root), "META-08")[0].severity == "error"
+
+
+def test_a_path_template_that_leaves_the_folder_is_a_verdict(store: EpisodeStore, tmp_path: Path) -> None:
+    store = change_info(store, data_path="../{episode_index}.parquet", video_path="../{episode_index}.mp4")
+    index = build_index(store, GR1, tmp_path / "index")
+    assert index.accepted == () and {"FILE-01", "VIDEO-01"} <= set(index.verdicts[0].codes)
+
+
+def test_every_code_has_a_title_and_a_consequence() -> None:
+    assert all(check.title and check.consequence for check in CHECKS.values())
+    package = Path(check_store.__code__.co_filename).parent
+    used = "".join(path.read_text() for path in package.glob("check*.py")) + (package / "subject.py").read_text()
+    assert [code for code in CHECKS if f'"{code}"' not in used] == []

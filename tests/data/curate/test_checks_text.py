@@ -1,0 +1,59 @@
+"""Checks of the instruction and of the success label."""
+
+from pathlib import Path
+
+import pytest
+
+from gr00t_data.curate.check_text import is_placeholder
+from gr00t_data.curate.checks import check_episode
+from tests.data.builders import GR1, change_parquet, change_row, episode, sealed
+
+
+@pytest.mark.parametrize(
+    ("instruction", "code"), [("", "TEXT-01"), ("  ", "TEXT-01"), ("TODO", "TEXT-02"), ("...", "TEXT-02")]
+)
+def test_missing_and_placeholder_instruction(tmp_path: Path, instruction: str, code: str) -> None:
+    verdict = check_episode(sealed(tmp_path / "s", [episode(instruction=instruction)]), 0, GR1)
+    assert verdict.codes == (code,) and not verdict.accepted
+    assert "write what the robot was asked to do" in verdict.findings[0].message
+
+
+@pytest.mark.parametrize("text", ["N/A", " none. ", "<task description>", "123", "Valid"])
+def test_placeholders(text: str) -> None:
+    assert is_placeholder(text)
+
+
+@pytest.mark.parametrize("text", ["pick the pear", "test the switch", "拿起红色方块", "wave"])
+def test_instructions_are_no_placeholders(text: str) -> None:
+    assert not is_placeholder(text)
+
+
+def test_an_annotation_that_points_nowhere(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s", [episode()])
+    position = store.columns(0).columns.index(GR1.language_column)
+    nowhere = [[7] * 20]
+    change_parquet(store, 0, lambda table: table.set_column(position, GR1.language_column, nowhere))
+    assert check_episode(store, 0, GR1).codes == ("TEXT-01",)
+
+
+def test_several_texts_are_said(tmp_path: Path) -> None:
+    store = change_row(sealed(tmp_path / "s", [episode()]), 0, tasks=["reach the green sphere", "valid"])
+    verdict = check_episode(store, 0, GR1)
+    assert verdict.accepted and verdict.codes == ("TEXT-03",)
+    assert "lists 2 texts ('reach the green sphere', 'valid')" in verdict.findings[0].message
+
+
+@pytest.mark.parametrize("changes", [{"success": False}, {"source": {"success": False}}])
+def test_an_unsuccessful_demonstration(tmp_path: Path, changes: dict) -> None:
+    verdict = check_episode(sealed(tmp_path / "s", [episode(**changes)]), 0, GR1)
+    assert verdict.codes == ("SUCCESS-01",) and not verdict.accepted and verdict.keep == ()
+
+
+def test_success_that_nobody_told_is_fine(tmp_path: Path) -> None:
+    assert check_episode(sealed(tmp_path / "s", [episode(success=None)]), 0, GR1).accepted
+
+
+def test_a_demonstration_labelled_invalid(tmp_path: Path) -> None:
+    store = change_row(sealed(tmp_path / "s", [episode()]), 0, tasks=["reach the green sphere", "invalid"])
+    verdict = check_episode(store, 0, GR1)
+    assert "SUCCESS-02" in verdict.codes and not verdict.accepted

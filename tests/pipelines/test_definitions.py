@@ -1,0 +1,43 @@
+"""The graph: its shape, what the bare command line selects, and what each asset says about itself."""
+
+import dagster as dg
+import pytest
+
+from pipelines.command_line import defs as command_line
+from pipelines.definitions import defs
+
+EDGES = {
+    "teleop_episodes": set(),
+    "norm_stats_gr1": {"teleop_episodes"},
+    "mixture_gr1": {"teleop_episodes"},
+    "base_nano": set(),
+    "finetune_gr1": {"norm_stats_gr1", "mixture_gr1", "base_nano"},
+    "checkpoint_gr1": {"finetune_gr1"},
+    "evaluation_gr1": {"checkpoint_gr1"},
+}
+GROUPS = {"ingest", "curate", "mix", "train", "evaluate"}
+
+
+@pytest.mark.parametrize("definitions", [defs, command_line], ids=["ui", "command line"])
+def test_shape_of_the_graph(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert keys == set(EDGES)
+    for name, parents in EDGES.items():
+        node = graph.get(dg.AssetKey(name))
+        assert {key.to_user_string() for key in node.parent_keys} == parents
+        assert node.description and node.owners and node.kinds and node.group_name in GROUPS
+
+
+def test_drops_are_partitions_in_the_ui_and_one_step_on_the_command_line() -> None:
+    key = dg.AssetKey("teleop_episodes")
+    assert isinstance(defs.resolve_asset_graph().get(key).partitions_def, dg.DynamicPartitionsDefinition)
+    graph = command_line.resolve_asset_graph()
+    selected = dg.AssetSelection.from_coercible(["*checkpoint_gr1"]).resolve(graph)
+    assert {k.to_user_string() for k in selected} == set(EDGES) - {"evaluation_gr1"}
+    assert all(graph.get(k).partitions_def is None for k in selected)
+
+
+def test_jobs_schedules_and_sensors_are_there() -> None:
+    assert defs.resolve_job_def("retrain_gr1") and defs.resolve_schedule_def("nightly_retrain_gr1")
+    assert defs.resolve_sensor_def("landing_sensor")
