@@ -33,7 +33,7 @@ class Episode:
 
     def __post_init__(self) -> None:
         for name in ("times_s", "state", "action"):
-            array = np.asarray(getattr(self, name), dtype=np.float64)
+            array = np.array(getattr(self, name), dtype=np.float64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         if self.times_s.ndim != 1 or self.state.ndim != 2 or self.action.ndim != 2:

@@ -100,7 +100,9 @@ def column_matrix(table: pa.Table, name: str) -> np.ndarray:
     """
     column = table.column(name).combine_chunks()
     if pa.types.is_nested(column.type):
-        lengths = set(column.value_lengths().to_pylist()) if not _is_fixed(column.type) else {column.type.list_size}
+        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or _is_fixed(column.type)):
+            raise ValueError(f"column {name!r}: holds {column.type}, expected numbers or lists of numbers")
+        lengths = {column.type.list_size} if _is_fixed(column.type) else set(column.value_lengths().to_pylist())
         if len(lengths) != 1 or None in lengths:
             raise ValueError(f"column {name!r}: rows hold {sorted(map(str, lengths))} values, expected one length")
         width = lengths.pop()

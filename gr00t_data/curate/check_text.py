@@ -20,7 +20,7 @@ def instruction_of(subject: Subject) -> str:
         return subject.row.instruction
     try:
         return subject.store.instruction(subject.row.index, column)
-    except (ValueError, IndexError, OSError, pa.ArrowException):
+    except (ValueError, IndexError, AttributeError, OSError, pa.ArrowException):
         return subject.row.instruction
 
 

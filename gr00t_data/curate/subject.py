@@ -114,6 +114,6 @@ def _read_array(
 ) -> None:
     try:
         arrays[name] = column_matrix(table, name)
-    except (ValueError, TypeError, pa.ArrowException) as error:
+    except (ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         message = f"{path}: episode {index}: {error}; every row must hold the same count of numbers"
         findings.append(Finding("SHAPE-01", "error", message))

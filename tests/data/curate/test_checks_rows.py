@@ -124,3 +124,10 @@ def test_rows_of_different_widths(tmp_path: Path) -> None:
     ragged = pa.array([[0.0] * (44 - (i == 3)) for i in range(20)])
     change_parquet(store, 0, lambda table: table.set_column(1, "action", ragged))
     assert not checked(store).accepted and checked(store).codes == ("SHAPE-01",)
+
+
+def test_a_column_that_holds_no_numbers(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s", [episode()])
+    words = pa.array([{"joint": "left"}] * 20)
+    change_parquet(store, 0, lambda table: table.set_column(1, "action", words))
+    assert not checked(store).accepted and checked(store).codes == ("SHAPE-01",)

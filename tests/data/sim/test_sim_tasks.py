@@ -103,7 +103,7 @@ def swapped(one: Facts) -> Facts:
     return replace(one, **rows)
 
 
-@pytest.mark.parametrize(("task", "seed"), [("reach", 1), ("push", 9), ("pick_and_place", 5)])
+@pytest.mark.parametrize(("task", "seed"), [("reach", 0), ("push", 3), ("pick_and_place", 1)])
 def test_an_expert_misled_to_a_distractor_is_noticed(task, seed):
     scene = draw_scene(task, seed)
     misled = World(replace(scene, things=(scene.things[1], scene.things[0], *scene.things[2:])))
