@@ -1,0 +1,214 @@
+"""Open loop: predicted chunks against what was recorded, on episodes that training never drew.
+
+Each part's error is in its unit, beside two baselines that know nothing of the picture: repeating the last action, and
+the mean action of the training data. A model that only smooths its input does not beat the first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gr00t_data import video
+from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.parts import Parts, read_parts
+from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.window import window
+from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.store import EpisodeStore
+from gr00t_model.policy import Policy
+from gr00t_model.training.checkpoint import Checkpoint
+
+_ROWS_AT_ONCE = 32
+_STILL = 1e-9
+"""A baseline error below this (in the unit of the part) means that the part did not move."""
+
+
+class EvaluationError(ValueError):
+    """Nothing to evaluate on; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Mean absolute errors, the same frames and steps for all three.
+
+    Attributes:
+        policy: of the predicted chunks.
+        hold_last: of repeating the last action (zero motion for relative parts).
+        mean_action: of the mean action of the training data.
+    """
+
+    policy: float
+    hold_last: float
+    mean_action: float
+
+    @property
+    def ratio(self) -> float | None:
+        """Policy over the better baseline; None when that baseline is perfect (nothing moved)."""
+        best = min(self.hold_last, self.mean_action)
+        return self.policy / best if best > _STILL else None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One episode for the figure: predictions laid end to end, each chunk up to the next replanning.
+
+    Attributes:
+        part: the part that moves most.
+        predicted, recorded: float64 [T, D] in ``unit``, from frame 1 on.
+        replans: the rows at which a chunk begins.
+    """
+
+    part: str
+    unit: str
+    instruction: str
+    predicted: np.ndarray
+    recorded: np.ndarray
+    replans: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """Result on the held-out episodes.
+
+    Attributes:
+        episodes: number of episodes; chunks: number of predictions.
+        parts: part -> errors in its unit.
+        units: part -> unit.
+        overall: errors of all dimensions, each divided by its standard deviation in the training data.
+        example: one episode, to be drawn.
+    """
+
+    episodes: int
+    chunks: int
+    parts: dict[str, Errors]
+    units: dict[str, str]
+    overall: Errors
+    example: Example
+
+
+class _Held(NamedTuple):
+    """One held-out episode."""
+
+    store: EpisodeStore
+    episode: int
+    instruction: str
+    end: int  # frames that have rows and images
+
+
+def evaluate_open_loop(
+    checkpoint: Checkpoint,
+    policy: Policy,
+    *,
+    stride_frames: int = 8,
+    most_episodes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> OpenLoop:
+    """Predict a chunk at every ``stride_frames``-th frame of the held-out episodes of the checkpoint's mixture.
+
+    Steps past the end of an episode do not count.
+
+    Raises:
+        EvaluationError: no episode was held out.
+    """
+    held = _held_out(checkpoint.manifest)[:most_episodes]
+    if not held:
+        raise EvaluationError(
+            f"mixture {checkpoint.manifest.name!r} holds out no episode; make it with held_out_share above 0"
+        )
+    parts = [checkpoint.embodiment.action_part(name) for name in policy.selection.action]
+    tally = _Tally(parts, checkpoint.statistics)
+    examples = []
+    for done, episode in enumerate(held, start=1):
+        examples.append(_episode(episode, policy, checkpoint.embodiment, parts, stride_frames, tally))
+        if progress:
+            progress(done, len(held))
+    units = {part.name: part.unit for part in parts}
+    example = max(examples, key=lambda shown: float(np.ptp(shown.recorded, axis=0).max()))
+    return OpenLoop(len(held), tally.chunks, tally.parts(), units, tally.overall(), example)
+
+
+def _held_out(manifest: MixtureManifest) -> list[_Held]:
+    stores = {source: manifest.sources[source].open() for source, _ in manifest.held_out}
+    entries = ((source, manifest.entry(source, episode)) for source, episode in manifest.held_out)
+    return [_Held(stores[source], entry.index, entry.instruction, entry.keep[-1][1]) for source, entry in entries]
+
+
+def _episode(
+    held: _Held, policy: Policy, embodiment: Embodiment, parts: list[Part], stride: int, tally: "_Tally"
+) -> Example:
+    frames = list(range(1, held.end, stride))  # at frame 0 there is no last action to hold
+    predicted = _predict(held, policy, embodiment, frames)
+    recorded = {name: values[: held.end] for name, values in read_parts(held.store, held.episode, parts).items()}
+    for part in parts:
+        for row, frame in enumerate(frames):
+            truth, valid = window(recorded[part.name], frame, policy.horizon, part.absolute)
+            last = recorded[part.name][frame - 1] if part.absolute else np.zeros(part.dim)
+            tally.add(part, predicted[part.name][row][valid], truth[valid], last)
+    tally.chunks += len(frames)
+    return _example(held, parts, frames, predicted, recorded, stride)
+
+
+def _predict(held: _Held, policy: Policy, embodiment: Embodiment, frames: list[int]) -> Parts:
+    """Part -> float32 [len(frames), horizon, D]."""
+    side = policy.model.config.backbone.vision.image_size
+    chosen = policy.selection
+    paths: dict[str, Path] = {name: held.store.video_path(held.episode, name) for name in chosen.cameras}
+    views = {name: video.decode(path, (side, side)) for name, path in paths.items()}
+    states = read_parts(held.store, held.episode, [embodiment.state_part(name) for name in chosen.state])
+    chunks: dict[str, list[np.ndarray]] = {name: [] for name in chosen.action}
+    for start in range(0, len(frames), _ROWS_AT_ONCE):
+        rows = frames[start : start + _ROWS_AT_ONCE]
+        observation = {f"video.{name}": view[rows][:, None] for name, view in views.items()}
+        observation |= {f"state.{name}": values[rows][:, None] for name, values in states.items()}
+        answer = policy.get_action({**observation, chosen.language: [held.instruction] * len(rows)})
+        for name in chosen.action:
+            chunks[name].append(answer[f"action.{name}"])
+    return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
+
+
+def _example(
+    held: _Held, parts: list[Part], frames: list[int], predicted: Parts, recorded: Parts, stride: int
+) -> Example:
+    moving = max(parts, key=lambda part: float(np.ptp(recorded[part.name], axis=0).max()))
+    pieces = [predicted[moving.name][row][: min(stride, held.end - frame)] for row, frame in enumerate(frames)]
+    shown = np.concatenate(pieces).astype(np.float64)
+    return Example(
+        moving.name,
+        moving.unit,
+        held.instruction,
+        shown,
+        recorded[moving.name][1:],
+        tuple(frame - 1 for frame in frames),
+    )
+
+
+class _Tally:
+    """Sums of absolute errors per dimension: rows are policy, hold last, mean action."""
+
+    def __init__(self, parts: list[Part], statistics: NormStats) -> None:
+        self.chunks = 0
+        self._mean = {part.name: np.array(statistics.action[part.name].mean) for part in parts}
+        self._std = {part.name: np.array(statistics.action[part.name].std) for part in parts}
+        self._sums = {part.name: np.zeros((3, part.dim)) for part in parts}
+        self._steps = {part.name: 0 for part in parts}
+
+    def add(self, part: Part, predicted: np.ndarray, truth: np.ndarray, last: np.ndarray) -> None:
+        """Predicted and true float [t, D]; ``last`` [D]."""
+        guesses = (predicted, last, self._mean[part.name])
+        self._sums[part.name] += np.stack([np.abs(guess - truth).sum(axis=0) for guess in guesses])
+        self._steps[part.name] += len(truth)
+
+    def parts(self) -> dict[str, Errors]:
+        means = {name: (sums / self._steps[name]).mean(axis=1) for name, sums in self._sums.items()}
+        return {name: Errors(*map(float, values)) for name, values in means.items()}
+
+    def overall(self) -> Errors:
+        """Mean over the dimensions that vary in the training data, each in its standard deviations."""
+        scaled = []
+        for name, sums in self._sums.items():
+            varies = self._std[name] > _STILL
+            scaled.append((sums / self._steps[name])[:, varies] / self._std[name][varies])
+        return Errors(*map(float, np.concatenate(scaled, axis=1).mean(axis=1)))

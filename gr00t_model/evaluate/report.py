@@ -1,0 +1,169 @@
+"""The evaluation of a checkpoint as one JSON file and small figures."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.disk import read_json, replacing_folder, write_json
+from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
+from gr00t_model.evaluate.open_loop import Errors, Example, OpenLoop, evaluate_open_loop
+from gr00t_model.evaluate.rates import Rate
+from gr00t_model.policy import Policy
+from gr00t_model.training.checkpoint import Checkpoint
+
+_WIDTH_PX, _HEIGHT_PX, _DPI = 350, 240, 100
+_CURVES_SHOWN = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation on disk: ``report.json`` and PNG figures up to 350 pixels wide.
+
+    Attributes:
+        folder: where it lies.
+        content: what ``report.json`` holds.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Report":
+        """Read a written report."""
+        return cls(folder, read_json(folder / "report.json"))
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        """Name -> PNG."""
+        return {path.stem: path for path in sorted(self.folder.glob("*.png"))}
+
+
+def evaluate(
+    checkpoint_folder: Path,
+    evaluations: Path,
+    *,
+    tasks: Sequence[str] = ("reach",),
+    trials: int = 100,
+    swapped: bool = True,
+    processes: int = 2,
+    losses: Sequence[dict[str, float]] = (),
+    say: Say | None = None,
+) -> Report:
+    """Evaluate a checkpoint open loop on its held-out episodes and closed loop in the simulator.
+
+    Args:
+        evaluations: the report becomes a folder below it, named by the checkpoint's digest.
+        tasks: simulator tasks to run; none for embodiments the simulator does not have.
+        trials: unseen scenes per task.
+        losses: logged metrics of the run, for its curve.
+    """
+    tell = say or (lambda line: None)
+    checkpoint = Checkpoint.load(checkpoint_folder)
+    opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder))
+    tell(f"open loop: {_ratio_text(opened.overall)} on {opened.episodes} held-out episodes")
+    seeds = unseen_seeds(checkpoint.manifest, trials)
+    closed = []
+    for task in tasks:
+        closed.append(evaluate_closed_loop(checkpoint_folder, task, seeds, swapped=swapped, processes=processes))
+        tell(f"closed loop, {task}: success {closed[-1].success}, wrong object {closed[-1].wrong_object}")
+        if closed[-1].swapped:
+            tell(f"closed loop, {task}, instruction swapped: success {closed[-1].swapped_success}")
+    return write_report(evaluations / checkpoint.digest[:16], checkpoint, opened, closed, losses)
+
+
+def write_report(
+    folder: Path,
+    checkpoint: Checkpoint,
+    opened: OpenLoop,
+    closed: Sequence[ClosedLoop],
+    losses: Sequence[dict[str, float]] = (),
+) -> Report:
+    """Write JSON and figures in one step; an older report of the same checkpoint is replaced."""
+    content = {
+        "checkpoint": checkpoint.digest,
+        "recipe": checkpoint.train_config.recipe,
+        "steps": checkpoint.metrics["step"],
+        "open_loop": open_loop_json(opened),
+        "closed_loop": {result.task: closed_loop_json(result) for result in closed},
+    }
+    with replacing_folder(folder) as temporary:
+        write_json(temporary / "report.json", content)
+        (temporary / "predicted.png").write_bytes(predicted_figure(opened.example))
+        if losses:
+            (temporary / "loss.png").write_bytes(loss_figure(losses))
+    return Report(folder, content)
+
+
+def open_loop_json(result: OpenLoop) -> dict[str, Any]:
+    """Errors per part in its unit, and over all parts in standard deviations."""
+    parts = {name: _errors_json(errors) | {"unit": result.units[name]} for name, errors in result.parts.items()}
+    overall = _errors_json(result.overall) | {"unit": "standard deviations"}
+    return {"episodes": result.episodes, "chunks": result.chunks, "parts": parts, "overall": overall}
+
+
+def closed_loop_json(result: ClosedLoop) -> dict[str, Any]:
+    """Rates with their intervals, and every trial."""
+    rates = {"success": result.success, "wrong_object": result.wrong_object}
+    if result.swapped:
+        rates["swapped_success"] = result.swapped_success
+    trials = [asdict(trial) for trial in (*result.trials, *result.swapped)]
+    return {name: _rate_json(rate) for name, rate in rates.items()} | {"trials": trials}
+
+
+def _errors_json(errors: Errors) -> dict[str, Any]:
+    return asdict(errors) | {"ratio": errors.ratio}
+
+
+def _rate_json(rate: Rate) -> dict[str, Any]:
+    return {"hits": rate.hits, "trials": rate.trials, "share": rate.share, "interval_95": list(rate.interval)}
+
+
+def _ratio_text(errors: Errors) -> str:
+    ratio = "nothing moved" if errors.ratio is None else f"{errors.ratio:.2f}x the better baseline"
+    return f"mean absolute error {errors.policy:.3f} standard deviations, {ratio}"
+
+
+def predicted_figure(example: Example) -> bytes:
+    """PNG: the dimensions that move most, predicted over recorded, with a tick where each chunk begins."""
+    figure, axes = _canvas()
+    order = example.recorded.std(axis=0).argsort()[::-1][:_CURVES_SHOWN]
+    for number, dimension in enumerate(order):
+        axes.plot(example.recorded[:, dimension], color=f"C{number}", linewidth=1.2)
+        axes.plot(example.predicted[:, dimension], color=f"C{number}", linewidth=1.0, linestyle="--")
+    axes.plot(example.replans, [axes.get_ylim()[0]] * len(example.replans), "|", color="grey", markersize=4)
+    axes.set_title(f"{example.part}: recorded (line), predicted (dashes)", fontsize=7)
+    axes.set_xlabel(f"frame - {example.instruction}", fontsize=6)
+    axes.set_ylabel(example.unit, fontsize=7)
+    return _png(figure)
+
+
+def loss_figure(records: Sequence[dict[str, float]]) -> bytes:
+    """PNG: flow and FLARE loss over steps."""
+    figure, axes = _canvas()
+    steps = [record["step"] for record in records]
+    for name in ("flow", "flare"):
+        axes.plot(steps, [record[name] for record in records], label=name, linewidth=1.0)
+    axes.set_yscale("log")
+    axes.set_xlabel("optimizer step", fontsize=7)
+    axes.set_title("training loss", fontsize=7)
+    axes.legend(fontsize=6)
+    return _png(figure)
+
+
+def _canvas() -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH_PX / _DPI, _HEIGHT_PX / _DPI), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.tick_params(labelsize=6)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()

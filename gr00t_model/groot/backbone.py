@@ -1,0 +1,115 @@
+"""The vision-language model: vision tower, one linear, and a Qwen3 decoder cut to its first layers.
+
+Its features are the language model's hidden states after the final RMSNorm. The language head is part of the
+checkpoint and is never run. Attention goes through SDPA with the meaning of the flash-attention kernels the published
+model runs on: a padding token attends to nothing and gets zero from attention (its feature still exists, and the
+published action head looks at it).
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import AttentionInterface, Qwen3Config, Qwen3ForCausalLM
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from gr00t_model.groot.config import BackboneConfig, SiglipConfig, TextConfig
+from gr00t_model.groot.keypoints import KeypointTower
+from gr00t_model.groot.vision import SiglipTower
+
+_ATTENTION = "sdpa_zero_at_padding"
+
+
+def _attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **settings
+) -> tuple[Float[Tensor, "b n h w"], None]:
+    """SDPA, then zero at padding queries. ``settings['real']`` [B, N]: true on real tokens."""
+    attended, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
+    return attended * settings["real"][:, :, None, None].to(attended.dtype), None
+
+
+AttentionInterface.register(_ATTENTION, _attention)
+
+
+def _language_model(config: TextConfig, layers: int) -> Qwen3ForCausalLM:
+    qwen = Qwen3Config(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=layers,
+        num_attention_heads=config.num_attention_heads,
+        num_key_value_heads=config.num_key_value_heads,
+        head_dim=config.head_dim,
+        rms_norm_eps=config.rms_norm_eps,
+        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+        max_position_embeddings=config.max_position_embeddings,
+        tie_word_embeddings=True,
+        use_cache=False,
+    )
+    qwen._attn_implementation = _ATTENTION
+    return Qwen3ForCausalLM(qwen)
+
+
+def causal_mask(real: Bool[Tensor, "b n"]) -> Bool[Tensor, "b 1 n n"]:
+    """Each token sees the real tokens up to itself, and always itself: no row of the softmax is empty."""
+    tokens = real.shape[1]
+    causal = torch.ones(tokens, tokens, dtype=torch.bool, device=real.device).tril()
+    diagonal = torch.eye(tokens, dtype=torch.bool, device=real.device)
+    return (causal & real[:, None] | diagonal)[:, None]
+
+
+class Eagle(nn.Module):
+    """Named as in the checkpoint: vision_model, mlp1, language_model."""
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        vision = config.vision
+        siglip = isinstance(vision, SiglipConfig)
+        self.vision_model = SiglipTower(vision) if siglip else KeypointTower(vision, config.text.vocab_size)
+        self.mlp1 = nn.Sequential(nn.Linear(vision.hidden_size, config.text.hidden_size))
+        self.language_model = _language_model(config.text, config.select_layer)
+
+
+class Backbone(nn.Module):
+    """Images and a prompt to one feature per prompt token."""
+
+    def __init__(self, config: BackboneConfig):
+        super().__init__()
+        self.config = config
+        self.eagle_model = Eagle(config)
+
+    def forward(
+        self, pixels: Float[Tensor, "n 3 h w"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
+    ) -> Float[Tensor, "b k d"]:
+        """``pixels`` in [-1, 1], the images of row 0 first; ``attention_mask`` 1 on real tokens, padding on the left."""
+        tokens = self.eagle_model.vision_model(pixels, input_ids, attention_mask)
+        return self.think(tokens, input_ids, attention_mask)
+
+    def think(
+        self, tokens: Float[Tensor, "n p e"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
+    ) -> Float[Tensor, "b k d"]:
+        """The language model over a prompt whose image placeholders take the vision tower's tokens.
+
+        ValueError when the placeholders of the prompts do not match the number of tokens.
+        """
+        eagle = self.eagle_model
+        vision = eagle.mlp1(tokens)
+        embedded = eagle.language_model.get_input_embeddings()(input_ids)
+        places = input_ids == self.config.image_token_index
+        if (found := int(places.sum())) != vision.shape[0] * vision.shape[1]:
+            raise ValueError(
+                f"the prompts hold {found} image placeholders, but {vision.shape[0]} images of {vision.shape[1]} "
+                f"tokens came with them: tokenize with the number of cameras that the batch has"
+            )
+        embedded = embedded.masked_scatter(places[..., None], vision.to(embedded.dtype))
+        real = attention_mask.bool()
+        model = eagle.language_model.model
+        masks = {"full_attention": causal_mask(real)}
+        return model(inputs_embeds=embedded, attention_mask=masks, real=real, use_cache=False).last_hidden_state
+
+    def freeze(self, tune_visual: bool, tune_llm: bool) -> list[nn.Module]:
+        """Choose what trains; returns the modules that do not (they are also kept in eval mode)."""
+        eagle = self.eagle_model
+        parts = [(eagle.vision_model, tune_visual), (eagle.mlp1, tune_visual), (eagle.language_model, tune_llm)]
+        for module, tuned in parts:
+            module.requires_grad_(tuned)
+        return [module for module, tuned in parts if not tuned]

@@ -1,0 +1,124 @@
+"""The diffusion transformer: AdaLN blocks, even ones attending to the backbone's features, odd ones to themselves."""
+
+import math
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from gr00t_model.groot.attention import Attention, FeedForward, KeysValues
+from gr00t_model.groot.config import DiTConfig
+
+_TIME_FREQUENCIES = 128  # the embedding of a time bucket has a cosine and a sine for each
+
+
+class TimestepEmbedder(nn.Module):
+    """Two linears with a SiLU between."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.linear_1 = nn.Linear(2 * _TIME_FREQUENCIES, width)
+        self.linear_2 = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "b f"]) -> Float[Tensor, "b w"]:
+        return self.linear_2(F.silu(self.linear_1(x)))
+
+
+class TimestepEncoder(nn.Module):
+    """Cosines, then sines, of the time bucket at frequencies 10000**(-k/127); then the embedder."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.timestep_embedder = TimestepEmbedder(width)
+
+    def forward(self, bucket: Int[Tensor, " b"]) -> Float[Tensor, "b w"]:
+        steps = torch.arange(_TIME_FREQUENCIES, dtype=torch.float32, device=bucket.device)
+        # Rounded in this order as published: angles reach 1000, where a last bit of the frequency shows in the cosine.
+        angles = bucket[:, None].float() * torch.exp(-math.log(10_000.0) * steps / (_TIME_FREQUENCIES - 1))
+        features = torch.cat([angles.cos(), angles.sin()], dim=-1)
+        return self.timestep_embedder(features.to(self.timestep_embedder.linear_1.weight.dtype))
+
+
+class AdaLayerNorm(nn.Module):
+    """LayerNorm whose scale and shift come from the time embedding (scale first)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.linear = nn.Linear(width, 2 * width)
+
+    def forward(self, x: Float[Tensor, "b n w"], time: Float[Tensor, "b w"]) -> Float[Tensor, "b n w"]:
+        scale, shift = self.linear(F.silu(time))[:, None].chunk(2, dim=-1)
+        return F.layer_norm(x, x.shape[-1:], eps=1e-5) * (1 + scale) + shift
+
+
+class DiTBlock(nn.Module):
+    """Adaptive norm, attention, residual; plain norm, feed-forward, residual. No gates."""
+
+    def __init__(self, config: DiTConfig, source_width: int):
+        super().__init__()
+        width = config.width
+        self.norm1 = AdaLayerNorm(width)
+        self.attn1 = Attention(
+            width, source_width, config.num_attention_heads, config.attention_head_dim, config.dropout
+        )
+        self.ff = FeedForward(width, config.dropout, config.final_dropout)
+        self.final_dropout = nn.Dropout(config.dropout if config.final_dropout else 0.0)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n w"],
+        time: Float[Tensor, "b w"],
+        source: KeysValues | None,
+        mask: Bool[Tensor, "b 1 1 m"] | None,
+    ) -> Float[Tensor, "b n w"]:
+        """Cross-attention to ``source`` under ``mask``; self-attention where ``source`` is None."""
+        normed = self.norm1(x, time)
+        if source is None:
+            source, mask = self.attn1.keys_values(normed), None
+        x = x + self.final_dropout(self.attn1(normed, source, mask))
+        return x + self.ff(F.layer_norm(x, x.shape[-1:], eps=1e-5))
+
+
+class DiT(nn.Module):
+    """[B, n, width] tokens and a time bucket to [B, n, output_dim]."""
+
+    def __init__(self, config: DiTConfig):
+        super().__init__()
+        width, source = config.width, config.cross_attention_dim
+        self.timestep_encoder = TimestepEncoder(width)
+        crosses = [not config.interleave_self_attention or i % 2 == 0 for i in range(config.num_layers)]
+        self.crosses = tuple(crosses)
+        self.transformer_blocks = nn.ModuleList(DiTBlock(config, source if cross else width) for cross in crosses)
+        self.proj_out_1 = nn.Linear(width, 2 * width)
+        self.proj_out_2 = nn.Linear(width, config.output_dim)
+        if config.prompt_conditioning:
+            self.prompt_condition = nn.Linear(source, width)
+
+    def keys_values(self, source: Float[Tensor, "b m s"]) -> tuple[KeysValues | None, ...]:
+        """What each block needs of the vision-language features: once per action, not once per denoising step."""
+        attentions = [cast(DiTBlock, block).attn1 for block in self.transformer_blocks]
+        pairs = zip(attentions, self.crosses, strict=True)
+        return tuple(attention.keys_values(source) if cross else None for attention, cross in pairs)
+
+    def condition(self, source: Float[Tensor, "b m s"]) -> Float[Tensor, "b w"] | float:
+        """What joins the time embedding: the last token, which in a left-padded causal prompt has seen everything."""
+        return self.prompt_condition(source[:, -1]) if hasattr(self, "prompt_condition") else 0.0
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n w"],
+        time: Float[Tensor, "b w"],
+        sources: Sequence[KeysValues | None],
+        mask: Bool[Tensor, "b 1 1 m"] | None = None,
+    ) -> tuple[Float[Tensor, "b n o"], list[Float[Tensor, "b n w"]]]:
+        """The output, and the hidden state after every block (references, nothing is computed for them)."""
+        hidden = []
+        for block, source in zip(self.transformer_blocks, sources, strict=True):
+            x = block(x, time, source, mask)
+            hidden.append(x)
+        shift, scale = self.proj_out_1(F.silu(time))[:, None].chunk(2, dim=-1)
+        x = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+        return self.proj_out_2(x), hidden

@@ -1,0 +1,190 @@
+"""Policy: a checkpoint that acts. Observations and actions have the published GR00T keys; values are in their units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from gr00t_data import video
+from gr00t_data.batches.batch import Batch
+from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.transforms import build_transforms
+from gr00t_data.embodiment import Embodiment
+from gr00t_model.groot.model import Groot
+from gr00t_model.groot.prompt import Prompt
+from gr00t_model.training.checkpoint import Checkpoint
+
+Observation = Mapping[str, Any]
+Actions = dict[str, np.ndarray]
+
+_VIDEO_NDIM = 4
+
+
+class ObservationError(ValueError):
+    """An observation the policy cannot act on; the message names the key, what was found and what is expected."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """An observation with its batch dimension made explicit."""
+
+    images: np.ndarray  # uint8 [B, V, H, W, 3], at the size of the model
+    state: dict[str, np.ndarray]  # part -> float64 [B, D]
+    instructions: list[str]
+    single: bool
+
+
+class Policy:
+    """Maps an observation to the next chunk of actions.
+
+    Keys of an observation (``T`` is 1; the leading ``B`` may be left out, and is then left out of the answer too):
+
+    - ``video.<camera>``: uint8 [B, T, H, W, 3] RGB of any size, resized as in training.
+    - ``state.<part>``: float [B, T, D] in the unit of the part.
+    - ``annotation.<...>``: the instruction, a list of B texts (or one text for all rows).
+
+    Keys of an answer: ``action.<part>``: float32 [B, horizon, D] in the unit of the part.
+    """
+
+    def __init__(
+        self,
+        model: Groot,
+        prompt: Prompt,
+        embodiment: Embodiment,
+        statistics: NormStats,
+        selection: str | None = None,
+        *,
+        denoising_steps: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model = model.eval()
+        self.prompt = prompt
+        self.embodiment = embodiment
+        self.selection = embodiment.selection(selection)
+        self.denoising_steps = denoising_steps
+        self.seed = seed
+        head = model.config.action_head
+        self.horizon = head.action_horizon
+        self._state, self._action = build_transforms(
+            embodiment, self.selection.name, statistics, head.max_state_dim, head.action_dim
+        )
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        folder: Path | str,
+        *,
+        device: torch.device | str = "cpu",
+        denoising_steps: int | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """The policy of a checkpoint folder.
+
+        Raises:
+            CheckpointError: the folder is not a checkpoint, or not one of this version.
+        """
+        checkpoint = Checkpoint.load(folder)
+        return cls(
+            checkpoint.model(device),
+            checkpoint.prompt(),
+            checkpoint.embodiment,
+            checkpoint.statistics,
+            checkpoint.manifest.selection,
+            denoising_steps=denoising_steps,
+            seed=seed,
+        )
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of each ``action.<part>``."""
+        return {f"action.{name}": self.embodiment.action_part(name).unit for name in self.selection.action}
+
+    @torch.no_grad()
+    def get_action(
+        self, observation: Observation, *, seed: int | None = None, denoising_steps: int | None = None
+    ) -> Actions:
+        """The next chunk. The same observation, seed and steps give the same actions.
+
+        Args:
+            seed: of the noise the actions are denoised from; default: the policy's own, the same at every call.
+            denoising_steps: Euler steps; default: the policy's, else the model's.
+
+        Raises:
+            ObservationError: a key is missing or of a wrong shape or type.
+        """
+        rows = self._rows(observation)
+        batch = self._batch(rows).to(self.model.device)
+        generator = torch.Generator(device=self.model.device)
+        generator.manual_seed(self.seed if seed is None else seed)
+        normalised = self.model.get_action(batch, denoising_steps or self.denoising_steps, generator)
+        parts = self._action.inverse(normalised.float().cpu().numpy().astype(np.float64))
+        answer = {f"action.{name}": values.astype(np.float32) for name, values in parts.items()}
+        return {key: values[0] for key, values in answer.items()} if rows.single else answer
+
+    def _batch(self, rows: _Rows) -> Batch:
+        state = torch.from_numpy(self._state(rows.state).astype(np.float32))[:, None]
+        ids, mask = self.prompt(rows.instructions, len(self.selection.cameras))
+        real = torch.from_numpy(np.broadcast_to(self._state.pad.mask, state.shape).copy())
+        slots = torch.full((len(state),), self.embodiment.slot, dtype=torch.int64)
+        images = torch.from_numpy(rows.images)
+        return Batch(
+            state=state, state_mask=real, embodiment_id=slots, images=images, input_ids=ids, attention_mask=mask
+        )
+
+    def _rows(self, observation: Observation) -> _Rows:
+        self._check_keys(observation)
+        frames = {name: np.asarray(observation[f"video.{name}"]) for name in self.selection.cameras}
+        single = next(iter(frames.values())).ndim == _VIDEO_NDIM
+        images = np.stack([self._image(name, array, single) for name, array in frames.items()], axis=1)
+        state = {name: self._part(name, observation[f"state.{name}"], single) for name in self.selection.state}
+        rows = {f"state.{name}": len(values) for name, values in state.items()} | {"video": len(images)}
+        texts = self._instructions(observation[self.selection.language], len(images))
+        if len(set(rows.values())) != 1:
+            raise ObservationError(f"all keys must have the same number of rows, found {rows}")
+        return _Rows(images, state, texts, single)
+
+    def _check_keys(self, observation: Observation) -> None:
+        wanted = [f"video.{name}" for name in self.selection.cameras]
+        wanted += [f"state.{name}" for name in self.selection.state]
+        wanted.append(self.selection.language)
+        if missing := [key for key in wanted if key not in observation]:
+            raise ObservationError(
+                f"the observation lacks {', '.join(missing)}; the selection {self.selection.name!r} of "
+                f"{self.embodiment.name!r} needs {', '.join(wanted)}"
+            )
+
+    def _image(self, name: str, frames: np.ndarray, single: bool) -> np.ndarray:
+        """uint8 [B, size, size, 3]."""
+        frames = frames[None] if single else frames
+        if frames.dtype != np.uint8 or frames.ndim != _VIDEO_NDIM + 1 or frames.shape[1] != 1 or frames.shape[-1] != 3:
+            raise ObservationError(
+                f"video.{name}: expected uint8 [1, H, W, 3], or [B, 1, H, W, 3] for B rows, "
+                f"found {frames.dtype} {list(frames.shape[1:] if single else frames.shape)}"
+            )
+        side = self.model.config.backbone.vision.image_size
+        return frames[:, 0] if frames.shape[2:4] == (side, side) else video.resize(frames[:, 0], (side, side))
+
+    def _part(self, name: str, values: Any, single: bool) -> np.ndarray:
+        """float64 [B, D]."""
+        found = np.asarray(values, dtype=np.float64)
+        array = found[None] if single else found
+        width = self.embodiment.state_part(name).dim
+        if array.ndim != 3 or array.shape[1:] != (1, width):
+            expected = f"[1, {width}]" if single else f"[B, 1, {width}]"
+            raise ObservationError(f"state.{name}: expected {expected} as the video has, found {list(found.shape)}")
+        if not np.isfinite(array).all():
+            raise ObservationError(f"state.{name}: holds NaN or infinity; check the sensor before acting on it")
+        return array[:, 0]
+
+    def _instructions(self, given: Any, rows: int) -> list[str]:
+        texts = [given] if isinstance(given, str) else [str(text) for text in given]
+        if len(texts) == 1:
+            texts = texts * rows
+        if len(texts) != rows or not all(text.strip() for text in texts):
+            raise ObservationError(
+                f"{self.selection.language}: expected {rows} non-empty texts, found {list(map(str, texts))!r}"
+            )
+        return texts

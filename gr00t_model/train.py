@@ -1,0 +1,29 @@
+"""``accelerate launch -m gr00t_model.train RUN.json``: train the run whose folder holds that file."""
+
+import sys
+from pathlib import Path
+
+from gr00t_model.training.progress import say
+from gr00t_model.training.run import RunFolder
+from gr00t_model.training.stop import INTERRUPTED_STATUS, StopRequest
+
+USAGE = "usage: accelerate launch -m gr00t_model.train RUN.json"
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: 0 complete, 75 stopped with its state saved, 2 wrong usage; errors are raised."""
+    if len(arguments) != 1 or not arguments[0].endswith("RUN.json"):
+        say(f"{USAGE}\n(the file is made by `gr00t train`, one for each run folder)")
+        return 2
+    with StopRequest() as stop:
+        # torch takes seconds to import: a signal in that time must already be heard.
+        from gr00t_model.training.train import train
+
+        outcome = train(RunFolder(Path(arguments[0]).absolute().parent), stop)
+    if outcome.steps_done == 0 and outcome.state == "complete":
+        say(outcome.message)
+    return 0 if outcome.state == "complete" else INTERRUPTED_STATUS
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,236 @@
+"""What the frozen backbone returns, computed once per frame and read back by the training step.
+
+A cache is a folder of memory-mapped arrays, addressed by its content: the base model, the model's code, and which
+frames of which episodes. It fills in place under ``<key>.partial`` (a killed build goes on where it stopped) and takes
+its name by one rename when it is whole.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gr00t_data.batches.batch import Batch
+from gr00t_data.disk import digest_json, fsync_folder, read_json, write_json
+from gr00t_model.training.run import feature_code_digest
+
+
+class Backbone(Protocol):
+    """The two frozen functions whose results are kept."""
+
+    def encode(self, images: Tensor, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def flare_target(self, images: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The frames of one episode, as the backbone sees them.
+
+    Attributes:
+        store: digest of the store.
+        episode: index of the episode in it.
+        length: frames.
+        instruction: the text of the prompt.
+        frames: loads uint8 [length, V, H, W, 3].
+    """
+
+    store: str
+    episode: int
+    length: int
+    instruction: str
+    frames: Callable[[], np.ndarray]
+
+    @property
+    def name(self) -> str:
+        """``<store digest 12>/<episode>``: the beginning of the sample ids of its frames."""
+        return f"{self.store[:12]}/{self.episode}"
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Cached features of many clips.
+
+    Attributes:
+        folder: where it lies.
+        features: memory map [rows, N, D], the backbone's output per frame, prompts left-padded to N tokens.
+        mask: bool [rows, N], true on real tokens.
+        targets: memory map [rows, M, E], the FLARE embedding of each frame; None when not asked for.
+        first_row: clip name -> row of its frame 0.
+        lengths: clip name -> frames.
+    """
+
+    folder: Path
+    features: np.ndarray
+    mask: np.ndarray
+    targets: np.ndarray | None
+    first_row: dict[str, int]
+    lengths: dict[str, int]
+
+    @classmethod
+    def open(cls, folder: Path) -> "FeatureCache":
+        """Map the arrays of a finished cache."""
+        clips = read_json(folder / "clips.json")["clips"]
+        targets = folder / "targets.npy"
+        return cls(
+            folder=folder,
+            features=np.load(folder / "features.npy", mmap_mode="r"),
+            mask=np.load(folder / "mask.npy"),
+            targets=np.load(targets, mmap_mode="r") if targets.is_file() else None,
+            first_row={clip["name"]: clip["first_row"] for clip in clips},
+            lengths={clip["name"]: clip["length"] for clip in clips},
+        )
+
+    def attach(self, batch: Batch, horizon: int) -> Batch:
+        """``batch`` with the features of its frames, and the targets of the frames ``horizon`` later.
+
+        Beyond the end of an episode the target is that of its last frame; ``future_mask`` says which rows count.
+        """
+        rows, future = self._rows(batch.sample_ids, horizon)
+        attached = replace(
+            batch,
+            vl_features=torch.from_numpy(self.features[rows].astype(np.float32)),
+            attention_mask=torch.from_numpy(self.mask[rows].astype(np.int64)),
+        )
+        if self.targets is None:
+            return attached
+        return replace(attached, future_target=torch.from_numpy(self.targets[future].astype(np.float32)))
+
+    def _rows(self, sample_ids: tuple[str, ...], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        rows, future = [], []
+        for sample in sample_ids:
+            name, _, frame = sample.rpartition("/")
+            if name not in self.first_row:
+                raise KeyError(f"{self.folder}: no features of episode {name}; remove the folder to have it rebuilt")
+            rows.append(self.first_row[name] + int(frame))
+            future.append(self.first_row[name] + min(int(frame) + horizon, self.lengths[name] - 1))
+        return np.array(rows), np.array(future)
+
+
+def features_key(base_digest: str, clips: list[Clip], view: dict[str, Any]) -> str:
+    """Address of a cache: 16 hex characters over model, code, clips, and how frames and numbers are represented."""
+    listed = [(clip.store, clip.episode, clip.length, clip.instruction) for clip in clips]
+    content = {"base": base_digest, "code": feature_code_digest(), "clips": listed, "view": view}
+    return digest_json(content)[:16]
+
+
+def build_features(
+    folder: Path,
+    backbone: Backbone,
+    prompts: tuple[Tensor, Tensor],
+    clips: list[Clip],
+    *,
+    dtype: str,
+    with_targets: bool,
+    device: torch.device,
+    batch_frames: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureCache:
+    """Fill the cache at ``folder`` unless it is there, and open it. One builder at a time; others wait for it.
+
+    Args:
+        prompts: token ids and mask, int64 [clips, N], one prompt a clip, all padded to the same N.
+        dtype: ``float16`` or ``float32`` on disk.
+        with_targets: whether the FLARE embedding of every frame is kept as well.
+        progress: called with (frames done, frames in all).
+    """
+    with _alone(folder.with_suffix(".lock")):
+        if not (folder / "clips.json").is_file():
+            partial = folder.with_suffix(".partial")
+            partial.mkdir(parents=True, exist_ok=True)
+            filler = _Filler(partial, backbone, dtype, with_targets, device, sum(clip.length for clip in clips))
+            filler.fill(clips, prompts, batch_frames, progress)
+            filler.finish(clips)
+            partial.replace(folder)
+            fsync_folder(folder.parent)
+    return FeatureCache.open(folder)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold an advisory lock; the kernel releases it however the holder ends."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+class _Filler:
+    """Writes rows clip by clip, and notes after each clip how many rows stand on disk."""
+
+    def __init__(
+        self, folder: Path, backbone: Backbone, dtype: str, with_targets: bool, device: torch.device, rows: int
+    ) -> None:
+        self.folder, self.backbone, self.dtype = folder, backbone, dtype
+        self.with_targets, self.device, self.rows = with_targets, device, rows
+        done = folder / "done.json"
+        self.done = read_json(done)["rows"] if done.is_file() else 0
+        self.arrays: dict[str, np.ndarray] = {}
+        if self.done:
+            names = ["features", "mask", *(["targets"] if with_targets else [])]
+            self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in names}
+
+    @torch.no_grad()
+    def fill(
+        self,
+        clips: list[Clip],
+        prompts: tuple[Tensor, Tensor],
+        batch_frames: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        ids, mask = prompts
+        row = 0
+        for number, clip in enumerate(clips):
+            end = row + clip.length
+            if end > self.done:
+                frames = torch.from_numpy(np.ascontiguousarray(clip.frames()))
+                if len(frames) != clip.length:
+                    raise ValueError(f"{clip.name}: {len(frames)} decoded frames, {clip.length} expected")
+                for part in torch.arange(clip.length).split(batch_frames):
+                    first = row + int(part[0])
+                    self._put(first, frames[part], ids[number], mask[number])
+                self._note(end)
+            row = end
+            if progress:
+                progress(row, self.rows)
+
+    def _put(self, first: int, frames: Tensor, ids: Tensor, mask: Tensor) -> None:
+        """Encode some frames [n, V, H, W, 3] under one prompt [N] and store them from row ``first``."""
+        count = len(frames)
+        images = frames.to(self.device)
+        prompt = ids.expand(count, -1).to(self.device), mask.expand(count, -1).to(self.device)
+        features, kept = self.backbone.encode(images, *prompt)
+        self._store("features", first, features.float().cpu().numpy().astype(self.dtype))
+        self._store("mask", first, kept.bool().cpu().numpy())
+        if self.with_targets:
+            self._store("targets", first, self.backbone.flare_target(images).float().cpu().numpy().astype(self.dtype))
+
+    def _store(self, name: str, first: int, values: np.ndarray) -> None:
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} of row {first}: not finite as {values.dtype}; use --set cache_dtype=float32")
+        if name not in self.arrays:
+            self.arrays[name] = np.lib.format.open_memmap(
+                self.folder / f"{name}.npy", mode="w+", dtype=values.dtype, shape=(self.rows, *values.shape[1:])
+            )
+        self.arrays[name][first : first + len(values)] = values
+
+    def _note(self, rows: int) -> None:
+        for array in self.arrays.values():
+            if isinstance(array, np.memmap):
+                array.flush()
+        write_json(self.folder / "done.json", {"rows": rows})
+        self.done = rows
+
+    def finish(self, clips: list[Clip]) -> None:
+        listed, row = [], 0
+        for clip in clips:
+            listed.append({"name": clip.name, "first_row": row, "length": clip.length})
+            row += clip.length
+        self.arrays.clear()
+        write_json(self.folder / "clips.json", {"clips": listed})
