@@ -55,8 +55,8 @@ def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         code_version="1",
         description=(
             "Open loop on held-out episodes: error per part in its unit, beside two baselines (hold the last action, "
-            "mean action). Closed loop in the simulator: success and wrong-object rate on unseen scenes with 95% intervals, "
-            "and once more with the instruction swapped."
+            "mean action). Closed loop in the simulator: success and wrong-object rate on unseen scenes with 95% "
+            "intervals, and once more with the instruction swapped."
         ),
     )
     def evaluation(

@@ -39,14 +39,21 @@ def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made
     from gr00t_data.disk import read_json
     from gr00t_model.stages import base_model
 
-    def progress(done: int, total: int) -> None:
-        if done == total or done % max(total // 10, 1) == 0:
-            log.info(f"base_nano: {done} of {total}")
-
-    folder, digest = base_model(lake, stills=config.stills, seed=config.seed, progress=progress)
-    report = folder / "grounding.json"
-    metadata = read_json(report) if report.is_file() else {}
-    return Made(folder, digest, {key: value for key, value in metadata.items() if isinstance(value, int | float | str)})
+    folder, digest = base_model(lake, stills=config.stills, seed=config.seed, say=log.info)
+    report = read_json(folder / "grounding.json")
+    rows = [
+        {"read from": where, "point": point, **errors}
+        for where in ("keypoints", "told")
+        for point, errors in report["held_out"][where].items()
+    ]
+    target = report["held_out"]["keypoints"]["target"]
+    metadata = {
+        "stills": report["stills"],
+        "median error of the named object, px": target["median_px"],
+        "lost objects, share": target["lost_share"],
+        "held-out stills": table(rows),
+    }
+    return Made(folder, digest, metadata)
 
 
 def make_run(

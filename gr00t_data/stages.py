@@ -38,11 +38,13 @@ class Demonstrations:
         episodes: task name -> number of episodes.
         seed: episodes of one task take the seeds seed, seed + 1, ...; evaluation uses seeds from 1,000,000.
         workers: processes; the bytes do not depend on it.
+        shoves: push the acting hand aside now and then, so that the demonstrations show how to recover.
     """
 
     episodes: Mapping[str, int] = field(default_factory=lambda: {"reach": 120, "push": 40, "pick_and_place": 40})
     seed: int = 0
     workers: int = 2
+    shoves: bool = False
 
 
 def simulate(
@@ -62,7 +64,7 @@ def simulate(
 
     root = lake.stores / store_name(name)
     wanted = {task: count for task, count in demonstrations.episodes.items() if count}
-    source = {"simulator": "tabletop", "episodes": wanted, "seed": demonstrations.seed}
+    source = {"simulator": "tabletop", "episodes": wanted, "seed": demonstrations.seed, "shoves": demonstrations.shoves}
     if (root / SEAL).is_file():
         store = EpisodeStore.open(root)
         if store.about["source"] != source:
@@ -80,6 +82,7 @@ def simulate(
             count,
             seed=demonstrations.seed,
             workers=demonstrations.workers,
+            shoves=demonstrations.shoves,
             progress=lambda done, _, before=before: progress(before + done, total),
         )
         before += count

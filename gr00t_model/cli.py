@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gr00t_data.cli import TASKS, EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, progress_bar, show
+from gr00t_data.cli import TASKS, EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, show
 from gr00t_data.embodiment import load_embodiment
 from gr00t_model import stages
 
@@ -19,8 +19,7 @@ def ground(
     as_json: JsonOption = False,
 ) -> None:
     """Make the base of the nano preset: a vision-language model that points at the named object."""
-    with progress_bar("grounding") as progress:
-        folder, digest = stages.base_model(lake_at(lake), stills=stills, seed=seed, progress=progress)
+    folder, digest = stages.base_model(lake_at(lake), stills=stills, seed=seed, say=say)
     show({"base": str(folder), "digest": digest}, as_json)
 
 
@@ -42,7 +41,7 @@ def train(
     if dry_run:
         typer.echo(json.dumps(run.config().to_dict(), indent=1))
         return
-    launched = stages.train_run(run, lambda line: console.print(line, markup=False, highlight=False))
+    launched = stages.train_run(run, say)
     facts = {"run": str(run.root), "state": launched.outcome.state, "step": launched.outcome.step}
     if launched.outcome.state == "complete":
         folder, digest = stages.publish_checkpoint(where, robot, run)
@@ -73,10 +72,15 @@ def evaluate(
         trials=trials,
         swapped=swapped,
         processes=processes,
-        say=lambda line: console.print(line, markup=False, highlight=False),
+        say=say,
     )
     content = {k: v for k, v in report.content.items() if k not in ("open_loop", "closed_loop")}
     show({"report": str(report.folder), **content}, as_json, stages.evaluation_rows(report.content))
+
+
+def say(line: str) -> None:
+    """One line of progress on standard error."""
+    console.print(line, markup=False, highlight=False)
 
 
 def main() -> None:

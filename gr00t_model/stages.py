@@ -18,7 +18,6 @@ from gr00t_model.training.run import RunFolder, base_digest, prepare_run
 if TYPE_CHECKING:
     from gr00t_model.evaluate.report import Report
 
-Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
 
 
@@ -26,7 +25,7 @@ class MissingInput(ValueError):
     """A stage was asked for before the one that makes its input; the message says what to run."""
 
 
-def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | None = None) -> tuple[Path, str]:
+def base_model(lake: Lake, *, stills: int, seed: int = 0, say: Say | None = None) -> tuple[Path, str]:
     """The base of the nano preset: a vision-language model that points at named objects, learnt from simulator stills.
 
     Returns:
@@ -34,7 +33,7 @@ def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | N
     """
     from gr00t_model.training.grounding import ground
 
-    folder = ground(stills, seed, lake.bases, progress)
+    folder = ground(stills, seed, lake.bases, say)
     digest = base_digest(folder)
     lake.point("base_nano", folder, digest)
     return folder, digest

@@ -80,7 +80,7 @@ class Backbone(nn.Module):
     def forward(
         self, pixels: Float[Tensor, "n 3 h w"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
     ) -> Float[Tensor, "b k d"]:
-        """``pixels`` in [-1, 1], the images of row 0 first; ``attention_mask`` 1 on real tokens, padding on the left."""
+        """``pixels`` in [-1, 1], the images of row 0 first; ``attention_mask`` 1 on real tokens, padding first."""
         tokens = self.eagle_model.vision_model(pixels, input_ids, attention_mask)
         return self.think(tokens, input_ids, attention_mask)
 

@@ -79,7 +79,7 @@ class KeypointConfig(_Section):
     image_size: int = 112
     hidden_size: int = 192  # width of the tokens
     channels: int = 48  # of the feature map, a quarter of the image on each side
-    keypoints: int = 8
+    keypoints: int = 4
     grid_rows: int = 2
     grid_columns: int = 3
     text_width: int = 96

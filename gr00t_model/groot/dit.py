@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gr00t_model.groot.attention import Attention, FeedForward, KeysValues
 from gr00t_model.groot.config import DiTConfig
+from gr00t_model.groot.slots import rounded_exp
 
 _TIME_FREQUENCIES = 128  # the embedding of a time bucket has a cosine and a sine for each
 
@@ -36,8 +37,7 @@ class TimestepEncoder(nn.Module):
 
     def forward(self, bucket: Int[Tensor, " b"]) -> Float[Tensor, "b w"]:
         steps = torch.arange(_TIME_FREQUENCIES, dtype=torch.float32, device=bucket.device)
-        # Rounded in this order as published: angles reach 1000, where a last bit of the frequency shows in the cosine.
-        angles = bucket[:, None].float() * torch.exp(-math.log(10_000.0) * steps / (_TIME_FREQUENCIES - 1))
+        angles = bucket[:, None].float() * rounded_exp(-math.log(10_000.0) * steps / (_TIME_FREQUENCIES - 1))
         features = torch.cat([angles.cos(), angles.sin()], dim=-1)
         return self.timestep_embedder(features.to(self.timestep_embedder.linear_1.weight.dtype))
 

@@ -80,8 +80,8 @@ class Groot(nn.Module):
         No gradient flows. It is a fixed target only while the tower is frozen (``tune_visual`` off).
         """
         pixels = pixels_of(images[:, :1], self.config.backbone.vision.image_size)
-        feature_map = self.backbone.eagle_model.vision_model.feature_map(pixels)
-        return pool(feature_map.float(), self.config.action_head.num_target_vision_tokens)
+        target_map = self.backbone.eagle_model.vision_model.target_map(pixels)
+        return pool(target_map.float(), self.config.action_head.num_target_vision_tokens)
 
     def _context(self, batch: Batch) -> Context:
         features, mask = batch.vl_features, batch.attention_mask

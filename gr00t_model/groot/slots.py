@@ -22,11 +22,15 @@ def group_rows(slots: Int[Tensor, " b"]) -> Groups:
 
 
 class SlotLinear(nn.Module):
-    """y = x @ W[slot] + b[slot], weights stored as [slots, in, out]."""
+    """y = x @ W[slot] + b[slot], weights stored as [slots, in, out].
+
+    A fresh W has standard deviation 1/sqrt(in). The published 0.02 is close to that at the published width of 1024, and
+    lets the signal vanish at nano's: after 300 steps the flow loss stood at 1.01 with it and at 0.10 without.
+    """
 
     def __init__(self, slots: int, width_in: int, width_out: int):
         super().__init__()
-        self.W = nn.Parameter(0.02 * torch.randn(slots, width_in, width_out))
+        self.W = nn.Parameter(width_in**-0.5 * torch.randn(slots, width_in, width_out))
         self.b = nn.Parameter(torch.zeros(slots, width_out))
 
     def forward(self, x: Float[Tensor, "b t i"], groups: Groups) -> Float[Tensor, "b t o"]:
@@ -71,5 +75,13 @@ def sines_cosines(bucket: Int[Tensor, " b"], width: int) -> Float[Tensor, "b w"]
     """Sines, then cosines, at frequencies 10000**(-k/half), k = 0..half-1."""
     half = width // 2
     exponents = -torch.arange(half, dtype=torch.float32, device=bucket.device) * (math.log(10_000.0) / half)
-    angles = bucket[:, None].float() * exponents.exp()
+    angles = bucket[:, None].float() * rounded_exp(exponents)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def rounded_exp(exponents: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
+    """exp of float32 exponents, correctly rounded to float32.
+
+    Angles reach 1000, where the last bit of a frequency shows in its sine; processors differ in that bit of ``exp``.
+    """
+    return exponents.double().exp().float()

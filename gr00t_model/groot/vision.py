@@ -48,7 +48,7 @@ class SiglipTower(nn.Module):
         """One token per patch, row by row; the prompt is not looked at."""
         return self._patches(pixels)
 
-    def feature_map(self, pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n e r c"]:
+    def target_map(self, pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n e r c"]:
         """The patch tokens on their square grid: what FLARE's targets are pooled from."""
         side = self.config.image_size // self.config.patch_size
         return self._patches(pixels).transpose(1, 2).unflatten(2, (side, side))

@@ -206,10 +206,14 @@ class _Filler:
         images = frames.to(self.device)
         prompt = ids.expand(count, -1).to(self.device), mask.expand(count, -1).to(self.device)
         features, kept = self.backbone.encode(images, *prompt)
-        self._store("features", first, features.float().cpu().numpy().astype(self.dtype))
+        self._store("features", first, self._on_disk(features))
         self._store("mask", first, kept.bool().cpu().numpy())
         if self.with_targets:
-            self._store("targets", first, self.backbone.flare_target(images).float().cpu().numpy().astype(self.dtype))
+            self._store("targets", first, self._on_disk(self.backbone.flare_target(images)))
+
+    def _on_disk(self, values: Tensor) -> np.ndarray:
+        with np.errstate(over="ignore"):  # an overflow becomes infinite, which _store refuses
+            return values.float().cpu().numpy().astype(self.dtype)
 
     def _store(self, name: str, first: int, values: np.ndarray) -> None:
         if not np.isfinite(values).all():

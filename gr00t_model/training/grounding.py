@@ -1,197 +1,220 @@
 """Grounding: the small backbone first learns, on simulator stills, to point at what the instruction names.
 
-Its keypoints are taught directly (the named object, where it is to go, the hand that should act), and what the language
-model makes of them must still hold the same positions, read out linearly from the last token. Afterwards the backbone
-is frozen: its features can be cached, and only the action head trains. The result is a folder like any other base
-model (config.json, model.safetensors, tokenizer/) and grounding.json with the errors measured on held-out stills.
+Two steps. The tower's keypoints are taught directly: the named object, where it is to go, the hands. Then the language
+model is taught, on the finished tower's tokens, to hold the same positions and the kind of task so that they can be
+read out linearly from its last token. Afterwards the backbone is frozen: its features can be cached, and only the
+action head trains. (Trained end to end from scratch, a policy of this size finds nothing in minutes.)
+
+The result is a folder like any other base model (config.json, model.safetensors, tokenizer/), with grounding.json: the
+configuration, and the errors measured on stills that were held out.
 """
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import cast
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+import gr00t_data.sources.sim
 import gr00t_model.groot
 from gr00t_data.disk import digest_file, digest_json, replacing_folder, write_json
-from gr00t_data.sources import sim
-from gr00t_data.sources.sim.stills import Stills, render_stills
-from gr00t_model.groot.keypoints import Keypoints, KeypointTower
+from gr00t_data.sources.sim.stills import render_stills
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.nvidia_weights import save
 from gr00t_model.groot.presets import nano
-from gr00t_model.groot.prompt import Prompt, train_tokenizer
+from gr00t_model.groot.prompt import train_tokenizer
 from gr00t_model.groot.vision import pixels_of
+from gr00t_model.training import lessons
+from gr00t_model.training.config import Optimizer
+from gr00t_model.training.lessons import Lesson, Readout, augmented, lesson_of, pixel_errors, pointing_loss, tower_of
+from gr00t_model.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 
-POINTS = ("target", "place", "left_hand", "right_hand")
-"""What the first keypoints are taught: the named object, where it is to go, and the hands."""
-_CHOICES = {
-    "tasks": ("reach", "push", "pick_and_place"),
-    "hands": ("left", "right"),
-    "directions": ("", "left", "right"),
-}
-"""What the last token must tell, beside positions: fields of the stills and their values."""
-_HELD_OUT_SHARE = 0.1
+Progress = Callable[[int, int], None]
 _RENDERERS = 2
+_HELD_OUT_SHARE = 0.1
+_CHUNK = 100
+_USUAL_STILLS = 1000
 
 
 @dataclass(frozen=True)
 class GroundingConfig:
-    """How the stage trains."""
+    """How the stage trains. With 4,000 stills it costs about 170 CPU-seconds, rendering included."""
 
-    epochs: int = 4
     batch_size: int = 16
-    thinking_share: float = 0.5  # of the steps, at the end, in which the language model learns too
-    lr: float = 2e-3
-    warmup_share: float = 0.1
-    weight_decay: float = 0.01
+    look_epochs: int = 4
+    tell_epochs: int = 3
+    look: Optimizer = field(default_factory=lambda: _adamw(2e-3))
+    tell: Optimizer = field(default_factory=lambda: _adamw(1e-3))
     gain: float = 0.1  # largest relative change of contrast and of each colour channel
-    noise: float = 0.02  # standard deviation of pixel noise, pixels being -1..1
+    noise: float = 0.02  # standard deviation of the pixel noise, pixels being -1..1
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """Stills as tensors. Positions in pictures are 0..1 from the top left corner, NaN where there is nothing."""
-
-    images: UInt8[Tensor, "n h w 3"]
-    input_ids: Int[Tensor, "n k"]
-    attention_mask: Int[Tensor, "n k"]
-    points: Float[Tensor, "n 4 2"]  # POINTS; of the hands only the acting one is known
-    choices: Int[Tensor, "n 3"]  # indices into _CHOICES
-
-    def rows(self, chosen: Int[Tensor, " m"] | slice) -> "Lesson":
-        return Lesson(*(getattr(self, field.name)[chosen] for field in fields(self)))
-
-    def __len__(self) -> int:
-        return len(self.images)
+def _adamw(lr: float) -> Optimizer:
+    return Optimizer(lr=lr, betas=(0.9, 0.98), weight_decay=0.01, warmup_share=0.1)
 
 
-def lesson_of(stills: Stills, prompt: Prompt) -> Lesson:
-    """The stills as tensors, their instructions as prompts with one image."""
-    input_ids, attention_mask = prompt(stills.instructions, 1)
-    choices = [[values.index(v) for v in getattr(stills, name)] for name, values in _CHOICES.items()]
-    hands = [np.where([[hand == side] for hand in stills.hands], stills.hand_px, np.nan) for side in ("left", "right")]
-    points = np.stack([stills.target_px, stills.place_px, *hands], axis=1)
-    return Lesson(
-        images=torch.from_numpy(stills.images),
-        input_ids=input_ids,
-        attention_mask=attention_mask,
-        points=torch.from_numpy(points).float(),
-        choices=torch.tensor(choices).T,
-    )
+def ground(
+    stills_count: int,
+    seed: int,
+    folder: Path | str,
+    progress: Progress | None = None,
+    config: GroundingConfig | None = None,
+) -> Path:
+    """Render stills, train, and leave the base model in ``folder/<key>``, where the key names everything it depends on.
+
+    Args:
+        stills_count: how many; a tenth is held out to measure on.
+        progress: called with the training steps done and their total; the first steps wait for the stills.
+
+    Returns:
+        The folder; at once when it is already there.
+    """
+    config = config or GroundingConfig()
+    done = Path(folder) / grounding_key(stills_count, seed, config)[:16]
+    if done.is_dir():
+        return done
+    model_config = nano()
+    stills = render_stills(stills_count, seed, model_config.backbone.vision.image_size, _RENDERERS)
+    with replacing_folder(done) as temporary:
+        prompt = train_tokenizer(
+            stills.instructions, temporary / "tokenizer", model_config.backbone.vision.tokens_per_image
+        )
+        lesson = lesson_of(stills, prompt)
+        kept = len(lesson) - max(1, round(_HELD_OUT_SHARE * len(lesson)))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = Groot(model_config)
+            readout = teach(model, lesson.rows(slice(0, kept)), config, seed, progress)
+        errors = measure(model, readout, lesson.rows(slice(kept, None)))
+        save(model, temporary)
+        write_json(temporary / "grounding.json", {"stills": stills_count, "seed": seed, **errors})
+    return done
 
 
-class Readout(nn.Module):
-    """Linear from the language model's last token: what it must know. Thrown away after the stage."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.points = nn.Linear(width, 2 * len(POINTS))
-        self.choices = nn.ModuleList(nn.Linear(width, len(values)) for values in _CHOICES.values())
-
-    def forward(self, last: Float[Tensor, "b d"], lesson: Lesson) -> tuple[Float[Tensor, ""], Float[Tensor, "b p 2"]]:
-        """The loss, and the positions read out."""
-        points = self.points(last).unflatten(-1, (len(POINTS), 2))
-        loss = _distance(points, lesson.points)
-        for index, layer in enumerate(self.choices):
-            loss = loss + 0.1 * F.cross_entropy(layer(last), lesson.choices[:, index])
-        return loss, points
-
-
-def _distance(points: Float[Tensor, "b p 2"], taught: Float[Tensor, "b p 2"]) -> Float[Tensor, ""]:
-    """Mean absolute difference over the points that exist, in tenths of the picture."""
-    exists = ~taught.isnan()
-    return 10 * (points - taught.nan_to_num())[exists].abs().mean()
-
-
-def _heat_loss(keypoints: Keypoints, taught: Float[Tensor, "b p 2"], side: int) -> Float[Tensor, ""]:
-    """Cross-entropy of the taught keypoints against the four cells around each true position."""
-    exists = (~taught.isnan()).all(-1) & (taught > 0).all(-1) & (taught < 1).all(-1)
-    cells, weights = _corners(taught.nan_to_num().clamp(0, 1), side)
-    log_heat = keypoints.log_heat[:, : len(POINTS)].gather(-1, cells)
-    return -(log_heat * weights).sum(-1)[exists].mean()
-
-
-def _corners(points: Float[Tensor, "b p 2"], side: int) -> tuple[Int[Tensor, "b p 4"], Float[Tensor, "b p 4"]]:
-    """The cells around each point and their bilinear weights, on a square map."""
-    place = (points * side - 0.5).clamp(0, side - 1.001)
-    low = place.floor()
-    (fx, fy), (x, y) = (place - low).unbind(-1), low.long().unbind(-1)
-    cells = torch.stack([y * side + x, y * side + x + 1, (y + 1) * side + x, (y + 1) * side + x + 1], dim=-1)
-    weights = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], dim=-1)
-    return cells, weights
+def grounding_key(stills_count: int, seed: int, config: GroundingConfig) -> str:
+    """SHA-256 of the arguments and of the code that renders, defines the model, and teaches it."""
+    settings = {**asdict(config), "look": config.look.model_dump(), "tell": config.tell.model_dump()}
+    packages = (gr00t_data.sources.sim, gr00t_model.groot)
+    code = [path for package in packages for root in package.__path__ for path in sorted(Path(root).glob("*.py"))]
+    code += [Path(__file__), Path(str(lessons.__file__))]
+    return digest_json([stills_count, seed, settings, [digest_file(path) for path in code]])
 
 
 def teach(
-    model: Groot, lesson: Lesson, config: GroundingConfig, seed: int, progress: Callable[[str], None]
-) -> "Readout":
-    """Train the backbone of ``model`` in place; the same arguments and thread count give the same weights.
+    model: Groot, lesson: Lesson, config: GroundingConfig, seed: int, progress: Progress | None = None
+) -> Readout:
+    """Train the backbone of ``model`` in place and leave it frozen; returns the readout that was trained with it.
 
-    First the tower alone, then the language model with it.
+    The same arguments, initial weights and thread count give the same weights.
     """
-    torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    backbone = model.backbone.requires_grad_(True).train()
     readout = Readout(model.config.backbone.text.hidden_size)
-    parameters = [*backbone.parameters(), *readout.parameters()]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+    model.backbone.requires_grad_(False)
+    losses = chain(
+        teach_to_look(model, lesson, config, generator), teach_to_tell(model, readout, lesson, config, generator)
     )
-    steps = config.epochs * (len(lesson) // config.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, config.warmup_share))
-    for step, rows in enumerate(_shuffled(len(lesson), config, generator)):
-        batch = lesson.rows(rows)
-        pixels = _augmented(batch.images, config, generator)
-        thinking = step >= steps * (1 - config.thinking_share)
-        loss = _loss(model, batch, pixels, readout if thinking else None)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 50 == 0:
-            progress(f"grounding step {step}/{steps}, loss {loss.item():.2f}")
+    total = (config.look_epochs + config.tell_epochs) * (len(lesson) // config.batch_size)
+    for done, _ in enumerate(losses, start=1):
+        if progress is not None:
+            progress(done, total)
+    model.backbone.requires_grad_(False)
+    remember_usual(model, lesson.rows(slice(0, _USUAL_STILLS)))
     return readout
 
 
-def _rate(step: int, steps: int, warmup_share: float) -> float:
-    """Linear rise, then a cosine to zero."""
-    share = step / steps
-    return share / warmup_share if share < warmup_share else 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+@torch.no_grad()
+def remember_usual(model: Groot, lesson: Lesson) -> None:
+    """Store the mean feature map: what FLARE's targets leave out."""
+    tower, size_px = tower_of(model), model.config.backbone.vision.image_size
+    chunks = lesson.images[:, None].split(_CHUNK)
+    sums = [tower.feature_map(pixels_of(images, size_px)).sum(dim=0) for images in chunks]
+    tower.usual_map.copy_(torch.stack(sums).sum(dim=0) / len(lesson))
 
 
-def _shuffled(count: int, config: GroundingConfig, generator: torch.Generator) -> Iterator[Int[Tensor, " m"]]:
-    for _ in range(config.epochs):
+def teach_to_look(model: Groot, lesson: Lesson, config: GroundingConfig, generator: torch.Generator) -> Iterator[float]:
+    """Train the tower to put its keypoints where they belong; yields the loss of each step."""
+    tower = tower_of(model).requires_grad_(True)
+    trainer = _Trainer(tower, config.look, config.look_epochs * (len(lesson) // config.batch_size))
+    for rows in _shuffled(len(lesson), config.look_epochs, config.batch_size, generator):
+        batch = lesson.rows(rows)
+        feature_map = tower.feature_map(augmented(batch.images, config.gain, config.noise, generator))
+        keypoints = tower.look(feature_map, batch.input_ids, batch.attention_mask)
+        yield trainer.step(pointing_loss(keypoints, batch.points, feature_map.shape[-1]))
+    tower.requires_grad_(False)
+
+
+def teach_to_tell(
+    model: Groot, readout: Readout, lesson: Lesson, config: GroundingConfig, generator: torch.Generator
+) -> Iterator[float]:
+    """Train what follows the tower's feature map, on maps and keypoints computed once; yields each step's loss."""
+    tower, eagle = tower_of(model), model.backbone.eagle_model
+    parts = [tower.point_token, tower.point_names, tower.grid_token, eagle.mlp1, eagle.language_model, readout]
+    steps = config.tell_epochs * (len(lesson) // config.batch_size)
+    trainer = _Trainer(nn.ModuleList(parts).requires_grad_(True), config.tell, steps)
+    _, points, grid = look_at(model, lesson)
+    for rows in _shuffled(len(lesson), config.tell_epochs, config.batch_size, generator):
+        batch = lesson.rows(rows)
+        tokens = tower.tokens(points[rows], grid[rows])
+        features = model.backbone.think(tokens, batch.input_ids, batch.attention_mask)
+        yield trainer.step(readout.loss(features[:, -1], batch))
+
+
+@torch.no_grad()
+def look_at(
+    model: Groot, lesson: Lesson
+) -> tuple[Float[Tensor, "n k 2"], Float[Tensor, "n k p"], Float[Tensor, "n g f"]]:
+    """The keypoints' positions, and what the tower's tokens are made of, for every still."""
+    tower, seen = tower_of(model), []
+    for start in range(0, len(lesson), _CHUNK):
+        batch = lesson.rows(slice(start, start + _CHUNK))
+        feature_map = tower.feature_map(pixels_of(batch.images[:, None], tower.config.image_size))
+        keypoints = tower.look(feature_map, batch.input_ids, batch.attention_mask)
+        seen.append((keypoints.points, *tower.sights(feature_map, keypoints)))
+    positions, points, grid = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    return positions, points, grid
+
+
+class _Trainer:
+    """One optimizer over what is trainable in a module, with its schedule."""
+
+    def __init__(self, module: nn.Module, config: Optimizer, steps: int):
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        self._optimizer, self._config = build_optimizer(module, config), config
+        self._steps, self._step = steps, 0
+
+    def step(self, loss: Float[Tensor, ""]) -> float:
+        set_learning_rate(self._optimizer, learning_rate(self._step, self._steps, self._config))
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, self._config.clip_norm)
+        self._optimizer.step()
+        self._step += 1
+        return loss.item()
+
+
+def _shuffled(count: int, epochs: int, batch_size: int, generator: torch.Generator) -> Iterator[Int[Tensor, " m"]]:
+    for _ in range(epochs):
         order = torch.randperm(count, generator=generator)
-        yield from order[: count // config.batch_size * config.batch_size].split(config.batch_size)
+        yield from order[: count // batch_size * batch_size].split(batch_size)
 
 
-def _augmented(
-    images: UInt8[Tensor, "b h w 3"], config: GroundingConfig, generator: torch.Generator
-) -> Float[Tensor, "b 3 h w"]:
-    """Pixels with a random contrast, colour balance and noise. Never moved: the camera does not move either."""
-    pixels = pixels_of(images[:, None], images.shape[1])
-    gains = 1 + config.gain * (2 * torch.rand(len(images), 4, 1, 1, generator=generator) - 1)
-    pixels = ((pixels + 1) * gains[:, :1] * gains[:, 1:] - 1).clamp(-1, 1)
-    return pixels + config.noise * torch.randn(pixels.shape, generator=generator)
-
-
-def _loss(model: Groot, batch: Lesson, pixels: Float[Tensor, "b 3 h w"], readout: Readout | None) -> Float[Tensor, ""]:
-    """What the keypoints miss, and with ``readout`` what the language model's last token misses."""
-    tower = cast(KeypointTower, model.backbone.eagle_model.vision_model)
-    feature_map = tower.feature_map(pixels)
-    keypoints = tower.look(feature_map, batch.input_ids, batch.attention_mask)
-    loss = _heat_loss(keypoints, batch.points, feature_map.shape[-1]) + _distance(
-        keypoints.points[:, : len(POINTS)], batch.points
+@torch.no_grad()
+def measure(model: Groot, readout: Readout, lesson: Lesson) -> dict[str, float]:
+    """Errors on held-out stills: ``shown_*`` of the keypoints, ``told_*`` of what the last token tells."""
+    positions, points, grid = look_at(model, lesson)
+    tokens = tower_of(model).tokens(points, grid)
+    last = model.backbone.think(tokens, lesson.input_ids, lesson.attention_mask)[:, -1]
+    size_px = model.config.backbone.vision.image_size
+    shown, told = (
+        pixel_errors(positions, lesson.points, size_px),
+        pixel_errors(readout.positions(last), lesson.points, size_px),
     )
-    if readout is None:
-        return loss
-    tokens = tower.tokens(feature_map, keypoints)
-    features = model.backbone.think(tokens, batch.input_ids, batch.attention_mask)
-    return loss + readout(features[:, -1], batch)[0]
+    right = zip(lessons.CHOICES, readout.right(last, lesson).tolist(), strict=True)
+    return {
+        **{f"shown_{name}": error for name, error in shown.items()},
+        **{f"told_{name}": error for name, error in told.items()},
+        **{f"told_{name}_right": round(share, 4) for name, share in right},
+    }

@@ -125,7 +125,7 @@ def test_a_swapped_scene_differs_in_words_only(task):
     assert swapped.target == scene.things[1]
     assert swapped.target.name in swapped.instruction and scene.target.name not in swapped.instruction
     assert sorted(swapped.things, key=str) == sorted(scene.things, key=str)
-    lit = {thing: rgb for thing, rgb in zip(scene.things, scene.looks.object_rgb, strict=True)}
+    lit = dict(zip(scene.things, scene.looks.object_rgb, strict=True))
     assert all(lit[t] == rgb for t, rgb in zip(swapped.things, swapped.looks.object_rgb, strict=True))
     assert (swapped.plate_m, swapped.hand_start_m) == (scene.plate_m, scene.hand_start_m)
     assert swapped_scene(draw_scene("push", 3)) is None

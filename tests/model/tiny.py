@@ -1,4 +1,4 @@
-"""A mixture small enough to train on in a test: a few episodes of a moving square, and a model of a few thousand weights."""
+"""A mixture small enough to train on in a test: a few episodes of a moving square, and a very small model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ def episode(number: int) -> Episode:
     embodiment = load_embodiment("gr1")
     low, high = np.array([pair for part in embodiment.action for pair in part.limits or ((-1, 1),) * part.dim]).T
     action = (low + high) / 2 + 0.2 * (high - low) * swing
-    state = np.concatenate([action[:1], action[:-1]])
+    state = np.concatenate([2 * action[:1] - action[1:2], action[:-1]])
     frames = np.full((FRAMES, SIDE_PX, SIDE_PX, 3), 90, dtype=np.uint8)
     for frame in range(FRAMES):
         left = 2 + frame // 2

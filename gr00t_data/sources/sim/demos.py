@@ -23,6 +23,9 @@ from gr00t_data.sources.sim.world import CONTROL_HZ, World
 if TYPE_CHECKING:
     from gr00t_data.writing import StoreWriter
 
+_LINGER_STEPS = {"reach": 8, "push": 4, "pick_and_place": 4}
+"""Control steps recorded after success: a demonstration that stops at the threshold teaches to stop at the threshold,
+and the quickest reach (11 steps) would be shorter than one action chunk."""
 _SHOVE_N = 70.0
 _SHOVE_STEPS = 3
 _SHOVE_EVERY_STEPS = 18
@@ -32,8 +35,8 @@ Job = tuple[str, int, int, bool]
 def record_episode(task: str, seed: int, image_size: int = 256, shoves: bool = False) -> Episode:
     """The expert's episode in the scene that ``TabletopEnv(task).reset(seed)`` starts.
 
-    Row t holds picture and state before command t; the last row is the command that completed the task (or ran into the
-    step limit: then ``success`` is False).
+    Row t holds picture and state before command t. A few rows follow the command that completed the task; an episode
+    that ran into the step limit ends there, with ``success`` False.
 
     Args:
         task: one of TASKS.
@@ -60,6 +63,12 @@ def record_episode(task: str, seed: int, image_size: int = 256, shoves: bool = F
             shover.push(env.steps)
         observation, _, terminated, truncated, info = env.step(action)
         done = terminated or truncated
+    for _ in range(_LINGER_STEPS[task] if info["success"] else 0):
+        pictures.append(observation["video"][CAMERA])
+        states.append(observation["state"])
+        actions.append(expert.act())
+        env.world.advance(actions[-1])
+        observation = env.observe()
     return Episode(
         instruction=observation["instruction"],
         times_s=np.arange(len(actions)) / CONTROL_HZ,
