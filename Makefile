@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help setup finetune_gr1 evaluate test lint ui clean
+.PHONY: help setup finetune_gr1 finetune_gr1_long evaluate test lint ui clean
 
 help: ## show this list
 	@grep -E '^[a-z_0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ $(VENV)/.complete: pyproject.toml
 
 finetune_gr1: setup ## make demonstrations, train, and leave a checkpoint in ./lake
 	source ./env.sh && dagster asset materialize --select '*checkpoint_gr1'
+
+finetune_gr1_long: setup ## the longer recipe with more demonstrations, in ./lake-long, evaluated
+	export GR00T_LAKE="$(CURDIR)/lake-long" && source ./env.sh && dagster asset materialize --select '*evaluation_gr1' --config pipelines/long.yaml
 
 evaluate: setup ## evaluate the checkpoint: open loop on held-out episodes, closed loop in the simulator
 	source ./env.sh && dagster asset materialize --select evaluation_gr1

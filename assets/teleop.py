@@ -30,12 +30,13 @@ class TeleopConfig(dg.Config):
 
     embodiment: str = Field("gr1", description="Name of a bundled embodiment, or path of your own YAML.")
     licence: str = Field("unknown", description="Licence of the drop's content; follows it into every checkpoint.")
-    reach: int = Field(120, ge=0, description="Simulator drops: episodes of 'reach the ...'.")
-    push: int = Field(40, ge=0, description="Simulator drops: episodes of 'push the ... to the left/right'.")
+    reach: int = Field(160, ge=0, description="Simulator drops: episodes of 'reach the ...'.")
+    push: int = Field(50, ge=0, description="Simulator drops: episodes of 'push the ... to the left/right'.")
     pick_and_place: int = Field(
-        40, ge=0, description="Simulator drops: episodes of 'pick up the ... and place it ...'."
+        50, ge=0, description="Simulator drops: episodes of 'pick up the ... and place it ...'."
     )
     seed: int = Field(0, ge=0, description="Simulator drops: first seed.")
+    shoves: bool = Field(False, description="Simulator drops: push the hand aside now and then, to show recovery.")
     workers: int = Field(2, ge=1, description="Simulator drops: processes that record.")
 
 
@@ -73,7 +74,7 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
     from gr00t_data.stages import Demonstrations, simulate
 
     episodes = {"reach": config.reach, "push": config.push, "pick_and_place": config.pick_and_place}
-    wanted = Demonstrations(episodes, seed=config.seed, workers=config.workers)
+    wanted = Demonstrations(episodes, seed=config.seed, workers=config.workers, shoves=config.shoves)
     step = max(sum(episodes.values()) // 10, 1)
 
     def progress(done: int, total: int) -> None:

@@ -12,8 +12,6 @@ from assets.teleop import TeleopConfig, make_store, register
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 
-_FORWARDED_SIGNALS = "SIGTERM to every process of the run, which saves its state first"
-
 
 class BaseConfig(dg.Config):
     """How the small base model is grounded."""
@@ -39,21 +37,16 @@ def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made
     from gr00t_data.disk import read_json
     from gr00t_model.stages import base_model
 
-    folder, digest = base_model(lake, stills=config.stills, seed=config.seed, say=log.info)
-    report = read_json(folder / "grounding.json")
-    rows = [
-        {"read from": where, "point": point, **errors}
-        for where in ("keypoints", "told")
-        for point, errors in report["held_out"][where].items()
-    ]
-    target = report["held_out"]["keypoints"]["target"]
-    metadata = {
-        "stills": report["stills"],
-        "median error of the named object, px": target["median_px"],
-        "lost objects, share": target["lost_share"],
-        "held-out stills": table(rows),
-    }
-    return Made(folder, digest, metadata)
+    said = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        if (tenth := 10 * done // total) > said:
+            said = tenth
+            log.info(f"grounding: {done} of {total} steps")
+
+    folder, digest = base_model(lake, stills=config.stills, seed=config.seed, progress=progress)
+    return Made(folder, digest, read_json(folder / "grounding.json"))
 
 
 def make_run(
@@ -64,7 +57,7 @@ def make_run(
     from gr00t_model.stages import new_run, train_run
 
     run = new_run(lake, embodiment, config.recipe, config.settings, embodiment_path=source)
-    log.info(f"run folder {run.root}; a cancel sends {_FORWARDED_SIGNALS}")
+    log.info(f"run folder {run.root}; a cancel saves the state before the processes end")
     launched = train_run(run, log.info)
     outcome = launched.outcome
     if outcome.state != "complete":

@@ -5,7 +5,7 @@ The shell and the Dagster graph call these same functions. Each is idempotent: d
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ class Demonstrations:
         shoves: push the acting hand aside now and then, so that the demonstrations show how to recover.
     """
 
-    episodes: Mapping[str, int] = field(default_factory=lambda: {"reach": 120, "push": 40, "pick_and_place": 40})
+    episodes: Mapping[str, int]
     seed: int = 0
     workers: int = 2
     shoves: bool = False

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gr00t_data.cli import TASKS, EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, show
+from gr00t_data.cli import TASKS, EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, progress_bar, show
 from gr00t_data.embodiment import load_embodiment
 from gr00t_model import stages
 
@@ -19,7 +19,8 @@ def ground(
     as_json: JsonOption = False,
 ) -> None:
     """Make the base of the nano preset: a vision-language model that points at the named object."""
-    folder, digest = stages.base_model(lake_at(lake), stills=stills, seed=seed, say=say)
+    with progress_bar("grounding") as progress:
+        folder, digest = stages.base_model(lake_at(lake), stills=stills, seed=seed, progress=progress)
     show({"base": str(folder), "digest": digest}, as_json)
 
 

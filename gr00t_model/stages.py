@@ -18,6 +18,7 @@ from gr00t_model.training.run import RunFolder, base_digest, prepare_run
 if TYPE_CHECKING:
     from gr00t_model.evaluate.report import Report
 
+Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
 
 
@@ -25,7 +26,7 @@ class MissingInput(ValueError):
     """A stage was asked for before the one that makes its input; the message says what to run."""
 
 
-def base_model(lake: Lake, *, stills: int, seed: int = 0, say: Say | None = None) -> tuple[Path, str]:
+def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | None = None) -> tuple[Path, str]:
     """The base of the nano preset: a vision-language model that points at named objects, learnt from simulator stills.
 
     Returns:
@@ -33,7 +34,7 @@ def base_model(lake: Lake, *, stills: int, seed: int = 0, say: Say | None = None
     """
     from gr00t_model.training.grounding import ground
 
-    folder = ground(stills, seed, lake.bases, say)
+    folder = ground(stills, seed, lake.bases, progress)
     digest = base_digest(folder)
     lake.point("base_nano", folder, digest)
     return folder, digest

@@ -1,11 +1,11 @@
 """The evaluation of a checkpoint as one JSON file and small figures."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.curate.figures import canvas, png
 from gr00t_data.disk import read_json, replacing_folder, write_json
 from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
 from gr00t_model.evaluate.open_loop import Errors, Example, OpenLoop, evaluate_open_loop
@@ -13,7 +13,7 @@ from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
 
-_WIDTH_PX, _HEIGHT_PX, _DPI = 350, 240, 100
+_HEIGHT_PX = 240
 _CURVES_SHOWN = 3
 
 Say = Callable[[str], None]
@@ -129,7 +129,7 @@ def _ratio_text(errors: Errors) -> str:
 
 def predicted_figure(example: Example) -> bytes:
     """PNG: the dimensions that move most, predicted over recorded, with a tick where each chunk begins."""
-    figure, axes = _canvas()
+    figure, (axes,) = canvas(_HEIGHT_PX)
     order = example.recorded.std(axis=0).argsort()[::-1][:_CURVES_SHOWN]
     for number, dimension in enumerate(order):
         axes.plot(example.recorded[:, dimension], color=f"C{number}", linewidth=1.2)
@@ -138,12 +138,12 @@ def predicted_figure(example: Example) -> bytes:
     axes.set_title(f"{example.part}: recorded (line), predicted (dashes)", fontsize=7)
     axes.set_xlabel(f"frame - {example.instruction}", fontsize=6)
     axes.set_ylabel(example.unit, fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def loss_figure(records: Sequence[dict[str, float]]) -> bytes:
     """PNG: flow and FLARE loss over steps."""
-    figure, axes = _canvas()
+    figure, (axes,) = canvas(_HEIGHT_PX)
     steps = [record["step"] for record in records]
     for name in ("flow", "flare"):
         axes.plot(steps, [record[name] for record in records], label=name, linewidth=1.0)
@@ -151,19 +151,4 @@ def loss_figure(records: Sequence[dict[str, float]]) -> bytes:
     axes.set_xlabel("optimizer step", fontsize=7)
     axes.set_title("training loss", fontsize=7)
     axes.legend(fontsize=6)
-    return _png(figure)
-
-
-def _canvas() -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH_PX / _DPI, _HEIGHT_PX / _DPI), dpi=_DPI, layout="constrained")
-    axes = figure.add_subplot()
-    axes.tick_params(labelsize=6)
-    return figure, axes
-
-
-def _png(figure: Any) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
+    return png(figure)

@@ -48,7 +48,7 @@ def nano(vocab_size: int = 512) -> GrootConfig:
             diffusion_model_cfg=DiTConfig(
                 num_attention_heads=heads,
                 attention_head_dim=width // heads,
-                num_layers=6,
+                num_layers=4,
                 cross_attention_dim=width,
                 output_dim=width,
                 dropout=0.0,
@@ -63,7 +63,7 @@ def nano(vocab_size: int = 512) -> GrootConfig:
             max_seq_len=64,
             num_target_vision_tokens=8,
         ),
-        flare=FlareConfig(align_layer=4, projector_width=width),
+        flare=FlareConfig(align_layer=3, projector_width=width),
         published_behaviour=False,
     )
 

@@ -10,12 +10,12 @@ def gr1_nano() -> TrainConfig:
     """The default: nano on cached features, two to three minutes on two CPU cores."""
     return TrainConfig(
         recipe="gr1_nano",
-        steps=1500,
-        batch_size=32,
+        steps=1000,
+        batch_size=64,
         checkpoint_every_steps=250,
         log_every_steps=25,
         model=Model(preset="nano"),
-        optimizer=Optimizer(lr=5e-4, ema_decay=0.995, final_lr_share=0.05),
+        optimizer=Optimizer(lr=1e-3, ema_decay=0.99, final_lr_share=0.05),
         machine=Machine(threads=2),
     )
 
@@ -26,7 +26,7 @@ def gr1_nano_long() -> TrainConfig:
     return short.model_copy(
         update={
             "recipe": "gr1_nano_long",
-            "steps": 12000,
+            "steps": 3500,
             "checkpoint_every_steps": 1000,
             "log_every_steps": 50,
             "optimizer": short.optimizer.model_copy(update={"ema_decay": 0.999}),

@@ -104,7 +104,7 @@ def test_unsealed_store_cannot_be_opened_nor_written_twice(tmp_path: Path) -> No
 def test_dimensions_and_cameras_are_checked_before_writing(tmp_path: Path) -> None:
     writer = EpisodeStore.create(tmp_path / "s", GR1, kind="real", licence="x")
     narrow = Episode("x", np.arange(2.0), np.zeros((2, 7)), np.zeros((2, 44)))
-    with pytest.raises(StoreError, match="'state': 7.*'state': 44"):
+    with pytest.raises(StoreError, match=r"'state': 7.*'state': 44"):
         writer.append(narrow)
     with pytest.raises(StoreError, match="camera 'wrist'"):
         writer.append(Episode("x", np.arange(2.0), np.zeros((2, 44)), np.zeros((2, 44)), {"wrist": Path("x.mp4")}))

@@ -42,9 +42,7 @@ def test_one_drop_one_partition(lake: Lake) -> None:
     land(lake, "monday", bad=(1,))
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("drops", ["monday"])
-        result = dg.materialize(
-            [teleop_episodes], partition_key="monday", resources={"lake": lake}, instance=instance
-        )
+        result = dg.materialize([teleop_episodes], partition_key="monday", resources={"lake": lake}, instance=instance)
         assert result.success
         (event,) = result.asset_materializations_for_node("teleop_episodes")
         assert event.metadata["accepted"].value == 2 and event.metadata["rejected"].value == 1
