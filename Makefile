@@ -28,7 +28,7 @@ evaluate: setup ## evaluate the checkpoint: open loop on held-out episodes, clos
 	source ./env.sh && dagster asset materialize --select evaluation_gr1
 
 test: setup ## run the tests (no network, no GPU)
-	source ./env.sh && python -m pytest -n auto -q
+	source ./env.sh && OMP_NUM_THREADS=1 python -m pytest -n auto -q
 
 lint: setup ## style and types
 	source ./env.sh && ruff check . && ruff format --check . && pyright

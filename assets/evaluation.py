@@ -11,10 +11,14 @@ from gr00t_data.lake import Lake
 class EvaluationConfig(dg.Config):
     """How much is tried."""
 
-    tasks: list[str] = Field(["reach", "push", "pick_and_place"], description="Simulator tasks; empty for none.")
-    trials: int = Field(50, ge=1, description="Unseen scenes per task.")
-    swapped: bool = Field(True, description="Also run with an instruction that names another object in the scene.")
-    processes: int = Field(2, ge=1, description="Processes that simulate.")
+    tasks: list[str] = Field(
+        default=["reach", "push", "pick_and_place"], description="Simulator tasks; empty for none."
+    )
+    trials: int = Field(default=50, ge=1, description="Unseen scenes per task.")
+    swapped: bool = Field(
+        default=True, description="Also run with an instruction that names another object in the scene."
+    )
+    processes: int = Field(default=2, ge=1, description="Processes that simulate.")
 
 
 def make_evaluation(embodiment: Embodiment, config: EvaluationConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:

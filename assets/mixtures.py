@@ -11,19 +11,21 @@ from gr00t_data.lake import Lake
 class StatisticsConfig(dg.Config):
     """Which stores are measured."""
 
-    stores: list[str] = Field(["*"], description="Patterns of store names in the lake.")
+    stores: list[str] = Field(default=["*"], description="Patterns of store names in the lake.")
 
 
 class MixtureConfig(dg.Config):
     """What is mixed, and how."""
 
-    stores: list[str] = Field(["*"], description="Patterns of store names in the lake.")
+    stores: list[str] = Field(default=["*"], description="Patterns of store names in the lake.")
     weights: dict[str, float] = Field(
-        {}, description="Store name -> share of the samples; stores not named share the rest by their frames."
+        default={}, description="Store name -> share of the samples; stores not named share the rest by their frames."
     )
-    selection: str = Field("", description="Named parts and cameras of the embodiment; empty is its default.")
-    seed: int = Field(0, ge=0, description="Seed of the order and of the held-out episodes.")
-    held_out_share: float = Field(0.1, ge=0, lt=1, description="Share of each store's episodes kept for evaluation.")
+    selection: str = Field(default="", description="Named parts and cameras of the embodiment; empty is its default.")
+    seed: int = Field(default=0, ge=0, description="Seed of the order and of the held-out episodes.")
+    held_out_share: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of each store's episodes kept for evaluation."
+    )
 
 
 def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake) -> Made:

@@ -28,16 +28,20 @@ CHECKS = [
 class TeleopConfig(dg.Config):
     """What a drop is, and what the simulator records when the drop is the simulator's."""
 
-    embodiment: str = Field("gr1", description="Name of a bundled embodiment, or path of your own YAML.")
-    licence: str = Field("unknown", description="Licence of the drop's content; follows it into every checkpoint.")
-    reach: int = Field(160, ge=0, description="Simulator drops: episodes of 'reach the ...'.")
-    push: int = Field(50, ge=0, description="Simulator drops: episodes of 'push the ... to the left/right'.")
-    pick_and_place: int = Field(
-        50, ge=0, description="Simulator drops: episodes of 'pick up the ... and place it ...'."
+    embodiment: str = Field(default="gr1", description="Name of a bundled embodiment, or path of your own YAML.")
+    licence: str = Field(
+        default="unknown", description="Licence of the drop's content; follows it into every checkpoint."
     )
-    seed: int = Field(0, ge=0, description="Simulator drops: first seed.")
-    shoves: bool = Field(False, description="Simulator drops: push the hand aside now and then, to show recovery.")
-    workers: int = Field(2, ge=1, description="Simulator drops: processes that record.")
+    reach: int = Field(default=160, ge=0, description="Simulator drops: episodes of 'reach the ...'.")
+    push: int = Field(default=50, ge=0, description="Simulator drops: episodes of 'push the ... to the left/right'.")
+    pick_and_place: int = Field(
+        default=50, ge=0, description="Simulator drops: episodes of 'pick up the ... and place it ...'."
+    )
+    seed: int = Field(default=0, ge=0, description="Simulator drops: first seed.")
+    shoves: bool = Field(
+        default=False, description="Simulator drops: push the hand aside now and then, to show recovery."
+    )
+    workers: int = Field(default=2, ge=1, description="Simulator drops: processes that record.")
 
 
 def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:

@@ -16,20 +16,27 @@ from gr00t_data.lake import Lake
 class BaseConfig(dg.Config):
     """How the small base model is grounded."""
 
-    stills: int = Field(4000, ge=16, description="Simulator stills to learn 'where is the named object' from.")
-    seed: int = Field(0, ge=0, description="Seed of the stills and of the weights.")
+    stills: int = Field(default=4000, ge=16, description="Simulator stills to learn 'where is the named object' from.")
+    seed: int = Field(default=0, ge=0, description="Seed of the stills and of the weights.")
 
 
 class FinetuneConfig(dg.Config):
     """What is trained, and what happens when its inputs are missing."""
 
-    recipe: str = Field("gr1_nano", description="A recipe: gr1_nano, gr1_nano_long, gr1_nano_tiny, gr1_n1_5_3b.")
-    settings: list[str] = Field([], description="Changes to the recipe, each 'a.b=c', for example 'optimizer.lr=3e-4'.")
-    on_missing_input: Literal["ensure", "fail"] = Field(
-        "ensure", description="'ensure' builds missing inputs as the graph would and records them; 'fail' stops."
+    recipe: str = Field(
+        default="gr1_nano", description="A recipe: gr1_nano, gr1_nano_long, gr1_nano_tiny, gr1_n1_5_3b."
     )
-    simulator: TeleopConfig = Field(TeleopConfig(), description="What 'ensure' records when the lake holds no episode.")
-    base: BaseConfig = Field(BaseConfig(), description="How 'ensure' grounds the base model.")
+    settings: list[str] = Field(
+        default=[], description="Changes to the recipe, each 'a.b=c', for example 'optimizer.lr=3e-4'."
+    )
+    on_missing_input: Literal["ensure", "fail"] = Field(
+        default="ensure",
+        description="'ensure' builds missing inputs as the graph would and records them; 'fail' stops.",
+    )
+    simulator: TeleopConfig = Field(
+        default=TeleopConfig(), description="What 'ensure' records when the lake holds no episode."
+    )
+    base: BaseConfig = Field(default=BaseConfig(), description="How 'ensure' grounds the base model.")
 
 
 def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:

@@ -202,11 +202,10 @@ class EpisodeStore:
         """
         path = self.data_path(index)
         try:
-            names = parquet.read_schema(path).names
-            if column not in names:
-                raise ValueError(f"column {column!r} is missing; the file holds {names}")
-            table = parquet.read_table(path, columns=[column], partitioning=None)
-            return layout.column_matrix(table, column)
+            with parquet.ParquetFile(path) as file:
+                if column not in (names := file.schema_arrow.names):
+                    raise ValueError(f"column {column!r} is missing; the file holds {names}")
+                return layout.column_matrix(file.read(columns=[column]), column)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: episode {index}: {error}") from error
 

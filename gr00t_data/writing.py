@@ -103,7 +103,7 @@ class StoreWriter:
     def _tables(self) -> Iterator[pa.Table]:
         for record in self.records:
             path = layout.path_inside(self.root, layout.DATA_PATH, **self._place(record["episode_index"]))
-            yield parquet.read_table(path, partitioning=None)
+            yield parquet.ParquetFile(path).read()
 
     @staticmethod
     def _place(index: int) -> dict[str, int]:
