@@ -3,8 +3,8 @@
 from typing import Any
 
 import dagster as dg
-from assets.evaluation import evaluation_assets
 
+from assets.evaluation import evaluation_assets
 from assets.mixtures import mixture_assets
 from assets.teleop import teleop_episodes
 from assets.training import base_nano, training_assets
