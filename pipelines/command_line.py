@@ -1,11 +1,24 @@
-"""The graph, as the bare `dagster asset materialize` reads it (see env.sh).
+"""The graph for commands that take it from the environment (see env.sh).
 
-That command demands a ``--partition`` as soon as a partitioned asset is selected, and a selection such as
-``'*checkpoint_gr1'`` selects the ingest. Here ``teleop_episodes`` is one step that takes in every waiting drop and
-records one materialization a drop, so the UI shows the same partitions.
+`dagster asset materialize` demands a ``--partition`` as soon as a partitioned asset is selected, and a selection such
+as ``'*checkpoint_gr1'`` selects the ingest. So for that command, given without a partition, ``teleop_episodes`` is one
+step that takes in every waiting drop and records one materialization a drop. Every other command, `dagster dev` among
+them, gets the graph of ``pipelines.definitions``.
 """
 
-from assets.teleop import all_teleop_episodes
-from pipelines.definitions import build
+import sys
+from collections.abc import Sequence
 
-defs = build(all_teleop_episodes, automation=False)
+import dagster as dg
+
+from assets.teleop import all_teleop_episodes
+from pipelines import definitions
+
+
+def definitions_for(arguments: Sequence[str]) -> dg.Definitions:
+    """The definitions for a command line, given without the program's name."""
+    bare = list(arguments[:1]) == ["asset"] and not any(a.startswith("--partition") for a in arguments)
+    return definitions.build(all_teleop_episodes, automation=False) if bare else definitions.defs
+
+
+defs = definitions_for(sys.argv[1:])

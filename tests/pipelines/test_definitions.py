@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from pipelines.command_line import defs as command_line
+from pipelines.command_line import definitions_for
 from pipelines.definitions import defs
 
 EDGES = {
@@ -15,6 +15,7 @@ EDGES = {
     "checkpoint_gr1": {"finetune_gr1"},
     "evaluation_gr1": {"checkpoint_gr1"},
 }
+command_line = definitions_for(["asset", "materialize", "--select", "finetune_gr1"])
 GROUPS = {"ingest", "curate", "mix", "train", "evaluate"}
 
 
@@ -41,3 +42,8 @@ def test_drops_are_partitions_in_the_ui_and_one_step_on_the_command_line() -> No
 def test_jobs_schedules_and_sensors_are_there() -> None:
     assert defs.resolve_job_def("retrain_gr1") and defs.resolve_schedule_def("nightly_retrain_gr1")
     assert defs.resolve_sensor_def("landing_sensor")
+
+
+def test_only_the_bare_command_gets_the_ingest_as_one_step() -> None:
+    assert definitions_for(["dev"]) is defs and definitions_for(["api", "grpc"]) is defs
+    assert definitions_for(["asset", "materialize", "--select", "teleop_episodes", "--partition", "monday"]) is defs
