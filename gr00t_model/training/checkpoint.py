@@ -21,7 +21,6 @@ import torch
 from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.batches.statistics import NormStats
 from gr00t_data.disk import (
-    digest_file,
     digest_json,
     folder_digests,
     read_json,
@@ -246,8 +245,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def weights_digest(folder: Path) -> str:
-    """SHA-256 (hex) over the weight files alone."""
-    return digest_json({path.name: digest_file(path) for path in sorted(folder.glob("*.safetensors"))})
