@@ -1,6 +1,7 @@
 """Group ingest: drops become sealed, checked stores."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -123,22 +124,21 @@ def register(context: dg.AssetExecutionContext, drop: str) -> None:
     context.instance.add_dynamic_partitions("drops", [drop])
 
 
-DESCRIPTION = (
-    "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a GR00T-LeRobot store, "
-    "every episode checked against its embodiment. Drops named `simulator...` are recorded in the embedded simulator. "
-    "Rejected episodes stay on disk with their reason and never enter a mixture."
-)
+_ABOUT: dict[str, Any] = {
+    "name": "teleop_episodes",
+    "group_name": "ingest",
+    "kinds": {"lerobot", "parquet", "mujoco"},
+    "owners": ["team:robot-data"],
+    "check_specs": CHECKS,
+    "description": (
+        "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a GR00T-LeRobot store, "
+        "every episode checked against its embodiment. Drops named `simulator...` are recorded in the embedded simulator. "
+        "Rejected episodes stay on disk with their reason and never enter a mixture."
+    ),
+}
 
 
-@dg.asset(
-    name="teleop_episodes",
-    partitions_def=DROPS,
-    group_name="ingest",
-    kinds={"lerobot", "parquet", "mujoco"},
-    owners=["team:robot-data"],
-    check_specs=CHECKS,
-    description=DESCRIPTION,
-)
+@dg.asset(partitions_def=DROPS, **_ABOUT)
 def teleop_episodes(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
@@ -146,14 +146,7 @@ def teleop_episodes(
     return make_store(context.partition_key, config, lake, context.log).result()
 
 
-@dg.asset(
-    name="teleop_episodes",
-    group_name="ingest",
-    kinds={"lerobot", "parquet", "mujoco"},
-    owners=["team:robot-data"],
-    check_specs=CHECKS,
-    description=DESCRIPTION,
-)
+@dg.asset(**_ABOUT)
 def all_teleop_episodes(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
