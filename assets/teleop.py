@@ -131,8 +131,9 @@ _ABOUT: dict[str, Any] = {
     "owners": ["team:robot-data"],
     "check_specs": CHECKS,
     "description": (
-        "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a GR00T-LeRobot store, "
-        "every episode checked against its embodiment. Drops named `simulator...` are recorded in the embedded simulator. "
+        "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a GR00T-LeRobot "
+        "store, every episode checked against its embodiment. Drops named `simulator...` are recorded in the embedded "
+        "simulator. "
         "Rejected episodes stay on disk with their reason and never enter a mixture."
     ),
 }
