@@ -1,7 +1,7 @@
 """Group ingest: drops become sealed, checked stores."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -124,31 +124,32 @@ def register(context: dg.AssetExecutionContext, drop: str) -> None:
     context.instance.add_dynamic_partitions("drops", [drop])
 
 
-_ABOUT: dict[str, Any] = {
-    "name": "teleop_episodes",
-    "group_name": "ingest",
-    "kinds": {"lerobot", "parquet", "mujoco"},
-    "owners": ["team:robot-data"],
-    "check_specs": CHECKS,
-    "description": (
-        "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a GR00T-LeRobot "
-        "store, every episode checked against its embodiment. Drops named `simulator...` are recorded in the embedded "
-        "simulator. "
-        "Rejected episodes stay on disk with their reason and never enter a mixture."
-    ),
-}
+def _ingest(body: Callable[..., dg.MaterializeResult], drops: dg.PartitionsDefinition | None) -> dg.AssetsDefinition:
+    """``body`` as the asset ``teleop_episodes``, whether it makes one drop or every waiting one."""
+    return dg.asset(
+        name="teleop_episodes",
+        group_name="ingest",
+        partitions_def=drops,
+        kinds={"lerobot", "parquet", "mujoco"},
+        owners=["team:robot-data"],
+        check_specs=CHECKS,
+        description=(
+            "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a "
+            "GR00T-LeRobot store, every episode checked against its embodiment. Drops named `simulator...` are "
+            "recorded in the embedded simulator. Rejected episodes stay on disk with their reason and never enter "
+            "a mixture."
+        ),
+    )(body)
 
 
-@dg.asset(partitions_def=DROPS, **_ABOUT)
-def teleop_episodes(
+def _one_drop(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
     """One drop, one partition."""
     return make_store(context.partition_key, config, lake, context.log).result()
 
 
-@dg.asset(**_ABOUT)
-def all_teleop_episodes(
+def _every_drop(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
     """Every waiting drop in one step, for the bare command line, which has no partition to give."""
@@ -197,3 +198,7 @@ def _worst(name: str, results: list[dg.AssetCheckResult]) -> dg.AssetCheckResult
     text = "; ".join(str(result.description) for result in failed or own) or "no new drop"
     severity = failed[0].severity if failed else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(check_name=name, passed=not failed, severity=severity, description=text)
+
+
+teleop_episodes = _ingest(_one_drop, DROPS)
+all_teleop_episodes = _ingest(_every_drop, None)
