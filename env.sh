@@ -8,12 +8,9 @@ if [ -f "$_venv/bin/activate" ]; then
 elif [ -z "${VIRTUAL_ENV:-}" ]; then
   echo "env.sh: no .venv here yet; run 'make setup' first" >&2
 fi
-# `dagster asset materialize` reads no pyproject.toml, so it is told by this variable. `dagster dev` does read it, and its
-# web server refuses to be told twice, so it is started without.
 export DAGSTER_MODULE_NAME=pipelines.command_line
-dagster() {
-  if [ "${1:-}" = dev ]; then env -u DAGSTER_MODULE_NAME dagster "$@"; else command dagster "$@"; fi
-}
+# Why there is a `dagster` of our own in front is said there.
+case ":$PATH:" in *":$_here/pipelines/bin:"*) ;; *) export PATH="$_here/pipelines/bin:$PATH" ;; esac
 export DAGSTER_HOME="${DAGSTER_HOME:-$_here/.dagster}"
 export GR00T_LAKE="${GR00T_LAKE:-$_here/lake}"
 # OpenMP threads that spin while they wait make a step up to 30 times slower when something else wants the core too.
