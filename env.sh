@@ -10,7 +10,7 @@ elif [ -z "${VIRTUAL_ENV:-}" ]; then
 fi
 export DAGSTER_MODULE_NAME=pipelines.command_line
 # Why there is a `dagster` of our own in front is said there.
-case ":$PATH:" in *":$_here/pipelines/bin:"*) ;; *) export PATH="$_here/pipelines/bin:$PATH" ;; esac
+export PATH="$_here/pipelines/bin:${PATH//$_here\/pipelines\/bin:/}"
 export DAGSTER_HOME="${DAGSTER_HOME:-$_here/.dagster}"
 export GR00T_LAKE="${GR00T_LAKE:-$_here/lake}"
 # OpenMP threads that spin while they wait make a step up to 30 times slower when something else wants the core too.
