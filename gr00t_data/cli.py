@@ -1,4 +1,4 @@
-"""The shell verbs about data: demo, ingest, check, stats, mix, embodiments. `gr00t --help` lists them all."""
+"""The shell verbs about data. `gr00t --help` lists them all."""
 
 import json
 from collections.abc import Iterator
@@ -91,23 +91,79 @@ def demo(
 
 @app.command()
 def ingest(
-    path: Annotated[Path, typer.Argument(help="Folder of one dataset.")],
+    path: Annotated[Path, typer.Argument(help="Folder or file of one dataset.")],
     embodiment: EmbodimentOption = "gr1",
     name: Annotated[str | None, typer.Option(help="Name of the store; the folder's name by default.")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the content; it follows every episode.")] = "unknown",
+    mapping: Annotated[Path | None, typer.Option(help="YAML: which topics or keys become which parts.")] = None,
+    write_mapping: Annotated[
+        Path | None, typer.Option(help="Write the mapping that would be used to this file, and stop.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show mapping, shapes and clocks, and stop.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that align and encode episodes.")] = 2,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a dataset into the lake: sealed, and every episode checked against its embodiment. The drop is not changed.
+    """Bring a recording into the lake: aligned to the control rate, sealed, checked. The drop is not changed.
 
-    Example: `gr00t ingest ~/demos/pick_fruit --embodiment gr1 --licence CC-BY-4.0`
+    Takes LeRobot v2.0, v2.1 and v3.0, robomimic and ALOHA HDF5, MCAP, ROS 1 and ROS 2 bags, Unitree JSON. Exit status 1
+    when an episode was refused.
+
+    Example: `gr00t ingest ~/bags/pick_fruit --embodiment gr1 --mapping gr1_bags.yaml --licence CC-BY-4.0`
     """
+    from gr00t_data.sources.dry_run import look
     from gr00t_data.sources.ingest import ingest as ingest_drop
+    from gr00t_data.sources.ingest import mapping_for, reader_for
+    from gr00t_data.sources.mapping import dump_mapping, load_mapping
 
     robot = load_embodiment(embodiment)
-    with progress_bar("copying files") as progress:
-        store = ingest_drop(path, robot, lake_at(lake), name=name, licence=licence, progress=progress)
+    given = load_mapping(mapping) if mapping else None
+    if dry_run or write_mapping:
+        found = look(path, robot, given)
+        if write_mapping and found.mapping:
+            write_mapping.write_text(found.contents + dump_mapping(found.mapping), encoding="utf-8")
+        written = {"mapping": found.mapping.model_dump(mode="json", exclude_defaults=True)} if found.mapping else {}
+        show({**found.facts, **written} if as_json else found.facts, as_json, found.rows)
+        typer.echo(found.contents + dump_mapping(found.mapping) if found.mapping and not as_json else "", nl=False)
+        raise typer.Exit(1 if "problem" in found.facts and not write_mapping else 0)
+    if not hasattr(reader := reader_for(path), "take_over"):
+        given = mapping_for(path, reader, robot, given)
+        console.print(dump_mapping(given), markup=False, highlight=False)
+    with progress_bar("ingesting") as progress:
+        store = ingest_drop(
+            path, robot, lake_at(lake), name=name, licence=licence, mapping=given, workers=workers, progress=progress
+        )
+    refused = store.about.get("source", {}).get("refused", [])
+    for one in refused:
+        console.print(f"refused {one['episode']}: {one['reason']}", markup=False, soft_wrap=True)
     _report_checks(lake_at(lake), store, robot, as_json)
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder of a LeRobot dataset: v2.0, v2.1 or v3.0.")],
+    target: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet.")],
+    to: Annotated[str, typer.Option("--to", help="v3.0 (LeRobot 0.4 and later) or v2.1 (GR00T N1.5).")],
+    embodiment: Annotated[
+        str | None, typer.Option("--embodiment", "-e", help="Names the parts in modality.json when v3.0 has none.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert a dataset between LeRobot v3.0 and GR00T-LeRobot v2.1: same rows, same frames, the way back included.
+
+    Example: `gr00t convert ~/data/so100_v3 ~/data/so100_v21 --to v2.1 --embodiment so100`
+    """
+    from gr00t_data.export.convert import convert as convert_dataset
+
+    robot = load_embodiment(embodiment) if embodiment else None
+    with progress_bar("converting") as progress:
+        done = convert_dataset(source, target, to, progress, embodiment=robot)
+    notes = [{name: fact for name, fact in vars(note).items() if fact is not None} for note in done.notes]
+    facts = {"source": str(done.source), "target": str(done.target), "from": done.before, "to": done.after}
+    show({**facts, "notes": notes if as_json else len(notes)}, as_json)
+    for note in () if as_json else notes:
+        typer.echo(" ".join([*(f"{k} {v}:" for k, v in note.items() if k != "message"), note["message"]]))
 
 
 @app.command()
@@ -158,61 +214,6 @@ def _report_checks(lake: Lake, store: Any, embodiment: Embodiment, as_json: bool
         for line in findings:
             typer.echo(line)
     return len(index.rejected)
-
-
-@app.command()
-def stats(
-    embodiment: EmbodimentOption = "gr1",
-    stores: StoresOption = ["*"],  # noqa: B006 - typer copies it
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure normalization statistics over all accepted episodes of the lake."""
-    statistics, path = stages.measure_statistics(lake_at(lake), load_embodiment(embodiment), stores)
-    rows = [
-        {"part": f"{side}.{name}", "count": part.count, "mean": _short(part.mean), "std": _short(part.std)}
-        | {"min": _short(part.min), "max": _short(part.max), "q01": _short(part.q01), "q99": _short(part.q99)}
-        for side, parts in (("state", statistics.state), ("action", statistics.action))
-        for name, part in parts.items()
-    ]
-    show({"statistics": str(path), "digest": statistics.digest}, as_json, rows)
-
-
-def _short(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:.3g}" for value in values)
-
-
-@app.command()
-def mix(
-    embodiment: EmbodimentOption = "gr1",
-    stores: StoresOption = ["*"],  # noqa: B006 - typer copies it
-    weight: Annotated[list[str], typer.Option(help="STORE=SHARE of the samples; repeat for several.")] = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the order and of the held-out episodes.")] = 0,
-    held_out_share: Annotated[float, typer.Option(min=0, max=0.9, help="Share of episodes kept for evaluation.")] = 0.1,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write down what training samples: stores, weights, accepted episodes, held-out episodes, seed."""
-    weights = {}
-    for text in weight:
-        name, sign, share = text.rpartition("=")
-        if not sign or not share.replace(".", "", 1).isdigit():
-            raise typer.BadParameter(f"{text!r} is not STORE=SHARE, for example PickNPlace=0.3", param_hint="--weight")
-        weights[name] = float(share)
-    robot = load_embodiment(embodiment)
-    manifest, path = stages.mix(lake_at(lake), robot, stores, weights=weights, seed=seed, held_out_share=held_out_share)
-    rows = [
-        {
-            "store": source.store,
-            "kind": source.kind,
-            "weight": round(source.weight, 4),
-            "episodes": len(source.episodes),
-            "frames": sum(entry.kept_frames for entry in source.episodes),
-        }
-        for source in manifest.sources
-    ]
-    facts = {"manifest": str(path), "digest": manifest.digest, "training frames": manifest.frames}
-    show({**facts, "held-out episodes": len(manifest.held_out)}, as_json, rows)
 
 
 @app.command()

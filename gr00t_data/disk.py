@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-_CHUNK_BYTES = 1 << 20
+_COPY_BYTES = 1 << 18
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
@@ -130,15 +131,33 @@ def digest_json(value: Any) -> str:
 
 def digest_file(path: Path) -> str:
     """SHA-256 (hex) of the bytes of one file."""
+    with path.open("rb", buffering=0) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def copy_file(source: Path, target: Path) -> str:
+    """Copy the bytes of one file, its folder made as needed.
+
+    Returns:
+        their SHA-256 (hex), so that nobody reads them twice.
+    """
     sha = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            sha.update(chunk)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _explained(target), source.open("rb", buffering=0) as reading, target.open("wb", buffering=0) as writing:
+        buffer = memoryview(bytearray(_COPY_BYTES))  # one for all: fresh memory for each chunk costs more than the hash
+        while count := reading.readinto(buffer):
+            sha.update(buffer[:count])
+            writing.write(buffer[:count])
     return sha.hexdigest()
 
 
-def folder_digests(root: Path) -> dict[str, str]:
-    """Relative name -> SHA-256 of every file under ``root``; hidden files and folders are left out."""
+def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Relative name -> SHA-256 of every file under ``root``; hidden files and folders are left out.
+
+    Args:
+        known: digests that need not be computed again.
+    """
     files = (path for path in sorted(root.rglob("*")) if path.is_file())
     names = ((path.relative_to(root), path) for path in files)
-    return {n.as_posix(): digest_file(path) for n, path in names if not any(p.startswith(".") for p in n.parts)}
+    seen = ((n.as_posix(), path) for n, path in names if not any(p.startswith(".") for p in n.parts))
+    return {name: known.get(name) or digest_file(path) for name, path in seen}

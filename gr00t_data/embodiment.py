@@ -43,6 +43,7 @@ class Part:
         normalization: the mode used unless a selection says otherwise.
         joints: the name of each dimension.
         column: the column of the table that holds the values (``original_key`` in modality.json).
+        latency_s: how much later than the event the stamps of a recording are.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Part:
     normalization: str
     joints: tuple[str, ...]
     column: str
+    latency_s: float = 0.0
 
     @property
     def dim(self) -> int:
@@ -77,6 +79,7 @@ class Camera:
     column: str
     height: int | None
     width: int | None
+    latency_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -214,10 +217,19 @@ def load_embodiment(name_or_path: str | Path) -> Embodiment:
         cameras=_cameras(document),
         selections={name: _selection(name, chosen, document) for name, chosen in document.selections.items()},
         default_selection=document.default_selection,
-        digest=digest_json(document.model_dump(mode="json", exclude={"description"})),
+        digest=digest_json(_content(document)),
         language_column=document.language_column or document.language_key,
         text=text,
     )
+
+
+def _content(document: EmbodimentDocument) -> dict[str, Any]:
+    """What the digest names. A latency of zero is left out: it says nothing, and older digests stay what they were."""
+    content = document.model_dump(mode="json", exclude={"description"})
+    for item in (*content["cameras"], *content["state"], *content["action"]):
+        if item["latency_s"] == 0:
+            del item["latency_s"]
+    return content
 
 
 def _path_of(name_or_path: str | Path) -> Path:
@@ -254,6 +266,7 @@ def _parts(documents: Sequence[PartDocument], default_column: str) -> tuple[Part
                 normalization=document.normalization,
                 joints=tuple(document.joints),
                 column=column,
+                latency_s=document.latency_s,
             )
         )
     return tuple(parts)
@@ -275,6 +288,7 @@ def _cameras(document: EmbodimentDocument) -> tuple[Camera, ...]:
             column=camera.column or f"observation.images.{camera.name}",
             height=camera.height,
             width=camera.width,
+            latency_s=camera.latency_s,
         )
         for camera in document.cameras
     )

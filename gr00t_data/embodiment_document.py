@@ -46,7 +46,10 @@ class Document(BaseModel):
 
 
 class PartDocument(Document):
-    """One named slice of state or action. ``limits``: null, one [low, high] for all dimensions, or one a dimension."""
+    """One named slice of state or action. ``limits``: null, one [low, high] for all dimensions, or one a dimension.
+
+    ``latency_s``: how much later than the event its stamps are; subtracted when recordings are aligned.
+    """
 
     name: Name
     joints: list[Name] = Field(min_length=1)
@@ -57,16 +60,18 @@ class PartDocument(Document):
     absolute: bool = True
     dtype: DType = "float64"
     column: Column | None = None
+    latency_s: float = 0.0
 
 
 class CameraDocument(Document):
-    """One view. ``height`` and ``width`` in pixels, when every recording has the same."""
+    """One view. ``height`` and ``width`` in pixels, when every recording has the same. ``latency_s`` as for parts."""
 
     name: Name
     role: Role
     column: Column | None = None
     height: int | None = Field(default=None, gt=0)
     width: int | None = Field(default=None, gt=0)
+    latency_s: float = 0.0
 
 
 class SelectionDocument(Document):

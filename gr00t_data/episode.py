@@ -21,6 +21,7 @@ class Episode:
         video: camera name -> uint8 [T, H, W, 3] RGB frames, or the path of an mp4 to take over without re-encoding.
         success: whether the demonstration reached its goal; None when nobody said.
         source: where it came from: JSON-able facts (task, seed, file, licence ...).
+        columns: further columns kept beside the data, name -> int64 or float64 [T]: for example the recorded stamps.
     """
 
     instruction: str
@@ -30,6 +31,7 @@ class Episode:
     video: dict[str, np.ndarray | Path] = field(default_factory=dict)
     success: bool | None = None
     source: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("times_s", "state", "action"):
@@ -42,6 +44,7 @@ class Episode:
                 f"found {self.times_s.shape}, {self.state.shape}, {self.action.shape}"
             )
         lengths = {"times_s": len(self.times_s), "state": len(self.state), "action": len(self.action)}
+        lengths |= {f"column {k}": len(v) for k, v in self.columns.items()}
         lengths |= {f"video {k}": len(v) for k, v in self.video.items() if isinstance(v, np.ndarray)}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"episode {self.instruction!r}: lengths differ: {lengths}")

@@ -4,8 +4,10 @@ The layout is LeRobot's v2.1 plus ``meta/modality.json``. ``meta/stats.json`` is
 GR00T N1.5 loader computes it when absent and writes it into the dataset, which would change a sealed store.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,26 +19,49 @@ from gr00t_data.episode import Episode
 CHUNK_EPISODES = 1000
 DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+_WIDE = re.compile(r":[^}]*\d{4}")
+"""A padding that fills the memory: {episode_index:9999999999d}."""
 _INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")
+
+
+class PathError(ValueError):
+    """A path or link in a dataset that leads out of it, or cannot be made; the message names it."""
 
 
 def path_inside(root: Path, template: str, **values: object) -> Path:
     """Fill a path template of info.json; the result must lie inside ``root``.
 
     Raises:
-        ValueError: the template is malformed, absolute, or climbs out of the dataset.
+        PathError: the template is malformed, absolute, or climbs out of the dataset.
     """
     try:
+        if _WIDE.search(template):
+            raise ValueError("a number is to be padded to thousands of digits")
         relative = template.format(**values)
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise PathError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
     path = root / relative
     if not path.resolve().is_relative_to(root.resolve()):
-        raise ValueError(
+        raise PathError(
             f"{root}/meta/info.json: path template {template!r} leads out of the dataset (to {path.resolve()}); "
             "paths must stay inside the dataset's folder"
         )
     return path
+
+
+def refuse_links_out(root: Path) -> None:
+    """Check that every symbolic link below ``root`` leads to something below ``root``.
+
+    Raises:
+        PathError: a link leads out; named, with what to do.
+    """
+    top = root.resolve()
+    for path in root.rglob("*"):
+        if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(top):
+            raise PathError(
+                f"{path}: is a link out of the dataset (to {path.resolve()}); if you trust it, copy the dataset with "
+                f"the files its links name (`cp -rL {root} COPY`) and give the copy"
+            )
 
 
 def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first_row: int, task_index: int) -> pa.Table:
@@ -52,7 +77,9 @@ def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first
         "next.done": pa.array(np.arange(rows) == rows - 1),
     }
     columns |= {name: pa.array(np.full(rows, value, dtype=np.int64)) for name, value in constant.items()}
-    return pa.table(columns)
+    if taken := episode.columns.keys() & columns.keys():
+        raise ValueError(f"column {sorted(taken)[0]!r} of the episode has the name of a column that every episode has")
+    return pa.table(columns | {name: pa.array(values) for name, values in episode.columns.items()})
 
 
 def _vectors(values: np.ndarray) -> pa.Array:
@@ -76,10 +103,16 @@ def episode_stats(table: pa.Table) -> dict[str, dict[str, list[float]]]:
 
 
 def dataset_stats(tables: Sequence[pa.Table]) -> dict[str, dict[str, list[float]]]:
-    """``meta/stats.json`` as the published loader computes it: mean, std, min, max, q01, q99 over all rows."""
+    """``meta/stats.json`` as the published loader computes it: mean, std, min, max, q01, q99 over all rows.
+
+    Rows with NaN or infinity are left out: one bad episode, which the checks reject, must not spoil the others.
+    """
     stats = {}
-    for name in ("observation.state", "action", "timestamp"):
+    for name in (name for name in ("observation.state", "action", "timestamp") if name in tables[0].column_names):
         values = np.concatenate([column_matrix(table, name) for table in tables])
+        values = values[np.isfinite(values).all(1)]
+        if not len(values):
+            continue
         low, high = np.quantile(values, [0.01, 0.99], axis=0)
         stats[name] = {
             "mean": values.mean(0).tolist(),
@@ -115,9 +148,21 @@ def _is_fixed(kind: pa.DataType) -> bool:
 
 
 def info(
-    embodiment: Embodiment, *, lengths: Sequence[int], tasks: int, sizes: dict[str, tuple[int, int]]
+    embodiment: Embodiment,
+    *,
+    lengths: Sequence[int],
+    tasks: int,
+    sizes: dict[str, tuple[int, int]],
+    codecs: Mapping[str, str] = MappingProxyType({}),
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """``meta/info.json``. ``sizes``: camera name -> (height, width) in pixels of the cameras that have files."""
+    """``meta/info.json``.
+
+    Args:
+        sizes: camera name -> (height, width) in pixels of the cameras that have files.
+        codecs: camera name -> codec, where it is not h264.
+        columns: further columns of the tables, name -> dtype.
+    """
     episodes = len(lengths)
     return {
         "codebase_version": "v2.1",
@@ -132,13 +177,15 @@ def info(
         "splits": {"train": f"0:{episodes}"},
         "data_path": DATA_PATH,
         "video_path": VIDEO_PATH,
-        "features": _features(embodiment, sizes),
+        "features": _features(embodiment, sizes, codecs)
+        | {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in columns.items()},
     }
 
 
-def _features(embodiment: Embodiment, sizes: dict[str, tuple[int, int]]) -> dict[str, Any]:
+def _features(embodiment: Embodiment, sizes: dict[str, tuple[int, int]], codecs: Mapping[str, str]) -> dict[str, Any]:
     features: dict[str, Any] = {
-        embodiment.camera(name).column: _video_feature(size, embodiment.control_hz) for name, size in sizes.items()
+        embodiment.camera(name).column: _video_feature(size, embodiment.control_hz, codecs.get(name, "h264"))
+        for name, size in sizes.items()
     }
     for column, names in (("observation.state", embodiment.state_names()), ("action", embodiment.action_names())):
         features[column] = {"dtype": "float32", "shape": [len(names)], "names": list(names)}
@@ -149,13 +196,13 @@ def _features(embodiment: Embodiment, sizes: dict[str, tuple[int, int]]) -> dict
     return features
 
 
-def _video_feature(size: tuple[int, int], fps: float) -> dict[str, Any]:
+def _video_feature(size: tuple[int, int], fps: float, codec: str) -> dict[str, Any]:
     facts = {
         "video.height": size[0],
         "video.width": size[1],
         "video.channels": 3,
         "video.fps": fps,
-        "video.codec": "h264",
+        "video.codec": codec,
         "video.pix_fmt": "yuv420p",
         "video.is_depth_map": False,
         "has_audio": False,

@@ -12,6 +12,7 @@ import numpy as np
 
 from gr00t_data.batches.mixture import MixtureManifest, build_manifest
 from gr00t_data.batches.statistics import NormStats, measure
+from gr00t_data.batches.weighing import Weighing, weigh
 from gr00t_data.curate.index import Index, build_index
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
@@ -21,6 +22,9 @@ from gr00t_data.store import SEAL, EpisodeStore, StoreError
 
 Progress = Callable[[int, int], None]
 Checked = tuple[EpisodeStore, Index]
+
+BY_FRAMES = Weighing()
+"""Every frame of a mixture is equally likely."""
 
 SIMULATOR = "simulator"
 """Drops whose name starts with this word are recorded in the embedded simulator instead of read from ``landing/``."""
@@ -142,13 +146,57 @@ def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("
     return usable
 
 
-def measure_statistics(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> tuple[NormStats, Path]:
-    """Measure every accepted episode; the result becomes ``norm_stats_<embodiment>`` of the lake."""
-    statistics = measure(checked_stores(lake, embodiment, names), embodiment)
+def measure_statistics(
+    lake: Lake,
+    embodiment: Embodiment,
+    names: Sequence[str] = ("*",),
+    *,
+    weighing: Weighing = BY_FRAMES,
+) -> tuple[NormStats, Path]:
+    """Measure every accepted episode; the result becomes ``norm_stats_<embodiment>`` of the lake.
+
+    Only stores that were never measured are read; the tallies of the others are kept in the lake.
+
+    Args:
+        weighing: that of the mixture, so that the statistics are those of what is drawn.
+    """
+    checked = checked_stores(lake, embodiment, names)
+    weights = None
+    if weighing != BY_FRAMES:
+        shares = _shares(checked, weighing)
+        checked = [pair for pair in checked if pair[0].root.name in shares]
+        weights = [shares[store.root.name] for store, _ in checked]
+    statistics = measure(checked, embodiment, weights=weights, kept=lake.statistics / "tallies")
     path = lake.statistics / f"{statistics.digest[:16]}.json"
     statistics.save(path)
     lake.point(f"norm_stats_{embodiment.name}", path, statistics.digest)
     return statistics, path
+
+
+def measure_pixels(
+    lake: Lake,
+    embodiment: Embodiment,
+    names: Sequence[str] = ("*",),
+    *,
+    every: int = 10,
+    progress: Progress = _silent,
+) -> dict[str, dict[str, list[float]]]:
+    """Mean, std and quantiles (0..1, red, green, blue) of every ``every``-th frame of each camera."""
+    from gr00t_data.batches.image_statistics import measure_images
+
+    accepted = [(s, v.episode_index) for s, index in checked_stores(lake, embodiment, names) for v in index.accepted]
+    cameras = [camera.name for camera in embodiment.cameras]
+    todo = [(s, episode, camera) for camera in cameras for s, episode in accepted if camera in s.cameras]
+    found = {}
+    for done, (store, episode, camera) in enumerate(todo, start=1):
+        counted = measure_images(store, [episode], camera, every)
+        found[camera] = found[camera] + counted if camera in found else counted
+        progress(done, len(todo))
+    return {
+        camera: {"pictures": [counted.pictures], "mean": counted.mean.tolist(), "std": counted.std.tolist()}
+        | {f"q{rank:02.0f}": counted.quantile(rank / 100).tolist() for rank in (1, 50, 99)}
+        for camera, counted in found.items()
+    }
 
 
 def mix(
@@ -156,43 +204,55 @@ def mix(
     embodiment: Embodiment,
     names: Sequence[str] = ("*",),
     *,
-    weights: Mapping[str, float] | None = None,
+    weighing: Weighing = BY_FRAMES,
     selection: str | None = None,
     seed: int = 0,
     held_out_share: float = 0.1,
 ) -> tuple[MixtureManifest, Path]:
-    """Write the mixture of the lake's stores down; it becomes ``mixture_<embodiment>`` of the lake.
-
-    Args:
-        weights: store name -> share of the samples; stores not named weigh by their accepted frames, so that with no
-            weights at all every frame is equally likely.
-
-    Raises:
-        StoreError: no accepted episode, or a weight for a store that is not there.
-    """
-    checked = checked_stores(lake, embodiment, names)
-    weights = dict(weights or {})
-    if unknown := weights.keys() - {store.root.name for store, _ in checked}:
-        raise StoreError(f"weights name {sorted(unknown)}, the stores are {[store.root.name for store, _ in checked]}")
-    frames = {store.root.name: sum(verdict.kept_frames for verdict in index.accepted) for store, index in checked}
-    rest = sum(count for name, count in frames.items() if name not in weights)
-    free = max(1.0 - sum(weights.values()), 0.0) if weights else 1.0
-    share = {
-        name: weights[name] if name in weights else (free or 1.0) * count / max(rest, 1)
-        for name, count in frames.items()
-    }
-    manifest = build_manifest(
-        f"mixture_{embodiment.name}",
-        embodiment,
-        [(store, index, share[store.root.name]) for store, index in checked],
-        selection=selection,
-        seed=seed,
-        held_out_share=held_out_share,
+    """Write the mixture of the lake's stores (``plan_mix``); it becomes ``mixture_<embodiment>`` of the lake."""
+    manifest = plan_mix(
+        lake, embodiment, names, weighing=weighing, selection=selection, seed=seed, held_out_share=held_out_share
     )
     path = lake.mixtures / f"{manifest.digest[:16]}.json"
     manifest.save(path)
     lake.point(manifest.name, path, manifest.digest)
     return manifest, path
+
+
+def plan_mix(
+    lake: Lake,
+    embodiment: Embodiment,
+    names: Sequence[str] = ("*",),
+    *,
+    weighing: Weighing = BY_FRAMES,
+    selection: str | None = None,
+    seed: int = 0,
+    held_out_share: float = 0.1,
+) -> MixtureManifest:
+    """The mixture of the lake's stores, not written down.
+
+    Args:
+        weighing: how the shares of the stores come about; by default every frame is equally likely.
+
+    Raises:
+        StoreError: no accepted episode.
+        WeighingError: a share for a store that is not there, or a ratio or cap that cannot be met.
+    """
+    checked = checked_stores(lake, embodiment, names)
+    shares = _shares(checked, weighing)
+    return build_manifest(
+        f"mixture_{embodiment.name}",
+        embodiment,
+        [(store, index, shares[store.root.name]) for store, index in checked if store.root.name in shares],
+        selection=selection,
+        seed=seed,
+        held_out_share=held_out_share,
+    )
+
+
+def _shares(checked: Sequence[Checked], weighing: Weighing) -> dict[str, float]:
+    frames = {store.root.name: sum(verdict.kept_frames for verdict in index.accepted) for store, index in checked}
+    return weigh(frames, {store.root.name: store.kind for store, _ in checked}, weighing)
 
 
 def sample_actions(

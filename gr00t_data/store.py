@@ -4,9 +4,11 @@ Written once through ``EpisodeStore.create``, sealed, then immutable.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from gr00t_data import layout
 from gr00t_data.disk import digest_json, folder_digests, read_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
+from gr00t_data.tables import TableError, read_table
 
 if TYPE_CHECKING:
     from gr00t_data.writing import StoreWriter
@@ -79,22 +82,36 @@ class EpisodeStore:
         if version not in ("v2.0", "v2.1"):
             raise StoreError(
                 f"{root}/meta/info.json: codebase_version is {version!r}, this reader takes 'v2.0' and 'v2.1'"
+                + (f"; make it one: `gr00t convert {root} TARGET --to v2.1`" if version == "v3.0" else "")
             )
         about = _metadata(root / ABOUT) if (root / ABOUT).is_file() else {}
         return cls(root, info, about)
 
     @classmethod
     def create(
-        cls, root: Path | str, embodiment: Embodiment, *, kind: Kind, licence: str, source: dict[str, Any] | None = None
+        cls,
+        root: Path | str,
+        embodiment: Embodiment,
+        *,
+        kind: Kind,
+        licence: str,
+        source: dict[str, Any] | None = None,
+        absent: Sequence[str] | None = None,
     ) -> "StoreWriter":
         """Start a store, or go on with one that was not sealed. See ``StoreWriter``.
+
+        Args:
+            absent: what no sensor recorded although the rows have a column for it: ``state``, or ``state.<part>``. The
+                zeros there are masked in training. None: all of the state for the kind ``human``, else nothing.
 
         Raises:
             StoreError: the folder holds a sealed store, or something else.
         """
         from gr00t_data.writing import StoreWriter
 
-        return StoreWriter(Path(root), embodiment, kind=kind, licence=licence, source=source or {})
+        writer = StoreWriter(Path(root), embodiment, kind=kind, licence=licence, source=source or {})
+        writer.about |= {} if absent is None else {"absent": list(absent)}
+        return writer
 
     @property
     def sealed(self) -> bool:
@@ -146,14 +163,20 @@ class EpisodeStore:
     @cached_property
     def tasks(self) -> dict[int, str]:
         """``meta/tasks.jsonl``: task index -> text."""
-        lines = _json_lines(self.root / "meta/tasks.jsonl")
-        return {int(line["task_index"]): str(line["task"]) for line in lines}
+        lines = json_lines(path := self.root / "meta/tasks.jsonl")
+        try:
+            return {int(line["task_index"]): str(line["task"]) for line in lines}
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: every line needs task_index (a whole number) and task ({error!r})") from error
 
     @cached_property
     def rows(self) -> tuple[EpisodeRow, ...]:
         """``meta/episodes.jsonl``, sorted by episode number."""
-        rows = (_episode_row(line) for line in _json_lines(self.root / "meta/episodes.jsonl"))
-        return tuple(sorted(rows, key=lambda row: row.index))
+        lines = json_lines(path := self.root / "meta/episodes.jsonl")
+        try:
+            return tuple(sorted((_episode_row(line) for line in lines), key=lambda row: row.index))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: every line needs episode_index, length and tasks ({error!r})") from error
 
     def row(self, index: int) -> EpisodeRow:
         """The metadata of one episode; KeyError when the store has no such episode."""
@@ -187,12 +210,20 @@ class EpisodeStore:
 
     def video_path(self, index: int, camera: str) -> Path:
         """The mp4 of an episode and camera (it may not exist)."""
-        values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": self.camera_columns[camera]}
+        return self.video_file(index, self.camera_columns[camera])
+
+    def video_file(self, index: int, column: str) -> Path:
+        """The mp4 of an episode and a video column of info.json, also of one that modality.json does not map."""
+        values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
         return layout.path_inside(self.root, self.info["video_path"], **values)
 
     def columns(self, index: int) -> polars.DataFrame:
         """Every column of an episode's parquet file."""
-        return polars.read_parquet(self.data_path(index))
+        path = self.data_path(index)
+        try:
+            return polars.DataFrame(read_table(path))
+        except TableError as error:
+            raise StoreError(f"{path}: episode {index}: {str(error).removeprefix(f'{path}: ')}") from error
 
     def matrix(self, index: int, column: str) -> np.ndarray:
         """One numeric column of one episode, float64 [T, D], rows as stored.
@@ -202,12 +233,9 @@ class EpisodeStore:
         """
         path = self.data_path(index)
         try:
-            with parquet.ParquetFile(path) as file:
-                if column not in (names := file.schema_arrow.names):
-                    raise ValueError(f"column {column!r} is missing; the file holds {names}")
-                return layout.column_matrix(file.read(columns=[column]), column)
+            return layout.column_matrix(read_table(path, [column]), column)
         except (OSError, ValueError) as error:
-            raise StoreError(f"{path}: episode {index}: {error}") from error
+            raise StoreError(f"{path}: episode {index}: {str(error).removeprefix(f'{path}: ')}") from error
 
     def state(self, index: int) -> np.ndarray:
         """``observation.state`` of one episode, float64 [T, S]."""
@@ -228,9 +256,9 @@ class EpisodeStore:
         return self.tasks.get(int(self.matrix(index, column)[0, 0]), "")
 
 
-def store_digests(root: Path) -> dict[str, str]:
+def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Relative name -> SHA-256 of every file of a store, without the seal and without hidden files."""
-    return {name: value for name, value in folder_digests(root).items() if name != SEAL}
+    return {name: value for name, value in folder_digests(root, known).items() if name != SEAL}
 
 
 def _not_a_store(root: Path) -> str:
@@ -249,17 +277,24 @@ def _metadata(path: Path) -> dict[str, Any]:
     return value
 
 
-def _json_lines(path: Path) -> list[dict[str, Any]]:
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file with one JSON object a line; empty lines are passed over.
+
+    Raises:
+        StoreError: no such file, or a line is not JSON (says which).
+    """
     if not path.is_file():
         raise StoreError(f"{path}: no such file; a GR00T-LeRobot folder needs it: one JSON object a line")
     lines = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            lines.append(json.loads(line))
+            lines.append(json.loads(line.decode("utf-8")))
         except ValueError as error:
             raise StoreError(f"{path}:{number}: not one JSON object ({error})") from error
+        if not isinstance(lines[-1], dict):
+            raise StoreError(f"{path}:{number}: expected a JSON object, found {type(lines[-1]).__name__}")
     return lines
 
 

@@ -52,7 +52,7 @@ def probe(path: Path) -> VideoInfo:
     Raises:
         VideoError: no such file, not a video, cut off before its index, or without a video stream.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         times = [float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None and p.size]
         return VideoInfo(
             frames=len(times),
@@ -102,7 +102,7 @@ def decode_at(path: Path, indices: Iterable[int]) -> np.ndarray:
     return np.stack([found[i] for i in wanted])
 
 
-def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> None:
+def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> VideoInfo:
     """Write uint8 [T, H, W, 3] RGB frames as h264 mp4, one thread, so that equal input gives equal bytes.
 
     Args:
@@ -111,44 +111,70 @@ def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> None:
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise VideoError(f"{path}: expected uint8 [T, H, W, 3] with T > 0, found {frames.dtype} {frames.shape}")
-    height, width = frames.shape[1:3]
+    return encode_stream(path, frames, fps, crf)
+
+
+def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> VideoInfo:
+    """``encode`` for frames that come one by one (uint8 [H, W, 3] RGB each, one size): memory does not grow.
+
+    Raises:
+        VideoError: no frame came, or a frame has another size or type than the first (says which).
+    """
+    size: tuple[int, ...] | None = None
     with replacing(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.thread_count = 1
         stream.options = {"crf": str(crf), "preset": "veryfast", "g": str(_KEYFRAME_EVERY_FRAMES), "bf": "0"}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        for number, frame in enumerate(frames):
+            size = size or frame.shape
+            if frame.shape != size or frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8:
+                raise VideoError(f"{path}: frame {number} is {frame.dtype} {frame.shape}, expected uint8 like {size}")
+            if number == 0:
+                stream.height, stream.width, stream.pix_fmt = size[0], size[1], "yuv420p"
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        if size is None:
+            raise VideoError(f"{path}: no frame to write")
         container.mux(stream.encode(None))
+    return probe(path)
+
+
+def frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of ``path`` one by one in presentation order, uint8 [H, W, 3] RGB; memory does not grow.
+
+    Raises:
+        VideoError: the file cannot be opened, or a frame cannot be decoded (says which).
+    """
+    return _decoded(path, None)
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resample uint8 [T, H, W, 3] to (height, width) with the same filter as ``decode(size=)``."""
-    return np.stack([_rgb(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24"), size) for f in frames])
+    return np.stack([rgb(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24"), size) for f in frames])
 
 
-def _rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
+def rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
+    """A decoded picture as uint8 [H, W, 3], resampled to (height, width) by area averaging."""
     if size is None or size == (frame.height, frame.width):
         return frame.to_ndarray(format="rgb24")
     height, width = size
-    rgb = frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
-    return rgb.reformat(width, height, interpolation=Interpolation.AREA).to_ndarray()
+    coloured = frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
+    return coloured.reformat(width, height, interpolation=Interpolation.AREA).to_ndarray()
 
 
 def _decoded(path: Path, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
     number = 0
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         stream.thread_type = "NONE"
         try:
             for frame in container.decode(stream):
-                yield _rgb(frame, size)
+                yield rgb(frame, size)
                 number += 1
         except FFmpegError as error:
             raise VideoError(f"{path}: frame {number} cannot be decoded ({error.strerror})") from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     if not path.is_file():
         raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
     try:

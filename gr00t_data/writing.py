@@ -8,8 +8,9 @@ import contextlib
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class StoreWriter:
         task_index = self._task_index(episode.instruction)
         first_row = sum(record["length"] for record in self.records)
         table = layout.episode_table(episode, self.embodiment, index=index, first_row=first_row, task_index=task_index)
-        sizes = {name: self._write_video(index, name, frames) for name, frames in episode.video.items()}
+        videos = {name: self._write_video(index, name, frames) for name, frames in episode.video.items()}
         data = layout.path_inside(self.root, layout.DATA_PATH, **self._place(index))
         with replacing(data) as temporary:
             parquet.write_table(table, temporary, compression="snappy")
@@ -68,7 +69,9 @@ class StoreWriter:
             "tasks": [episode.instruction],
             "success": episode.success,
             "source": episode.source,
-            "sizes": sizes,
+            "sizes": {name: [facts.height, facts.width] for name, facts in videos.items()},
+            "codecs": {name: facts.codec for name, facts in videos.items()},
+            "columns": {name: str(values.dtype) for name, values in episode.columns.items()},
             "stats": layout.episode_stats(table),
         }
         write_json(self.pending / f"{index:06d}.json", record)
@@ -92,7 +95,12 @@ class StoreWriter:
         stats = [{"episode_index": r["episode_index"], "stats": r["stats"]} for r in self.records]
         _write_lines(meta / "episodes_stats.jsonl", stats)
         _write_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
-        write_json(meta / "info.json", layout.info(self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes))
+        codecs = {name: codec for record in self.records for name, codec in record.get("codecs", {}).items()}
+        columns = self.records[0].get("columns", {})
+        info = layout.info(
+            self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes, codecs=codecs, columns=columns
+        )
+        write_json(meta / "info.json", info)
         write_json(meta / "modality.json", self.embodiment.modality(cameras=list(sizes)))
         write_json(meta / "stats.json", layout.dataset_stats(list(self._tables())))
         write_json(self.root / ABOUT, self.about)
@@ -124,17 +132,21 @@ class StoreWriter:
         known = {camera.name for camera in self.embodiment.cameras}
         if unknown := episode.video.keys() - known:
             raise StoreError(f"{self.root}: camera {sorted(unknown)[0]!r} is not one of {sorted(known)}")
+        if self.records and (first := self.records[0].get("columns", {})).keys() != episode.columns.keys():
+            raise StoreError(
+                f"{self.root}: episode {len(self.records)} has the further columns {sorted(episode.columns)}, "
+                f"the first one has {sorted(first)}; all episodes of a store have the same"
+            )
 
-    def _write_video(self, index: int, camera: str, frames: np.ndarray | Path) -> tuple[int, int]:
+    def _write_video(self, index: int, camera: str, frames: np.ndarray | Path) -> video.VideoInfo:
         key = self.embodiment.camera(camera).column
         path = layout.path_inside(self.root, layout.VIDEO_PATH, video_key=key, **self._place(index))
         if isinstance(frames, Path):
             facts = video.probe(frames)
             with replacing(path) as temporary:
                 shutil.copyfile(frames, temporary)
-            return facts.height, facts.width
-        video.encode(path, frames, self.embodiment.control_hz)
-        return frames.shape[1], frames.shape[2]
+            return facts
+        return video.encode(path, frames, self.embodiment.control_hz)
 
 
 def _locked(path: Path) -> Any:
@@ -149,9 +161,13 @@ def _locked(path: Path) -> Any:
     return stream
 
 
-def seal_folder(root: Path) -> EpisodeStore:
-    """Fix the content of ``root``: hash every file and write ``meta/seal.json`` last."""
-    files = store_digests(root)
+def seal_folder(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> EpisodeStore:
+    """Fix the content of ``root``: hash every file and write ``meta/seal.json`` last.
+
+    Args:
+        known: relative name -> SHA-256 of files that were hashed while they were written.
+    """
+    files = store_digests(root, known)
     write_json(root / SEAL, {"digest": digest_json(files), "files": files})
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(root / PENDING)

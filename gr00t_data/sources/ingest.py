@@ -4,20 +4,28 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from gr00t_data.disk import digest_json, folder_digests, replacing_folder
+from gr00t_data.disk import digest_file, digest_json, folder_digests, read_json, replacing_folder, write_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
 from gr00t_data.lake import Lake
-from gr00t_data.sources.formats import lerobot_v2
-from gr00t_data.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.sources.formats import aloha, lerobot_v2, lerobot_v3, mcap_log, robomimic, rosbag, unitree
+from gr00t_data.sources.mapping import Mapping, MappingError, check_mapping, load_mapping
+from gr00t_data.sources.transfer import Refusal, transfer
+from gr00t_data.store import ABOUT, SEAL, EpisodeStore, StoreError
 from gr00t_data.writing import seal_folder, write_about
 
-READERS: tuple[ModuleType, ...] = (lerobot_v2,)
-"""One module a raw format: ``NAME``, ``recognises(path)`` and ``take_over(path, root, progress)``."""
+READERS: tuple[ModuleType, ...] = (lerobot_v2, lerobot_v3, aloha, robomimic, mcap_log, rosbag, unitree)
+"""One module a raw format: ``NAME``, ``recognises(path)``, and either ``take_over(path, root, progress, embodiment)``
+for formats that a store can hold as they are, or ``episode_names``, ``read_episode``, ``read``, ``contents``
+and ``propose`` for recordings."""
 
+MAPPING_FILE = "mapping.yaml"
+"""A mapping that lies in the drop is used when none is given."""
 _MARKER = "_SUCCESS"
 """Written by whoever copies a drop, when it is complete; not part of its content."""
+_BEGUN = "ingest"
 
 
 def _silent(done: int, total: int) -> None:
@@ -32,32 +40,137 @@ def ingest(
     name: str | None = None,
     kind: Kind = "real",
     licence: str = "unknown",
+    mapping: Mapping | None = None,
+    workers: int = 1,
     progress: Callable[[int, int], None] = _silent,
 ) -> EpisodeStore:
     """Turn a drop into a sealed store ``lake.stores/<name>``; the drop itself is never changed.
 
-    The same drop again is a no-op. A kill leaves no half-written store: the folder takes its name when complete.
+    The same drop again is a no-op. A kill leaves no half-written store under a sealed name: formats that are taken over
+    take their name when complete, recordings go on with the next episode. Episodes that cannot be read or aligned are
+    listed with their reasons in ``about["source"]["refused"]``.
 
     Args:
-        name: name of the store; the drop's folder name when None.
-        progress: called with (files done, files in all).
+        drop: folder or file.
+        name: name of the store; the drop's own name when None.
+        mapping: which source becomes which part; that of the drop, else the proposed one, when None.
+        workers: processes that read and encode episodes of recordings.
+        progress: called with (files or episodes done, in all).
 
     Raises:
-        StoreError: the format is not recognised, or the name is taken by other content.
+        StoreError: the format is not recognised, the name is taken by other content, or no episode could be used.
+        MappingError: the mapping is wrong, or none could be proposed for every part and camera.
     """
     drop = Path(drop)
     reader = reader_for(drop)
-    root = lake.stores / store_name(name or drop.name)
-    content = digest_json({k: v for k, v in folder_digests(drop).items() if k != _MARKER})
-    if (root / SEAL).is_file():
-        return _same_or_refuse(EpisodeStore.open(root), content, drop)
-    source = {"drop": drop.name, "format": reader.NAME, "content": content}
+    root = lake.stores / store_name(name or (drop.stem if drop.is_file() else drop.name))
+    source: dict[str, Any] = {"drop": drop.name, "format": reader.NAME}
+    if hasattr(reader, "take_over"):
+        if mapping is not None:
+            raise MappingError(f"{drop}: is {reader.NAME}, which is taken over as it is; leave the mapping out")
+        if not (root / SEAL).is_file():
+            return _taken_over(drop, reader, root, embodiment, source, kind, licence, progress)
+    source["content"] = digest_json(_digests(drop))
+    if not hasattr(reader, "take_over"):
+        if (root / SEAL).is_file() and mapping is None:
+            return _same_or_refuse(EpisodeStore.open(root), source, drop)
+        mapping = mapping_for(drop, reader, embodiment, mapping)
+        source["mapping"] = mapping.model_dump(mode="json", exclude_defaults=True)
+    if mapping is None or (root / SEAL).is_file():
+        return _same_or_refuse(EpisodeStore.open(root), source, drop)
+    writer = _begun(root, embodiment, kind, licence, source)
+    refused = transfer(writer, reader, drop, mapping, workers=workers, progress=progress)
+    return _sealed(writer, refused, drop)
+
+
+def _taken_over(
+    drop: Path,
+    reader: ModuleType,
+    root: Path,
+    embodiment: Embodiment,
+    source: dict[str, Any],
+    kind: Kind,
+    licence: str,
+    progress: Callable[[int, int], None],
+) -> EpisodeStore:
+    """A store of the drop's files: copied and hashed in one pass by readers that return the digests."""
     with replacing_folder(root) as folder:
-        reader.take_over(drop, folder, progress)
-        (folder / _MARKER).unlink(missing_ok=True)
+        taken = reader.take_over(drop, folder, progress, embodiment)
+        digests = taken if isinstance(taken, dict) else {}
+        source["content"] = digest_json(_content(digests) if digests else _digests(drop))
+        for name in (_MARKER, MAPPING_FILE):
+            (folder / name).unlink(missing_ok=True)
+        source |= _with_modality(folder, embodiment)
         write_about(folder, embodiment, kind=kind, licence=licence, source=source)
-        seal_folder(folder)
+        seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
     return EpisodeStore.open(root)
+
+
+def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, Any]:
+    """Write ``meta/modality.json`` for a dataset that has none, when its state and action are those of the embodiment.
+
+    Returns:
+        what was added, for the source of the store.
+    """
+    path = folder / "meta/modality.json"
+    features = read_json(folder / "meta/info.json").get("features", {})
+    widths = [features.get(name, {}).get("shape") for name in ("observation.state", "action")]
+    if path.is_file() or widths != [[embodiment.state_dim], [embodiment.action_dim]]:
+        return {}
+    write_json(path, embodiment.modality([camera.name for camera in embodiment.cameras if camera.column in features]))
+    return {"added": ["meta/modality.json"]}
+
+
+def _digests(drop: Path) -> dict[str, str]:
+    if drop.is_file():
+        return {drop.name: digest_file(drop)}
+    return _content(folder_digests(drop))
+
+
+def _content(digests: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in digests.items() if name not in (_MARKER, MAPPING_FILE)}
+
+
+def mapping_for(drop: Path, reader: ModuleType, embodiment: Embodiment, given: Mapping | None = None) -> Mapping:
+    """The mapping to use: the given one, that of the drop, or the proposed one, checked against the embodiment.
+
+    Raises:
+        MappingError: it was made for another format, or parts or cameras have no source.
+    """
+    mapping = given or found_mapping(drop, reader, embodiment)
+    if mapping.format != reader.NAME:
+        raise MappingError(f"the mapping is for {mapping.format!r}, the drop is {reader.NAME!r}; correct its format")
+    check_mapping(mapping, embodiment)
+    return mapping
+
+
+def found_mapping(drop: Path, reader: ModuleType, embodiment: Embodiment) -> Mapping:
+    """The mapping that lies in the drop, else the one that the reader proposes; it may be incomplete."""
+    own = drop / MAPPING_FILE
+    return load_mapping(own) if own.is_file() else reader.propose(drop, embodiment)
+
+
+def _begun(root: Path, embodiment: Embodiment, kind: Kind, licence: str, source: dict[str, Any]) -> Any:
+    """The writer of the store; a store begun with another drop, mapping or embodiment is not gone on with."""
+    writer = EpisodeStore.create(root, embodiment, kind=kind, licence=licence, source=source)
+    begun = {"source": source, "embodiment": embodiment.digest}
+    path = writer.pending / _BEGUN
+    if writer.records and (not path.is_file() or read_json(path) != begun):
+        raise StoreError(
+            f"{root}: was begun with another drop, mapping or embodiment and holds {len(writer)} episodes; "
+            "delete the folder to begin anew, or ingest under another name (--name)"
+        )
+    write_json(path, begun)
+    return writer
+
+
+def _sealed(writer: Any, refused: list[Refusal], drop: Path) -> EpisodeStore:
+    if not len(writer):
+        reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
+        raise StoreError(f"{drop}: none of its {len(refused)} episodes could be used: {reasons}")
+    if refused:
+        writer.about["source"]["refused"] = [vars(one) for one in refused]
+    return writer.seal()
 
 
 def reader_for(drop: Path) -> ModuleType:
@@ -67,15 +180,24 @@ def reader_for(drop: Path) -> ModuleType:
         StoreError: no such folder, or no reader knows it (says what was found).
     """
     if not drop.exists():
-        raise StoreError(f"{drop}: no such drop; give the folder of one dataset")
+        raise StoreError(f"{drop}: no such drop; give the folder or file of one dataset")
     for reader in READERS:
         if reader.recognises(drop):
             return reader
-    inside = sorted(path.name for path in drop.iterdir())[:8] if drop.is_dir() else ["a file"]
     raise StoreError(
-        f"{drop}: no reader knows this format (known: {', '.join(r.NAME for r in READERS)}); it holds {inside}. "
+        f"{drop}: no reader knows this format (known: {', '.join(r.NAME for r in READERS)}); {_contents(drop)}. "
         "A GR00T-LeRobot folder has meta/info.json with codebase_version v2.0 or v2.1"
     )
+
+
+def _contents(drop: Path) -> str:
+    """What a person needs to see why nothing was recognised: names, and how the first file begins."""
+    files = [drop] if drop.is_file() else [path for path in sorted(drop.rglob("*")) if path.is_file()]
+    inside = sorted(path.name for path in drop.iterdir())[:8] if drop.is_dir() else [drop.name]
+    if not files:
+        return f"it holds {inside}"
+    with files[0].open("rb") as stream:
+        return f"it holds {inside}; {files[0].name!r} begins with {stream.read(12)!r}"
 
 
 def store_name(text: str) -> str:
@@ -83,10 +205,16 @@ def store_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "drop"
 
 
-def _same_or_refuse(store: EpisodeStore, content: str, drop: Path) -> EpisodeStore:
-    if store.about.get("source", {}).get("content") != content:
+def _same_or_refuse(store: EpisodeStore, source: dict[str, Any], drop: Path) -> EpisodeStore:
+    sealed = store.about.get("source", {})
+    if sealed.get("content") != source["content"]:
         raise StoreError(
             f"{store.root}: is a sealed store with other content than {drop}; stores never change, "
             "so ingest this drop under another name (--name)"
+        )
+    if "mapping" in source and sealed.get("mapping") != source["mapping"]:
+        raise StoreError(
+            f"{store.root}: was made from the same drop with another mapping; stores never change, "
+            "so ingest it under another name (--name)"
         )
     return store

@@ -1,0 +1,93 @@
+"""Speed of `gr00t convert`, v2.1 -> v3.0 -> v2.1, against copying the same files; and whether everything came back.
+
+python -m benchmarks.convert --episodes 200
+"""
+
+import json
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from gr00t_data import video
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.episode import Episode
+from gr00t_data.export.convert import convert
+from gr00t_data.store import EpisodeStore
+from gr00t_data.tables import read_table
+
+ROBOT = load_embodiment("gr1")
+ROWS = 400
+HZ = 20
+PIXELS = 256
+
+
+def film(path: Path) -> Path:
+    """A 20 s film of a moving gradient with sensor noise, as large in bytes as a camera's."""
+    rng = np.random.default_rng(0)
+    ramp = np.arange(PIXELS)[None, :, None] // 2 + rng.integers(60, 66, (ROWS, PIXELS, PIXELS, 3), dtype=np.uint8)
+    for number in range(ROWS):
+        ramp[number] = np.roll(ramp[number], 3 * number, axis=1)
+    video.encode(path, ramp.astype(np.uint8), HZ, crf=4)
+    return path
+
+
+def store_of(folder: Path, episodes: int) -> EpisodeStore:
+    """A sealed store of 20 s episodes with 44 state and 44 action values a row and one camera."""
+    writer = EpisodeStore.create(folder, ROBOT, kind="simulated", licence="Apache-2.0")
+    taken, rng = film(folder.parent / "film.mp4"), np.random.default_rng(1)
+    for number in range(episodes):
+        state = np.cumsum(rng.normal(0, 0.01, (ROWS, ROBOT.state_dim)), axis=0)
+        action = np.cumsum(rng.normal(0, 0.01, (ROWS, ROBOT.action_dim)), axis=0)
+        times_s = np.arange(ROWS) / HZ
+        writer.append(Episode(f"task {number % 7}", times_s, state, action, {"ego_view": taken}))
+    return writer.seal()
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds that the work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def came_back(one: EpisodeStore, other: EpisodeStore, frames_of: int) -> bool:
+    """Whether every row, and every pixel of the first episodes, is the same."""
+    rows = all(read_table(one.data_path(r.index)).equals(read_table(other.data_path(r.index))) for r in one.rows)
+    pairs = [[s.video_path(r.index, "ego_view") for s in (one, other)] for r in one.rows[:frames_of]]
+    return rows and all(np.array_equal(*(video.decode(path) for path in pair)) for pair in pairs)
+
+
+def main(episodes: Annotated[int, typer.Option(min=1, help="Episodes of 20 s.")] = 200) -> None:
+    """Print one JSON object."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = store_of(folder / "store", episodes)
+        size_mb = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file()) / 2**20
+        seconds = {
+            "copy": timed(lambda: shutil.copytree(store.root, folder / "copy")),
+            "to v3.0": timed(lambda: convert(store.root, folder / "v3", "v3.0", lambda done, total: None)),
+            "to v2.1": timed(lambda: convert(folder / "v3", folder / "back", "v2.1", lambda done, total: None)),
+        }
+        report = {
+            "episodes": episodes,
+            "video": f"{episodes * ROWS / HZ / 60:.0f} min",
+            "size_mb": round(size_mb),
+            "seconds": {key: round(value, 1) for key, value in seconds.items()},
+            "mb_per_s": {key: round(size_mb / value) for key, value in seconds.items()},
+            "times_real_time": {key: round(episodes * ROWS / HZ / value) for key, value in seconds.items()},
+            "files": {key: sum(p.is_file() for p in (folder / key).rglob("*")) for key in ("store", "v3", "back")},
+            "came_back": came_back(store, EpisodeStore.open(folder / "back"), frames_of=2),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,154 @@
+"""The shell verbs `gr00t stats` and `gr00t mix`: what is measured, what is mixed, and how two mixtures differ."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gr00t_data import stages
+from gr00t_data.cli import EmbodimentOption, JsonOption, LakeOption, StoresOption, app, lake_at, progress_bar, show
+from gr00t_data.embodiment import Embodiment, load_embodiment
+
+mix_app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+app.add_typer(mix_app, name="mix")
+
+WeightOption = Annotated[list[str], typer.Option(help="STORE=SHARE of the samples, 0..1; repeat for several.")]
+TemperatureOption = Annotated[
+    float, typer.Option(min=1, help="1 makes every frame equally likely; larger values lift small stores.")
+]
+NeuralOption = Annotated[
+    float | None, typer.Option("--neural-per-real", help="Neural samples for one real or simulated sample.")
+]
+SyntheticOption = Annotated[
+    float | None, typer.Option("--max-synthetic", min=0, max=1, help="Largest share of simulated and neural samples.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the order and of the held-out episodes.")]
+HeldOutOption = Annotated[float, typer.Option(min=0, max=0.9, help="Share of episodes kept for evaluation.")]
+
+
+def weighing_of(weight: list[str], temperature: float, neural_per_real: float | None, max_synthetic: float | None):
+    """The options as the library has them.
+
+    Raises:
+        BadParameter: a weight that is not STORE=SHARE.
+    """
+    shares = {}
+    for text in weight:
+        name, sign, share = text.rpartition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            sign = ""
+        if not sign or not name:
+            raise typer.BadParameter(f"{text!r} is not STORE=SHARE, for example PickNPlace=0.3", param_hint="--weight")
+    return stages.Weighing(temperature, shares, neural_per_real, max_synthetic)
+
+
+@app.command()
+def stats(
+    embodiment: EmbodimentOption = "gr1",
+    stores: StoresOption = ["*"],  # noqa: B006 - typer copies it
+    weight: WeightOption = [],  # noqa: B006
+    temperature: TemperatureOption = 1.0,
+    neural_per_real: NeuralOption = None,
+    max_synthetic: SyntheticOption = None,
+    images: Annotated[bool, typer.Option("--images", help="Also measure the pixels, every tenth frame.")] = False,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure normalization statistics over all accepted episodes of the lake, weighed as the mixture is.
+
+    Only stores that are new are read. Example: `gr00t stats --weight PickNPlace=0.5`
+    """
+    from gr00t_data.batches.oddities import oddities
+
+    robot = load_embodiment(embodiment)
+    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic)
+    statistics, path = stages.measure_statistics(lake_at(lake), robot, stores, weighing=weighing)
+    rows = [
+        {"part": f"{side}.{name}", "count": part.count, "mean": _short(part.mean), "std": _short(part.std)}
+        | {"min": _short(part.min), "max": _short(part.max), "q01": _short(part.q01), "q99": _short(part.q99)}
+        for side, parts in (("state", statistics.state), ("action", statistics.action))
+        for name, part in parts.items()
+    ]
+    facts: dict[str, Any] = {"statistics": str(path), "digest": statistics.digest, "shares": statistics.shares}
+    facts["notes"] = oddities(statistics, robot)
+    if images:
+        with progress_bar("measuring images") as progress:
+            facts["images"] = stages.measure_pixels(lake_at(lake), robot, stores, progress=progress)
+    notes = facts["notes"] if as_json else facts.pop("notes")
+    show(facts, as_json, rows)
+    for note in () if as_json else notes:
+        typer.echo(note)
+
+
+def _short(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.3g}" for value in values)
+
+
+@mix_app.callback()
+def mix(
+    context: typer.Context,
+    embodiment: EmbodimentOption = "gr1",
+    stores: StoresOption = ["*"],  # noqa: B006
+    weight: WeightOption = [],  # noqa: B006
+    temperature: TemperatureOption = 1.0,
+    neural_per_real: NeuralOption = None,
+    max_synthetic: SyntheticOption = None,
+    seed: SeedOption = 0,
+    held_out_share: HeldOutOption = 0.1,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write down what training samples: stores, shares, accepted episodes, held-out episodes, seed.
+
+    `gr00t mix preview` says what a mixture will do before it is written, `gr00t mix diff A B` how two differ.
+    """
+    if context.invoked_subcommand:
+        return
+    robot = load_embodiment(embodiment)
+    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic)
+    manifest, path = stages.mix(
+        lake_at(lake), robot, stores, weighing=weighing, seed=seed, held_out_share=held_out_share
+    )
+    show_preview(manifest, robot, None, as_json, {"file": str(path)})
+
+
+@mix_app.command("diff")
+def diff(
+    before: Annotated[Path, typer.Argument(help="A manifest: lake/mixtures/<digest>.json.")],
+    after: Annotated[Path, typer.Argument(help="Another manifest.")],
+) -> None:
+    """How one manifest differs from another, as JSON; exit status 1 when it does.
+
+    Example: `gr00t mix diff lake/mixtures/0a1b….json lake/mixtures/2c3d….json`
+    """
+    from gr00t_data.batches.mixture import MixtureManifest
+    from gr00t_data.batches.preview import difference
+
+    changes = difference(MixtureManifest.load(before), MixtureManifest.load(after))
+    typer.echo(json.dumps(changes, indent=1, ensure_ascii=False))
+    if changes:
+        raise typer.Exit(1)
+
+
+def show_preview(
+    manifest: Any, embodiment: Embodiment, samples: int | None, as_json: bool, facts: dict[str, Any]
+) -> None:
+    """Print what a manifest will draw."""
+    from gr00t_data.batches.preview import preview
+
+    seen = preview(manifest, embodiment.control_hz, samples)
+    if as_json:
+        show({**facts, **asdict(seen)}, True)
+        return
+    facts = {**facts, "digest": seen.manifest, "training frames": seen.frames, "hours": f"{seen.hours:.3g}"}
+    facts |= {"samples drawn": seen.samples, "held-out episodes": len(manifest.held_out)}
+    rows = [{k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in seen.sources]
+    show(facts, False, rows)
+    for title, shares in (("by kind", seen.kinds), ("by task", seen.tasks)):
+        typer.echo(f"{title}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
+    for warning in seen.warnings:
+        typer.secho(f"warning: {warning}", fg="yellow")

@@ -1,0 +1,39 @@
+"""Files that lie beside a recording and are named by it: found inside the drop's folder or not at all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gr00t_data import video
+from gr00t_data.sources.streams import StreamError, VideoFile
+
+
+@dataclass(frozen=True)
+class VideoBeside:
+    """An mp4 and how many frames its packets say it has."""
+
+    frames: VideoFile
+    count: int
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``.
+
+    Raises:
+        StreamError: it is absolute, leads out of the folder (also through a link), or does not exist.
+    """
+    path = folder / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+        raise StreamError(f"{folder}: the name {name!r} leads out of the folder; files must lie inside")
+    if not path.is_file():
+        raise StreamError(f"{path}: no such file; copy it again from its source")
+    return path
+
+
+def video_beside(recording: Path, template: str, episode: str) -> VideoBeside:
+    """The mp4 of an episode, ``{episode}`` in the template filled in, in the recording's folder.
+
+    Raises:
+        StreamError: see ``inside``. VideoError: not a readable video.
+    """
+    path = inside(recording.parent, template.replace("{episode}", episode))
+    return VideoBeside(VideoFile(path), video.probe(path).frames)

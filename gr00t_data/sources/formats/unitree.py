@@ -1,0 +1,205 @@
+"""Unitree teleoperation recordings: one folder an episode, ``data.json`` and the pictures it names.
+
+Layout of the published recorder (xr_teleoperate): ``{"info": {"image": {"fps"}, "joint_names"}, "text": {"goal"},
+"data": [{"idx", "colors": {"color_0": "colors/000000_color_0.jpg"}, "states": {"left_arm": {"qpos": [..]}, ..},
+"actions": {..}}, ..]}``. Rows have no stamps; they are counted at the pictures' rate.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.sources.binding import Samples, bound_parts, camera_of
+from gr00t_data.sources.clocks import ticks
+from gr00t_data.sources.formats.beside import inside
+from gr00t_data.sources.formats.images import decoded
+from gr00t_data.sources.formats.messages import at, numbers
+from gr00t_data.sources.mapping import Instruction, Mapping, PartSource
+from gr00t_data.sources.propose import Found, propose_mapping
+from gr00t_data.sources.streams import CameraStream, RawEpisode, StreamError
+
+NAME = "Unitree JSON"
+_FILE = "data.json"
+_HZ = 30.0
+"""The recorder's default rate, used when ``info.image.fps`` is absent."""
+_LARGEST_JSON_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """One picture file a row; every name lies inside the episode's folder."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def take(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """See ``Frames.take``."""
+        last, picture = -1, np.empty(0)
+        for index in indices:
+            if index != last:
+                path = inside(self.folder, self.names[index])
+                try:
+                    last, picture = index, decoded(path.read_bytes())
+                except StreamError as error:
+                    raise StreamError(f"{path}: {error}") from error
+            yield picture
+
+
+def _folders(drop: Path) -> list[Path]:
+    if drop.is_file():
+        return [drop.parent] if drop.name == _FILE else []
+    found = (path.parent for path in sorted(drop.rglob(_FILE)) if path.is_file())
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(drop).parts)]
+
+
+def recognises(path: Path) -> bool:
+    """Whether a ``data.json`` of the drop begins as the recorder writes it."""
+    return any(_begins_well(folder / _FILE) for folder in _folders(path))
+
+
+def _begins_well(path: Path) -> bool:
+    with path.open("rb") as stream:
+        start = stream.read(4096).lstrip()
+    return start[:1] == b"{" and (b'"info"' in start or b'"text"' in start or b'"data"' in start)
+
+
+def episode_names(path: Path, mapping: Mapping) -> list[str]:
+    """The folders within the drop; ``.`` when the drop is one episode."""
+    base = path.parent if path.is_file() else path
+    return [folder.relative_to(base).as_posix() for folder in _folders(path)]
+
+
+def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+    """One folder.
+
+    Raises:
+        StreamError: the JSON is cut off, a row lacks a mapped field, or a picture's name leads out of the folder.
+    """
+    folder = (path.parent if path.is_file() else path) / name
+    document = _document(folder / _FILE)
+    rows = document["data"]
+    hz = mapping.hz or _rate(document)
+    times_ns, names = ticks(0, len(rows), hz), _joint_names(document)
+    sides = bound_parts(mapping, embodiment, lambda _, one: Samples(times_ns, _values(folder, rows, one, names)))
+    cameras = {
+        camera: _camera(folder, rows, camera, source.key, mapping, embodiment, hz)
+        for camera, source in mapping.cameras.items()
+    }
+    words = document.get("text") if isinstance(document.get("text"), dict) else {}
+    instruction = mapping.instruction.text or str((words or {}).get(mapping.instruction.key or "goal") or "").strip()
+    return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, {"file": f"{name}/{_FILE}"})
+
+
+def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
+    """Every folder in turn. See ``read_episode``."""
+    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
+
+
+def contents(path: Path) -> list[Found]:
+    """What the first row of the first readable episode holds. Raises StreamError: there is none."""
+    document = _first_document(path)
+    row, names = document["data"][0], _joint_names(document)
+    found = [Found(key, 0, picture=True) for key in row.get("colors") or {}]
+    for group in ("states", "actions"):
+        for part, fields in (row.get(group) or {}).items():
+            for field, value in (fields or {}).items():
+                if width := len(numbers(value)):
+                    listed = names.get(part, ()) if field == "qpos" else ()
+                    found.append(Found(f"{group}.{part}.{field}", width, names=listed))
+    return found
+
+
+def propose(path: Path, embodiment: Embodiment) -> Mapping:
+    """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
+    return propose_mapping(
+        [one for one in contents(path) if one.picture or one.key.endswith(".qpos")],
+        embodiment,
+        NAME,
+        is_action=lambda one: one.key.startswith("actions."),
+        hz=_rate(_first_document(path)),
+        instruction=Instruction(key="goal"),
+    )
+
+
+def _first_document(path: Path) -> dict[str, Any]:
+    reason = StreamError(f"{path}: holds no readable episode")
+    for folder in _folders(path):
+        try:
+            return _document(folder / _FILE)
+        except StreamError as error:
+            reason = error
+    raise reason
+
+
+def _document(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _LARGEST_JSON_BYTES:
+        raise StreamError(f"{path}: has {path.stat().st_size} bytes, more than an episode holds")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise StreamError(f"{path}: is no JSON, or cut off ({error}); copy it again from its source") from error
+    rows = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise StreamError(f"{path}: has no rows in `data`; expected a list of objects with states and actions")
+    return document
+
+
+def _rate(document: dict[str, Any]) -> float:
+    image = (document.get("info") or {}).get("image") or {}
+    fps = image.get("fps")
+    return float(fps) if isinstance(fps, int | float) and fps > 0 else _HZ
+
+
+def _joint_names(document: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    listed = (document.get("info") or {}).get("joint_names") or {}
+    return {part: tuple(map(str, names)) for part, names in listed.items() if isinstance(names, list) and names}
+
+
+def _values(
+    folder: Path, rows: list[dict[str, Any]], source: PartSource, joint_names: dict[str, tuple[str, ...]]
+) -> np.ndarray:
+    """float64 [N, D] of a dotted key of every row; with ``names``, those joints of ``info.joint_names``."""
+    found, width = [], None
+    for number, row in enumerate(rows):
+        try:
+            values = numbers(at(row, source.key))
+        except StreamError as error:
+            raise StreamError(f"{folder / _FILE}: row {number}: {error}") from error
+        width = len(values) if width is None else width
+        if len(values) != width or not values:
+            raise StreamError(
+                f"{folder / _FILE}: row {number}: {source.key} has {len(values)} values, expected {width}"
+            )
+        found.append(values)
+    matrix = np.array(found, dtype=np.float64)
+    if not source.names:
+        return matrix
+    listed = joint_names.get(source.key.split(".")[1], ())
+    if missing := [name for name in source.names if name not in listed]:
+        raise StreamError(f"{folder / _FILE}: info.joint_names of {source.key} lack {missing}; they are {listed}")
+    return matrix[:, [listed.index(name) for name in source.names]]
+
+
+def _camera(
+    folder: Path,
+    rows: list[dict[str, Any]],
+    camera: str,
+    key: str,
+    mapping: Mapping,
+    embodiment: Embodiment,
+    hz: float,
+) -> CameraStream:
+    names = [(row.get("colors") or {}).get(key) for row in rows]
+    present = [number for number, name in enumerate(names) if isinstance(name, str) and name]
+    if not present:
+        raise StreamError(f"{folder / _FILE}: no row has a picture of {key!r}; leave the episode out")
+    files = PictureFiles(folder, tuple(str(names[number]) for number in present))
+    for name in files.names:
+        inside(folder, name)
+    times_ns = ticks(0, len(rows), hz)[present]
+    return camera_of(mapping.cameras[camera], camera, embodiment, times_ns, files, unstamped=len(rows) - len(present))

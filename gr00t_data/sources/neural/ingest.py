@@ -1,0 +1,125 @@
+"""Generated clips into a sealed store of the kind ``neural``: pictures cut and on the control clock, nothing labelled.
+
+Such a store has no state and no actions yet: both are marked absent, so that the zeros in their columns reach no loss.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gr00t_data.disk import digest_file, digest_json, folder_digests, read_json, write_json
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.ingest import store_name
+from gr00t_data.sources.neural.clip import Clip
+from gr00t_data.sources.neural.clips import find_clips
+from gr00t_data.sources.neural.reading import Settings, read_clip_episode
+from gr00t_data.sources.transfer import Refusal
+from gr00t_data.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.video import VideoError
+from gr00t_data.writing import StoreWriter
+
+_BEGUN = "clips"
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress."""
+
+
+def ingest_clips(
+    drop: Path,
+    embodiment: Embodiment,
+    lake: Lake,
+    *,
+    name: str | None = None,
+    licence: str = "unknown",
+    settings: Settings = Settings(),
+    progress: Callable[[int, int], None] = _silent,
+) -> EpisodeStore:
+    """Turn a drop of generated clips into a sealed store ``lake.stores/<name>``; the drop is never changed.
+
+    The same drop with the same settings again is a no-op; a killed ingest goes on with the next clip. Clips that cannot
+    be used are listed with their reasons in ``about["source"]["refused"]``: unreadable ones, copies of another clip,
+    other robots, pictures whose layout does not fit.
+
+    Args:
+        settings: rate, layout and provenance for clips that do not bring their own.
+        progress: called with (clips looked at, clips in all).
+
+    Raises:
+        ClipsError: the drop holds no clips.
+        StoreError: the name is taken by other content, or no clip could be used.
+    """
+    drop = Path(drop)
+    root = lake.stores / store_name(name or drop.name)
+    digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
+    source = {"drop": drop.name, "content": digest_json(digests), "settings": settings.to_dict()}
+    if (root / SEAL).is_file():
+        return _same_or_refuse(EpisodeStore.open(root), source, drop)
+    found = find_clips(drop)
+    source |= {"format": f"generated video ({found.form})", "findings": list(found.findings)}
+    writer = EpisodeStore.create(root, embodiment, kind="neural", licence=licence, source=source)
+    _same_beginning(writer, source, embodiment)
+    clips, absent = _with_one_kind_of_labels(found.clips, embodiment)
+    refused = [*found.refused, *_take(writer, clips, embodiment, settings, progress)]
+    if not len(writer):
+        reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
+        raise StoreError(f"{drop}: none of its {len(refused)} clips could be used: {reasons}")
+    writer.about |= {"absent": absent}
+    writer.about["source"]["refused"] = [vars(one) for one in refused]
+    return writer.seal()
+
+
+def _take(
+    writer: StoreWriter,
+    clips: list[Clip],
+    embodiment: Embodiment,
+    settings: Settings,
+    progress: Callable[[int, int], None],
+) -> list[Refusal]:
+    there = {record["source"]["clip"] for record in writer.records}
+    first_of, refused = dict[str, str](), list[Refusal]()
+    for number, clip in enumerate(clips, start=1):
+        content = digest_json([digest_file(path) for _, path in sorted(clip.videos.items())])
+        if (first := first_of.setdefault(content, clip.name)) != clip.name:
+            refused.append(Refusal(clip.name, f"holds the same bytes as {first!r}; one of them is enough"))
+        elif clip.name not in there:
+            try:
+                writer.append(read_clip_episode(clip, embodiment, settings))
+            except (VideoError, ValueError) as error:
+                refused.append(Refusal(clip.name, str(error)))
+        progress(number, len(clips))
+    return refused
+
+
+def _with_one_kind_of_labels(clips: tuple[Clip, ...], embodiment: Embodiment) -> tuple[list[Clip], list[str]]:
+    """Keep actions only when every clip has them in the embodiment's width; and what the store then does not have."""
+    widths = {None if clip.action is None else clip.action.shape[1] for clip in clips}
+    if widths != {embodiment.action_dim}:
+        return [replace(clip, action=None) for clip in clips], ["state", "action"]
+    moved = np.any([np.any(clip.action != 0, axis=0) for clip in clips if clip.action is not None], axis=0)
+    still = [f"action.{part.name}" for part in embodiment.action if not moved[part.slice].any()]
+    return list(clips), ["state", *still]
+
+
+def _same_beginning(writer: StoreWriter, source: dict[str, Any], embodiment: Embodiment) -> None:
+    path, begun = writer.pending / _BEGUN, {"source": source, "embodiment": embodiment.digest}
+    if writer.records and (not path.is_file() or read_json(path) != begun):
+        raise StoreError(
+            f"{writer.root}: was begun with another drop, settings or embodiment; delete the folder to begin anew, or "
+            "ingest under another name (--name)"
+        )
+    write_json(path, begun)
+
+
+def _same_or_refuse(store: EpisodeStore, source: dict[str, Any], drop: Path) -> EpisodeStore:
+    sealed = store.about.get("source", {})
+    if different := [key for key in source if sealed.get(key) != source[key]]:
+        raise StoreError(
+            f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
+            "so ingest this drop under another name (--name)"
+        )
+    return store

@@ -1,0 +1,171 @@
+"""One generated clip as an episode: its robot checked, its picture cut, its frames laid on the control clock."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gr00t_data import video
+from gr00t_data.disk import digest_file
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.episode import Episode
+from gr00t_data.sources.neural.clip import Clip
+from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fit
+
+SOURCE_FRAME = "source_frame"
+"""Column: the number of the generated frame that a row shows. A clip slower than the rows repeats frames."""
+
+_SAME_ROBOT = {"robocasa_panda_omron": "panda_gripper", "robocasa": "panda_gripper", "franka": "oxe_droid"}
+"""Names that published datasets give robots which have another name here."""
+
+_DEFAULT_PX = 256
+_FEWEST_FRAMES = 2
+
+
+class ClipError(ValueError):
+    """A clip that cannot become an episode; the message says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is taken for clips that do not say it themselves.
+
+    Attributes:
+        fps: frames a second of the motion; None takes the container's rate and says that nobody verified it.
+        view: layout of the picture; None probes it.
+        made: provenance of all clips: model, adapter_sha256, seed, sampler, licence, ...
+    """
+
+    fps: float | None = None
+    view: str | None = None
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How the frames of a clip lie in the robot's time.
+
+    Attributes:
+        period_s: seconds of the robot from one frame to the next.
+        source: who said so: ``manifest``, ``option`` or ``container (nobody verified it)``.
+    """
+
+    period_s: float
+    source: str
+
+
+def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: Settings) -> Episode:
+    """The episode of one clip: rows at the control rate, each showing the frame nearest in time.
+
+    State and, without labels of its own, actions are zeros; the store says that they are absent.
+
+    Raises:
+        ClipError: another robot, no instruction, too few frames, or a rate that cannot be.
+        ViewError: the picture does not fit the embodiment's views.
+        VideoError: a file cannot be read to its end.
+    """
+    _check_robot(clip, embodiment)
+    if not clip.instruction:
+        raise ClipError("has no instruction; add it to the name, the label or the manifest")
+    facts = {view: video.probe(path) for view, path in clip.videos.items()}
+    info = next(iter(facts.values()))
+    clock = clock_of(clip, settings, info.fps)
+    frames = {view: video.decode(path) for view, path in clip.videos.items()}
+    counts = {len(one) for one in frames.values()} | {one.frames for one in facts.values()}
+    if len(counts) != 1:
+        raise ClipError(f"its videos list or hold different numbers of frames ({sorted(counts)}); copy it again")
+    if (count := counts.pop()) < _FEWEST_FRAMES:
+        raise ClipError(f"has {count} frame; a motion needs at least {_FEWEST_FRAMES}")
+    views, layout = _views(clip, frames, embodiment, settings)
+    shown = frame_of_rows(count, clock.period_s, embodiment.control_hz)
+    return Episode(
+        instruction=clip.instruction,
+        times_s=np.arange(len(shown)) / embodiment.control_hz,
+        state=np.zeros((len(shown), embodiment.state_dim)),
+        action=_action(clip, shown, count, embodiment),
+        video={camera: pictures[shown] for camera, pictures in views.items()},
+        source=_source(clip, settings, info, clock, layout, frames),
+        columns={SOURCE_FRAME: shown},
+    )
+
+
+def _check_robot(clip: Clip, embodiment: Embodiment) -> None:
+    said = clip.embodiment
+    if said is not None and _SAME_ROBOT.get(said, said) != embodiment.name:
+        raise ClipError(
+            f"shows the robot {said!r}, the store is for {embodiment.name!r}; actions inferred for another robot would "
+            "be wrong: ingest it with its own embodiment, or leave it out"
+        )
+
+
+def clock_of(clip: Clip, settings: Settings, container_fps: float) -> Clock:
+    """The clip's time step: what the drop says, else the settings, else the container."""
+    said = ((clip.fps, "manifest"), (settings.fps, "option"), (container_fps, "container (nobody verified it)"))
+    fps, source = next((fps, source) for fps, source in said if fps is not None)
+    if not 0 < fps <= 240:
+        raise ClipError(f"plays at {fps:g} frames a second according to the {source}; give the rate of its motion")
+    return Clock(clip.time_warp / fps, source)
+
+
+def frame_of_rows(frames: int, period_s: float, control_hz: float) -> np.ndarray:
+    """int64 [T]: the frame nearest to each tick of the control clock, from the first frame to the last."""
+    ticks = int(np.floor((frames - 1) * period_s * control_hz + 1e-6)) + 1
+    nearest = np.rint(np.arange(ticks) / (control_hz * period_s) - 1e-9)
+    return np.minimum(nearest, frames - 1).astype(np.int64)
+
+
+def _views(
+    clip: Clip, frames: dict[str, np.ndarray], embodiment: Embodiment, settings: Settings
+) -> tuple[dict[str, np.ndarray], Layout | None]:
+    """Camera -> pictures, and the layout they were cut by; None for views that came as files of their own."""
+    cameras = embodiment.selection().cameras
+    camera = embodiment.camera(cameras[0])
+    size = camera.height or _DEFAULT_PX, camera.width or _DEFAULT_PX
+    if "" not in frames:
+        names = {key: one.name for one in embodiment.cameras for key in (one.column, one.name)}
+        if unknown := sorted(frames.keys() - names.keys()):
+            raise ClipError(f"has a view {unknown[0]!r}, which is none of {', '.join(cameras)}; rename its folder")
+        return {names[view]: fit(pictures, size) for view, pictures in frames.items()}, None
+    layout = choose_layout(frames[""], clip.view or settings.view, cameras)
+    return cut_views(frames[""], layout, cameras, size), layout
+
+
+def _action(clip: Clip, shown: np.ndarray, frames: int, embodiment: Embodiment) -> np.ndarray:
+    if clip.action is None:
+        return np.zeros((len(shown), embodiment.action_dim))
+    if len(clip.action) != frames:
+        raise ClipError(
+            f"has {len(clip.action)} rows of actions for {frames} frames, so they cannot be matched; label it again"
+        )
+    return clip.action[shown]
+
+
+def _source(
+    clip: Clip,
+    settings: Settings,
+    info: video.VideoInfo,
+    clock: Clock,
+    layout: Layout | None,
+    frames: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    first = {view or "picture": hashlib.sha256(one[0].tobytes()).hexdigest() for view, one in frames.items()}
+    return {
+        "clip": clip.name,
+        "sha256": {view or "picture": digest_file(path) for view, path in clip.videos.items()},
+        "frames": info.frames,
+        "size_px": [info.height, info.width],
+        "container_fps": info.fps,
+        "period_s": clock.period_s,
+        "time_warp": clip.time_warp,
+        "clock": clock.source,
+        "embodiment_said": clip.embodiment,
+        "layout": None if layout is None else {"name": layout.name, "content": layout.content, "bars": layout.bars},
+        "generated": {**settings.made, **clip.made},
+        "first_decoded_frame_sha256": first,
+        "notes": list(clip.notes),
+    }
