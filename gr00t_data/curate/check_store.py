@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.curate.codes import THRESHOLDS
 from gr00t_data.curate.finding import Finding
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment import Embodiment
+from gr00t_data.rates import MOST_UPSAMPLING, Pace, RateError
 from gr00t_data.store import EpisodeStore
 
 
@@ -59,13 +59,17 @@ def _rate(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
         message = f"{_info(store)}: fps is missing, expected {embodiment.control_hz:g}; add it"
         yield Finding("META-02", "warning", message)
         return
-    if abs(fps - embodiment.control_hz) > THRESHOLDS.rate_error_share * embodiment.control_hz:
-        yield Finding(
-            "META-02",
-            "error",
-            f"{_info(store)}: fps is {fps:g}, embodiment {embodiment.name!r} runs at {embodiment.control_hz:g} Hz; "
-            "resample the episodes to that rate, or use an embodiment with this rate",
-        )
+    rates = f"{_info(store)}: fps is {fps:g}, embodiment {embodiment.name!r} runs at {embodiment.control_hz:g} Hz"
+    try:
+        pace = Pace.of(fps, embodiment.control_hz, str(store.root))
+    except RateError:
+        remedy = "resample the episodes to that rate, or use an embodiment with this rate"
+        message = f"{rates}, more than {MOST_UPSAMPLING:g} times as fast; {remedy}"
+        yield Finding("META-02", "error", message if fps > 0 else f"{rates}; correct it")
+        return
+    if not pace.agrees:
+        message = f"{rates}; action chunks are taken at the embodiment's rate. If the rows are at that rate, correct fps"
+        yield Finding("META-02", "warning", message)
 
 
 def _modality(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:

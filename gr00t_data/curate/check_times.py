@@ -7,7 +7,7 @@ import numpy as np
 from gr00t_data.curate.codes import THRESHOLDS
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject import Subject
-from gr00t_data.video import VideoInfo
+from gr00t_data.video_survey import Packets
 
 
 def check_order(subject: Subject) -> Iterator[Finding]:
@@ -73,8 +73,8 @@ def check_rate(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "TIME-03",
             "error",
-            f"{subject.where}: rows are {median:.4f} s apart ({rate}), embodiment {subject.embodiment.name!r} "
-            f"runs at {subject.embodiment.control_hz:g} Hz; resample the episode or correct the timestamps",
+            f"{subject.where}: rows are {median:.4f} s apart ({rate}), expected {subject.embodiment.control_hz:g} Hz as "
+            f"embodiment {subject.embodiment.name!r} or info.json says; resample the episode or correct the timestamps",
         )
         return
     off = np.abs(steps - period)
@@ -108,7 +108,7 @@ def check_start(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_end(subject: Subject, camera: str, facts: VideoInfo) -> Iterator[Finding]:
+def check_end(subject: Subject, camera: str, facts: Packets) -> Iterator[Finding]:
     """TIME-05: no row lies after the last video frame."""
     times, tolerance = subject.times_s, subject.embodiment.tolerance_s
     if times is None or not len(times) or not np.isfinite(times).all() or not facts.frames:

@@ -1,46 +1,58 @@
-"""Checks of the videos: packets first (counts, times, size), then the first and the last frame are decoded."""
+"""Checks of the videos: packets first (counts, times, size), then what a bounded number of frames shows."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from gr00t_data import video
+from gr00t_data.curate.check_cuts import check_cuts
+from gr00t_data.curate.check_frozen import check_frozen
+from gr00t_data.curate.check_packets import check_damage, check_presentation, check_rotation
+from gr00t_data.curate.check_pixels import check_pixels
 from gr00t_data.curate.check_times import check_end
 from gr00t_data.curate.codes import THRESHOLDS
 from gr00t_data.curate.finding import Finding, Severity
 from gr00t_data.curate.subject import Subject
+from gr00t_data.curate.view import View, view_of
 from gr00t_data.embodiment import Camera
+from gr00t_data.video import VideoError
+from gr00t_data.video_survey import Packets, survey
+
+Seen = tuple[list[Finding], int | None, View | None]
+"""Findings, how many frames the file has (None when it cannot be read), and what was decoded of it."""
 
 
-def check_camera(subject: Subject, camera: Camera) -> tuple[list[Finding], int | None]:
+def check_camera(subject: Subject, camera: Camera, speed: np.ndarray | None = None) -> Seen:
     """Everything about one camera of one episode.
 
-    Returns:
-        the findings, and how many frames the file has (None when it cannot be read). A camera that the default
-        selection does not use gives warnings where one in use gives errors, and nothing when the store has none.
+    A camera that the default selection does not use gives warnings where one in use gives errors, and nothing when the
+    store has none.
+
+    Args:
+        speed: float64 [T - 1], the fastest joint of each step, share of its range a row.
     """
     used = camera.name in subject.embodiment.selection().cameras
     severity: Severity = "error" if used else "warning"
     path = _path(subject, camera)
     if path is None and not used:
-        return [], None
+        return [], None, None
     if path is None or not path.is_file():
-        return [_missing(subject, camera, path, severity)], None
+        return [_missing(subject, camera, path, severity)], None, None
     try:
-        facts = video.probe(path)
-        if not facts.frames:
-            raise video.VideoError(f"{path}: holds no video frame; copy it again from its source")
-        video.decode_at(path, [0, facts.frames - 1])
-    except video.VideoError as error:
-        return [_undecodable(subject, camera, str(error), severity)], None
-    except (ValueError, AttributeError, MemoryError, OSError) as error:
-        # PyAV lets these through when a header is damaged: names that are no text, a stream without a codec.
-        message = f"{path}: its header is damaged ({error}); copy it again from its source"
-        return [_undecodable(subject, camera, message, severity)], None
-    findings = [*_counts(subject, camera, path, facts, severity), *_rate(subject, path, facts)]
-    findings += [*_size(subject, camera, path, facts), *check_end(subject, camera.name, facts)]
-    return findings, facts.frames
+        packets = survey(path)
+        if not packets.frames:
+            raise VideoError(f"{path}: holds no video frame; copy it again from its source")
+        view = view_of(path, packets)
+    except (VideoError, OSError) as error:
+        return [_undecodable(subject, camera, str(error), severity)], None, None
+    findings = [*_counts(subject, camera, path, packets, severity), *_rate(subject, path, packets)]
+    findings += [*_size(subject, camera, path, packets), *check_end(subject, camera.name, packets)]
+    findings += [*check_presentation(subject, camera, str(path), packets), *check_rotation(subject, camera, view)]
+    findings += [*check_damage(subject, camera, view), *check_pixels(subject, camera, view)]
+    frozen, explained = check_frozen(subject, camera, view, np.zeros(0) if speed is None else speed)
+    explained |= view.number >= (subject.rows or len(view.number))
+    findings += [*frozen, *check_cuts(subject, camera, view, explained)]
+    return findings, packets.frames, view
 
 
 def _path(subject: Subject, camera: Camera) -> Path | None:
@@ -70,9 +82,7 @@ def _undecodable(subject: Subject, camera: Camera, message: str, severity: Sever
     return Finding("VIDEO-02", severity, f"{message} (episode {subject.row.index}, camera {camera.name!r})")
 
 
-def _counts(
-    subject: Subject, camera: Camera, path: Path, facts: video.VideoInfo, severity: Severity
-) -> Iterator[Finding]:
+def _counts(subject: Subject, camera: Camera, path: Path, facts: Packets, severity: Severity) -> Iterator[Finding]:
     rows = subject.rows
     if rows is None or facts.frames == rows:
         return
@@ -91,7 +101,7 @@ def _counts(
     )
 
 
-def _rate(subject: Subject, path: Path, facts: video.VideoInfo) -> Iterator[Finding]:
+def _rate(subject: Subject, path: Path, facts: Packets) -> Iterator[Finding]:
     if facts.frames < 2:
         return
     median = float(np.median(np.diff(facts.pts_s)))
@@ -105,7 +115,7 @@ def _rate(subject: Subject, path: Path, facts: video.VideoInfo) -> Iterator[Find
         )
 
 
-def _size(subject: Subject, camera: Camera, path: Path, facts: video.VideoInfo) -> Iterator[Finding]:
+def _size(subject: Subject, camera: Camera, path: Path, facts: Packets) -> Iterator[Finding]:
     if camera.height is None or camera.width is None:
         return
     if facts.width * camera.height != facts.height * camera.width:

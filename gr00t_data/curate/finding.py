@@ -40,6 +40,7 @@ class Verdict:
         keep: half-open frame ranges that may be sampled; empty when rejected.
         instruction: what the robot was asked to do.
         findings: in the order of the checks.
+        rows_digest: SHA-256 of state and action as float32, by which equal episodes are known; empty when unreadable.
     """
 
     episode_index: int
@@ -48,6 +49,7 @@ class Verdict:
     keep: tuple[tuple[int, int], ...]
     instruction: str
     findings: tuple[Finding, ...]
+    rows_digest: str = ""
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.curate.checks import check_episode, check_store
+from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.disk import digest_file, digest_json, read_json, write_json
 from gr00t_data.embodiment import Embodiment
@@ -61,10 +61,17 @@ def rules_digest(embodiment: Embodiment) -> str:
     return digest_json({"code": _code_digest(), "embodiment": embodiment.digest})
 
 
+_NOT_RULES = frozenset(
+    {"index.py", "figures.py", "baseline.py", "report.py", "repair.py", "repair_plan.py", "repair_stats.py"}
+)
+"""Modules that do not decide what is found."""
+
+
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
     here = Path(__file__).parent
-    rules = [*sorted(here.glob("check*.py")), here / "codes.py", here / "finding.py", here / "subject.py"]
+    rules = sorted(path for path in here.glob("*.py") if path.name not in _NOT_RULES)
+    rules.append(here.parent / "video_survey.py")
     return digest_json({path.name: digest_file(path) for path in rules})
 
 
@@ -74,9 +81,13 @@ def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) 
 
 
 def build_index(
-    store: EpisodeStore, embodiment: Embodiment, index_folder: Path, progress: Progress | None = None
+    store: EpisodeStore, embodiment: Embodiment, index_folder: Path, progress: Progress | None = None, workers: int = 1
 ) -> Index:
-    """Check every episode of a store and write the index; if that was done before, read it."""
+    """Run the doctor on a store and write the index; if that was done before, read it.
+
+    Args:
+        workers: processes; the index does not depend on it.
+    """
     path = index_path(index_folder, store, embodiment)
     index = _existing(path)
     if index is not None:
@@ -84,21 +95,15 @@ def build_index(
             index = replace(index, store_path=str(store.root))
             write_json(path, index.to_dict())
         return index
-    findings = check_store(store, embodiment)
-    verdicts = []
-    numbers = sorted({row.index for row in store.rows})
-    for done, number in enumerate(numbers, start=1):
-        verdicts.append(check_episode(store, number, embodiment, findings))
-        if progress:
-            progress(done, len(numbers))
+    report = diagnose(store, embodiment, progress=progress, workers=workers)
     index = Index(
         store_path=str(store.root),
         store_digest=store.digest,
         embodiment=embodiment.name,
         embodiment_digest=embodiment.digest,
         rules_digest=rules_digest(embodiment),
-        findings=tuple(findings),
-        verdicts=tuple(verdicts),
+        findings=report.findings,
+        verdicts=report.verdicts,
     )
     write_json(path, index.to_dict())
     return index

@@ -1,0 +1,191 @@
+"""Defects of what the pictures show: light, focus, colour, and where the camera stands."""
+
+import cv2
+import numpy as np
+
+from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, each, in_frames
+
+
+def blur(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Out of focus: a Gaussian of 2.5 px (at 256 px)."""
+    sigma = 2.5 * p.severity * frames.shape[1] / 256
+    return np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames])
+
+
+def darken(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """An eighth of the light."""
+    return frames * (0.125 ** min(p.severity, 2))
+
+
+def overexpose(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Three times the light, cut at white."""
+    return frames * (1 + 2.0 * p.severity)
+
+
+def fog(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """A quarter of the contrast around grey."""
+    return 128 + (frames - 128.0) * 0.25 / p.severity
+
+
+def bands(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Mains flicker of a rolling shutter: three bands of +-25 levels that wander."""
+    rows = np.arange(frames.shape[1]) / frames.shape[1]
+    phase = np.arange(len(frames)) * 0.37
+    wave = np.sin(2 * np.pi * (3 * rows[None, :] + phase[:, None]))
+    return frames + 25 * p.severity * wave[:, :, None, None]
+
+
+def posterise(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Eight levels a channel: a wrong bit depth."""
+    step = 32 * p.severity
+    return np.floor(frames / step) * step + step / 2
+
+
+def grain(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Sensor noise with a standard deviation of 20 levels."""
+    return frames + p.generator.normal(0, 20 * p.severity, frames.shape).astype(np.float32)
+
+
+def flicker(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Every other frame 20 % darker."""
+    gain = np.where(np.arange(len(frames)) % 2, 1 - 0.2 * min(p.severity, 4), 1.0)
+    return frames * gain[:, None, None, None]
+
+
+def crush(p: Planting, index: int) -> None:
+    """Encoded with a quarter of the detail (x264 crf 44)."""
+    p.folder.write_frames(index, CAMERA, p.folder.frames(index, CAMERA), crf=min(round(44 * p.severity), 51))
+
+
+def mirror(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Left and right changed."""
+    return frames[:, :, ::-1]
+
+
+def upside_down(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Turned by 180 degrees."""
+    return frames[:, ::-1, ::-1]
+
+
+def quarter_turn(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Turned by 90 degrees."""
+    return np.rot90(frames, axes=(1, 2))
+
+
+def swap_colours(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Blue where red belongs (BGR taken for RGB)."""
+    return frames[..., ::-1]
+
+
+def lose_colour(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Grey pictures."""
+    return np.repeat(frames.mean(-1, keepdims=True), 3, axis=-1)
+
+
+def _moved(frames: np.ndarray, degrees: float, shift_px: tuple[float, float], zoom: float = 1.0) -> np.ndarray:
+    height, width = frames.shape[1:3]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, zoom)
+    turn[:, 2] += shift_px
+    border = cv2.BORDER_REPLICATE
+    return np.stack([cv2.warpAffine(f, turn, (width, height), borderMode=border) for f in np.ascontiguousarray(frames)])
+
+
+def knock(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """The camera is hit in the middle of the episode: 5 degrees and 6 % of the width away from there on."""
+    at = p.start(len(frames), 1)
+    shift = 0.06 * p.severity * frames.shape[2]
+    return np.concatenate([frames[:at], _moved(frames[at:], 5 * p.severity, (shift, shift / 2), 1.08)])
+
+
+def displaced(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """The camera stands 8 degrees and 10 % of the width away during the whole episode."""
+    shift = 0.10 * p.severity * frames.shape[2]
+    return _moved(frames, 8 * p.severity, (shift, -shift / 2), 1.15)
+
+
+def zoom(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Another lens: 1.4 times as large."""
+    return _moved(frames, 0, (0, 0), 1 + 0.4 * p.severity)
+
+
+def dirt(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """A cable in front of the lens hides 30 % of the picture."""
+    width = frames.shape[2]
+    left = int(p.generator.uniform(0.1, 0.5) * width)
+    frames[:, :, left : left + round(0.3 * p.severity * width)] = (25, 24, 28)
+    return frames
+
+
+def object_teleport(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """From one frame on, the most colourful thing is 22 % of the width away from where it was."""
+    at = p.start(len(frames), 1)
+    size = frames.shape[1] // 7
+    row, column = _colourful(frames[at], size)
+    shift = round(0.22 * p.severity * frames.shape[2])
+    target = column + shift if column + shift + size < frames.shape[2] else column - shift
+    patch = frames[at:, row : row + size, column : column + size].copy()
+    frames[at:, row : row + size, column : column + size] = frames[at:, row : row + size, target : target + size]
+    frames[at:, row : row + size, target : target + size] = patch
+    return frames
+
+
+def _colourful(frame: np.ndarray, size: int) -> tuple[int, int]:
+    """Top left corner (row, column) of the square with the most saturated pixels, away from the borders."""
+    colour = np.ptp(frame.astype(np.float32), axis=-1)
+    mean = cv2.boxFilter(colour, -1, (size, size))
+    edge = size
+    inner = mean[edge:-edge, edge:-edge]
+    row, column = np.unravel_index(int(inner.argmax()), inner.shape)
+    return int(row) + edge - size // 2, int(column) + edge - size // 2
+
+
+def melt(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """The middle of the picture swirls by up to 100 degrees and back, as hands in generated videos do."""
+    height, width = frames.shape[1:3]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    dx, dy = x - width / 2, y - height / 2
+    near = np.clip(1 - np.hypot(dx, dy) / (0.35 * width), 0, 1)
+    melted = []
+    for number, frame in enumerate(frames):
+        angle = np.deg2rad(100 * p.severity) * np.sin(np.pi * number / len(frames)) * near
+        source_x = width / 2 + dx * np.cos(angle) - dy * np.sin(angle)
+        source_y = height / 2 + dx * np.sin(angle) + dy * np.cos(angle)
+        melted.append(cv2.remap(frame, source_x.astype(np.float32), source_y.astype(np.float32), cv2.INTER_LINEAR))
+    return np.stack(melted)
+
+
+def _defect(name: str, code: str, magnitude: str, consequence: str, plant: Plant) -> Defect:
+    return Defect(name, "picture", magnitude, (code,), consequence, plant)
+
+
+_BLIND = "the policy cannot see what it must act on"
+_VIEW = "the policy learns another geometry"
+_COLOUR = "colour words lose their meaning"
+PICTURE_DEFECTS = (
+    _defect("image-blurred", "IMAGE-01", "Gaussian of 2.5 px at 256 px", _BLIND, in_frames(blur)),
+    _defect("image-dark", "IMAGE-02", "1/8 of the light", _BLIND, in_frames(darken)),
+    _defect("image-overexposed", "IMAGE-03", "3 times the light", _BLIND, in_frames(overexpose)),
+    _defect("image-fog", "IMAGE-04", "1/4 of the contrast", _BLIND, in_frames(fog)),
+    _defect("image-bands", "IMAGE-05", "3 bands of +-25 levels", _BLIND, in_frames(bands)),
+    _defect("image-posterised", "IMAGE-07", "8 levels a channel", _BLIND, in_frames(posterise)),
+    _defect("image-grain", "IMAGE-06", "noise of 20 levels", _BLIND, in_frames(grain)),
+    _defect("image-flicker", "IMAGE-08", "20 % every other frame", _BLIND, in_frames(flicker)),
+    _defect("image-crushed", "IMAGE-09", "x264 crf 44", _BLIND, each(crush)),
+    _defect("image-mirrored", "IMAGE-10", "left and right", _VIEW, in_frames(mirror)),
+    _defect("image-upside-down", "IMAGE-10", "180 degrees", _VIEW, in_frames(upside_down)),
+    _defect("image-quarter-turn", "IMAGE-10", "90 degrees", _VIEW, in_frames(quarter_turn)),
+    _defect("image-colours-swapped", "IMAGE-11", "red and blue", _COLOUR, in_frames(swap_colours)),
+    _defect("image-grey", "IMAGE-12", "no colour", _COLOUR, in_frames(lose_colour)),
+    _defect("camera-knocked", "IMAGE-13", "5 degrees and 6 % in the middle", _VIEW, in_frames(knock)),
+    _defect("camera-displaced", "IMAGE-15", "8 degrees and 10 % all along", _VIEW, in_frames(displaced)),
+    _defect("camera-zoomed", "IMAGE-15", "x 1.4", _VIEW, in_frames(zoom)),
+    _defect("camera-hidden", "IMAGE-20", "30 % of the picture", _BLIND, in_frames(dirt)),
+    _defect(
+        "object-teleport",
+        "IMAGE-16",
+        "22 % of the width in a frame",
+        "no such physics exists",
+        in_frames(object_teleport),
+    ),
+    _defect("picture-melting", "IMAGE-16", "a swirl of 100 degrees", "no such physics exists", in_frames(melt)),
+)

@@ -1,0 +1,180 @@
+"""Defects of video files: present, whole, as long as the rows, and on time."""
+
+import cv2
+import numpy as np
+
+from benchmarks.doctor import packets
+from benchmarks.doctor.clean import shared_data
+from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, each, in_frames
+from gr00t_data import video
+
+
+def lose_file(p: Planting, index: int) -> None:
+    """The video was not copied."""
+    p.folder.store.video_path(index, CAMERA).unlink()
+
+
+def cut_file(p: Planting, index: int) -> None:
+    """The file ends after 70 % of its bytes."""
+    path = p.folder.store.video_path(index, CAMERA)
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[: int(len(content) * 0.7)])
+
+
+def not_a_video(p: Planting, index: int) -> None:
+    """An HTML error page under the name of a video."""
+    path = p.folder.store.video_path(index, CAMERA)
+    path.unlink()
+    path.write_text("<html><body>404: entry not found</body></html>" * 50)
+
+
+def damage_bytes(p: Planting, index: int) -> None:
+    """8 % of the bytes in the middle are noise; header and index are whole."""
+    packets.damage(p.folder.store.video_path(index, CAMERA), p.generator, 0.08 * p.severity)
+
+
+def lose_tail(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """The last 10 frames were not written."""
+    return frames[: -round(10 * p.severity)]
+
+
+def append_other_take(p: Planting, index: int) -> None:
+    """20 frames of a discarded take follow the last one."""
+    other = int(p.generator.choice(p.others()))
+    extra = p.folder.frames(other, CAMERA)[: round(20 * p.severity)]
+    p.folder.change_frames(index, CAMERA, lambda frames: np.concatenate([frames, extra]))
+
+
+def offset_pts(p: Planting, index: int) -> None:
+    """Presentation times begin at 0.5 s: the packets were cut out of a longer file."""
+    path = p.folder.store.video_path(index, CAMERA)
+    p.folder.change_frames(index, CAMERA, lambda frames: frames)
+    packets.retime(path, packets.frame_times_s(path) + 0.5 * p.severity)
+
+
+def vary_rate(p: Planting, index: int) -> None:
+    """A phone's variable frame rate: frames 20 to 80 ms apart, 50 in the mean."""
+    path = p.folder.store.video_path(index, CAMERA)
+    p.folder.change_frames(index, CAMERA, lambda frames: frames)
+    count = len(packets.frame_times_s(path))
+    steps = np.clip(0.05 + p.generator.uniform(-0.03, 0.03, count) * min(p.severity, 1.6), 0.001, None)
+    packets.retime(path, np.concatenate([[0.0], np.cumsum(steps)[:-1]]))
+
+
+def other_rate(p: Planting, index: int) -> None:
+    """The container says 30 fps for 20 fps frames."""
+    p.folder.write_frames(index, CAMERA, p.folder.frames(index, CAMERA), fps=20 * (1 + 0.5 * p.severity))
+
+
+def freeze(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """The camera delivers the same picture for 1 s (half of the episode at most)."""
+    count = min(round(20 * p.severity), len(frames) // 2)
+    at = p.start(len(frames), count)
+    frames[at : at + count] = frames[at]
+    return frames
+
+
+def repeat_frames(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """A 15 Hz camera in 20 Hz rows: every fourth frame is that before it."""
+    order = np.arange(len(frames))
+    order[3::4] -= 1
+    return frames[order]
+
+
+def stutter(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """A buffer is written twice: 8 frames come again, the 8 after them are lost."""
+    count = min(round(8 * p.severity), len(frames) // 3)
+    at = p.start(len(frames), 2 * count)
+    frames[at + count : at + 2 * count] = frames[at : at + count]
+    return frames
+
+
+def black_frames(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """5 frames in the middle are black."""
+    count = round(5 * p.severity)
+    at = p.start(len(frames), count)
+    frames[at : at + count] = 0
+    return frames
+
+
+def smaller(p: Planting, index: int) -> None:
+    """One episode is half as large as the others."""
+    frames = p.folder.frames(index, CAMERA)
+    p.folder.write_frames(index, CAMERA, video.resize(frames, (frames.shape[1] // 2, frames.shape[2] // 2)))
+
+
+def other_shape(p: Planting, index: int) -> None:
+    """One episode has 4:3 pictures where the others are square."""
+    frames = p.folder.frames(index, CAMERA)
+    p.folder.write_frames(index, CAMERA, video.resize(frames, (frames.shape[1] * 3 // 8 * 2, frames.shape[2])))
+
+
+def letterbox(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """Black bars above and below, 12 % of the height each."""
+    height = frames.shape[1]
+    bar = round(0.12 * p.severity * height)
+    small = video.resize(frames, ((height - 2 * bar) // 2 * 2, frames.shape[2]))
+    return np.pad(small, ((0, 0), (bar, height - bar - small.shape[1]), (0, 0), (0, 0)))
+
+
+def other_scene(p: Planting, index: int) -> None:
+    """The pictures are of a kitchen filmed by a head camera: another project's file under this name."""
+    clip = shared_data() / "ego/kitchen_plate.mp4"
+    size = p.folder.frames(index, CAMERA).shape[1:3]
+    scene = video.decode(clip, size) if clip.is_file() else _invented_scene(p, size)
+    count = p.folder.store.row(index).length
+    there_and_back = np.abs((np.arange(count) + len(scene) - 1) % (2 * len(scene) - 2) - (len(scene) - 1))
+    p.folder.write_frames(index, CAMERA, scene[there_and_back])
+
+
+def _invented_scene(p: Planting, size: tuple[int, int]) -> np.ndarray:
+    """uint8 [40, H, W, 3]: smooth colours that drift."""
+    coarse = p.generator.uniform(0, 255, (12, 12, 3)).astype(np.float32)
+    wide = cv2.resize(coarse, (size[1] + 40, size[0]), interpolation=cv2.INTER_CUBIC)
+    return np.stack([np.clip(wide[:, at : at + size[1]], 0, 255).astype(np.uint8) for at in range(40)])
+
+
+def _defect(
+    name: str, magnitude: str, codes: tuple[str, ...], consequence: str, plant: Plant, refresh: bool = True
+) -> Defect:
+    return Defect(name, "video", magnitude, codes, consequence, plant, refresh=refresh)
+
+
+_STOPS = "the loader stops when it reaches the episode"
+_DRIFT = "images and actions do not belong together"
+VIDEO_DEFECTS = (
+    _defect("video-lost", "the file", ("VIDEO-01",), _STOPS, each(lose_file)),
+    _defect("video-cut", "30 % of the bytes", ("VIDEO-02", "VIDEO-03"), _STOPS, each(cut_file)),
+    _defect("video-no-video", "an HTML page", ("VIDEO-02",), _STOPS, each(not_a_video)),
+    _defect(
+        "video-damaged",
+        "8 % of the bytes",
+        ("VIDEO-02", "IMAGE-09", "IMAGE-13", "IMAGE-16"),
+        "torn images",
+        each(damage_bytes),
+    ),
+    _defect("video-short", "10 frames", ("VIDEO-03",), _DRIFT, in_frames(lose_tail)),
+    _defect("video-long", "20 frames of another take", ("VIDEO-04",), _DRIFT, each(append_other_take)),
+    _defect("video-pts-offset", "0.5 s", ("VIDEO-07",), "readers by time pick the wrong frame", each(offset_pts)),
+    _defect("video-variable-rate", "20-80 ms", ("VIDEO-08",), "readers by time pick the wrong frame", each(vary_rate)),
+    _defect(
+        "video-other-rate", "30 for 20 fps", ("VIDEO-05",), "readers by time pick the wrong frame", each(other_rate)
+    ),
+    _defect("video-frozen", "1 s", ("VIDEO-10",), "the policy acts without seeing", in_frames(freeze)),
+    _defect(
+        "video-repeated",
+        "every 4th frame",
+        ("VIDEO-11",),
+        "images lag by up to 50 ms",
+        in_frames(repeat_frames),
+    ),
+    _defect("video-stutter", "8 frames again", ("VIDEO-12",), _DRIFT, in_frames(stutter)),
+    _defect("video-black", "5 frames", ("IMAGE-19",), "the policy acts without seeing", in_frames(black_frames)),
+    _defect("video-smaller", "half the pixels", ("VIDEO-06",), "blurred when resized", each(smaller)),
+    _defect("video-other-shape", "4:3 for 1:1", ("VIDEO-06",), "the image is stretched", each(other_shape)),
+    _defect(
+        "video-letterbox", "12 % above and below", ("IMAGE-14",), "another view than the robot's", in_frames(letterbox)
+    ),
+    _defect("video-other-scene", "another project's video", ("IMAGE-20",), _DRIFT, each(other_scene)),
+)

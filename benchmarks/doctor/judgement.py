@@ -1,0 +1,64 @@
+"""What the doctor says about a folder, reduced to codes by episode."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.doctor.defect import STORE
+from gr00t_data.curate.doctor import diagnose
+from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.store import EpisodeStore, StoreError
+
+UNREADABLE = "META-UNREADABLE"
+"""Stands for a folder that cannot be opened at all; the command says so with an exit status of its own."""
+
+_RANK = {"info": 1, "warning": 2, "error": 3}
+Weight = tuple[int, int]
+"""Rank of the gravest finding of a code (1 info, 2 warning, 3 error), and how many findings have that rank."""
+Codes = dict[str, Weight]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Codes by episode number (``STORE`` for those about the store), which were rejected, and the seconds it took."""
+
+    codes: dict[int, Codes]
+    rejected: frozenset[int]
+    seconds: float
+
+    def new(self, before: "Judgement", numbers: dict[int, int]) -> dict[int, set[str]]:
+        """Codes that are new, graver, or more often given than before. ``numbers``: episode number now -> before."""
+        found = {}
+        for episode, codes in self.codes.items():
+            known = before.codes.get(numbers.get(episode, episode), {})
+            found[episode] = {code for code, weight in codes.items() if weight > known.get(code, (0, 0))}
+        return {episode: codes for episode, codes in found.items() if codes}
+
+
+def judge(root: Path, embodiment: Embodiment) -> Judgement:
+    """Run the doctor on one folder."""
+    start = time.perf_counter()
+    try:
+        findings, verdicts = _diagnosed(EpisodeStore.open(root), embodiment)
+    except StoreError:
+        return Judgement({STORE: {UNREADABLE: (3, 1)}}, frozenset(), time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    codes = {STORE: _gravest(findings)}
+    codes |= {verdict.episode_index: _gravest(verdict.findings) for verdict in verdicts}
+    rejected = frozenset(verdict.episode_index for verdict in verdicts if not verdict.accepted)
+    return Judgement(codes, rejected, seconds)
+
+
+def _diagnosed(store: EpisodeStore, embodiment: Embodiment) -> tuple[Sequence[Finding], Sequence[Verdict]]:
+    report = diagnose(store, embodiment)
+    return report.findings, report.verdicts
+
+
+def _gravest(findings: Sequence[Finding]) -> Codes:
+    codes: Codes = {}
+    for finding in findings:
+        rank, (before, count) = _RANK[finding.severity], codes.get(finding.code, (0, 0))
+        codes[finding.code] = (rank, 1) if rank > before else (before, count + (rank == before))
+    return codes

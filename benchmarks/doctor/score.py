@@ -1,0 +1,115 @@
+"""Plant, run the doctor, compare with what it said about the clean store."""
+
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.doctor.catalogue import DEFECTS
+from benchmarks.doctor.controls import CONTROLS, Control
+from benchmarks.doctor.defect import STORE, Defect, Planting, Targets
+from benchmarks.doctor.folder import Folder
+from benchmarks.doctor.judgement import Judgement, judge
+from gr00t_data.embodiment import load_embodiment
+
+_OF_STORE = "STORE-01"
+"""Every episode carries it when the store is barred: it says nothing of its own."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One defect or control to be planted into one clean store."""
+
+    name: str
+    store: str
+    clean: str
+    before: Judgement
+    embodiment: str
+    work: str
+    seed: int
+    severity: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """What came of one job.
+
+    Attributes:
+        planted: things to find (0 for a control).
+        named: of them, those with an accepted code on the right episode.
+        noticed: of them, those with any new finding on the right episode.
+        false_alarms: new findings on episodes that were not touched ("episode 4 IMAGE-03").
+        wrongly_rejected: clean episodes that are rejected now.
+        codes: the new codes on the right episodes.
+    """
+
+    name: str
+    store: str
+    planted: int
+    named: int
+    noticed: int
+    false_alarms: tuple[str, ...]
+    wrongly_rejected: tuple[int, ...]
+    codes: tuple[str, ...]
+    seconds: float
+
+
+def matches(code: str, accepted: Iterable[str]) -> bool:
+    """Whether a code is one of the accepted ones; ``IMAGE-*`` accepts the whole family."""
+    return any(code.startswith(one[:-1]) if one.endswith("*") else code == one for one in accepted)
+
+
+def run(job: Job) -> Score:
+    """Plant one job into a copy of its store and score the doctor; the copy is removed."""
+    by_name = {one.name: one for one in (*DEFECTS, *CONTROLS)}
+    case = by_name[job.name]
+    root = Path(tempfile.mkdtemp(prefix=f"{job.name}.", dir=job.work))
+    root.rmdir()
+    try:
+        planting = _planting(job, case, Folder.copy(Path(job.clean), root))
+        if isinstance(case, Control):
+            numbers = case.change(planting)
+            return _score(job, judge(root, planting.embodiment), [], (), numbers)
+        targets = case.plant(planting)
+        if case.refresh:
+            planting.folder.refresh()
+        copies = {number: min(target - {STORE}) for target in targets for number in target - job.before.codes.keys()}
+        return _score(job, judge(root, planting.embodiment), targets, case.codes, copies)
+    finally:
+        shutil.rmtree(root)
+
+
+def _planting(job: Job, case: Defect | Control, folder: Folder) -> Planting:
+    generator = np.random.default_rng([job.seed, zlib.crc32(f"{job.name} {job.store}".encode())])
+    numbers = [row.index for row in folder.store.rows]
+    share = case.share if isinstance(case, Defect) else 0
+    chosen = generator.choice(numbers, max(round(share * len(numbers)), 1), replace=False)
+    embodiment = load_embodiment(job.embodiment)
+    return Planting(folder, embodiment, tuple(sorted(chosen.tolist())), generator, job.severity)
+
+
+def _score(job: Job, after: Judgement, targets: Targets, accepted: tuple[str, ...], numbers: dict[int, int]) -> Score:
+    new = after.new(job.before, numbers)
+    of_store = bool(targets) and all(target == {STORE} for target in targets)
+    touched = set().union(*targets) | {STORE} if targets else set()
+    found = [
+        set().union(*(new.get(e, set()) for e in (new if of_store else target))) - {_OF_STORE} for target in targets
+    ]
+    elsewhere = {} if of_store else {e: codes - {_OF_STORE} for e, codes in new.items() if e not in touched}
+    before = {now for now in after.rejected if numbers.get(now, now) in job.before.rejected}
+    barred = of_store or any(_OF_STORE in codes for codes in new.values())
+    return Score(
+        name=job.name,
+        store=job.store,
+        planted=len(targets),
+        named=sum(any(matches(code, accepted) for code in codes) for codes in found),
+        noticed=sum(bool(codes) for codes in found),
+        false_alarms=tuple(f"episode {e} {code}" for e, codes in sorted(elsewhere.items()) for code in sorted(codes)),
+        wrongly_rejected=() if barred else tuple(sorted(after.rejected - before - touched)),
+        codes=tuple(sorted(set().union(*found))),
+        seconds=after.seconds,
+    )

@@ -1,0 +1,91 @@
+"""One camera against another: exchanged names, and cameras that drift apart in time."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from gr00t_data.curate.camera_evidence import CameraEvidence
+from gr00t_data.curate.evidence import EpisodeEvidence
+from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.robust import FEWEST
+from gr00t_data.embodiment import Embodiment
+
+_REACH = 10
+_SKEW_ROWS = 1.5
+_GAIN = 0.02
+
+
+def compare_cameras(evidence: Sequence[EpisodeEvidence], embodiment: Embodiment) -> Iterator[tuple[int, str, Finding]]:
+    """IMAGE-18 and SYNC-03: (episode, camera, finding)."""
+    for one, two in combinations([camera.name for camera in embodiment.cameras], 2):
+        pairs = {e.index: (e.cameras[one], e.cameras[two]) for e in evidence if one in e.cameras and two in e.cameras}
+        if len(pairs) >= FEWEST:
+            yield from _exchanged(pairs, one, two)
+            yield from _skewed(pairs, one, two, embodiment.control_hz)
+
+
+Pairs = dict[int, tuple[CameraEvidence, CameraEvidence]]
+
+
+def _exchanged(pairs: Pairs, one: str, two: str) -> Iterator[tuple[int, str, Finding]]:
+    """Each camera's background is more like the usual one of the other camera."""
+    numbers = list(pairs)
+    first, second = (np.stack([pairs[n][k].background for n in numbers]).astype(np.float64) for k in (0, 1))
+    for place, index in enumerate(numbers):
+        usual_one, usual_two = (np.median(np.delete(table, place, axis=0), axis=0) for table in (first, second))
+        as_is = np.abs(first[place] - usual_one).mean() + np.abs(second[place] - usual_two).mean()
+        exchanged = np.abs(first[place] - usual_two).mean() + np.abs(second[place] - usual_one).mean()
+        if exchanged < 0.6 * as_is:
+            yield (
+                index,
+                one,
+                Finding(
+                    "IMAGE-18",
+                    "error",
+                    f"cameras {one!r} and {two!r} are exchanged: their backgrounds are {as_is:.0f} levels "
+                    f"from the usual ones, "
+                    f"{exchanged:.0f} when exchanged; exchange the two files",
+                ),
+            )
+
+
+def _skewed(pairs: Pairs, one: str, two: str, control_hz: float) -> Iterator[tuple[int, str, Finding]]:
+    """Both cameras see the same motion; the shift at which they agree is that of the other episodes."""
+    curves = {index: curve for index, (a, b) in pairs.items() if (curve := skew_curve(a, b)) is not None}
+    shifts = {index: float(curve.argmax()) - _REACH for index, curve in curves.items()}
+    for index, curve in curves.items():
+        others = [shift for other, shift in shifts.items() if other != index]
+        if len(others) < FEWEST - 1:
+            return
+        usual = float(np.median(others))
+        off = shifts[index] - usual
+        gain = float(curve.max() - curve[round(usual) + _REACH])
+        spread = 1.4826 * float(np.median(np.abs(np.array(others) - usual)))
+        if abs(off) > max(_SKEW_ROWS, 3 * spread) and gain > _GAIN and curve.max() > 0.5:
+            yield (
+                index,
+                two,
+                Finding(
+                    "SYNC-03",
+                    "error",
+                    f"camera {two!r} is {abs(off):.0f} frames ({1000 * abs(off) / control_hz:.0f} ms) "
+                    f"{'behind' if off > 0 else 'ahead of'} {one!r}, compared with the other episodes; "
+                    f"align the two clocks",
+                ),
+            )
+
+
+def skew_curve(one: CameraEvidence, two: CameraEvidence) -> np.ndarray | None:
+    """float64 [2 * 10 + 1]: correlation of the motion seen by two cameras, the second later by -10 .. 10 frames."""
+    common, at_one, at_two = np.intersect1d(one.number, two.number, return_indices=True)
+    if len(common) < 3 * _REACH // 2 or (np.diff(common) != 1).any():
+        return None
+    x, y = (c.motion[at].astype(np.float64).mean((1, 2)) for c, at in ((one, at_one), (two, at_two)))
+    values = []
+    for shift in range(-_REACH, _REACH + 1):
+        a = x[max(0, -shift) : len(x) - max(0, shift)]
+        b = y[max(0, shift) : len(y) - max(0, -shift)]
+        a, b = a - a.mean(), b - b.mean()
+        values.append(float((a * b).sum() / np.sqrt(max((a * a).sum() * (b * b).sum(), 1e-12))))
+    return np.array(values)

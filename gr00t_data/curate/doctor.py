@@ -1,0 +1,177 @@
+"""The doctor: every episode on its own, then all against each other. One function for shell, index and benchmark."""
+
+import multiprocessing
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Set
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.curate.check_stats import check_stats
+from gr00t_data.curate.check_store import check_store
+from gr00t_data.curate.checks import concluded, examine
+from gr00t_data.curate.compare_cameras import compare_cameras
+from gr00t_data.curate.compare_contents import compare_contents
+from gr00t_data.curate.compare_motion import compare_motion
+from gr00t_data.curate.compare_pixels import compare_pixels
+from gr00t_data.curate.compare_sync import compare_sync
+from gr00t_data.curate.compare_views import compare_views
+from gr00t_data.curate.evidence import EpisodeEvidence
+from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.precedence import without_consequences
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.rates import at_recorded_rate
+from gr00t_data.store import EpisodeStore
+
+Progress = Callable[[int, int], None]
+"""Called with episodes done and episodes in all."""
+
+_ALONE_ROWS = 6_000
+"""Smaller stores are checked in this process: starting others takes longer."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the doctor found.
+
+    Attributes:
+        store_path: the folder.
+        embodiment: name of what it was checked against.
+        findings: about the store as a whole.
+        verdicts: one an episode, by number.
+    """
+
+    store_path: str
+    embodiment: str
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def rejects(self) -> bool:
+        """Whether an episode is rejected, or the store as a whole has an error."""
+        return any(f.severity == "error" for f in self.findings) or not all(v.accepted for v in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``gr00t doctor --json`` prints."""
+        return {
+            "store": self.store_path,
+            "findings": [_finding(finding) for finding in self.findings],
+            "episodes": [
+                {
+                    "episode_index": verdict.episode_index,
+                    "verdict": "accepted" if verdict.accepted else "rejected",
+                    "findings": [_finding(finding) for finding in verdict.findings],
+                }
+                for verdict in self.verdicts
+            ],
+        }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    value = asdict(finding)
+    frames = list(finding.frames) if finding.frames else None
+    return {"code": value["code"], "severity": value["severity"], "frames": frames, "message": value["message"]}
+
+
+def diagnose(
+    store: EpisodeStore, embodiment: Embodiment, *, progress: Progress | None = None, workers: int = 1
+) -> Report:
+    """Check every episode of a store on its own, then all against each other. Nothing is written.
+
+    Args:
+        workers: processes; the result does not depend on it.
+    """
+    findings = [*check_store(store, embodiment), *check_stats(store)]
+    embodiment = at_recorded_rate(embodiment, store)
+    numbers = sorted({row.index for row in store.rows})
+    verdicts: dict[int, Verdict] = {}
+    evidence: list[EpisodeEvidence] = []
+    for done, (verdict, seen) in enumerate(_examined(store, numbers, embodiment, findings, workers), start=1):
+        verdicts[verdict.episode_index] = verdict
+        evidence.append(seen)
+        if progress:
+            progress(done, len(numbers))
+        if seen.fingerprint is not None:
+            verdicts[verdict.episode_index] = replace(verdict, rows_digest=seen.fingerprint.rows)
+    broken = {v.episode_index for v in verdicts.values() if any(_spoils(finding) for finding in v.findings)}
+    compared, of_store = compare(store, evidence, embodiment, broken)
+    for index, verdict in verdicts.items():
+        every = without_consequences([*verdict.findings, *compared[index]])
+        verdicts[index] = concluded(verdict, every, embodiment)
+    return Report(str(store.root), embodiment.name, (*findings, *of_store), tuple(verdicts[n] for n in numbers))
+
+
+def _spoils(finding: Finding) -> bool:
+    """Whether rows or pictures are wrong, so that other episodes must not be judged by them."""
+    return finding.severity == "error" and not finding.code.startswith(("TEXT", "SUCCESS", "STORE", "KEEP"))
+
+
+def _examined(
+    store: EpisodeStore, numbers: list[int], embodiment: Embodiment, findings: list[Finding], workers: int
+) -> Iterator[tuple[Verdict, EpisodeEvidence]]:
+    if workers < 2 or sum(row.length for row in store.rows) < _ALONE_ROWS:
+        yield from (examine(store, number, embodiment, findings) for number in numbers)
+        return
+    job = partial(_examine_in_process, store.root, embodiment, findings)
+    # Not forked: the threads of pyarrow and polars do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(job, numbers, chunksize=max(min(len(numbers) // (4 * workers), 16), 1))
+
+
+def _examine_in_process(
+    root: Path, embodiment: Embodiment, findings: list[Finding], number: int
+) -> tuple[Verdict, EpisodeEvidence]:
+    return examine(_opened(root), number, embodiment, findings)
+
+
+def _opened(root: Path) -> EpisodeStore:
+    """The store of this process, opened once."""
+    if root not in _STORES:
+        _STORES[root] = EpisodeStore.open(root)
+    return _STORES[root]
+
+
+_STORES: dict[Path, EpisodeStore] = {}
+
+
+def compare(
+    store: EpisodeStore, evidence: list[EpisodeEvidence], embodiment: Embodiment, broken: Set[int] = frozenset()
+) -> tuple[dict[int, list[Finding]], list[Finding]]:
+    """(findings by episode, findings of the store) that need more than one episode, messages naming the episode.
+
+    Args:
+        broken: episodes whose rows or pictures are known to be wrong; the others are not judged by them.
+    """
+    found: dict[int, list[Finding]] = defaultdict(list)
+    rows = {one.index: one.rows for one in evidence if one.rows is not None}
+    for index, findings in compare_motion(rows, embodiment).items():
+        found[index] += [_placed(finding, store, index, None) for finding in findings]
+    for index, camera, finding in _compared_views(evidence, embodiment):
+        found[index].append(_placed(finding, store, index, camera))
+    wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
+    sound = [one for one in evidence if one.index not in wrong]
+    for camera in embodiment.cameras:
+        for index, finding in compare_sync(sound, camera.name, embodiment.control_hz):
+            found[index].append(_placed(finding, store, index, camera.name))
+    fingerprints = [one.fingerprint for one in evidence if one.fingerprint is not None]
+    contents, of_store = compare_contents(store, embodiment, fingerprints)
+    for index, findings in contents.items():
+        found[index] += findings
+    return found, of_store
+
+
+def _compared_views(evidence: list[EpisodeEvidence], embodiment: Embodiment) -> Iterator[tuple[int, str, Finding]]:
+    """(episode, camera, finding) of the pictures alone."""
+    for camera in embodiment.cameras:
+        cameras = {one.index: one.cameras[camera.name] for one in evidence if camera.name in one.cameras}
+        for check in (compare_pixels(cameras, camera.name), compare_views(cameras, camera.name)):
+            yield from ((index, camera.name, finding) for index, finding in check)
+    yield from compare_cameras(evidence, embodiment)
+
+
+def _placed(finding: Finding, store: EpisodeStore, index: int, camera: str | None) -> Finding:
+    """The finding with file and episode before its message."""
+    path = store.video_path(index, camera) if camera else store.data_path(index)
+    return replace(finding, message=f"{path}: episode {index}: {finding.message}")

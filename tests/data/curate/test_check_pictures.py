@@ -1,0 +1,112 @@
+"""Each picture check on a short film with one defect: its code, and nothing on the clean twin."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from gr00t_data.curate.check_cuts import check_cuts
+from gr00t_data.curate.check_frozen import check_frozen
+from gr00t_data.curate.check_packets import check_presentation
+from gr00t_data.curate.check_pixels import check_pixels
+from gr00t_data.curate.subject import Subject
+from gr00t_data.curate.view import View
+from gr00t_data.video_survey import Packets
+from tests.data.builders import GR1
+from tests.data.curate.motions import ROWS, pictures, subject, view
+
+CAMERA = GR1.camera("ego_view")
+SPEED = np.full(ROWS - 1, 0.01)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    return subject(tmp_path_factory.mktemp("pictures") / "s")
+
+
+def codes(base: Subject, seen: View) -> set[str]:
+    frozen, explained = check_frozen(base, CAMERA, seen, SPEED)
+    found = [*frozen, *check_pixels(base, CAMERA, seen), *check_cuts(base, CAMERA, seen, explained)]
+    return {finding.code for finding in found}
+
+
+def dark(film: np.ndarray) -> np.ndarray:
+    return 16 + (film - 16) * 0.08
+
+
+def black(film: np.ndarray) -> np.ndarray:
+    film[30:34] = 16
+    return film
+
+
+def flicker(film: np.ndarray) -> np.ndarray:
+    return film * np.where(np.arange(len(film)) % 2, 0.85, 1.0)[:, None, None]
+
+
+def bands(film: np.ndarray) -> np.ndarray:
+    phase = 0.37 * np.arange(len(film))[:, None] + 3 * np.arange(64)[None] / 64
+    return film + 22 * np.sin(2 * np.pi * phase)[:, :, None]
+
+
+def frozen(film: np.ndarray) -> np.ndarray:
+    film[30:50] = film[30]
+    return film
+
+
+def repeated(film: np.ndarray) -> np.ndarray:
+    order = np.arange(len(film))
+    order[3::4] -= 1
+    return film[order]
+
+
+def twice(film: np.ndarray) -> np.ndarray:
+    film[38:46] = film[30:38]
+    return film
+
+
+def knocked(film: np.ndarray) -> np.ndarray:
+    film[40:] = np.roll(film[40:], (7, 5), axis=(1, 2))
+    return film
+
+
+def teleported(film: np.ndarray) -> np.ndarray:
+    film[:40, 8:18, 8:18] = 30
+    film[40:, 8:18, 36:46] = 30
+    return film
+
+
+def test_a_clean_film_has_no_finding(base: Subject) -> None:
+    assert all(codes(base, view(pictures(seed=seed))) == set() for seed in range(4))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (dark, "IMAGE-02"),
+        (black, "IMAGE-19"),
+        (flicker, "IMAGE-08"),
+        (bands, "IMAGE-05"),
+        (frozen, "VIDEO-10"),
+        (repeated, "VIDEO-11"),
+        (twice, "VIDEO-12"),
+        (knocked, "IMAGE-13"),
+        (teleported, "IMAGE-16"),
+    ],
+)
+def test_one_defect_has_its_code(base: Subject, change: Callable[[np.ndarray], np.ndarray], code: str) -> None:
+    assert code in codes(base, view(change(pictures())))
+
+
+def packets(times: np.ndarray) -> Packets:
+    return Packets(times, times == times[0], np.full(len(times), 100), 64, 64, 20.0, "h264", 0)
+
+
+def test_presentation_times(base: Subject) -> None:
+    def found(times: np.ndarray) -> set[str]:
+        return {finding.code for finding in check_presentation(base, CAMERA, "v.mp4", packets(times))}
+
+    even = np.arange(40) / 20
+    assert found(even) == set()
+    assert found(even + 0.5) == {"VIDEO-07"}
+    uneven = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.08, 40))
+    assert found(uneven - uneven[0]) == {"VIDEO-08"}

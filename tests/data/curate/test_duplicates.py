@@ -1,0 +1,122 @@
+"""Copies are found by what they hold, whatever was done to the file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gr00t_data import video
+from gr00t_data.curate.duplicates import Copy, check_copies, clusters, find_copies, same_cameras
+from gr00t_data.curate.fingerprints import Fingerprint, fingerprint, planes
+from gr00t_data.episode import Episode
+from gr00t_data.store import EpisodeStore
+from tests.data.builders import GR1, change_parquet, sealed
+from tests.data.curate.moving import moving_episode, pictures
+
+
+def fingerprints(store: EpisodeStore, name: str | None = None) -> list[Fingerprint]:
+    taken = [fingerprint(store, row.index, GR1, name=name) for row in store.rows]
+    return [one for one in taken if one is not None]
+
+
+def copies_of(root: Path, episodes: list[Episode]) -> list[Copy]:
+    return find_copies(fingerprints(sealed(root, episodes), "s"))
+
+
+FIVE = [moving_episode(seed) for seed in range(5)]
+
+
+def test_different_episodes_are_no_copies(tmp_path: Path) -> None:
+    assert copies_of(tmp_path / "s", FIVE) == []
+
+
+def test_identical(tmp_path: Path) -> None:
+    found = copies_of(tmp_path / "s", [*FIVE, replace(FIVE[2], source={"file": "other.h5"}, instruction="other words")])
+    assert [(c.first, c.second, c.kind) for c in found] == [(("s", 2), ("s", 5), "identical")]
+    findings = check_copies(found, "s")
+    assert list(findings) == [5] and findings[5][0].severity == "warning"
+    assert findings[5][0].message == "s: episode 5: holds the rows and the video of episode 2 again; leave it out"
+
+
+def cropped(frames: np.ndarray, pixels: int) -> np.ndarray:
+    return video.resize(np.ascontiguousarray(frames[:, pixels:-pixels, pixels:-pixels]), frames.shape[1:3])
+
+
+@pytest.mark.parametrize("pixels", [1, 3])
+def test_cropped_noisy_and_encoded_again(tmp_path: Path, pixels: int) -> None:
+    generator = np.random.default_rng(0)
+    noisy = FIVE[1].state + generator.normal(0, 5e-4, FIVE[1].state.shape)
+    copy = replace(FIVE[1], state=noisy, video={"ego_view": cropped(pictures(30, 1), pixels)})
+    (found,) = copies_of(tmp_path / "s", [*FIVE, copy])
+    assert (found.first, found.second, found.kind, found.offset) == (("s", 1), ("s", 5), "copy", 0)
+    assert "is a copy of episode 1" in check_copies([found], "s")[5][0].message
+
+
+def test_trimmed_at_the_start(tmp_path: Path) -> None:
+    whole = FIVE[3]
+    copy = replace(
+        whole,
+        times_s=whole.times_s[6:] - whole.times_s[6],
+        state=whole.state[6:],
+        action=whole.action[6:],
+        video={"ego_view": pictures(30, 3)[6:]},
+    )
+    (found,) = copies_of(tmp_path / "s", [*FIVE, copy])
+    assert (found.second, found.kind, found.offset) == (("s", 5), "copy", 6)
+
+
+def test_the_video_of_another_episode(tmp_path: Path) -> None:
+    (found,) = copies_of(tmp_path / "s", [*FIVE, moving_episode(9, video={"ego_view": pictures(30, 4)})])
+    assert (found.first, found.second, found.kind) == (("s", 4), ("s", 5), "same pictures")
+    findings = check_copies([found], "s")
+    assert {index: [f.code for f in found] for index, found in findings.items()} == {4: ["DUP-03"], 5: ["DUP-03"]}
+
+
+def test_the_motion_of_another_episode(tmp_path: Path) -> None:
+    (found,) = copies_of(tmp_path / "s", [*FIVE, replace(FIVE[0], video={"ego_view": pictures(30, 8, "blue", False)})])
+    assert (found.first, found.second, found.kind) == (("s", 0), ("s", 5), "same motion")
+
+
+def test_over_two_stores(tmp_path: Path) -> None:
+    one = fingerprints(sealed(tmp_path / "one", FIVE[:3]))
+    two = fingerprints(sealed(tmp_path / "two", [moving_episode(7), FIVE[2]]))
+    (found,) = find_copies([*one, *two])
+    assert (found.first, found.second, found.kind) == (("one", 2), ("two", 1), "identical")
+    assert check_copies([found], "one") == {}
+    assert "of episode 2 of one again" in check_copies([found], "two")[1][0].message
+
+
+def test_clusters_join_chains() -> None:
+    keys = [("s", n) for n in range(5)]
+    joined = clusters(keys, [Copy(keys[3], keys[1], "copy"), Copy(keys[3], keys[4], "copy")])
+    assert joined == {keys[0]: keys[0], keys[1]: keys[1], keys[2]: keys[2], keys[3]: keys[1], keys[4]: keys[1]}
+
+
+def test_pictures_that_were_decoded_before_do_as_well(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s", [*FIVE[:2], FIVE[0]])
+    given = [
+        fingerprint(store, n, GR1, {"ego_view": planes(video.decode(store.video_path(n, "ego_view"), (64, 64)))})
+        for n in range(3)
+    ]
+    assert [c.kind for c in find_copies([one for one in given if one])] == ["identical"]
+
+
+def test_rows_that_cannot_be_read_have_no_fingerprint(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s", FIVE[:2])
+    change_parquet(store, 0, lambda table: table.drop_columns(["action"]))
+    assert fingerprint(store, 0, GR1) is None and fingerprint(store, 1, GR1) is not None
+
+
+def test_two_cameras_that_show_the_same(tmp_path: Path) -> None:
+    same = moving_episode(0, video={"ego_view": pictures(30, 0), "front_view": pictures(30, 0)})
+    other = moving_episode(1, video={"ego_view": pictures(30, 1), "front_view": pictures(30, 1, "blue", False)})
+    first, second = fingerprints(sealed(tmp_path / "s", [same, other]))
+    assert [f.code for f in same_cameras(first)] == ["DUP-04"] and same_cameras(second) == []
+
+
+def test_a_robot_at_rest_is_compared_by_its_background(tmp_path: Path) -> None:
+    still = np.repeat(pictures(1, 5), 30, 0)
+    episodes = [*FIVE, replace(FIVE[0], video={"ego_view": still}), replace(FIVE[0], video={"ego_view": still})]
+    kinds = {(c.first[1], c.second[1]): c.kind for c in copies_of(tmp_path / "s", episodes)}
+    assert kinds[5, 6] == "identical" and kinds[0, 5] == "same motion"
