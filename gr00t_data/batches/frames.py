@@ -1,9 +1,13 @@
 """Decoded frames at training resolution, memory-mapped: each video is decoded once, then read at the speed of memory.
 
-One file an episode and camera, ``<store digest 16>-<height>x<width>/<camera>/<episode>.npy``. The folder may be deleted
-at any time; what is asked for is made again.
+One file an episode and camera, ``<store digest 16>-<height>x<width>/<camera>/<episode>.npy``, with its checksum beside
+it, which is compared when a process first opens the file. The folder may be deleted at any time; what is asked for is
+made again.
 """
 
+import os
+import shutil
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,47 +18,68 @@ import numpy as np
 
 from gr00t_data import video
 from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.disk import replacing
+from gr00t_data.disk import replacing, write_text
 from gr00t_data.store import EpisodeStore
 
 _OPEN_ARRAYS = 512
 """Each memory map holds a file descriptor; 1024 a process is a usual limit."""
 
+_CHECKSUM = ".crc32"
+
 Progress = Callable[[int, int], None]
 """Called with videos done and videos in all."""
 
 
-class FramesCache:
-    """The cache of one resolution. Not to be shared between threads."""
+class FramesError(ValueError):
+    """Decoded frames that cannot be used; the message names the file and the remedy."""
 
-    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
+
+class FramesCache:
+    """The cache of one resolution. Not to be shared between threads.
+
+    Attributes:
+        budget_bytes: what all resolutions and stores in the folder may take together; None is no limit. Frames of
+            stores that the mixture does not use go first, the longest unused before the others.
+    """
+
+    def __init__(self, folder: Path, size: tuple[int, int], budget_bytes: int | None = None) -> None:
         """``size``: (height, width) in pixels."""
         self.folder = folder
         self.size = size
-        self._open: OrderedDict[Path, np.ndarray] = OrderedDict()
+        self.budget_bytes = budget_bytes
+        self._open: OrderedDict[tuple[str, int, str], np.ndarray] = OrderedDict()
 
     def path(self, store: EpisodeStore, episode_index: int, camera: str) -> Path:
         """The file of one episode and camera (it may not exist yet)."""
+        return self._of_store(store) / camera / f"{episode_index:06d}.npy"
+
+    def _of_store(self, store: EpisodeStore) -> Path:
         height, width = self.size
-        return self.folder / f"{store.digest[:16]}-{height}x{width}" / camera / f"{episode_index:06d}.npy"
+        return self.folder / f"{store.digest[:16]}-{height}x{width}"
 
     def array(self, store: EpisodeStore, episode_index: int, camera: str) -> np.ndarray:
         """The frames of one episode and camera, read-only uint8 [T, height, width, 3] RGB; decoded if need be.
 
         Raises:
             VideoError: the video is missing or cannot be decoded.
+            FramesError: the file does not have the checksum it was written with.
         """
-        path = self.path(store, episode_index, camera)
-        array = self._open.get(path)
+        key = store.digest, episode_index, camera
+        array = self._open.get(key)
         if array is None:
+            path = self.path(store, episode_index, camera)
             if not path.is_file():
                 _decode_into(path, store.video_path(episode_index, camera), self.size)
-            array = np.load(path, mmap_mode="r")
-            self._open[path] = array
+            array = self._open[key] = _mapped(path, store.video_path(episode_index, camera))
             if len(self._open) > _OPEN_ARRAYS:
                 self._open.popitem(last=False)
-        self._open.move_to_end(path)
+        self._open.move_to_end(key)
         return array
+
+    def needed_bytes(self, manifest: MixtureManifest, cameras: Sequence[str]) -> int:
+        """What the frames of a manifest take at this resolution."""
+        frames = sum(entry.length for source in manifest.sources for entry in source.episodes)
+        return frames * len(cameras) * self.size[0] * self.size[1] * 3
 
     def build(
         self,
@@ -70,7 +95,9 @@ class FramesCache:
 
         Raises:
             VideoError: a video is missing or cannot be decoded.
+            FramesError: the frames do not fit the budget.
         """
+        self._make_room(manifest, cameras)
         todo = self._missing(manifest, cameras)
         if processes > 1 and len(todo) > 1:
             with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
@@ -86,6 +113,24 @@ class FramesCache:
                     progress(done, len(todo))
         return len(todo)
 
+    def _make_room(self, manifest: MixtureManifest, cameras: Sequence[str]) -> None:
+        own = {self._of_store(source.open()) for source in manifest.sources}
+        for folder in own:
+            if folder.is_dir():
+                os.utime(folder)
+        if self.budget_bytes is None:
+            return
+        if (needed := self.needed_bytes(manifest, cameras)) > self.budget_bytes:
+            budget, (height, width) = self.budget_bytes / 1e9, self.size
+            raise FramesError(
+                f"{self.folder}: the frames of mixture {manifest.name!r} take {needed / 1e9:.1f} GB at {height} x "
+                f"{width}, the budget is {budget:.1f} GB; raise it, or decode as you train: --set data.order=clips"
+            )
+        others = [folder for folder in self.folder.glob("*-*x*") if folder not in own]
+        others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+        while others and needed + sum(map(_bytes_in, others)) > self.budget_bytes:
+            shutil.rmtree(others.pop())
+
     def _missing(self, manifest: MixtureManifest, cameras: Sequence[str]) -> list[tuple[Path, Path]]:
         todo = {}
         for source in manifest.sources:
@@ -99,6 +144,29 @@ class FramesCache:
 
 
 def _decode_into(target: Path, source: Path, size: tuple[int, int]) -> None:
+    """The frames, and beside them their checksum, which is there first."""
     frames = video.decode(source, size)
+    write_text(target.with_suffix(_CHECKSUM), f"{_checksum(frames)}\n")
     with replacing(target) as temporary:
         np.save(temporary, frames)
+
+
+def _mapped(path: Path, source: Path) -> np.ndarray:
+    """Map a file whose content is what was written. Reading it once for that also brings it into memory."""
+    remedy = f"delete it and the frames are decoded again from {source}"
+    try:
+        array = np.load(path, mmap_mode="r")
+        wanted = path.with_suffix(_CHECKSUM).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise FramesError(f"{path}: cannot be read ({error}); {remedy}") from error
+    if (found := _checksum(array)) != wanted:
+        raise FramesError(f"{path}: its content has checksum {found}, it was written with {wanted}; {remedy}")
+    return array
+
+
+def _checksum(frames: np.ndarray) -> str:
+    return f"{zlib.crc32(frames.data):08x}"
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,11 +1,14 @@
 """Loader: batches of a mixture. Which samples a batch holds depends on manifest, step, rank and world, nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 
+from gr00t_data.batches.absent import action_mask, state_mask
 from gr00t_data.batches.batch import Batch
+from gr00t_data.batches.clips import ClipOrder, ClipReader
 from gr00t_data.batches.frames import FramesCache
 from gr00t_data.batches.mixture import MixtureManifest, SampleId
 from gr00t_data.batches.rows import MixtureRows
@@ -13,9 +16,10 @@ from gr00t_data.batches.statistics import NormStats
 from gr00t_data.batches.transforms import build_transforms
 from gr00t_data.embodiment import Embodiment
 
+Order = Literal["frames", "clips"]
 Tokens = np.ndarray | torch.Tensor
-Tokenize = Callable[[list[str], int], tuple[Tokens, Tokens]]
-"""Instructions and images a row to ids int64 [B, N] and mask int64 [B, N], left-padded."""
+Tokenize = Callable[[list[str], int | list[int]], tuple[Tokens, Tokens]]
+"""Texts and images a row (one number, or one for each) to ids int64 [B, N] and mask int64 [B, N], left-padded."""
 
 
 class LoaderError(RuntimeError):
@@ -40,8 +44,13 @@ class Loader:
         max_state_dim: int,
         max_action_dim: int,
         horizon: int,
+        acting_steps: int | None = None,
         future_horizon: int | None = None,
+        published_behaviour: bool = False,
         cache: FramesCache | None = None,
+        order: Order = "frames",
+        image_size: tuple[int, int] | None = None,
+        decoders: int = 2,
         tokenize: Tokenize | None = None,
         with_images: bool = True,
         start_step: int = 0,
@@ -52,13 +61,22 @@ class Loader:
 
         Args:
             horizon: steps in an action chunk.
-            future_horizon: frames from the observation to the future frame (FLARE); None leaves it out.
-            cache: decoded frames; needed with images.
+            acting_steps: how many of them this embodiment learns, the first ones; None is all.
+            future_horizon: steps of the embodiment from the observation to the future frame (FLARE); None leaves it
+                out.
+            published_behaviour: also count the steps past the end of an episode in the loss (they repeat the last
+                action), as the published loader does.
+            cache: decoded frames; needed with images unless ``image_size`` is given.
+            order: ``frames`` draws every sample by itself; ``clips`` shuffles the frames of a few clips at a time, for
+                data that is decoded as it goes (see ``clips.ClipOrder``).
+            image_size: (height, width) in pixels of images that are decoded as they are needed, without a cache.
+            decoders: threads that do so.
             tokenize: makes the prompt; None leaves the tokens out.
             with_images: False leaves images and tokens out, for training on cached features.
 
         Raises:
             ValueError: manifest, statistics and embodiment do not belong together, or numbers out of range.
+            RateError: a store records too slowly for the embodiment's rate; names it.
         """
         if manifest.embodiment_digest != embodiment.digest:
             raise ValueError(
@@ -66,12 +84,16 @@ class Loader:
                 f"{manifest.embodiment_digest[:12]}, expected {embodiment.name!r} {embodiment.digest[:12]}; "
                 "make the mixture again"
             )
-        if with_images and cache is None:
-            raise ValueError("images need a frames cache: give cache=, or with_images=False for cached features")
-        if batch_size < 1 or horizon < 1 or not 0 <= rank < world:
+        if with_images and cache is None and (image_size is None or order != "clips"):
             raise ValueError(
-                f"expected batch_size and horizon > 0 and 0 <= rank < world, found {batch_size}, "
-                f"{horizon}, {rank} and {world}"
+                "images need a frames cache: give cache=, or with_images=False for cached features, or decode while "
+                'training with order="clips" and image_size='
+            )
+        acting_steps = horizon if acting_steps is None else acting_steps
+        if batch_size < 1 or not 1 <= acting_steps <= horizon or not 0 <= rank < world:
+            raise ValueError(
+                f"expected batch_size > 0, 0 < acting_steps <= horizon and 0 <= rank < world, found {batch_size}, "
+                f"{acting_steps}, {horizon}, {rank} and {world}"
             )
         self.manifest, self.embodiment = manifest, embodiment
         self.batch_size, self.horizon, self.future_horizon = batch_size, horizon, future_horizon
@@ -81,9 +103,20 @@ class Loader:
             embodiment, manifest.selection, statistics, max_state_dim, max_action_dim
         )
         self._cache, self._tokenize, self._with_images = cache, tokenize, with_images
+        self._counted = np.arange(horizon) < acting_steps
+        self._count_padding = published_behaviour
         self._stores = [source.open() for source in manifest.sources]
+        self._state_masks = np.stack([state_mask(store, self.state_transform) for store in self._stores])
+        self._action_masks = np.stack([action_mask(store, self.action_transform) for store in self._stores])
         transforms = (self.state_transform, self.action_transform)
-        self._rows = MixtureRows.load(manifest, self._stores, embodiment, transforms)
+        self._rows = MixtureRows(manifest, self._stores, embodiment, transforms)
+        self.order = ClipOrder(manifest) if order == "clips" else manifest
+        self._reader = None
+        if isinstance(self.order, ClipOrder) and with_images and cache is None and image_size is not None:
+            beyond = max(pace.rows(future_horizon or 0) for pace in self._rows.paces)
+            self._reader = ClipReader(
+                self.order, self._stores, self.cameras, image_size, beyond=beyond, threads=decoders
+            )
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from ``start_step`` on, without end."""
@@ -94,7 +127,14 @@ class Loader:
 
     def samples(self, step: int) -> list[SampleId]:
         """The samples of this rank at one step."""
-        return self.manifest.samples((step * self.world + self.rank) * self.batch_size, self.batch_size)
+        first = (step * self.world + self.rank) * self.batch_size
+        self.expect(first)
+        return self.order.samples(first, self.batch_size)
+
+    def expect(self, sample: int) -> None:
+        """Begin to decode what samples from this one on will need; nothing to do with a cache."""
+        if self._reader is not None:
+            self._reader.expect(sample)
 
     def sample_name(self, sample: SampleId) -> str:
         """``<store digest 12>/<episode>/<frame>``."""
@@ -107,30 +147,46 @@ class Loader:
             LoaderError: a sample is not in the manifest, or its images cannot be read; names the sample.
         """
         try:
-            positions = self._rows.positions(samples)
+            states, chunks, valid = self._rows.gather(samples, self.horizon)
         except (KeyError, IndexError) as error:
             raise LoaderError(f"mixture {self.manifest.name!r}: no such sample {error}") from error
         frames = np.array([sample.frame for sample in samples], dtype=np.int64)
-        chunks, valid = self._rows.chunks(positions, frames, self.horizon)
-        acting = np.array([self.manifest.sources[sample.source].kind != "human" for sample in samples])
-        action_mask = (valid & acting[:, None])[:, :, None] & self.action_transform.pad.mask
-        batch_mask = np.broadcast_to(self.state_transform.pad.mask, (len(samples), 1, self.state_transform.pad.padded))
+        valid = (valid | self._count_padding) & self._counted
+        sources = [sample.source for sample in samples]
+        told = valid[:, :, None] & self._action_masks[sources][:, None]
+        real = self._state_masks[sources][:, None]
         return Batch(
-            state=torch.from_numpy(self._rows.states(positions, frames)),
-            state_mask=torch.from_numpy(batch_mask.copy()),
+            state=torch.from_numpy(np.where(real, states, np.float32(0))),
+            state_mask=torch.from_numpy(real),
             embodiment_id=torch.full((len(samples),), self.embodiment.slot, dtype=torch.int64),
             action=torch.from_numpy(chunks),
-            action_mask=torch.from_numpy(action_mask),
+            action_mask=torch.from_numpy(told),
             sample_ids=tuple(self.sample_name(sample) for sample in samples),
             **self._prompt(samples),
             **self._views(samples, frames),
         )
 
+    def instructions(self, samples: Sequence[SampleId]) -> list[str]:
+        """The text of each sample."""
+        return [self.manifest.entry(sample.source, sample.episode).instruction for sample in samples]
+
+    def rows_ahead(self, sample_ids: Sequence[str], steps: int) -> list[int]:
+        """Rows of its store that a number of steps of the embodiment take, for each ``Batch.sample_ids``."""
+        rows = {
+            source.digest[:12]: pace.rows(steps)
+            for source, pace in zip(self.manifest.sources, self._rows.paces, strict=True)
+        }
+        return [rows[name.partition("/")[0]] for name in sample_ids]
+
+    @property
+    def stateless(self) -> list[str]:
+        """The stores of the mixture whose rows have no state at all."""
+        return [str(store.root) for store, mask in zip(self._stores, self._state_masks, strict=True) if not mask.any()]
+
     def _prompt(self, samples: Sequence[SampleId]) -> dict[str, torch.Tensor]:
         if self._tokenize is None or not self._with_images:
             return {}
-        instructions = [self.manifest.entry(sample.source, sample.episode).instruction for sample in samples]
-        ids, mask = self._tokenize(instructions, len(self.cameras))
+        ids, mask = self._tokenize(self.instructions(samples), len(self.cameras))
         return {"input_ids": torch.as_tensor(ids), "attention_mask": torch.as_tensor(mask)}
 
     def _views(self, samples: Sequence[SampleId], frames: np.ndarray) -> dict[str, torch.Tensor]:
@@ -140,23 +196,29 @@ class Loader:
         if self.future_horizon is not None:
             # The last kept range ends where rows or images end, whichever comes first.
             ends = np.array([self.manifest.entry(s.source, s.episode).keep[-1][1] for s in samples], dtype=np.int64)
-            future = frames + self.future_horizon
+            future = frames + [self._rows.paces[sample.source].rows(self.future_horizon) for sample in samples]
             views["future_mask"] = torch.from_numpy(future < ends)
             if self._with_images:
                 views["future_images"] = self._images(samples, np.minimum(future, ends - 1))
         return views
 
     def _images(self, samples: Sequence[SampleId], frames: np.ndarray) -> torch.Tensor:
-        """uint8 [B, V, H, W, 3]."""
-        if self._cache is None:
+        """uint8 [B, V, H, W, 3]: the cameras at ``frames``, which are those of the samples or later ones."""
+        size = self._reader.size if self._reader else self._cache.size if self._cache else None
+        if size is None:
             raise LoaderError("images need a frames cache")
-        images = np.empty((len(samples), len(self.cameras), *self._cache.size, 3), dtype=np.uint8)
+        images = np.empty((len(samples), len(self.cameras), *size, 3), dtype=np.uint8)
         for row, (sample, frame) in enumerate(zip(samples, frames.tolist(), strict=True)):
-            store = self._stores[sample.source]
             for view, camera in enumerate(self.cameras):
                 try:
-                    images[row, view] = self._cache.array(store, sample.episode, camera)[frame]
+                    images[row, view] = self._image(sample, camera, frame)
                 except (ValueError, IndexError, OSError) as error:
                     name = self.sample_name(sample)
                     raise LoaderError(f"sample {name}, camera {camera!r}, frame {frame}: {error}") from error
         return torch.from_numpy(images)
+
+    def _image(self, sample: SampleId, camera: str, frame: int) -> np.ndarray:
+        if self._reader is not None:
+            return self._reader.frame(sample, camera, frame - sample.frame)
+        assert self._cache is not None
+        return self._cache.array(self._stores[sample.source], sample.episode, camera)[frame]

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from gr00t_data.batches.held_out import held_out_episodes, mixture_groups
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment import Embodiment
+from gr00t_data.rates import pace_of
 from gr00t_data.store import EpisodeStore
 
 _RAW_PER_SAMPLE = 4
@@ -50,6 +52,7 @@ class MixtureSource:
         digest: content hash of the store.
         weight: probability that a sample comes from this source; the weights of a manifest add up to 1.
         episodes: all accepted ones, by number, held-out ones included.
+        recorded_hz: rows a second of the store where they differ from the embodiment's steps; else None.
     """
 
     store: str
@@ -58,6 +61,7 @@ class MixtureSource:
     licence: str
     weight: float
     episodes: tuple[EpisodeEntry, ...]
+    recorded_hz: float | None = None
 
     def open(self) -> EpisodeStore:
         """Open the store and make sure that it is the one the manifest means.
@@ -159,7 +163,11 @@ class MixtureManifest:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return asdict(self)
+        value = asdict(self)
+        for source in value["sources"]:
+            if source["recorded_hz"] is None:
+                del source["recorded_hz"]
+        return value
 
     def save(self, path: Path) -> None:
         """Write as JSON in one step; equal manifests give equal bytes."""
@@ -220,10 +228,12 @@ def build_manifest(
         selection: parts and cameras of the embodiment; None is its default.
         held_out_share: share of the episodes of each source, 0 <= share < 1, kept for evaluation; at least one when the
             share is above zero and the source has two or more. Which ones depends on the seed and the content only.
+            Copies, and episodes of one scene or source video, are held out together or not at all.
 
     Raises:
         ValueError: no source, a weight that is not a positive number, no accepted episode in a source, an index of
-            another store or embodiment, a missing camera, or a share out of range; names the source.
+            another store or embodiment, a missing camera, a rate that is too low for the embodiment, or a share out of
+            range; names the source.
     """
     if not sources:
         raise ValueError(f"mixture {name!r}: has no source; give at least one store")
@@ -233,7 +243,12 @@ def build_manifest(
     for store, index, weight in sources:
         _check_source(name, store, index, weight, embodiment, chosen.cameras)
     total = math.fsum(weight for _, _, weight in sources)
-    entries = tuple(_mixture_source(store, index, weight / total) for store, index, weight in sources)
+    entries = tuple(_mixture_source(store, index, weight / total, embodiment) for store, index, weight in sources)
+    digests = {
+        (str(s), v.episode_index): v.rows_digest for s, (_, index, _) in enumerate(sources) for v in index.accepted
+    }
+    stores = [store for store, _, _ in sources]
+    groups = mixture_groups(entries, stores, embodiment, digests) if held_out_share else {}
     return MixtureManifest(
         name=name,
         embodiment=embodiment.name,
@@ -241,9 +256,7 @@ def build_manifest(
         selection=chosen.name,
         seed=seed,
         sources=entries,
-        held_out=tuple(
-            (s, index) for s, source in enumerate(entries) for index in _held_out(source, held_out_share, seed)
-        ),
+        held_out=held_out_episodes(entries, groups, held_out_share, seed),
     )
 
 
@@ -270,18 +283,11 @@ def _check_source(
             raise ValueError(f"{where}: has no camera {camera!r}, only {', '.join(store.cameras) or 'none'}")
 
 
-def _mixture_source(store: EpisodeStore, index: Index, weight: float) -> MixtureSource:
+def _mixture_source(store: EpisodeStore, index: Index, weight: float, embodiment: Embodiment) -> MixtureSource:
+    pace = pace_of(store, embodiment)
     episodes = (EpisodeEntry(v.episode_index, v.length, v.keep, v.instruction) for v in index.accepted)
-    return MixtureSource(str(store.root), store.digest, store.kind, store.licence, weight, tuple(episodes))
-
-
-def _held_out(source: MixtureSource, share: float, seed: int) -> list[int]:
-    """Numbers of the held-out episodes, sorted: those whose hash comes first."""
-    if share == 0 or len(source.episodes) < 2:
-        return []
-    count = min(max(round(share * len(source.episodes)), 1), len(source.episodes) - 1)
-    order = sorted(source.episodes, key=lambda entry: digest_json([seed, source.digest, entry.index]))
-    return sorted(entry.index for entry in order[:count])
+    recorded_hz = None if pace.agrees else pace.recorded_hz
+    return MixtureSource(str(store.root), store.digest, store.kind, store.licence, weight, tuple(episodes), recorded_hz)
 
 
 def _source(value: dict[str, Any]) -> MixtureSource:

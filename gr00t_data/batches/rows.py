@@ -1,93 +1,127 @@
-"""The states and actions of a mixture, normalised once and kept in memory, gathered a batch at a time."""
+"""The states and actions of a mixture, read and normalised episode by episode as they are asked for."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple
 
 import numpy as np
 
 from gr00t_data.batches.mixture import MixtureManifest, SampleId
+from gr00t_data.batches.pace import PacedActions
 from gr00t_data.batches.parts import Parts, read_parts
 from gr00t_data.batches.transforms import VectorTransform
 from gr00t_data.batches.window import chunk_rows, with_padding_row
 from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.rates import Pace, pace_of
 from gr00t_data.store import EpisodeStore
 
+ROWS_BUDGET_BYTES = 1 << 30
+"""What the rows in memory may take: 39 hours at 20 Hz with 64 state and 32 action values. Beyond it the episodes that
+were not asked for the longest are read again when they are.
+"""
 
-@dataclass(frozen=True)
-class MixtureRows:
-    """Episodes end to end; each is followed by its padding row (see ``window``).
+
+class EpisodeRows(NamedTuple):
+    """One episode, followed by its padding row (see ``window``).
 
     Attributes:
-        state: float32 [R, S] normalised and padded to the model's width.
-        action: float32 [R, A] normalised and padded to the model's width.
-        episodes: (source, episode number) -> position in ``starts`` and ``lengths``.
-        starts: int64 [E], first row of each episode.
-        lengths: int64 [E], rows of each episode, without the padding row.
+        state: float32 [L + 1, S] normalised and padded to the model's width.
+        action: float32 [L + 1, A] normalised and padded to the model's width.
+        paced: the raw actions, of a store with another rate than the embodiment's and displacements among its actions.
     """
 
     state: np.ndarray
     action: np.ndarray
-    episodes: dict[tuple[int, int], int]
-    starts: np.ndarray
-    lengths: np.ndarray
+    paced: PacedActions | None = None
 
-    @classmethod
-    def load(
-        cls,
+
+class MixtureRows:
+    """The rows of a manifest's episodes, held-out ones included. Not to be shared between threads."""
+
+    def __init__(
+        self,
         manifest: MixtureManifest,
         stores: Sequence[EpisodeStore],
         embodiment: Embodiment,
         transforms: tuple[VectorTransform, VectorTransform],
-    ) -> Self:
-        """Read and transform every episode of a manifest, held-out ones included.
+        budget_bytes: int = ROWS_BUDGET_BYTES,
+    ) -> None:
+        """``stores`` are those of the manifest's sources, ``transforms`` those of state and action.
 
         Raises:
-            StoreError: a file cannot be read, or an episode has another length than the manifest says.
+            RateError: a store whose rate is too low for the embodiment; names it.
         """
         chosen = embodiment.selection(manifest.selection)
-        sides = (
-            ([embodiment.state_part(name) for name in chosen.state], transforms[0]),
-            ([embodiment.action_part(name) for name in chosen.action], transforms[1]),
-        )
-        keys = [(s, entry.index) for s, source in enumerate(manifest.sources) for entry in source.episodes]
-        lengths = np.array([manifest.entry(*key).length for key in keys], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-        arrays = [np.empty((starts[-1], transform.pad.padded), dtype=np.float32) for _, transform in sides]
-        for position, (source, index) in enumerate(keys):
-            for (parts, transform), array in zip(sides, arrays, strict=True):
-                rows = _transformed(stores[source], index, parts, transform, int(lengths[position]))
-                array[starts[position] : starts[position + 1]] = rows
-        episodes = {key: position for position, key in enumerate(keys)}
-        return cls(arrays[0], arrays[1], episodes, starts[:-1], lengths)
+        self._state = [embodiment.state_part(name) for name in chosen.state], transforms[0]
+        self._action = [embodiment.action_part(name) for name in chosen.action], transforms[1]
+        self._manifest, self._stores, self._budget_bytes = manifest, stores, budget_bytes
+        self.paces: tuple[Pace, ...] = tuple(pace_of(store, embodiment) for store in stores)
+        self._held: OrderedDict[tuple[int, int], EpisodeRows] = OrderedDict()
+        self.held_bytes = 0
 
-    def positions(self, samples: Sequence[SampleId]) -> np.ndarray:
-        """int64 [B]: where the episode of each sample stands.
+    def episode(self, source: int, episode: int) -> EpisodeRows:
+        """The rows of one episode.
+
+        Raises:
+            KeyError: the manifest does not hold it.
+            StoreError: a file cannot be read.
+            ValueError: the episode has another length than the manifest says.
+        """
+        key = source, episode
+        rows = self._held.get(key)
+        if rows is None:
+            length, store = self._manifest.entry(*key).length, self._stores[source]
+            sides = (_transformed(store, episode, *side, length) for side in (self._state, self._action))
+            rows = self._held[key] = EpisodeRows(*sides, self._paced(source, episode))
+            self.held_bytes += rows.state.nbytes + rows.action.nbytes
+            while self.held_bytes > self._budget_bytes and len(self._held) > 1:
+                _, oldest = self._held.popitem(last=False)
+                self.held_bytes -= oldest.state.nbytes + oldest.action.nbytes
+        self._held.move_to_end(key)
+        return rows
+
+    def _paced(self, source: int, episode: int) -> PacedActions | None:
+        parts, pace = self._action[0], self.paces[source]
+        if pace.agrees or all(part.absolute for part in parts):
+            return None
+        return PacedActions.of(read_parts(self._stores[source], episode, parts), parts, pace)
+
+    def gather(self, samples: Sequence[SampleId], horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a batch needs of its samples.
+
+        Returns:
+            states: float32 [B, 1, S], the state at each frame.
+            chunks: float32 [B, T, A], the actions from each frame on, at the embodiment's rate.
+            valid: bool [B, T], False past the end of the episode.
 
         Raises:
             KeyError: the manifest does not hold the episode.
             IndexError: the frame is outside its episode.
         """
-        positions = np.array([self.episodes[sample.source, sample.episode] for sample in samples], dtype=np.int64)
-        for sample, length in zip(samples, self.lengths[positions], strict=True):
+        states = np.empty((len(samples), 1, self._state[1].pad.padded), dtype=np.float32)
+        chunks = np.empty((len(samples), horizon, self._action[1].pad.padded), dtype=np.float32)
+        valid = np.empty((len(samples), horizon), dtype=bool)
+        for row, sample in enumerate(samples):
+            state, action, paced = self.episode(sample.source, sample.episode)
+            length = len(state) - 1
             if not 0 <= sample.frame < length:
                 raise IndexError(f"{sample}: the episode has {length} frames")
-        return positions
-
-    def states(self, positions: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """float32 [B, 1, S]: the state at each frame."""
-        return self.state[self.starts[positions] + frames][:, None]
-
-    def chunks(self, positions: np.ndarray, frames: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """float32 [B, T, A]: the actions from each frame on; bool [B, T]: False past the end of the episode."""
-        rows, valid = chunk_rows(frames, self.lengths[positions], horizon)
-        return self.action[self.starts[positions][:, None] + rows], valid
+            states[row, 0] = state[sample.frame]
+            if paced is not None:
+                parts, valid[row] = paced.chunk(sample.frame, horizon)
+                chunks[row] = self._action[1](parts)
+                continue
+            pace = self.paces[sample.source]
+            held = None if pace.agrees else pace.held_rows(horizon)
+            taken, valid[row] = chunk_rows(sample.frame, length, horizon, held)
+            chunks[row] = action[taken]
+        return states, chunks, valid
 
 
 def _transformed(
     store: EpisodeStore, index: int, parts: Sequence[Part], transform: VectorTransform, length: int
 ) -> np.ndarray:
-    """float [length + 1, padded width]: the rows of one side of an episode and the padding row, transformed."""
+    """float32 [length + 1, padded width]: the rows of one side of an episode and the padding row, transformed."""
     values = read_parts(store, index, parts)
     found = {len(array) for array in values.values()}
     if found != {length}:
@@ -97,4 +131,4 @@ def _transformed(
         )
     absolute = {part.name: np.full(part.dim, part.absolute) for part in parts}
     padded: Parts = {name: with_padding_row(array, absolute[name]) for name, array in values.items()}
-    return transform(padded)
+    return transform(padded).astype(np.float32)

@@ -1,20 +1,28 @@
 """Statistics of state and action, part by part, that normalization uses. They carry the hash of what was measured."""
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from gr00t_data.batches.pace import composed_parts
 from gr00t_data.batches.parts import read_parts
+from gr00t_data.batches.tally import Tally, weighted
 from gr00t_data.curate.index import Index
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import digest_json, read_json, replacing, write_json
 from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.rates import Pace, pace_of
 from gr00t_data.store import EpisodeStore
 
 Numbers = tuple[float, ...]
+Checked = tuple[EpisodeStore, Index]
+
+_TALLY_VERSION = 1
+"""Part of the name of kept tallies: another number, and they are measured again."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class PartStatistics:
     q99: Numbers
 
     def __post_init__(self) -> None:
-        widths = {len(getattr(self, field.name)) for field in fields(self) if field.name != "count"}
+        widths = {len(getattr(self, f.name)) for f in fields(self) if f.name != "count"}
         if len(widths) != 1:
             raise ValueError(f"the statistics of a part must have the same width, found {sorted(widths)}")
 
@@ -50,7 +58,7 @@ class PartStatistics:
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
         """From JSON; ``count`` may be missing, as in published statistics, and is then 0."""
-        numbers = {field.name: tuple(map(float, value[field.name])) for field in fields(cls) if field.name != "count"}
+        numbers = {f.name: tuple(map(float, value[f.name])) for f in fields(cls) if f.name != "count"}
         return cls(count=int(value.get("count", 0)), **numbers)
 
 
@@ -61,6 +69,7 @@ class NormStats:
     Attributes:
         measured: hash of the sorted (store digest, episode) pairs that were measured.
         state, action: part name -> statistics.
+        shares: store digest -> share of the samples, when the stores were weighed; empty when every row weighs alike.
     """
 
     embodiment: str
@@ -68,6 +77,7 @@ class NormStats:
     measured: str
     state: dict[str, PartStatistics]
     action: dict[str, PartStatistics]
+    shares: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -91,7 +101,13 @@ class NormStats:
                 side: {name: PartStatistics.from_dict(part) for name, part in value[side].items()}
                 for side in ("state", "action")
             }
-            return cls(value["embodiment"], value["embodiment_digest"], value["measured"], **sides)
+            return cls(
+                value["embodiment"],
+                value["embodiment_digest"],
+                value["measured"],
+                **sides,
+                shares=value.get("shares", {}),
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}: not normalization statistics ({error!r}); measure them again") from error
 
@@ -102,29 +118,119 @@ def measured_digest(episodes: Iterable[tuple[str, int]]) -> str:
 
 
 def measure(
-    sources: Sequence[tuple[EpisodeStore, Index]], embodiment: Embodiment, *, published_behaviour: bool = False
+    sources: Sequence[tuple[EpisodeStore, Index]],
+    embodiment: Embodiment,
+    *,
+    weights: Sequence[float] | None = None,
+    kept: Path | None = None,
+    published_behaviour: bool = False,
 ) -> NormStats:
-    """Measure every accepted episode of the sources.
+    """Measure every accepted episode of the sources, in one pass and one episode in memory at a time.
+
+    Displacements of a store with another rate are measured as training sees them: composed over a step.
 
     Args:
+        weights: share of the samples that the mixture draws from each source; None weighs every row alike. An action or
+            state is then as likely in the statistics as in training.
+        kept: folder for the tally of each source; a source that was measured before is not read again.
         published_behaviour: compute in float32 and in row order, as the published GR00T N1.5 code does, which agrees
             with its ``meta/stats.json`` in mean, std, min and max to the last bit. The default is float64.
 
     Raises:
-        ValueError: no episode is accepted, or an index is of another store.
+        ValueError: no episode is accepted, an index is of another store, or the weights do not fit the sources.
     """
     episodes = [(store, verdict.episode_index) for store, index in sources for verdict in _accepted(store, index)]
     if not episodes:
         stores = ", ".join(str(store.root) for store, _ in sources) or "no store"
         raise ValueError(f"no accepted episode to measure in {stores}; look at the findings in the index")
-    dtype = np.float32 if published_behaviour else np.float64
+    usable = [(store, index) for store, index in sources if index.accepted]
+    shares = _shares(usable, sources, weights)
+    if published_behaviour:
+        state, action = (_all_at_once(episodes, parts) for parts in (embodiment.state, embodiment.action))
+    else:
+        tallies = [tally_store(store, index, embodiment, kept) for store, index in usable]
+        state = _merged([one for one, _ in tallies], shares, embodiment.state)
+        action = _merged([one for _, one in tallies], shares, embodiment.action)
     return NormStats(
         embodiment=embodiment.name,
         embodiment_digest=embodiment.digest,
         measured=measured_digest((store.digest, index) for store, index in episodes),
-        state=_measure_parts(episodes, embodiment.state, dtype),
-        action=_measure_parts(episodes, embodiment.action, dtype),
+        state=state,
+        action=action,
+        shares={store.digest: share for (store, _), share in zip(usable, shares or (), strict=False)},
     )
+
+
+def tally_store(
+    store: EpisodeStore, index: Index, embodiment: Embodiment, kept: Path | None = None
+) -> tuple[Tally, Tally]:
+    """The tallies of state and action over the accepted episodes of one store, parts side by side.
+
+    Args:
+        kept: folder where both are found again, named by the store, the accepted episodes and the embodiment.
+    """
+    accepted = [verdict.episode_index for verdict in _accepted(store, index)]
+    name = digest_json([_TALLY_VERSION, store.digest, accepted, embodiment.digest])[:16]
+    found = []
+    for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
+        path = kept / f"{store.root.name}-{side}-{name}.safetensors" if kept else None
+        if path and path.is_file():
+            found.append(Tally.load(path))
+            continue
+        tally = _tally(store, accepted, parts, pace_of(store, embodiment) if side == "action" else None)
+        if path:
+            with replacing(path) as temporary:
+                tally.save(temporary)
+        found.append(tally)
+    return found[0], found[1]
+
+
+def _tally(store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], pace: Pace | None) -> Tally:
+    tally = None
+    for episode in episodes:
+        values = read_parts(store, episode, parts)
+        if pace is not None:
+            values = composed_parts(values, parts, pace)
+        try:
+            rows = Tally.of(np.concatenate([values[part.name] for part in parts], axis=1))
+        except ValueError as error:
+            raise ValueError(f"{store.data_path(episode)}: episode {episode}: {error}") from error
+        if tally is None:
+            tally = rows
+        else:
+            tally.merge(rows)
+    assert tally is not None
+    tally.settle()
+    return tally
+
+
+def _merged(tallies: list[Tally], shares: list[float] | None, parts: Sequence[Part]) -> dict[str, PartStatistics]:
+    if shares is not None and len(tallies) > 1:
+        whole = weighted(tallies, shares)
+    else:
+        whole, *others = tallies
+        for other in others:
+            whole.merge(other)
+    low, high = whole.quantiles((0.01, 0.99))
+    measures = (whole.mean, whole.std(), whole.low, whole.high, low, high)
+    found, first = {}, 0
+    for part in parts:
+        own = (tuple(values[first : first + part.dim].tolist()) for values in measures)
+        found[part.name] = PartStatistics(whole.count, *own)
+        first += part.dim
+    return found
+
+
+def _shares(
+    usable: Sequence[Checked], sources: Sequence[Checked], weights: Sequence[float] | None
+) -> list[float] | None:
+    if weights is None:
+        return None
+    if len(weights) != len(sources) or not all(math.isfinite(w) and w > 0 for w in weights):
+        raise ValueError(f"expected one positive weight for each of {len(sources)} sources, found {list(weights)}")
+    own = [weight for (_, index), weight in zip(sources, weights, strict=True) if index.accepted]
+    assert len(own) == len(usable)
+    return [weight / math.fsum(own) for weight in own]
 
 
 def _accepted(store: EpisodeStore, index: Index) -> Sequence[Any]:
@@ -136,11 +242,10 @@ def _accepted(store: EpisodeStore, index: Index) -> Sequence[Any]:
     return index.accepted
 
 
-def _measure_parts(
-    episodes: Sequence[tuple[EpisodeStore, int]], parts: Sequence[Part], dtype: type[np.floating]
-) -> dict[str, PartStatistics]:
+def _all_at_once(episodes: Sequence[tuple[EpisodeStore, int]], parts: Sequence[Part]) -> dict[str, PartStatistics]:
+    """In float32 and in the order of the rows, whose rounding is part of the published numbers."""
     read = [read_parts(store, index, parts) for store, index in episodes]
     return {
-        part.name: PartStatistics.of(np.concatenate([values[part.name] for values in read]).astype(dtype))
+        part.name: PartStatistics.of(np.concatenate([values[part.name] for values in read]).astype(np.float32))
         for part in parts
     }

@@ -82,7 +82,10 @@ class Pad:
 
     def __post_init__(self) -> None:
         if self.width > self.padded:
-            raise TransformError(f"{self.width} values do not fit the model's {self.padded}; select fewer parts")
+            raise TransformError(
+                f"{self.width} values do not fit the model's {self.padded}; select fewer parts, or widen the model "
+                "(model.changes: action_head_cfg.max_state_dim or action_head_cfg.action_dim)"
+            )
 
     @property
     def mask(self) -> Bool[Array, " padded"]:

@@ -23,20 +23,23 @@ def with_padding_row(values: np.ndarray, absolute: np.ndarray) -> np.ndarray:
     return np.concatenate([values, padding[None]])
 
 
-def chunk_rows(frames: np.ndarray, lengths: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+def chunk_rows(
+    frames: np.ndarray | int, lengths: np.ndarray | int, horizon: int, held: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Which rows of ``with_padding_row`` arrays make up the chunks that begin at ``frames``.
 
     Args:
-        frames: int [B], 0 <= frame < length.
+        frames: int [B], 0 <= frame < length; or one number, and B is left out of the answer.
         lengths: int [B], rows of each episode without the padding row.
         horizon: T, steps in a chunk.
+        held: int64 [T], the row of each step counted from the first one's (``Pace.held_rows``); None: a row a step.
 
     Returns:
         rows: int64 [B, T], where ``length`` points to the padding row.
         valid: bool [B, T], False past the end of the episode.
     """
-    rows = np.asarray(frames, dtype=np.int64)[:, None] + np.arange(horizon)
-    ends = np.asarray(lengths, dtype=np.int64)[:, None]
+    rows = np.asarray(frames, dtype=np.int64)[..., None] + (np.arange(horizon) if held is None else held)
+    ends = np.asarray(lengths, dtype=np.int64)[..., None]
     return np.minimum(rows, ends), rows < ends
 
 
@@ -59,5 +62,5 @@ def window(
     """
     if not 0 <= frame < len(values):
         raise IndexError(f"frame {frame} is outside an episode of {len(values)} frames")
-    rows, valid = chunk_rows(np.array([frame]), np.array([len(values)]), horizon)
-    return with_padding_row(values, np.broadcast_to(absolute, values.shape[1:]))[rows[0]], valid[0]
+    rows, valid = chunk_rows(frame, len(values), horizon)
+    return with_padding_row(values, np.broadcast_to(absolute, values.shape[1:]))[rows], valid

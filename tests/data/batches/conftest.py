@@ -1,14 +1,9 @@
-"""Recorded numbers of the published transforms, and a small mixture made of real stores."""
+"""The published demonstration, and a small mixture made of real stores."""
 
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from gr00t_data.batches.mixture import MixtureManifest, build_manifest
 from gr00t_data.batches.statistics import NormStats, measure
@@ -17,33 +12,7 @@ from gr00t_data.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed
 
 SHARED = Path(__file__).parents[4] / "shared"
-PARITY = Path(os.environ.get("GR00T_PARITY", SHARED / "parity"))
 PICK_N_PLACE = Path(os.environ.get("GR00T_SHARED_DATA", SHARED / "data")) / "teleop/robot_sim.PickNPlace"
-
-
-class Recorded:
-    """One folder of recorded numbers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def arrays(self, name: str) -> dict[str, np.ndarray]:
-        return load_file(self.folder / f"{name}.safetensors")
-
-    def json(self, name: str) -> Any:
-        return json.loads((self.folder / f"{name}.json").read_text())
-
-
-@pytest.fixture(scope="session")
-def recorded() -> Callable[[str], Recorded]:
-    """A recorded item by name; skips where it is absent."""
-
-    def item(name: str) -> Recorded:
-        if not (PARITY / name).is_dir():
-            pytest.skip(f"no recorded numbers at {PARITY / name} (set GR00T_PARITY)")
-        return Recorded(PARITY / name)
-
-    return item
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The frames cache: decoded once, whole or absent, whatever the number of processes."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from gr00t_data import video
 from gr00t_data.batches import frames
-from gr00t_data.batches.frames import FramesCache
+from gr00t_data.batches.frames import FramesCache, FramesError
 from gr00t_data.batches.mixture import MixtureManifest
 from tests.data.builders import episode, sealed
 
@@ -62,3 +63,33 @@ def test_few_files_stay_open(manifest: MixtureManifest, tmp_path: Path, monkeypa
     again = cache.array(store, 0, "ego_view")
     assert again is not first
     np.testing.assert_array_equal(again, first)
+
+
+@pytest.mark.parametrize("damage", ["content", "length", "checksum"])
+def test_damage_is_seen_and_named(manifest: MixtureManifest, tmp_path: Path, damage: str) -> None:
+    store, cache = manifest.sources[0].open(), FramesCache(tmp_path, (8, 8))
+    cache.array(store, 0, "ego_view")
+    path = cache.path(store, 0, "ego_view")
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    if damage == "checksum":
+        path.with_suffix(".crc32").unlink()
+    else:
+        path.write_bytes(content if damage == "content" else content[:-100])
+    with pytest.raises(FramesError, match=rf"{path}.*decoded again from .*episode_000000.mp4"):
+        FramesCache(tmp_path, (8, 8)).array(store, 0, "ego_view")
+
+
+def test_a_budget(manifest: MixtureManifest, tmp_path: Path) -> None:
+    """84 frames of 8 x 8 x 3 bytes; frames of other sizes make room, the longest unused first."""
+    needed = 84 * 8 * 8 * 3
+    for side in (4, 6):
+        FramesCache(tmp_path, (side, side)).build(manifest, ["ego_view"])
+    for number, folder in enumerate(sorted(tmp_path.glob("*-4x4"))):
+        os.utime(folder, (number, number))
+    small = sum(path.stat().st_size for path in tmp_path.glob("*-6x6/**/*") if path.is_file())
+    cache = FramesCache(tmp_path, (8, 8), budget_bytes=needed + small + 100)
+    assert cache.needed_bytes(manifest, ["ego_view"]) == needed and cache.build(manifest, ["ego_view"]) == 4
+    assert {folder.name.split("-")[1] for folder in tmp_path.iterdir()} == {"6x6", "8x8"}
+    with pytest.raises(FramesError, match=r"take 0.0 GB at 8 x 8, the budget is 0.0 GB.*data.order=clips"):
+        FramesCache(tmp_path, (8, 8), budget_bytes=needed - 1).build(manifest, ["ego_view"])

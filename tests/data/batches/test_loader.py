@@ -151,3 +151,17 @@ def test_what_does_not_belong_together(manifest: MixtureManifest, statistics: No
         loader(manifest, statistics, None, with_images=True)
     with pytest.raises(ValueError, match="0 <= rank < world"):
         loader(manifest, statistics, None, rank=2, world=2)
+
+
+def test_clips_decoded_as_they_go_are_those_of_the_cache(manifest, statistics, cache) -> None:
+    """Three steps of two ranks, future frames included; the order is that of the clips."""
+    sizes = {"batch_size": 4, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4, "future_horizon": 3}
+    for rank in (0, 1):
+        shared = {**sizes, "order": "clips", "rank": rank, "world": 2}
+        decoding = Loader(manifest, statistics, GR1, image_size=(8, 8), **shared)
+        cached = Loader(manifest, statistics, GR1, cache=cache, **shared)
+        for one, two in zip(islice(decoding, 3), islice(cached, 3), strict=True):
+            assert one.sample_ids == two.sample_ids and torch.equal(one.images, two.images)
+            assert torch.equal(one.future_images, two.future_images) and torch.equal(one.action, two.action)
+    with pytest.raises(ValueError, match='order="clips" and image_size='):
+        Loader(manifest, statistics, GR1, image_size=(8, 8), **sizes)

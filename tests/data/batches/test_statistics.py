@@ -1,10 +1,8 @@
 """Statistics: known values, what is measured, and the published stats.json."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +37,23 @@ def test_only_accepted_episodes_are_measured(sources: Sources) -> None:
     np.testing.assert_allclose(arm.q99, np.quantile(rows, 0.99, axis=0))
     assert statistics.measured == measured_digest((store.digest, index) for store, index in reversed(kept))
     assert statistics.embodiment == "gr1" and set(statistics.action) == {part.name for part in GR1.action}
+
+
+def test_a_store_is_read_once(sources: Sources, tmp_path: Path) -> None:
+    first = measure(sources, GR1, kept=tmp_path)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 2 * len(sources) and first == measure(sources, GR1)
+    files[0].write_bytes(files[2].read_bytes())
+    assert measure(sources, GR1, kept=tmp_path) != first  # it was read from there
+
+
+def test_a_source_weighs_its_share(sources: Sources) -> None:
+    statistics = measure(sources, GR1, weights=[3.0, 1.0])
+    alone = [measure([source], GR1).state["right_arm"] for source in sources]
+    np.testing.assert_allclose(statistics.state["right_arm"].mean, np.dot([0.75, 0.25], [one.mean for one in alone]))
+    assert statistics.shares == {sources[0][0].digest: 0.75, sources[1][0].digest: 0.25}
+    with pytest.raises(ValueError, match=r"one positive weight for each of 2 sources, found \[1.0, 0.0\]"):
+        measure(sources, GR1, weights=[1.0, 0.0])
 
 
 def test_saved_and_loaded(statistics: NormStats, tmp_path: Path) -> None:
@@ -78,12 +93,3 @@ def test_published_statistics(
             np.testing.assert_allclose(
                 found, published[column][name], atol=tolerance, rtol=0, err_msg=f"{column} {name}"
             )
-
-
-def test_recorded_statistics(recorded: Callable[[str], Any], pick_n_place: EpisodeStore, tmp_path: Path) -> None:
-    reference = recorded("dataset_statistics").json("stats")
-    index = build_index(pick_n_place, GR1, tmp_path)
-    statistics = measure([(pick_n_place, index)], GR1, published_behaviour=True)
-    columns = next(value for value in (reference, *reference.values()) if "action" in value)
-    found = np.concatenate([part.std for part in statistics.action.values()])
-    np.testing.assert_allclose(found, columns["action"]["std"], atol=1e-7, rtol=0)

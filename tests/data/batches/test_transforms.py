@@ -1,9 +1,7 @@
-"""Transforms: known values, inverse round trips, and the numbers of the published transforms."""
+"""Transforms: known values and inverse round trips. (The published numbers: test_parity.py.)"""
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import pi
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +13,9 @@ from gr00t_data.batches.transforms import (
     Pad,
     SinCos,
     TransformError,
-    VectorTransform,
     build_transforms,
     vector_transform,
 )
-from gr00t_data.embodiment import Embodiment, Part, embodiment_names, load_embodiment
 from tests.data.builders import GR1
 
 # The second dimension is constant.
@@ -96,77 +92,3 @@ def test_what_does_not_fit_is_refused(statistics: NormStats) -> None:
         vector_transform([GR1.state_part("neck")], {}, {"neck": "rotation_6d"}, {}, 8)
     with pytest.raises(TransformError, match="part 'neck': unknown normalization 'minmax'"):
         vector_transform([GR1.state_part("neck")], {"neck": "minmax"}, {}, {}, 8)
-
-
-@pytest.mark.parametrize("mode", ["min_max", "q99", "mean_std", "scale", "binary"])
-@pytest.mark.parametrize(("kind", "dtype", "tolerance"), [("f64", np.float64, 1e-12), ("f32", np.float32, 1e-6)])
-def test_published_normalizer(
-    recorded: Callable[[str], Any], mode: str, kind: str, dtype: type, tolerance: float
-) -> None:
-    arrays = recorded("transforms_normalizer").arrays("outputs")
-    columns = {name: tuple(arrays[f"stat.{name}"].tolist()) for name in ("mean", "std", "min", "max", "q01", "q99")}
-    transform = Normalize(PartStatistics(count=0, **columns), mode)
-    x = arrays["x"].astype(dtype)
-    forward = arrays[f"{mode}.{kind}.forward"]
-    np.testing.assert_allclose(transform(x), forward, atol=tolerance, rtol=tolerance)
-    if mode != "scale":
-        for name, values in (("inverse_of_forward", forward), ("inverse_of_x", x)):
-            expected = arrays[f"{mode}.{kind}.{name}"]
-            np.testing.assert_allclose(transform.inverse(values), expected, atol=tolerance, rtol=tolerance)
-
-
-CONFIGURATIONS = [
-    "fourier_gr1_arms_only",
-    "fourier_gr1_arms_waist",
-    "synth_fourier_gr1_full_upper_body",
-    "synth_so100_dualcam",
-    "synth_unitree_g1_full_body",
-    "synth_bimanual_panda_gripper",
-    "synth_bimanual_panda_hand",
-    "synth_single_panda_gripper",
-    "synth_oxe_droid",
-    "synth_agibot_genie1",
-]
-
-
-@pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_published_configurations(recorded: Callable[[str], Any], name: str) -> None:
-    item = recorded(f"transforms_{name}")
-    embodiment = _with_selection(name.removeprefix("synth_"))
-    chosen = embodiment.selection(name.removeprefix("synth_"))
-    metadata = item.json("metadata")["statistics"]
-    arrays = item.arrays("outputs")
-    state_parts = [embodiment.state_part(part) for part in chosen.state]
-    action_parts = [embodiment.action_part(part) for part in chosen.action]
-    state = _transform(state_parts, chosen.state_normalization, chosen.state_rotations, metadata["state"], 64)
-    action = _transform(action_parts, chosen.action_normalization, chosen.action_rotations, metadata["action"], 32)
-    for sample in sorted({key[:2] for key in arrays if key[:2].isdigit()}):
-        for side, transform in (("state", state), ("action", action)):
-            parts = {p: arrays[f"{sample}.raw.{side}.{p}"] for p in transform.steps}
-            expected = arrays[f"{sample}.out.{side}"]
-            np.testing.assert_allclose(transform(parts), expected, atol=1e-12, err_msg=f"{sample} {side}")
-            mask = np.broadcast_to(transform.pad.mask, expected.shape)
-            np.testing.assert_array_equal(mask, arrays[f"{sample}.out.{side}_mask"])
-    given = arrays["unapply.input_action_f32"]
-    for part, values in action.inverse(given).items():
-        expected = arrays[f"unapply.fresh_f32.action.{part}"]
-        assert values.dtype == np.float32
-        np.testing.assert_allclose(values, expected, atol=2e-6, rtol=1e-6, err_msg=part)
-    if "unapply.input_action_f64" in arrays:
-        for part, values in action.inverse(arrays["unapply.input_action_f64"]).items():
-            np.testing.assert_allclose(values, arrays[f"unapply.fresh_f64.action.{part}"], atol=1e-12, err_msg=part)
-
-
-def _with_selection(selection: str) -> Embodiment:
-    for name in embodiment_names():
-        embodiment = load_embodiment(name)
-        if selection in embodiment.selections:
-            return embodiment
-    raise AssertionError(f"no embodiment has the published data configuration {selection!r}")
-
-
-def _transform(
-    parts: list[Part], modes: dict[str, str], rotations: dict[str, str], statistics: dict[str, Any], padded: int
-) -> VectorTransform:
-    measured = {name: PartStatistics.from_dict(value) for name, value in statistics.items()}
-    return vector_transform(parts, modes, rotations, measured, padded)

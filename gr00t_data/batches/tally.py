@@ -1,0 +1,173 @@
+"""Tally: one streaming pass over rows, mergeable across episodes, stores and machines.
+
+Count, mean, variance, smallest and largest are exact (Chan, Golub and LeVeque, "Updating formulae and a pairwise
+algorithm for computing sample variances", 1979). Quantiles are exact, with linear interpolation as numpy has it, up to
+``EXACT_ROWS`` rows; beyond that they come from a t-digest a dimension (Dunning and Ertl, arXiv 1902.04023), whose size
+does not grow. Unlike the KLL sketches of Apache DataSketches, which toss coins, a t-digest is a pure function of what
+it was given, so that the same episodes give the same bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from crick import TDigest
+from jaxtyping import Float
+from safetensors.numpy import load_file, save_file
+
+EXACT_ROWS = 65_536
+"""Rows up to which every value is kept: 46 MB at 88 dimensions in float64."""
+
+COMPRESSION = 200.0
+"""Centroids of a t-digest, about: 4 kB a dimension."""
+
+RANK_ERROR = 0.002
+"""Largest error in rank of a quantile from a t-digest, as a share of the rows. Measured at most 0.001 over normal,
+log-normal, constant and clipped columns, in one piece and merged from a thousand; a test holds it to this bound.
+"""
+
+Array = np.ndarray
+_MOMENTS = ("mean", "squares", "low", "high")
+
+
+@dataclass
+class Tally:
+    """What is known of the rows seen so far; D dimensions side by side.
+
+    Attributes:
+        count: rows.
+        mean, squares: float64 [D]; ``squares`` is the sum of squared distances from the mean.
+        low, high: float64 [D], smallest and largest value.
+        rows: float64 pieces [n, D] of every row seen, or None once there were more than ``EXACT_ROWS``.
+        digests: one t-digest a dimension from then on; empty before.
+    """
+
+    count: int
+    mean: Array
+    squares: Array
+    low: Array
+    high: Array
+    rows: list[Array] | None
+    digests: list[TDigest]
+
+    @classmethod
+    def of(cls, values: Float[Array, "t d"]) -> Self:
+        """The tally of some rows, at least one.
+
+        Raises:
+            ValueError: no row, or a value that is not finite.
+        """
+        values = np.ascontiguousarray(values, dtype=np.float64)
+        if values.ndim != 2 or not len(values):
+            raise ValueError(f"rows to tally must be [T, D] with T > 0, found {list(values.shape)}")
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(f"row {row}, dimension {column} is {values[row, column]}: check the episode first")
+        mean = values.mean(axis=0)
+        squares = np.square(values - mean).sum(axis=0)
+        low, high = values.min(axis=0), values.max(axis=0)
+        tally = cls(len(values), mean, squares, low, high, [values], [])
+        tally._forget_rows_beyond_limit()
+        return tally
+
+    def merge(self, other: "Tally") -> None:
+        """Take in what ``other`` has seen. ``other`` may not be used afterwards.
+
+        Raises:
+            ValueError: another number of dimensions.
+        """
+        if self.mean.shape != other.mean.shape:
+            raise ValueError(f"tallies of {len(self.mean)} and {len(other.mean)} dimensions cannot be merged")
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        self.squares = self.squares + other.squares + np.square(apart) * (self.count * other.count / count)
+        self.mean = self.mean + apart * (other.count / count)
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        self.count = count
+        if self.rows is not None and other.rows is not None:
+            self.rows += other.rows
+            self._forget_rows_beyond_limit()
+            return
+        for digest, theirs in zip(self._sketched(), other._sketched(), strict=True):
+            digest.merge(theirs)
+
+    def std(self) -> Float[Array, " d"]:
+        """Of the population (divided by the count); exactly zero where every value is the same."""
+        return np.where(self.low == self.high, 0.0, np.sqrt(self.squares / self.count))
+
+    def quantiles(self, ranks: tuple[float, ...]) -> Float[Array, "q d"]:
+        """The values at the given ranks (0..1)."""
+        if self.rows is not None:
+            return np.quantile(np.concatenate(self.rows), ranks, axis=0)
+        found = np.array([digest.quantile(np.array(ranks)) for digest in self.digests]).T
+        return np.clip(found, self.low, self.high)
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors."""
+        tensors = {"count": np.array([self.count]), **{name: getattr(self, name) for name in _MOMENTS}}
+        if self.rows is not None:
+            tensors["rows"] = np.concatenate(self.rows)
+        for number, digest in enumerate(self.digests):
+            centroids = digest.centroids()
+            tensors[f"digest.{number}"] = np.stack([centroids["mean"], centroids["weight"]])
+        save_file(tensors, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The inverse of ``save``: the same numbers."""
+        found = load_file(path)
+        numbers = range(sum(name.startswith("digest.") for name in found))
+        digests = [_filled(*np.ascontiguousarray(found[f"digest.{number}"])) for number in numbers]
+        rows = [found["rows"]] if "rows" in found else None
+        moments = {name: found[name] for name in _MOMENTS}
+        return cls(count=int(found["count"][0]), **moments, rows=rows, digests=digests)
+
+    def settle(self) -> None:
+        """Forget in which pieces the digests were filled, as ``save`` and ``load`` do. Tallies that are merged later
+        must all be settled: then it does not matter which of them came from a file.
+        """
+        centroids = [digest.centroids() for digest in self.digests]
+        self.digests = [_filled(c["mean"].copy(), c["weight"].copy()) for c in centroids]
+
+    def _forget_rows_beyond_limit(self) -> None:
+        if self.rows is not None and self.count > EXACT_ROWS:
+            self._sketched()
+
+    def _sketched(self) -> list[TDigest]:
+        """The digests, made of the kept rows when there are none yet."""
+        if self.rows is not None:
+            columns = np.ascontiguousarray(np.concatenate(self.rows).T)
+            self.rows, self.digests = None, [_filled(column) for column in columns]
+        return self.digests
+
+
+def weighted(tallies: Sequence[Tally], shares: Sequence[float]) -> Tally:
+    """One tally in which the rows of each given tally together weigh their share, however many they are.
+
+    Mean, variance and quantiles are those of drawing a tally by its share and then one of its rows; smallest, largest
+    and count are of all rows. The given tallies may not be used afterwards.
+
+    Args:
+        shares: positive, adding up to 1.
+    """
+    mean = sum(share * tally.mean for tally, share in zip(tallies, shares, strict=True))
+    spread = [tally.squares / tally.count + np.square(tally.mean - mean) for tally in tallies]
+    variance = sum(share * value for share, value in zip(shares, spread, strict=True))
+    count = sum(tally.count for tally in tallies)
+    low, high = (getattr(np, f)([getattr(t, n) for t in tallies], axis=0) for f, n in (("min", "low"), ("max", "high")))
+    digests = []
+    for centroids in zip(*([d.centroids() for d in tally._sketched()] for tally in tallies), strict=True):
+        means = np.concatenate([c["mean"] for c in centroids])
+        weights = [
+            c["weight"] * (share * count / t.count) for c, share, t in zip(centroids, shares, tallies, strict=True)
+        ]
+        digests.append(_filled(means, np.concatenate(weights)))
+    return Tally(count, np.asarray(mean), np.asarray(variance) * count, low, high, None, digests)
+
+
+def _filled(values: Array, weights: Array | float = 1.0) -> TDigest:
+    digest = TDigest(COMPRESSION)
+    digest.update(values, weights)
+    return digest
