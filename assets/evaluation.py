@@ -1,5 +1,7 @@
 """Group evaluate: what the checkpoint is worth, open loop and closed loop."""
 
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
@@ -41,10 +43,23 @@ def make_evaluation(embodiment: Embodiment, config: EvaluationConfig, lake: Lake
         "open loop ratio": content["open_loop"]["overall"]["ratio"],
         "held-out episodes": content["open_loop"]["episodes"],
         **{f"success {task}": round(result["success"]["share"], 3) for task, result in content["closed_loop"].items()},
+        **_alignment(content["alignment"]),
         "numbers": table(evaluation_rows(content)),
         **{name: figure(path.read_bytes(), name) for name, path in report.figures.items()},
     }
     return Made(report.folder, digest_json(content), {k: v for k, v in metadata.items() if v is not None})
+
+
+def _alignment(aligned: dict[str, Any] | None) -> dict[str, Any]:
+    if aligned is None:
+        return {}
+    return {
+        "alignment cosine": round(aligned["predicted"], 4),
+        "alignment cosine, copying the present": round(aligned["copied"], 4),
+        "alignment skill": aligned["skill"],
+        "targets' effective rank": round(aligned["variety"]["effective_rank"], 2),
+        "targets collapsed": aligned["variety"]["collapsed"],
+    }
 
 
 def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:

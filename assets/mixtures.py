@@ -1,5 +1,7 @@
 """Groups curate and mix: statistics and the mixture of one embodiment, over all accepted episodes of the lake."""
 
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
@@ -8,19 +10,33 @@ from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 
 
-class StatisticsConfig(dg.Config):
-    """Which stores are measured."""
-
-    stores: list[str] = Field(default=["*"], description="Patterns of store names in the lake.")
-
-
-class MixtureConfig(dg.Config):
-    """What is mixed, and how."""
+class SharesConfig(dg.Config):
+    """Which stores, and the share of the samples that each gets."""
 
     stores: list[str] = Field(default=["*"], description="Patterns of store names in the lake.")
     weights: dict[str, float] = Field(
         default={}, description="Store name -> share of the samples; stores not named share the rest by their frames."
     )
+    temperature: float = Field(
+        default=1.0, ge=1, description="1 makes every frame equally likely; larger values lift small stores."
+    )
+    neural_per_real: float | None = Field(default=None, description="Neural samples for one real or simulated sample.")
+    max_synthetic: float | None = Field(default=None, description="Largest share of simulated and neural samples.")
+
+    def weighing(self) -> Any:
+        """As the library has it."""
+        from gr00t_data.batches.weighing import Weighing
+
+        return Weighing(self.temperature, self.weights, self.neural_per_real, self.max_synthetic)
+
+
+class StatisticsConfig(SharesConfig):
+    """Which stores are measured. Give it the shares of the mixture."""
+
+
+class MixtureConfig(SharesConfig):
+    """What is mixed, and how."""
+
     selection: str = Field(default="", description="Named parts and cameras of the embodiment; empty is its default.")
     seed: int = Field(default=0, ge=0, description="Seed of the order and of the held-out episodes.")
     held_out_share: float = Field(
@@ -33,7 +49,7 @@ def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake
     from gr00t_data.curate.figures import action_histograms
     from gr00t_data.stages import measure_statistics, sample_actions
 
-    statistics, path = measure_statistics(lake, embodiment, config.stores)
+    statistics, path = measure_statistics(lake, embodiment, config.stores, weighing=config.weighing())
     rows = [
         {"part": f"{side}.{name}", "dim": i, "unit": unit(embodiment, side, name), "count": part.count}
         | {key: round(getattr(part, key)[i], 5) for key in ("mean", "std", "min", "max", "q01", "q99")}
@@ -64,7 +80,7 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
         lake,
         embodiment,
         config.stores,
-        weights=config.weights,
+        weighing=config.weighing(),
         selection=config.selection or None,
         seed=config.seed,
         held_out_share=config.held_out_share,

@@ -1,14 +1,40 @@
 """The `gr00t` console script: data verbs from ``gr00t_data.cli``, and here ground, train and eval."""
 
-import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gr00t_data.cli import TASKS, EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, progress_bar, show
+import gr00t_data.cli_doctor  # noqa: F401 - adds its verbs
+import gr00t_model.cli_service  # noqa: F401 - adds its verbs
+from gr00t_data.cli import (
+    TASKS,
+    EmbodimentOption,
+    JsonOption,
+    LakeOption,
+    StoresOption,
+    app,
+    console,
+    lake_at,
+    progress_bar,
+    show,
+)
+from gr00t_data.cli_mix import (
+    HeldOutOption,
+    NeuralOption,
+    SeedOption,
+    SyntheticOption,
+    TemperatureOption,
+    WeightOption,
+    mix_app,
+    show_preview,
+    weighing_of,
+)
 from gr00t_data.embodiment import load_embodiment
+from gr00t_data.stages import plan_mix
 from gr00t_model import stages
+from gr00t_model.training.recipes import RECIPES
 
 
 @app.command()
@@ -26,28 +52,106 @@ def ground(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Option(help="gr1_nano, gr1_nano_long, gr1_nano_tiny or gr1_n1_5_3b.")] = "gr1_nano",
+    recipe: Annotated[str, typer.Option(help=", ".join(RECIPES))] = "gr1_nano",
     setting: Annotated[list[str], typer.Option("--set", help="Change a field, for example optimizer.lr=3e-4.")] = [],  # noqa: B006
+    tune: Annotated[str, typer.Option(help="What trains: action_head, low_memory or everything.")] = "",
     embodiment: EmbodimentOption = "gr1",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")] = False,
+    also: Annotated[list[str], typer.Option(help="Another embodiment in the same batches, NAME or NAME=WEIGHT.")] = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would train and the memory it takes.")] = False,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train on the lake's current mixture; an interrupted run resumes. Ctrl-C saves the state first.
 
+    A dry run needs no lake and makes no weights; with --json it also prints the resolved configuration.
+
     Example: `gr00t train --recipe gr1_nano --set steps=500`
+    Example: `gr00t train --recipe gr1_n1_5_3b --tune low_memory --dry-run`
     """
-    where, robot = lake_at(lake), load_embodiment(embodiment)
-    run = stages.new_run(where, robot, recipe, setting, embodiment_path=embodiment)
+    settings = [*([f"model.tune={tune}"] if tune else []), *setting]
     if dry_run:
-        typer.echo(json.dumps(run.config().to_dict(), indent=1))
+        config, plan = stages.training_plan(recipe, settings, embodiment)
+        facts = {"config": config.to_dict(), "memory": plan.to_dict()} if as_json else plan.facts()
+        show(facts, as_json, None if as_json else plan.rows())
         return
+    where, robot = lake_at(lake), load_embodiment(embodiment)
+    run = stages.new_run(where, robot, recipe, settings, embodiment_path=embodiment, also=also)
     launched = stages.train_run(run, say)
     facts = {"run": str(run.root), "state": launched.outcome.state, "step": launched.outcome.step}
     if launched.outcome.state == "complete":
         folder, digest = stages.publish_checkpoint(where, robot, run)
         facts |= {"checkpoint": str(folder), "digest": digest}
     show({**facts, **launched.outcome.losses}, as_json)
+
+
+@app.command()
+def merge(
+    adapter: Annotated[Path, typer.Argument(help="Folder with adapter_config.json, as a LoRA run leaves in adapter/.")],
+    base: Annotated[Path, typer.Argument(help="Folder of the model the adapter was trained on.")],
+    into: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Merge a LoRA adapter into its base: a full model that needs no peft.
+
+    Example: `gr00t merge lake/checkpoints/NAME/adapter GR00T-N1.5-3B merged`
+    """
+    from gr00t_model.training.merge import merge_into
+
+    merge_into(base, adapter, into)
+    show({"merged": str(into)}, as_json)
+
+
+@mix_app.command("preview")
+def preview(
+    recipe: Annotated[str, typer.Argument(help="A training recipe: how many samples it draws.")] = "gr1_nano",
+    embodiment: EmbodimentOption = "gr1",
+    manifest: Annotated[Path | None, typer.Option(help="Preview this manifest instead of planning one.")] = None,
+    stores: StoresOption = ["*"],  # noqa: B006
+    weight: WeightOption = [],  # noqa: B006
+    temperature: TemperatureOption = 1.0,
+    neural_per_real: NeuralOption = None,
+    max_synthetic: SyntheticOption = None,
+    seed: SeedOption = 0,
+    held_out_share: HeldOutOption = 0.1,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a mixture will be made of in training, before any: probabilities, hours, repeats, shares, traps.
+
+    Nothing is written. Example: `gr00t mix preview gr1_nano_long --temperature 2`
+    """
+    from gr00t_data.batches.mixture import MixtureManifest
+
+    robot, samples = load_embodiment(embodiment), stages.samples_of(recipe)
+    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic)
+    if manifest:
+        planned = MixtureManifest.load(manifest)
+    else:
+        planned = plan_mix(lake_at(lake), robot, stores, weighing=weighing, seed=seed, held_out_share=held_out_share)
+    show_preview(planned, robot, samples, as_json, {"recipe": recipe})
+
+
+@app.command("model")
+def describe_model(
+    preset: Annotated[str, typer.Option(help="nano or n1_5_3b.")] = "",
+    folder: Annotated[Path | None, typer.Option(help="A checkpoint folder to describe in place of a preset.")] = None,
+    setting: Annotated[  # fields of config.json
+        list[str], typer.Option("--set", help="Change the preset, for example action_head_cfg.action_dim=48.")
+    ] = [],  # noqa: B006
+    shapes: Annotated[Path | None, typer.Option(help="Write name -> shape of every tensor to this JSON file.")] = None,
+    flare: Annotated[bool, typer.Option("--flare", help="Count FLARE's own tensors too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Names, shapes and parameter counts of a model; reads no weights and needs no memory for them.
+
+    Example: `gr00t model --preset n1_5_3b --shapes shapes.json`
+    """
+    facts = stages.describe_model(preset, folder, setting, shapes, flare)
+    if as_json:
+        show(facts, as_json)
+        return
+    counts = facts.pop("parameters")
+    show(facts, as_json, [{"part": part, "parameters": f"{count:,}"} for part, count in counts.items()])
 
 
 @app.command("eval")
@@ -75,7 +179,8 @@ def evaluate(
         processes=processes,
         say=say,
     )
-    content = {k: v for k, v in report.content.items() if k not in ("open_loop", "closed_loop")}
+    in_rows = ("open_loop", "closed_loop", *(() if as_json else ("alignment",)))
+    content = {k: v for k, v in report.content.items() if k not in in_rows}
     show({"report": str(report.folder), **content}, as_json, stages.evaluation_rows(report.content))
 
 

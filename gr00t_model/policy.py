@@ -12,9 +12,10 @@ from gr00t_data import video
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.statistics import NormStats
 from gr00t_data.batches.transforms import build_transforms
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment import Embodiment, load_embodiment
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
+from gr00t_model.published import is_published, open_published
 from gr00t_model.training.checkpoint import Checkpoint
 
 Observation = Mapping[str, Any]
@@ -25,6 +26,14 @@ _VIDEO_NDIM = 4
 
 class ObservationError(ValueError):
     """An observation the policy cannot act on; the message names the key, what was found and what is expected."""
+
+
+def _name_of(embodiment: str | Path | Embodiment | None) -> str | None:
+    if embodiment is None or isinstance(embodiment, Embodiment):
+        return None if embodiment is None else embodiment.name
+    if isinstance(embodiment, Path) or embodiment.endswith((".yaml", ".yml")):
+        return load_embodiment(embodiment).name
+    return embodiment
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,11 @@ class Policy:
         statistics: NormStats,
         selection: str | None = None,
         *,
+        acting_steps: int | None = None,
         denoising_steps: int | None = None,
         seed: int = 0,
     ) -> None:
+        """``acting_steps``: steps of a chunk that the embodiment has learnt, the first ones; None is all."""
         self.model = model.eval()
         self.prompt = prompt
         self.embodiment = embodiment
@@ -67,7 +78,7 @@ class Policy:
         self.denoising_steps = denoising_steps
         self.seed = seed
         head = model.config.action_head
-        self.horizon = head.action_horizon
+        self.horizon = acting_steps or head.action_horizon
         self._state, self._action = build_transforms(
             embodiment, self.selection.name, statistics, head.max_state_dim, head.action_dim
         )
@@ -77,24 +88,53 @@ class Policy:
         cls,
         folder: Path | str,
         *,
+        embodiment: str | Path | Embodiment | None = None,
+        selection: str | None = None,
+        tag: str | None = None,
+        tokenizer: Path | str | None = None,
         device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
         denoising_steps: int | None = None,
         seed: int = 0,
+        published_behaviour: bool = False,
     ) -> Self:
-        """The policy of a checkpoint folder.
+        """The policy of a checkpoint folder: of a run of ours, or as published (nvidia/GR00T-N1.5-3B).
+
+        Args:
+            embodiment: which robot acts. A run on several embodiments holds all of them (None: the first); a published
+                folder needs it.
+            selection: parts and cameras of that robot; None: those the run was trained on, or the robot's default.
+            tag: published folders: which statistics and slot to use; None is the robot's name.
+            tokenizer: published folders: where the tokenizer lies; None looks inside the folder.
+            dtype: of the weights (bfloat16 is the published choice on a GPU); None keeps what is stored.
+            published_behaviour: write the instruction as the published policy does, ``['text']`` with brackets.
 
         Raises:
-            CheckpointError: the folder is not a checkpoint, or not one of this version.
+            CheckpointError: the folder is not a checkpoint, not one of this version, or does not know the embodiment.
+            MetadataError: a published folder without statistics of the embodiment.
+            PromptError: a published folder without a tokenizer.
         """
+        settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed}
+        if is_published(folder):
+            found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
+            found.prompt.published_behaviour = published_behaviour
+            model = found.model.to(device)
+            return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
         checkpoint = Checkpoint.load(folder)
+        member = checkpoint.member(_name_of(embodiment), selection)
+        prompt = checkpoint.prompt()
+        prompt.published_behaviour = published_behaviour
+        model = checkpoint.model(device)
+        if dtype is not None:
+            model.to(dtype)
         return cls(
-            checkpoint.model(device),
-            checkpoint.prompt(),
-            checkpoint.embodiment,
-            checkpoint.statistics,
-            checkpoint.manifest.selection,
-            denoising_steps=denoising_steps,
-            seed=seed,
+            model,
+            prompt,
+            member.embodiment,
+            member.statistics,
+            member.manifest.selection,
+            acting_steps=member.acting_steps,
+            **settings,
         )
 
     @property
@@ -120,9 +160,13 @@ class Policy:
         generator = torch.Generator(device=self.model.device)
         generator.manual_seed(self.seed if seed is None else seed)
         normalised = self.model.get_action(batch, denoising_steps or self.denoising_steps, generator)
-        parts = self._action.inverse(normalised.float().cpu().numpy().astype(np.float64))
+        parts = self._action.inverse(normalised[:, : self.horizon].float().cpu().numpy().astype(np.float64))
         answer = {f"action.{name}": values.astype(np.float32) for name, values in parts.items()}
         return {key: values[0] for key, values in answer.items()} if rows.single else answer
+
+    def batch_of(self, observation: Observation) -> Batch:
+        """What the model is given for an observation, on its device; ObservationError as in ``get_action``."""
+        return self._batch(self._rows(observation)).to(self.model.device)
 
     def _batch(self, rows: _Rows) -> Batch:
         state = torch.from_numpy(self._state(rows.state).astype(np.float32))[:, None]

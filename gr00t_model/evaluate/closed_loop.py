@@ -79,18 +79,24 @@ class ClosedLoop:
 
 def unseen_seeds(manifest: MixtureManifest, count: int, first: int = FIRST_SEED) -> list[int]:
     """``count`` seeds from ``first`` on that no episode of the mixture was recorded with, held-out ones included."""
-    seen: set[int] = set()
-    for source in manifest.sources:
-        try:
-            rows = source.open().rows
-        except (StoreError, ValueError):
-            continue  # the demonstrations are gone; their seeds lie far below ``first``
-        seen |= {row.source["seed"] for row in rows if row.source and isinstance(row.source.get("seed"), int)}
+    seen = seen_seeds(manifest)
     seeds, seed = [], first
     while len(seeds) < count:
         seeds += [seed] if seed not in seen else []
         seed += 1
     return seeds
+
+
+def seen_seeds(manifest: MixtureManifest) -> set[int]:
+    """The simulator seeds that episodes of the mixture were recorded with."""
+    seen: set[int] = set()
+    for source in manifest.sources:
+        try:
+            rows = source.open().rows
+        except (StoreError, ValueError):
+            continue  # the demonstrations are gone; their seeds lie far below ``FIRST_SEED``
+        seen |= {row.source["seed"] for row in rows if row.source and isinstance(row.source.get("seed"), int)}
+    return seen
 
 
 def evaluate_closed_loop(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gr00t_data import video
+from gr00t_data.batches.joint import Member
 from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.batches.parts import Parts, read_parts
 from gr00t_data.batches.statistics import NormStats
@@ -53,10 +54,10 @@ class Errors:
 
 @dataclass(frozen=True)
 class Example:
-    """One episode for the figure: predictions laid end to end, each chunk up to the next replanning.
+    """One part of one episode for a figure: predictions laid end to end, each chunk up to the next replanning.
 
     Attributes:
-        part: the part that moves most.
+        part: its name.
         predicted, recorded: float64 [T, D] in ``unit``, from frame 1 on.
         replans: the rows at which a chunk begins.
     """
@@ -78,7 +79,8 @@ class OpenLoop:
         parts: part -> errors in its unit.
         units: part -> unit.
         overall: errors of all dimensions, each divided by its standard deviation in the training data.
-        example: one episode, to be drawn.
+        example: the part that moves most, in the episode where it does, to be drawn.
+        part_examples: every part of that episode.
     """
 
     episodes: int
@@ -87,9 +89,10 @@ class OpenLoop:
     units: dict[str, str]
     overall: Errors
     example: Example
+    part_examples: tuple[Example, ...] = ()
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """One held-out episode."""
 
     store: EpisodeStore
@@ -113,32 +116,64 @@ def evaluate_open_loop(
     Raises:
         EvaluationError: no episode was held out.
     """
-    held = _held_out(checkpoint.manifest)[:most_episodes]
+    member = checkpoint.member(policy.embodiment.name, policy.selection.name)
+    held = held_out(member.manifest)[:most_episodes]
     if not held:
         raise EvaluationError(
-            f"mixture {checkpoint.manifest.name!r} holds out no episode; make it with held_out_share above 0"
+            f"mixture {member.manifest.name!r} holds out no episode; make it with held_out_share above 0"
         )
-    parts = [checkpoint.embodiment.action_part(name) for name in policy.selection.action]
-    tally = _Tally(parts, checkpoint.statistics)
+    parts = [member.embodiment.action_part(name) for name in policy.selection.action]
+    tally = _Tally(parts, member.statistics)
     examples = []
     for done, episode in enumerate(held, start=1):
-        examples.append(_episode(episode, policy, checkpoint.embodiment, parts, stride_frames, tally))
+        examples.append(_episode(episode, policy, member.embodiment, parts, stride_frames, tally))
         if progress:
             progress(done, len(held))
     units = {part.name: part.unit for part in parts}
-    example = max(examples, key=lambda shown: float(np.ptp(shown.recorded, axis=0).max()))
-    return OpenLoop(len(held), tally.chunks, tally.parts(), units, tally.overall(), example)
+    shown = max(examples, key=lambda parts_shown: max(map(_motion, parts_shown)))
+    example = max(shown, key=_motion)
+    return OpenLoop(len(held), tally.chunks, tally.parts(), units, tally.overall(), example, shown)
 
 
-def _held_out(manifest: MixtureManifest) -> list[_Held]:
+def held_out(manifest: MixtureManifest) -> list[Held]:
+    """The held-out episodes of a mixture."""
+    return [held for _, held in held_out_entries(manifest)]
+
+
+def held_out_entries(manifest: MixtureManifest) -> list[tuple[str, Held]]:
+    """The held-out episodes of a mixture, each with the digest of its store."""
     stores = {source: manifest.sources[source].open() for source, _ in manifest.held_out}
     entries = ((source, manifest.entry(source, episode)) for source, episode in manifest.held_out)
-    return [_Held(stores[source], entry.index, entry.instruction, entry.keep[-1][1]) for source, entry in entries]
+    return [
+        (manifest.sources[source].digest, Held(stores[source], entry.index, entry.instruction, entry.keep[-1][1]))
+        for source, entry in entries
+    ]
+
+
+def episode_error(held: Held, policy: Policy, member: Member, *, stride_frames: int = 8, steps: int) -> float:
+    """Mean absolute error of the first ``steps`` of each chunk in one episode.
+
+    Args:
+        member: whose embodiment and statistics count, so that two policies are measured with one ruler.
+
+    Returns:
+        the mean over the dimensions that vary in its statistics, in their standard deviations.
+    """
+    parts = [member.embodiment.action_part(name) for name in policy.selection.action]
+    tally = _Tally(parts, member.statistics)
+    frames = list(range(1, held.end, stride_frames))
+    predicted = _predict(held, policy, member.embodiment, frames)
+    recorded = {name: values[: held.end] for name, values in read_parts(held.store, held.episode, parts).items()}
+    for part in parts:
+        for row, frame in enumerate(frames):
+            truth, valid = window(recorded[part.name], frame, steps, part.absolute)
+            tally.add(part, predicted[part.name][row][:steps][valid], truth[valid], np.zeros(part.dim))
+    return tally.overall().policy
 
 
 def _episode(
-    held: _Held, policy: Policy, embodiment: Embodiment, parts: list[Part], stride: int, tally: "_Tally"
-) -> Example:
+    held: Held, policy: Policy, embodiment: Embodiment, parts: list[Part], stride: int, tally: "_Tally"
+) -> tuple[Example, ...]:
     frames = list(range(1, held.end, stride))  # at frame 0 there is no last action to hold
     predicted = _predict(held, policy, embodiment, frames)
     recorded = {name: values[: held.end] for name, values in read_parts(held.store, held.episode, parts).items()}
@@ -148,10 +183,10 @@ def _episode(
             last = recorded[part.name][frame - 1] if part.absolute else np.zeros(part.dim)
             tally.add(part, predicted[part.name][row][valid], truth[valid], last)
     tally.chunks += len(frames)
-    return _example(held, parts, frames, predicted, recorded, stride)
+    return tuple(_example(held, part, frames, predicted, recorded, stride) for part in parts)
 
 
-def _predict(held: _Held, policy: Policy, embodiment: Embodiment, frames: list[int]) -> Parts:
+def _predict(held: Held, policy: Policy, embodiment: Embodiment, frames: list[int]) -> Parts:
     """Part -> float32 [len(frames), horizon, D]."""
     side = policy.model.config.backbone.vision.image_size
     chosen = policy.selection
@@ -169,20 +204,16 @@ def _predict(held: _Held, policy: Policy, embodiment: Embodiment, frames: list[i
     return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
 
 
-def _example(
-    held: _Held, parts: list[Part], frames: list[int], predicted: Parts, recorded: Parts, stride: int
-) -> Example:
-    moving = max(parts, key=lambda part: float(np.ptp(recorded[part.name], axis=0).max()))
-    pieces = [predicted[moving.name][row][: min(stride, held.end - frame)] for row, frame in enumerate(frames)]
+def _example(held: Held, part: Part, frames: list[int], predicted: Parts, recorded: Parts, stride: int) -> Example:
+    pieces = [predicted[part.name][row][: min(stride, held.end - frame)] for row, frame in enumerate(frames)]
     shown = np.concatenate(pieces).astype(np.float64)
-    return Example(
-        moving.name,
-        moving.unit,
-        held.instruction,
-        shown,
-        recorded[moving.name][1:],
-        tuple(frame - 1 for frame in frames),
-    )
+    replans = tuple(frame - 1 for frame in frames)
+    return Example(part.name, part.unit, held.instruction, shown, recorded[part.name][1:], replans)
+
+
+def _motion(example: Example) -> float:
+    """The largest range of any dimension, in its unit."""
+    return float(np.ptp(example.recorded, axis=0).max())
 
 
 class _Tally:

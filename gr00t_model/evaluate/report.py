@@ -7,13 +7,16 @@ from typing import Any
 
 from gr00t_data.curate.figures import canvas, png
 from gr00t_data.disk import read_json, replacing_folder, write_json
+from gr00t_model.evaluate.alignment import Alignment, alignment
 from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
-from gr00t_model.evaluate.open_loop import Errors, Example, OpenLoop, evaluate_open_loop
+from gr00t_model.evaluate.comparison import Comparison, behaviour_digest, compare, comparison_figure
+from gr00t_model.evaluate.open_loop import Errors, EvaluationError, Example, OpenLoop, evaluate_open_loop
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
 
 _HEIGHT_PX = 240
+_PARTS = "parts"
 _CURVES_SHOWN = 3
 
 Say = Callable[[str], None]
@@ -21,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation on disk: ``report.json`` and PNG figures up to 350 pixels wide.
+    """An evaluation on disk: ``report.json`` and PNG figures up to 350 pixels wide, more of them in ``parts``.
 
     Attributes:
         folder: where it lies.
@@ -41,6 +44,11 @@ class Report:
         """Name -> PNG."""
         return {path.stem: path for path in sorted(self.folder.glob("*.png"))}
 
+    @property
+    def part_figures(self) -> dict[str, Path]:
+        """Part -> PNG of its predicted over its recorded values, in one held-out episode."""
+        return {path.stem: path for path in sorted((self.folder / _PARTS).glob("*.png"))}
+
 
 def evaluate(
     checkpoint_folder: Path,
@@ -51,20 +59,23 @@ def evaluate(
     swapped: bool = True,
     processes: int = 2,
     losses: Sequence[dict[str, float]] = (),
+    released: Path | None = None,
     say: Say | None = None,
 ) -> Report:
-    """Evaluate a checkpoint open loop on its held-out episodes and closed loop in the simulator.
+    """Evaluate a checkpoint on its held-out episodes (open loop, alignment) and closed loop in the simulator.
 
     Args:
         evaluations: the report becomes a folder below it, named by the checkpoint's digest.
         tasks: simulator tasks to run; none for embodiments the simulator does not have.
         trials: unseen scenes per task.
         losses: logged metrics of the run, for its curve.
+        released: a checkpoint to compare with, on the same episodes and scenes.
     """
     tell = say or (lambda line: None)
     checkpoint = Checkpoint.load(checkpoint_folder)
     opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder))
     tell(f"open loop: {_ratio_text(opened.overall)} on {opened.episodes} held-out episodes")
+    aligned = _aligned(checkpoint, tell)
     seeds = unseen_seeds(checkpoint.manifest, trials)
     closed = []
     for task in tasks:
@@ -72,7 +83,35 @@ def evaluate(
         tell(f"closed loop, {task}: success {closed[-1].success}, wrong object {closed[-1].wrong_object}")
         if closed[-1].swapped:
             tell(f"closed loop, {task}, instruction swapped: success {closed[-1].swapped_success}")
-    return write_report(evaluations / checkpoint.digest[:16], checkpoint, opened, closed, losses)
+    compared = _compared(checkpoint, released, closed, evaluations, processes, tell)
+    return write_report(evaluations / checkpoint.digest[:16], checkpoint, opened, closed, losses, aligned, compared)
+
+
+def _compared(
+    checkpoint: Checkpoint,
+    released: Path | None,
+    closed: Sequence[ClosedLoop],
+    evaluations: Path,
+    processes: int,
+    tell: Say,
+) -> Comparison | None:
+    """None without another checkpoint to compare with."""
+    other = Checkpoint.load(released) if released else None
+    if other is None or other.digest == checkpoint.digest:
+        return None
+    trials = {result.task: closed_loop_json(result)["trials"] for result in closed}
+    return compare(checkpoint, other, trials, evaluations, processes=processes, say=tell)
+
+
+def _aligned(checkpoint: Checkpoint, tell: Say) -> Alignment | None:
+    """What the future tokens foresee; None, with the reason told, where there is nothing to measure."""
+    try:
+        aligned = alignment(checkpoint)
+    except EvaluationError as error:
+        tell(f"alignment: not measured: {error}")
+        return None
+    tell(f"alignment: {aligned}")
+    return aligned
 
 
 def write_report(
@@ -81,6 +120,8 @@ def write_report(
     opened: OpenLoop,
     closed: Sequence[ClosedLoop],
     losses: Sequence[dict[str, float]] = (),
+    aligned: Alignment | None = None,
+    compared: Comparison | None = None,
 ) -> Report:
     """Write JSON and figures in one step; an older report of the same checkpoint is replaced."""
     content = {
@@ -88,11 +129,19 @@ def write_report(
         "recipe": checkpoint.train_config.recipe,
         "steps": checkpoint.metrics["step"],
         "open_loop": open_loop_json(opened),
+        "alignment": None if aligned is None else aligned.to_dict(),
         "closed_loop": {result.task: closed_loop_json(result) for result in closed},
+        "behaviour": behaviour_digest(),
+        "comparison": None if compared is None else compared.to_dict(),
     }
     with replacing_folder(folder) as temporary:
         write_json(temporary / "report.json", content)
         (temporary / "predicted.png").write_bytes(predicted_figure(opened.example))
+        (temporary / _PARTS).mkdir()
+        for example in opened.part_examples:
+            (temporary / _PARTS / f"{example.part}.png").write_bytes(predicted_figure(example))
+        if compared is not None and compared.measures:
+            (temporary / "comparison.png").write_bytes(comparison_figure(compared))
         if losses:
             (temporary / "loss.png").write_bytes(loss_figure(losses))
     return Report(folder, content)

@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from gr00t_model.groot import flow
-from gr00t_model.groot.attention import KeysValues, SelfAttentionStack
+from gr00t_model.groot.attention import KeysValues, SelfAttentionStack, additive
 from gr00t_model.groot.config import ActionHeadConfig
 from gr00t_model.groot.dit import DiT
-from gr00t_model.groot.slots import Groups, SlotActionEncoder, SlotMLP, group_rows
+from gr00t_model.groot.slots import Groups, MissingState, SlotActionEncoder, SlotMLP, group_rows, sines_cosines
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class ActionHead(nn.Module):
         if config.add_pos_embed:
             self.position_embedding = nn.Embedding(config.max_seq_len, width)
             nn.init.normal_(self.position_embedding.weight, std=0.02)
+        if config.missing_state_token:
+            self.missing_state = MissingState(width)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -65,39 +67,92 @@ class ActionHead(nn.Module):
         attention_mask: Int[Tensor, "b n"],
         state: Float[Tensor, "b 1 s"],
         slots: Int[Tensor, " b"],
+        state_mask: Bool[Tensor, "b 1 s"] | None = None,
+        withheld: Bool[Tensor, " b"] | None = None,
     ) -> Context:
-        """Adapt the backbone's features, encode the state, and project the features for every DiT block."""
+        """Adapt the backbone's features, encode the state, and project the features for every DiT block.
+
+        Args:
+            state_mask: true where a real state value stands; rows without any take the learned token, when the model
+                has one. None: all real.
+            withheld: rows whose state is replaced by the token although it is there (see ``withhold``).
+
+        Raises:
+            ValueError: the state has another width than the model's.
+        """
+        self._check_width("state", state, self.config.max_state_dim, "max_state_dim")
         groups = group_rows(slots)
         mask = None if self.attend_padding else attention_mask.bool()[:, None, None]
         adapted = self.vl_self_attention(self.vlln(features.to(self.dtype)), mask)
+        encoded = self.state_encoder(state.to(self.dtype), groups)
+        if self.config.missing_state_token:
+            real = torch.ones_like(state, dtype=torch.bool) if state_mask is None else state_mask
+            encoded = self.missing_state(encoded, real, withheld)
         return Context(
             sources=self.model.keys_values(adapted),
             condition=self.model.condition(adapted),
             mask=mask,
-            state=self.state_encoder(state.to(self.dtype), groups),
+            state=encoded,
             groups=groups,
         )
 
+    def withhold(self, rows: int, generator: torch.Generator | None, device: torch.device) -> Bool[Tensor, " b"] | None:
+        """Which rows train without their state (``state_dropout``); None, and no number is drawn, when it is off."""
+        if not (self.training and self.config.state_dropout):
+            return None
+        return flow.sample_uniform(rows, generator, device) < self.config.state_dropout
+
+    @staticmethod
+    def _check_width(what: str, values: Float[Tensor, "b t d"], width: int, name: str) -> None:
+        if values.shape[-1] != width:
+            raise ValueError(
+                f"the {what} of the batch has {values.shape[-1]} dimensions, the model takes {width}; pad it to "
+                f"{width}, or give the model another size with --set model.changes.action_head_cfg.{name}="
+                f"{values.shape[-1]}"
+            )
+
     def velocity(
-        self, context: Context, action: Float[Tensor, "b t a"], bucket: Int[Tensor, " b"]
-    ) -> tuple[Float[Tensor, "b t a"], list[Float[Tensor, "b n w"]]]:
-        """The predicted velocity (float32) of a noisy action at a time bucket, and the DiT's hidden state per block."""
+        self, context: Context, action: Float[Tensor, "b t a"], bucket: Int[Tensor, " b"], *, lean: bool = False
+    ) -> tuple[Float[Tensor, "b t a"], list[Float[Tensor, "b ? w"]]]:
+        """The predicted velocity (float32) of a noisy action at a time bucket, and the DiT's hidden state per block.
+
+        ``lean``: the last block leaves out the tokens that no action is made of; so does the last hidden state.
+        ValueError when the action has another width than the model's.
+        """
+        self._check_width("action", action, self.config.action_dim, "action_dim")
         encoded = self.action_encoder(action.to(self.dtype), bucket, context.groups)
-        if self.config.add_pos_embed:
-            encoded = encoded + self.position_embedding.weight[: encoded.shape[1]]
-        future = self.future_tokens.weight.expand(len(encoded), -1, -1)
-        tokens = torch.cat([context.state, future, encoded], dim=1)
         time = self.model.timestep_encoder(bucket) + context.condition
-        output, hidden = self.model(tokens, time, context.sources, context.mask)
+        last = encoded.shape[1] if lean else None
+        output, hidden = self.model(self._tokens(context, encoded), time, context.sources, context.mask, last)
         decoded = self.action_decoder(output[:, -encoded.shape[1] :], context.groups)
         return decoded.float(), hidden
 
+    def _tokens(self, context: Context, encoded: Float[Tensor, "b t w"]) -> Float[Tensor, "b n w"]:
+        """The DiT's sequence: state, future tokens, encoded actions with their positions."""
+        if self.config.add_pos_embed:
+            encoded = encoded + self.position_embedding.weight[: encoded.shape[1]]
+        future = self.future_tokens.weight.expand(len(encoded), -1, -1)
+        return torch.cat([context.state, future, encoded], dim=1)
+
     def sample(self, context: Context, steps: int, noise: Float[Tensor, "b t a"]) -> Float[Tensor, "b t a"]:
-        """Denoise ``noise`` to an action chunk in ``steps`` Euler steps."""
+        """Denoise ``noise`` to an action chunk in ``steps`` Euler steps.
+
+        The velocities are those of ``velocity``. What follows from the time alone is computed for all steps at once,
+        and the last block leaves out the tokens that nobody reads.
+        """
+        self._check_width("action", noise, self.config.action_dim, "action_dim")
+        buckets = flow.step_buckets(steps, self.config.num_timestep_buckets)
+        times = torch.tensor(buckets, device=noise.device)
+        modulations = self.model.modulations(self.model.timestep_encoder(times)[:, None] + context.condition)
+        modulations = dict(zip(buckets, modulations.unbind(), strict=True))
+        waves = dict(zip(buckets, sines_cosines(times, self.config.input_embedding_dim).split(1), strict=True))
+        mask = None if context.mask is None else additive(context.mask, self.dtype)
 
         def velocity(action: Float[Tensor, "b t a"], bucket: int) -> Float[Tensor, "b t a"]:
-            buckets = torch.full((len(action),), bucket, device=action.device)
-            return self.velocity(context, action, buckets)[0]
+            encoded = self.action_encoder.encode(action.to(self.dtype), waves[bucket], context.groups)
+            tokens, horizon = self._tokens(context, encoded), encoded.shape[1]
+            output, _ = self.model(tokens, modulations[bucket], context.sources, mask, last=horizon)
+            return self.action_decoder(output, context.groups).float()
 
         return flow.euler(velocity, noise, steps, self.config.num_timestep_buckets)
 
@@ -106,6 +161,8 @@ class ActionHead(nn.Module):
         projector: list[nn.Module] = [self.state_encoder, self.action_encoder, self.action_decoder]
         if self.config.add_pos_embed:
             projector.append(self.position_embedding)
+        if self.config.missing_state_token:
+            projector.append(self.missing_state)
         self.requires_grad_(True)
         parts = [(module, tune_projector) for module in projector] + [(self.model, tune_diffusion_model)]
         for module, tuned in parts:

@@ -1,11 +1,23 @@
 """The transformer pieces of the action head, with the published parameter names (to_q, to_out.0, net.0.proj, ...)."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from gr00t_model.groot.recompute import Recomputing
+
 Heads = Float[Tensor, "b h n w"]
 KeysValues = tuple[Heads, Heads]
+
+
+Mask = Bool[Tensor, "b 1 1 n"] | Float[Tensor, "b 1 1 n"]
+"""True where a key may be attended to, or what is added to the scores."""
+
+
+def additive(mask: Bool[Tensor, "b 1 1 n"], dtype: torch.dtype) -> Float[Tensor, "b 1 1 n"]:
+    """0 where ``mask`` is true, -inf elsewhere: what attention makes of a mask at every call."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, float("-inf"))
 
 
 class Attention(nn.Module):
@@ -30,9 +42,9 @@ class Attention(nn.Module):
         return self._split(self.to_k(source)), self._split(self.to_v(source))
 
     def forward(
-        self, x: Float[Tensor, "b m q"], keys_values: KeysValues, mask: Bool[Tensor, "b 1 1 n"] | None = None
+        self, x: Float[Tensor, "b m q"], keys_values: KeysValues, mask: Mask | None = None
     ) -> Float[Tensor, "b m q"]:
-        """``mask`` is true where a key may be attended to; None means everywhere."""
+        """Without a mask every key may be attended to."""
         attended = F.scaled_dot_product_attention(self._split(self.to_q(x)), *keys_values, attn_mask=mask)
         linear, dropout = self.to_out
         return dropout(linear(attended.transpose(1, 2).flatten(2)))
@@ -80,7 +92,7 @@ class SelfAttentionBlock(nn.Module):
         return x + self.ff(self.norm3(x))
 
 
-class SelfAttentionStack(nn.Module):
+class SelfAttentionStack(Recomputing):
     """Layers of bidirectional self-attention without positions."""
 
     def __init__(self, layers: int, width: int, heads: int, dropout: float, final_dropout: bool):
@@ -91,5 +103,5 @@ class SelfAttentionStack(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n w"], mask: Bool[Tensor, "b 1 1 n"] | None = None) -> Float[Tensor, "b n w"]:
         for block in self.transformer_blocks:
-            x = block(x, mask)
+            x = self.run(block, x, mask)
         return x

@@ -6,6 +6,8 @@ model runs on: a padding token attends to nothing and gets zero from attention (
 published action head looks at it).
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -69,6 +71,32 @@ class Eagle(nn.Module):
         self.language_model = _language_model(config.text, config.select_layer)
 
 
+@dataclass(frozen=True)
+class Encoder:
+    """The parts that turn images and words into the sequence that the language model reads."""
+
+    vision_model: SiglipTower | KeypointTower
+    mlp1: nn.Module
+    words: nn.Module
+    image_token_index: int
+
+    def sequence(self, tokens: Float[Tensor, "n p e"], input_ids: Int[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The prompt's words, the vision tower's ``tokens`` in the places of the image placeholders.
+
+        ValueError when the placeholders of the prompts do not match the number of tokens.
+        """
+        vision = self.mlp1(tokens)
+        embedded = self.words(input_ids)
+        places = input_ids == self.image_token_index
+        counted = not places.is_meta  # a tensor without values has no count either
+        if counted and (found := int(places.sum())) != vision.shape[0] * vision.shape[1]:
+            raise ValueError(
+                f"the prompts hold {found} image placeholders, but {vision.shape[0]} images of {vision.shape[1]} "
+                f"tokens came with them: tokenize with the number of cameras that the batch has"
+            )
+        return embedded.masked_scatter(places[..., None], vision.to(embedded.dtype))
+
+
 class Backbone(nn.Module):
     """Images and a prompt to one feature per prompt token."""
 
@@ -77,11 +105,25 @@ class Backbone(nn.Module):
         self.config = config
         self.eagle_model = Eagle(config)
 
+    @property
+    def encoder(self) -> Encoder:
+        """The parts before the language model's layers."""
+        eagle = self.eagle_model
+        words = eagle.language_model.get_input_embeddings()
+        return Encoder(eagle.vision_model, eagle.mlp1, words, self.config.image_token_index)
+
     def forward(
-        self, pixels: Float[Tensor, "n 3 h w"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
+        self,
+        pixels: Float[Tensor, "n 3 h w"],
+        input_ids: Int[Tensor, "b k"],
+        attention_mask: Int[Tensor, "b k"],
+        views: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "b k d"]:
-        """``pixels`` in [-1, 1], the images of row 0 first; ``attention_mask`` 1 on real tokens, padding first."""
-        tokens = self.eagle_model.vision_model(pixels, input_ids, attention_mask)
+        """``pixels`` in [-1, 1], the images of row 0 first; ``attention_mask`` 1 on real tokens, padding first.
+
+        ``views``: images of each row; None: the same number in every row.
+        """
+        tokens = self.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
         return self.think(tokens, input_ids, attention_mask)
 
     def think(
@@ -91,20 +133,14 @@ class Backbone(nn.Module):
 
         ValueError when the placeholders of the prompts do not match the number of tokens.
         """
-        eagle = self.eagle_model
-        vision = eagle.mlp1(tokens)
-        embedded = eagle.language_model.get_input_embeddings()(input_ids)
-        places = input_ids == self.config.image_token_index
-        if (found := int(places.sum())) != vision.shape[0] * vision.shape[1]:
-            raise ValueError(
-                f"the prompts hold {found} image placeholders, but {vision.shape[0]} images of {vision.shape[1]} "
-                f"tokens came with them: tokenize with the number of cameras that the batch has"
-            )
-        embedded = embedded.masked_scatter(places[..., None], vision.to(embedded.dtype))
+        return self.read(self.encoder.sequence(tokens, input_ids), attention_mask)
+
+    def read(self, sequence: Float[Tensor, "b k d"], attention_mask: Int[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The language model's hidden states, after the final RMSNorm, of a sequence made by ``encoder``."""
         real = attention_mask.bool()
-        model = eagle.language_model.model
+        model = self.eagle_model.language_model.model
         masks = {"full_attention": causal_mask(real)}
-        return model(inputs_embeds=embedded, attention_mask=masks, real=real, use_cache=False).last_hidden_state
+        return model(inputs_embeds=sequence, attention_mask=masks, real=real, use_cache=False).last_hidden_state
 
     def freeze(self, tune_visual: bool, tune_llm: bool) -> list[nn.Module]:
         """Choose what trains; returns the modules that do not (they are also kept in eval mode)."""

@@ -7,38 +7,21 @@ published sizes.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+from gr00t_model.groot.flare_config import FlareConfig
+from gr00t_model.groot.section import ConfigError, Section
+
 MODEL_TYPE = "gr00t_n1_5"
-
-
-class ConfigError(ValueError):
-    """A configuration this model cannot be built from; the message names the field and what it accepts."""
-
-
-@dataclass(frozen=True)
-class _Section:
-    """A part of the configuration read from a JSON object; fields it does not know stay in ``extra``."""
-
-    extra: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        known = {f.name for f in fields(cls)} - {"extra"}
-        extra = {k: v for k, v in values.items() if k not in known}
-        missing = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING} - set(values)
-        if missing:
-            raise ConfigError(f"{cls.__name__} needs the fields {sorted(missing)}, found {sorted(values)}")
-        return cls(**{k: v for k, v in values.items() if k in known}, extra=extra)
-
-    def to_dict(self) -> dict[str, Any]:
-        own = asdict(self)
-        return {**own.pop("extra"), **own}
+OTHER_VERSIONS = {"gr00t_n1": "GR00T N1", "Gr00tN1d6": "GR00T N1.6", "Gr00tN1d7": "GR00T N1.7"}
+"""``model_type`` of the released checkpoints of other versions; they share no layout with N1.5."""
+_DERIVED = ("action_dim", "action_horizon", "hidden_size")
+"""Written at the top of config.json as the published code does, and read from the sections instead."""
 
 
 @dataclass(frozen=True)
-class TextConfig(_Section):
+class TextConfig(Section):
     """Qwen3 decoder. Defaults: Qwen/Qwen3-1.7B with the vocabulary of Eagle 2.5."""
 
     vocab_size: int = 151_680
@@ -54,7 +37,7 @@ class TextConfig(_Section):
 
 
 @dataclass(frozen=True)
-class SiglipConfig(_Section):
+class SiglipConfig(Section):
     """SigLIP vision tower. Defaults: so400m, patch 14, 224 px: 256 tokens of width 1152 per image."""
 
     model_type: str = "siglip_vision_model"
@@ -72,7 +55,7 @@ class SiglipConfig(_Section):
 
 
 @dataclass(frozen=True)
-class KeypointConfig(_Section):
+class KeypointConfig(Section):
     """The small tower: keypoints that the instruction asks for, and a coarse grid of the whole image."""
 
     model_type: str = "keypoints"
@@ -91,7 +74,7 @@ class KeypointConfig(_Section):
 
 
 @dataclass(frozen=True)
-class BackboneConfig(_Section):
+class BackboneConfig(Section):
     """The vision-language model. Field names of the published ``backbone_cfg``; text and vision go to ``eagle_cfg``."""
 
     text: TextConfig = field(default_factory=TextConfig)
@@ -113,7 +96,7 @@ class BackboneConfig(_Section):
 
 
 @dataclass(frozen=True)
-class DiTConfig(_Section):
+class DiTConfig(Section):
     """The diffusion transformer; field names of the published ``diffusion_model_cfg``."""
 
     num_attention_heads: int = 32
@@ -141,7 +124,7 @@ class DiTConfig(_Section):
 
 
 @dataclass(frozen=True)
-class AdapterConfig(_Section):
+class AdapterConfig(Section):
     """Self-attention over the backbone's features; field names of the published ``vl_self_attention_cfg``."""
 
     num_attention_heads: int = 32
@@ -152,7 +135,7 @@ class AdapterConfig(_Section):
 
 
 @dataclass(frozen=True)
-class ActionHeadConfig(_Section):
+class ActionHeadConfig(Section):
     """Everything after the backbone; field names of the published ``action_head_cfg``."""
 
     diffusion_model_cfg: DiTConfig = field(default_factory=DiTConfig)
@@ -175,8 +158,11 @@ class ActionHeadConfig(_Section):
     noise_s: float = 0.999
     tune_projector: bool = True
     tune_diffusion_model: bool = True
+    missing_state_token: bool = False  # ours: a learned token where a row has no state (human or generated video)
+    state_dropout: float = 0.0  # ours: share of the training rows whose state is withheld and replaced by that token
 
     def __post_init__(self) -> None:
+        self._check_sizes()
         if self.noise_beta_beta != 1.0:
             raise ConfigError(f"action_head_cfg.noise_beta_beta must be 1.0 as published, found {self.noise_beta_beta}")
         width = self.diffusion_model_cfg.width
@@ -186,24 +172,25 @@ class ActionHeadConfig(_Section):
                 f"input_embedding_dim {self.input_embedding_dim} and hidden_size {self.hidden_size}"
             )
 
+    def _check_sizes(self) -> None:
+        if self.add_pos_embed and not 1 <= self.action_horizon <= self.max_seq_len:
+            raise ConfigError(
+                f"action_head_cfg.action_horizon must be 1..{self.max_seq_len} (max_seq_len, the position embeddings "
+                f"there are), found {self.action_horizon}; raise action_head_cfg.max_seq_len with it"
+            )
+        if not 0 <= self.state_dropout < 1 or (self.state_dropout and not self.missing_state_token):
+            raise ConfigError(
+                "action_head_cfg.state_dropout must be 0 <= share < 1, and above 0 only with missing_state_token true; "
+                f"found {self.state_dropout} with missing_state_token {self.missing_state_token}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """``max_action_dim``, which the published data layer reads, follows ``action_dim``."""
+        return super().to_dict() | {"max_action_dim": self.action_dim}
+
 
 @dataclass(frozen=True)
-class FlareConfig(_Section):
-    """FLARE (arXiv 2505.15659): the future tokens, at one layer of the DiT, are drawn to the future frame's features.
-
-    The paper aligns after layer 6 of 8 with coefficient 0.2 and a horizon of one action chunk; N1.5's own layer is
-    not published, so the preset keeps the paper's share of the depth (12 of 16).
-    """
-
-    enabled: bool = True
-    coefficient: float = 0.2
-    align_layer: int = 12  # counted from 1: the hidden state after this DiT block
-    projector_width: int = 2048
-    horizon_frames: int = 16
-
-
-@dataclass(frozen=True)
-class GrootConfig(_Section):
+class GrootConfig(Section):
     """The whole model. ``published_behaviour`` keeps a known defect of the published code for exact compatibility:
     padding tokens are attended to by the adapter and by the DiT, so a row's result depends on its batch mates' prompts.
     """
@@ -224,7 +211,13 @@ class GrootConfig(_Section):
             layers = head.diffusion_model_cfg.num_layers
             raise ConfigError(f"flare_cfg.align_layer must be 1..{layers}, found {self.flare.align_layer}")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, *, with_defaults: bool = False) -> dict[str, Any]:
+        """The content of config.json.
+
+        Args:
+            with_defaults: also name the fields of ours inside ``action_head_cfg`` that are switched off. The published
+                classes take no argument they do not know, so a file leaves them out.
+        """
         backbone = self.backbone.to_dict()
         eagle = {
             "image_token_index": backbone.pop("image_token_index"),
@@ -234,6 +227,8 @@ class GrootConfig(_Section):
         head = self.action_head.to_dict()
         for name in ("diffusion_model_cfg", "vl_self_attention_cfg"):
             head[name] = _flat(head[name])
+        if not with_defaults:
+            _drop_defaults(head)
         return {
             "model_type": MODEL_TYPE,
             **self.extra,
@@ -252,9 +247,13 @@ class GrootConfig(_Section):
         """Read a published or one of our config.json; ConfigError on another model type."""
         found = values.get("model_type", MODEL_TYPE)
         if found != MODEL_TYPE:
-            raise ConfigError(f"this is a {found!r} checkpoint; only {MODEL_TYPE!r} (GR00T N1.5) can be read")
+            version = f" ({OTHER_VERSIONS[found]})" if found in OTHER_VERSIONS else ""
+            raise ConfigError(
+                f"this is a {found!r}{version} checkpoint; only {MODEL_TYPE!r} (GR00T N1.5) can be read, and weights "
+                "of other versions cannot be converted: start from nvidia/GR00T-N1.5-3B"
+            )
         ours = {"backbone_cfg", "action_head_cfg", "eagle_cfg", "flare_cfg", "published_behaviour"}
-        derived = {"model_type", "action_dim", "action_horizon", "hidden_size"}
+        derived = {"model_type", *_DERIVED}
         return cls(
             backbone=_backbone(values.get("backbone_cfg", {}), values.get("eagle_cfg", {})),
             action_head=_action_head(values.get("action_head_cfg", {})),
@@ -262,6 +261,15 @@ class GrootConfig(_Section):
             published_behaviour=values.get("published_behaviour", True),
             extra={k: v for k, v in values.items() if k not in ours | derived},
         )
+
+
+def _drop_defaults(head: dict[str, Any]) -> None:
+    """Remove the fields of ours that are off from a written ``action_head_cfg``."""
+    diffusion = head["diffusion_model_cfg"]
+    ours = ((head, "missing_state_token"), (head, "state_dropout"), (diffusion, "prompt_conditioning"))
+    for section, name in ours:
+        if not section[name]:
+            del section[name]
 
 
 def _flat(section: dict[str, Any]) -> dict[str, Any]:
@@ -284,4 +292,5 @@ def _action_head(values: Mapping[str, Any]) -> ActionHeadConfig:
         "diffusion_model_cfg": DiTConfig.from_dict(values.get("diffusion_model_cfg", {})),
         "vl_self_attention_cfg": AdapterConfig.from_dict(values.get("vl_self_attention_cfg", {})),
     }
-    return ActionHeadConfig.from_dict({**values, **parts})
+    kept = {name: value for name, value in values.items() if name != "max_action_dim"}
+    return ActionHeadConfig.from_dict({**kept, **parts})

@@ -1,33 +1,39 @@
 """FLARE (arXiv 2505.15659): the DiT's future tokens learn what the camera will see one action chunk later.
 
 At one layer of the DiT the hidden states of the future tokens go through a small MLP and are drawn, by cosine
-similarity, to features of the future frame made by the frozen vision tower. Nothing of it runs at inference.
+similarity, to an embedding of the future frame (groot/target.py). Nothing of it runs at inference.
 """
-
-import math
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-
-def grid_of(tokens: int) -> tuple[int, int]:
-    """Rows and columns of the squarest grid with that many cells (rows <= columns)."""
-    rows = next(r for r in range(math.isqrt(tokens), 0, -1) if tokens % r == 0)
-    return rows, tokens // rows
+from gr00t_model.groot.target import TargetEncoder
 
 
-def pool(feature_map: Float[Tensor, "b e r c"], tokens: int) -> Float[Tensor, "b m e"]:
-    """Average a feature map over a grid of ``tokens`` cells, row by row."""
-    return F.adaptive_avg_pool2d(feature_map, grid_of(tokens)).flatten(2).transpose(1, 2)
+def shuffled(
+    target: Float[Tensor, "b m e"], mask: Bool[Tensor, " b"], generator: torch.Generator | None
+) -> Float[Tensor, "b m e"]:
+    """Each row that counts gets the target of another one, drawn from ``generator``; a lone row keeps its own.
+
+    The rows that count stand in a ring, in random order, and each takes from the next.
+    """
+    rows = len(target)
+    device = target.device if generator is None else generator.device
+    drawn = torch.randperm(rows, generator=generator, device=device).to(target.device)
+    order = torch.where(mask, drawn, drawn + rows).argsort()
+    place, counting = torch.arange(rows, device=target.device), mask.sum()
+    following = torch.where(place < counting, (place + 1) % counting.clamp(min=1), place)
+    return torch.empty_like(target).index_copy(0, order, target[order[following]])
 
 
 class Flare(nn.Module):
-    """The projector and the loss."""
+    """The projector, the loss, and the encoder of the target (``target_width`` is the width of its tokens)."""
 
-    def __init__(self, width: int, projector_width: int, target_width: int):
+    def __init__(self, width: int, projector_width: int, target_width: int, target: TargetEncoder):
         super().__init__()
+        self.target, self.width = target, target_width
         self.projector = nn.Sequential(
             nn.Linear(width, projector_width),
             nn.SiLU(),

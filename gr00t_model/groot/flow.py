@@ -19,8 +19,13 @@ def sample_time(
 
     Beta(alpha, 1) has the distribution function u**alpha, so a uniform number to the power 1/alpha samples it.
     """
-    uniform = torch.rand(rows, generator=generator, device=_generator_device(generator, device))
+    uniform = sample_uniform(rows, generator, _generator_device(generator, device))
     return ((s - uniform ** (1 / alpha)) / s).to(device)
+
+
+def sample_uniform(rows: int, generator: torch.Generator | None, device: torch.device) -> Float[Tensor, " b"]:
+    """Uniform float32 in [0, 1), drawn on the generator's device."""
+    return torch.rand(rows, generator=generator, device=_generator_device(generator, device)).to(device)
 
 
 def sample_noise(
@@ -68,6 +73,11 @@ def euler(
 ) -> Float[Tensor, "b t a"]:
     """Integrate from noise (t = 0) to action (t = 1) in equal steps; ``velocity`` gets a point and its time bucket."""
     point = noise
-    for step in range(steps):
-        point = point + velocity(point, int(step / steps * buckets)) / steps
+    for bucket in step_buckets(steps, buckets):
+        point = point + velocity(point, bucket) / steps
     return point
+
+
+def step_buckets(steps: int, buckets: int) -> list[int]:
+    """The time bucket of each Euler step: 0, 250, 500, 750 for four steps of a thousand buckets."""
+    return [int(step / steps * buckets) for step in range(steps)]

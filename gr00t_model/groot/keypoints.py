@@ -106,18 +106,40 @@ class KeypointTower(nn.Module):
         return self.feature_map(pixels) - self.usual_map
 
     def forward(
-        self, pixels: Float[Tensor, "n 3 h w"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
+        self,
+        pixels: Float[Tensor, "n 3 h w"],
+        input_ids: Int[Tensor, "b k"],
+        attention_mask: Int[Tensor, "b k"],
+        views: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "n p e"]:
-        """Every image of a row is asked the same prompt; keypoint tokens first, then the grid row by row."""
+        """Every image of a row is asked the same prompt; keypoint tokens first, then the grid row by row.
+
+        ``views``: images of each row; None: the same number in every row.
+        """
+        return self.tokens_and_map(pixels, input_ids, attention_mask, views)[0]
+
+    def tokens_and_map(
+        self,
+        pixels: Float[Tensor, "n 3 h w"],
+        input_ids: Int[Tensor, "b k"],
+        attention_mask: Int[Tensor, "b k"],
+        views: Int[Tensor, " b"] | None = None,
+    ) -> tuple[Float[Tensor, "n p e"], Float[Tensor, "n f r c"]]:
+        """``forward`` and ``target_map`` of the same pixels, which are looked at once."""
         feature_map = self.feature_map(pixels)
-        return self.tokens(*self.sights(feature_map, self.look(feature_map, input_ids, attention_mask)))
+        keypoints = self.look(feature_map, input_ids, attention_mask, views)
+        return self.tokens(*self.sights(feature_map, keypoints)), feature_map - self.usual_map
 
     def look(
-        self, feature_map: Float[Tensor, "n f r c"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
+        self,
+        feature_map: Float[Tensor, "n f r c"],
+        input_ids: Int[Tensor, "b k"],
+        attention_mask: Int[Tensor, "b k"],
+        views: Int[Tensor, " b"] | None = None,
     ) -> Keypoints:
-        """Ask the map for the keypoints of each row's prompt."""
-        images_per_row = len(feature_map) // len(input_ids)
-        asked = self.ask(self.reader(input_ids, attention_mask.bool())).repeat_interleave(images_per_row, dim=0)
+        """Ask the map for the keypoints of each row's prompt. ``views`` as in ``forward``."""
+        images_of_row = len(feature_map) // len(input_ids) if views is None else views
+        asked = self.ask(self.reader(input_ids, attention_mask.bool())).repeat_interleave(images_of_row, dim=0)
         cells = feature_map.flatten(2)
         log_heat = (asked @ cells / math.sqrt(self.config.channels)).log_softmax(dim=-1)
         rows, columns = feature_map.shape[2:]

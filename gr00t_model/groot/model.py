@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from gr00t_data.batches.batch import Batch
@@ -11,7 +11,9 @@ from gr00t_model.groot import flow
 from gr00t_model.groot.action_head import ActionHead, Context
 from gr00t_model.groot.backbone import Backbone
 from gr00t_model.groot.config import GrootConfig
-from gr00t_model.groot.flare import Flare, pool
+from gr00t_model.groot.embedding import Embedding
+from gr00t_model.groot.flare import Flare, shuffled
+from gr00t_model.groot.target import TargetEncoder, first_views
 from gr00t_model.groot.vision import pixels_of
 
 
@@ -27,20 +29,46 @@ class Loss:
 
 
 class Groot(nn.Module):
-    """Parameters are named as in the published checkpoint; FLARE's are under ``flare.``."""
+    """Parameters are named as in the published checkpoint; FLARE's are under ``flare.``.
+
+    In the pre-training of an embedding (``flare_cfg.pretraining``) its tokens take the place of the language model's
+    features, and its parameters are under ``embedding.``.
+    """
 
     def __init__(self, config: GrootConfig):
         super().__init__()
         self.config = config
         self.backbone = Backbone(config.backbone)
         self.action_head = ActionHead(config.action_head, attend_padding=config.published_behaviour)
-        width, tower = config.action_head.input_embedding_dim, self.backbone.eagle_model.vision_model
-        self.flare = Flare(width, config.flare.projector_width, tower.map_width) if config.flare.enabled else None
+        self.flare = self.new_flare() if config.flare.enabled else None
+        self.embedding = self.new_embedding() if config.flare.pretraining else None
         self._frozen: list[nn.Module] = []
         head = config.action_head
         self.freeze(
             config.backbone.tune_visual, config.backbone.tune_llm, head.tune_projector, head.tune_diffusion_model
         )
+
+    def new_flare(self) -> Flare:
+        """FLARE of the configuration's sizes with fresh weights."""
+        target, config = self.new_target(), self.config
+        tower = self.backbone.eagle_model.vision_model
+        width = tower.map_width if target.embedding is None else config.backbone.text.hidden_size
+        return Flare(config.action_head.input_embedding_dim, config.flare.projector_width, width, target)
+
+    def new_target(self) -> TargetEncoder:
+        """The configured target: copies of parts of the present backbone, and an embedding with fresh weights."""
+        config, encoder = self.config.flare, self.backbone.encoder
+        embedding = self.new_embedding() if config.target == "action_aware" else None
+        parts: dict[str, nn.Module] = {name: getattr(encoder, name) for name in config.own_parts}
+        tokens = self.config.action_head.num_target_vision_tokens
+        return TargetEncoder(parts, embedding, tokens, moves=config.target_ema < 1)
+
+    def new_embedding(self) -> Embedding:
+        """An action-aware embedding of the configuration's sizes with fresh weights."""
+        config, head = self.config, self.config.action_head
+        assert config.flare.embedding is not None
+        heads, queries = head.vl_self_attention_cfg.num_attention_heads, head.num_target_vision_tokens
+        return Embedding(config.flare.embedding, config.backbone.text.hidden_size, heads, queries)
 
     def freeze(
         self, tune_visual: bool, tune_llm: bool, tune_projector: bool = True, tune_diffusion_model: bool = True
@@ -57,6 +85,8 @@ class Groot(nn.Module):
         super().train(mode)
         for module in self._frozen:
             module.eval()
+        if self.flare is not None:
+            self.flare.target.eval()
         return self
 
     @property
@@ -68,30 +98,109 @@ class Groot(nn.Module):
         images: UInt8[Tensor, "b v h w 3"],
         input_ids: Int[Tensor, "b n"],
         attention_mask: Int[Tensor, "b n"],
+        view_mask: Bool[Tensor, "b v"] | None = None,
     ) -> tuple[Float[Tensor, "b n d"], Int[Tensor, "b n"]]:
-        """The backbone's features and their mask: cacheable per frame while the backbone is frozen."""
-        pixels = pixels_of(images, self.config.backbone.vision.image_size)
-        return self.backbone(pixels, input_ids, attention_mask), attention_mask
+        """The backbone's features and their mask: cacheable per frame while the backbone is frozen.
+
+        In pre-training: the sequence that the embedding reads. ``view_mask`` says which views are real, where rows have
+        different numbers of cameras.
+        """
+        pixels, views = self._pixels(images, view_mask)
+        tokens = self.backbone.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
+        return self._features(tokens, input_ids, attention_mask)
+
+    def _features(
+        self, tokens: Float[Tensor, "n p e"], input_ids: Int[Tensor, "b n"], attention_mask: Int[Tensor, "b n"]
+    ) -> tuple[Float[Tensor, "b n d"], Int[Tensor, "b n"]]:
+        encoder = self.backbone.encoder
+        sequence = encoder.sequence(tokens, input_ids)
+        if self.embedding is None:
+            return self.backbone.read(sequence, attention_mask), attention_mask
+        return sequence, self.embedding.seen(input_ids, attention_mask, encoder.image_token_index).long()
+
+    def _pixels(
+        self, images: UInt8[Tensor, "b v h w 3"], view_mask: Bool[Tensor, "b v"] | None
+    ) -> tuple[Float[Tensor, "n 3 h w"], Int[Tensor, " b"] | None]:
+        pixels = pixels_of(images, self.config.backbone.vision.image_size, view_mask)
+        return pixels, None if view_mask is None else view_mask.sum(dim=1)
 
     @torch.no_grad()
-    def flare_target(self, images: UInt8[Tensor, "b v h w 3"]) -> Float[Tensor, "b m e"]:
-        """What FLARE predicts of a future frame: the vision tower's features of the first camera, pooled to M tokens.
+    def encode_with_target(
+        self,
+        images: UInt8[Tensor, "b v h w 3"],
+        input_ids: Int[Tensor, "b n"],
+        attention_mask: Int[Tensor, "b n"],
+        view_mask: Bool[Tensor, "b v"] | None = None,
+    ) -> tuple[Float[Tensor, "b n d"], Int[Tensor, "b n"], Float[Tensor, "b m e"]]:
+        """``encode`` and ``flare_target`` of the same images. The vision tower runs once where the target shares it."""
+        target = self._target()
+        if not target.shares_sight:
+            seen = self.flare_target(images, input_ids, attention_mask, view_mask)
+            return *self.encode(images, input_ids, attention_mask, view_mask), seen
+        pixels, views = self._pixels(images, view_mask)
+        tower = self.backbone.eagle_model.vision_model
+        tokens, feature_map = tower.tokens_and_map(pixels, input_ids, attention_mask, views)
+        if target.embedding is None:
+            embedded = target.of_map(feature_map[first_views(views, len(images), len(pixels), pixels.device)])
+        else:
+            embedded = target.of_tokens(self.backbone.encoder, tokens, input_ids, attention_mask)
+        return *self._features(tokens, input_ids, attention_mask), embedded
 
-        No gradient flows. It is a fixed target only while the tower is frozen (``tune_visual`` off).
+    @torch.no_grad()
+    def flare_target(
+        self,
+        images: UInt8[Tensor, "b v h w 3"],
+        input_ids: Int[Tensor, "b n"] | None = None,
+        attention_mask: Int[Tensor, "b n"] | None = None,
+        view_mask: Bool[Tensor, "b v"] | None = None,
+    ) -> Float[Tensor, "b m e"]:
+        """What FLARE predicts of a future frame, from each row's first camera or, with an embedding, from all of them.
+
+        No gradient flows. ValueError when an embedding gets no prompt.
         """
-        pixels = pixels_of(images[:, :1], self.config.backbone.vision.image_size)
-        target_map = self.backbone.eagle_model.vision_model.target_map(pixels)
-        return pool(target_map.float(), self.config.action_head.num_target_vision_tokens)
+        target = self._target()
+        tower = target.encoder(self.backbone.encoder).vision_model
+        if target.embedding is None:
+            camera = 0 if view_mask is None else view_mask.int().argmax(dim=1)
+            first = images[torch.arange(len(images), device=images.device), camera]
+            return target.of_map(tower.target_map(self._pixels(first[:, None], None)[0]))
+        pixels, views = self._pixels(images, view_mask)
+        if input_ids is None or attention_mask is None:
+            raise ValueError("an action-aware target reads the prompt: give input_ids and attention_mask")
+        tokens = tower(pixels, input_ids, attention_mask, views)
+        return target.of_tokens(self.backbone.encoder, tokens, input_ids, attention_mask)
 
-    def _context(self, batch: Batch) -> Context:
+    def _target(self) -> TargetEncoder:
+        if self.flare is None:
+            raise ValueError("this model was made without FLARE (flare_cfg.enabled is false), so it has no target")
+        return self.flare.target
+
+    def follow_target(self) -> None:
+        """After an optimizer step: let the target's copies follow what trained."""
+        keep = self.config.flare.target_ema
+        if self.flare is not None and keep < 1:
+            self.flare.target.follow(self.backbone.encoder, keep)
+
+    def seen(self, batch: Batch) -> tuple[Float[Tensor, "b n d"], Int[Tensor, "b n"]]:
+        """What the action head gets to see of a batch, and the mask of it: the features of the backbone, or the tokens
+        of the embedding that is being pre-trained.
+        """
         features, mask = batch.vl_features, batch.attention_mask
         if features is None:
             if batch.images is None or batch.input_ids is None or mask is None:
                 raise ValueError("a batch needs attention_mask with either vl_features or images and input_ids")
-            features, mask = self.encode(batch.images, batch.input_ids, mask)
+            features, mask = self.encode(batch.images, batch.input_ids, mask, batch.view_mask)
         if mask is None:
             raise ValueError("vl_features came without the attention_mask that says which of them are padding")
-        return self.action_head.context(features, mask, batch.state, batch.embodiment_id)
+        if self.embedding is not None:
+            features = self.embedding(features, mask.bool())
+            mask = mask.new_ones(features.shape[:2])
+        return features, mask
+
+    def _context(self, batch: Batch, withheld: Bool[Tensor, " b"] | None = None) -> Context:
+        features, mask = self.seen(batch)
+        head = self.action_head
+        return head.context(features, mask, batch.state, batch.embodiment_id, batch.state_mask, withheld)
 
     def forward(
         self,
@@ -112,26 +221,47 @@ class Groot(nn.Module):
             noise = flow.sample_noise(action.shape, generator, action.device)
         bucket = flow.time_bucket(time, head.num_timestep_buckets)
         noisy = flow.interpolate(action, noise, time)
-        velocity, hidden = self.action_head.velocity(self._context(batch), noisy, bucket)
+        withheld = self.action_head.withhold(len(batch), generator, action.device)
+        velocity, hidden = self.action_head.velocity(self._context(batch, withheld), noisy, bucket, lean=self._lean)
         flow_loss = flow.masked_mse(velocity, flow.target_velocity(action, noise), batch.action_mask)
-        flare_loss, rows = self._flare_loss(batch, hidden)
+        flare_loss, rows = self._flare_loss(batch, hidden, generator)
         total = flow_loss + self.config.flare.coefficient * flare_loss
         return Loss(total, flow_loss, flare_loss, batch.action_mask.sum(), rows)
 
+    @property
+    def _lean(self) -> bool:
+        """Whether the actions alone are read after the last block, and no dropout draws numbers for the others."""
+        dit, flare = self.config.action_head.diffusion_model_cfg, self.config.flare
+        return dit.dropout == 0 and not (flare.enabled and flare.align_layer == dit.num_layers)
+
     def _flare_loss(
-        self, batch: Batch, hidden: list[Float[Tensor, "b n w"]]
+        self, batch: Batch, hidden: list[Float[Tensor, "b n w"]], generator: torch.Generator | None
     ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
         """The alignment loss and the rows it is a mean over; zero without a future frame."""
-        target = batch.future_target
-        if self.flare is not None and target is None and batch.future_images is not None:
-            target = self.flare_target(batch.future_images)
+        target, control = batch.future_target, self.config.flare.control
+        seen = batch.images if control == "current" else batch.future_images
+        if self.flare is not None and target is None and seen is not None:
+            target = self.flare_target(seen, batch.input_ids, batch.attention_mask, batch.view_mask)
         if self.flare is None or target is None:
             return hidden[0].new_zeros((), dtype=torch.float32), batch.embodiment_id.new_zeros(())
         mask = batch.future_mask
         if mask is None:
             mask = torch.ones(len(batch), dtype=torch.bool, device=target.device)
+        if control == "shuffled":
+            target = shuffled(target, mask, generator)
         future = hidden[self.config.flare.align_layer - 1][:, self.action_head.future_span]
         return self.flare(future, target, mask), mask.sum()
+
+    @torch.no_grad()
+    def foresee(self, batch: Batch, noise: Float[Tensor, "b t a"]) -> Float[Tensor, "b m e"]:
+        """What the future tokens say of the future frame before anything of the action is known: at time 0, where the
+        noisy action is ``noise`` alone. ValueError without FLARE.
+        """
+        self._target()
+        assert self.flare is not None
+        bucket = torch.zeros(len(batch), dtype=torch.int64, device=noise.device)
+        _, hidden = self.action_head.velocity(self._context(batch), noise, bucket)
+        return self.flare.projector(hidden[self.config.flare.align_layer - 1][:, self.action_head.future_span]).float()
 
     @torch.no_grad()
     def get_action(

@@ -62,6 +62,7 @@ def nano(vocab_size: int = 512) -> GrootConfig:
             backbone_embedding_dim=width,
             max_seq_len=64,
             num_target_vision_tokens=8,
+            missing_state_token=True,
         ),
         flare=FlareConfig(align_layer=3, projector_width=width),
         published_behaviour=False,

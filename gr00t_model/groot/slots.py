@@ -4,10 +4,13 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 Groups = list[tuple[int, Tensor | None]]
+
+_TOKEN_STD = 0.02
+"""Of a fresh state token: that of the published future tokens."""
 
 
 def group_rows(slots: Int[Tensor, " b"]) -> Groups:
@@ -36,8 +39,8 @@ class SlotLinear(nn.Module):
     def forward(self, x: Float[Tensor, "b t i"], groups: Groups) -> Float[Tensor, "b t o"]:
         if len(groups) == 1:
             slot = groups[0][0]
-            return x @ self.W[slot] + self.b[slot]
-        parts = [x[rows] @ self.W[slot] + self.b[slot] for slot, rows in groups]
+            return F.linear(x, self.W[slot].mT, self.b[slot])
+        parts = [F.linear(x[rows], self.W[slot].mT, self.b[slot]) for slot, rows in groups]
         order = torch.cat([rows for _, rows in groups if rows is not None])
         return torch.cat(parts)[order.argsort()]
 
@@ -66,9 +69,41 @@ class SlotActionEncoder(nn.Module):
     def forward(
         self, action: Float[Tensor, "b t a"], bucket: Int[Tensor, " b"], groups: Groups
     ) -> Float[Tensor, "b t w"]:
+        return self.encode(action, sines_cosines(bucket, self.W3.b.shape[-1]), groups)
+
+    def encode(
+        self, action: Float[Tensor, "b t a"], time: Float[Tensor, "#b w"], groups: Groups
+    ) -> Float[Tensor, "b t w"]:
+        """The same from the sines and cosines of the time bucket."""
         encoded = self.W1(action, groups)
-        time = sines_cosines(bucket, encoded.shape[-1]).to(encoded.dtype)[:, None].expand_as(encoded)
+        time = time.to(encoded.dtype)[:, None].expand_as(encoded)
         return self.W3(F.silu(self.W2(torch.cat([encoded, time], dim=-1), groups)), groups)
+
+
+class MissingState(nn.Module):
+    """One learned token that stands where a row has no state, whichever robot or hand the row shows.
+
+    Zeros would say that every joint is at the middle of its range. The token is drawn without touching torch's global
+    numbers, so that a model with it and one without it start from the same other weights.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            self.token = nn.Parameter(_TOKEN_STD * torch.randn(width))
+
+    def reset(self) -> None:
+        """Draw it again: a checkpoint that was trained without the token has none."""
+        nn.init.normal_(self.token, std=_TOKEN_STD)
+
+    def forward(
+        self, encoded: Float[Tensor, "b 1 w"], real: Bool[Tensor, "b 1 s"], withheld: Bool[Tensor, " b"] | None = None
+    ) -> Float[Tensor, "b 1 w"]:
+        """``encoded``, with the token in rows where no value of the state is ``real``, and in ``withheld`` rows."""
+        missing = ~real.any(dim=-1)[:, 0]
+        if withheld is not None:
+            missing = missing | withheld
+        return torch.where(missing[:, None, None], self.token.to(encoded.dtype), encoded)
 
 
 def sines_cosines(bucket: Int[Tensor, " b"], width: int) -> Float[Tensor, "b w"]:

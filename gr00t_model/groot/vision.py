@@ -1,21 +1,27 @@
 """The SigLIP vision tower, and how uint8 images become its pixels."""
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from gr00t_model.groot.config import SiglipConfig
 
 
-def pixels_of(images: UInt8[Tensor, "b v h w 3"], image_size: int) -> Float[Tensor, "n 3 h w"]:
-    """Bytes to [-1, 1] float32, rows times cameras in order; ValueError on another size or type."""
+def pixels_of(
+    images: UInt8[Tensor, "b v h w 3"], image_size: int, view_mask: Bool[Tensor, "b v"] | None = None
+) -> Float[Tensor, "n 3 h w"]:
+    """Bytes to [-1, 1] float32, the cameras of row 0 first; ValueError on another size or type.
+
+    ``view_mask`` leaves out the views that a row does not have (see ``Batch.view_mask``).
+    """
     if images.dtype != torch.uint8 or images.ndim != 5 or tuple(images.shape[2:]) != (image_size, image_size, 3):
         raise ValueError(
             f"images must be uint8 [B, V, {image_size}, {image_size}, 3], found {images.dtype} {list(images.shape)}; "
             f"resize the video to {image_size}x{image_size} first"
         )
-    return (images.flatten(0, 1).permute(0, 3, 1, 2).float() - 127.5) / 127.5
+    views = images.flatten(0, 1) if view_mask is None else images[view_mask]
+    return (views.permute(0, 3, 1, 2).float() - 127.5) / 127.5
 
 
 class SiglipTower(nn.Module):
@@ -43,15 +49,33 @@ class SiglipTower(nn.Module):
         return model.post_layernorm(model.encoder(inputs_embeds=embedded).last_hidden_state)
 
     def forward(
-        self, pixels: Float[Tensor, "n 3 h w"], input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]
+        self,
+        pixels: Float[Tensor, "n 3 h w"],
+        input_ids: Int[Tensor, "b k"],
+        attention_mask: Int[Tensor, "b k"],
+        views: Int[Tensor, " b"] | None = None,
     ) -> Float[Tensor, "n p e"]:
         """One token per patch, row by row; the prompt is not looked at."""
         return self._patches(pixels)
 
     def target_map(self, pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n e r c"]:
         """The patch tokens on their square grid: what FLARE's targets are pooled from."""
+        return self._on_grid(self._patches(pixels))
+
+    def tokens_and_map(
+        self,
+        pixels: Float[Tensor, "n 3 h w"],
+        input_ids: Int[Tensor, "b k"],
+        attention_mask: Int[Tensor, "b k"],
+        views: Int[Tensor, " b"] | None = None,
+    ) -> tuple[Float[Tensor, "n p e"], Float[Tensor, "n e r c"]]:
+        """``forward`` and ``target_map`` of the same pixels, which are looked at once."""
+        patches = self._patches(pixels)
+        return patches, self._on_grid(patches)
+
+    def _on_grid(self, patches: Float[Tensor, "n p e"]) -> Float[Tensor, "n e r c"]:
         side = self.config.image_size // self.config.patch_size
-        return self._patches(pixels).transpose(1, 2).unflatten(2, (side, side))
+        return patches.transpose(1, 2).unflatten(2, (side, side))
 
     @property
     def map_width(self) -> int:

@@ -1,7 +1,8 @@
 """The model a run starts from: a folder with config.json, safetensors and a tokenizer."""
 
+import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import torch
 
 from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.disk import replacing_folder
+from gr00t_data.embodiment import load_embodiment
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import load, save
+from gr00t_model.groot.nvidia_weights import load, read_config, save
+from gr00t_model.groot.own_slots import train_slots
 from gr00t_model.groot.presets import PRESETS
-from gr00t_model.groot.prompt import Prompt, train_tokenizer
+from gr00t_model.groot.prompt import Prompt, open_prompt, train_tokenizer
+from gr00t_model.groot.recompute import enable_gradient_checkpointing
+from gr00t_model.training.alignment_target import set_flare
 from gr00t_model.training.config import ConfigError, Model, TrainConfig
 from gr00t_model.training.run import RunFolder, base_digest
 
@@ -35,12 +40,48 @@ def open_base(config: TrainConfig, run: RunFolder) -> Base:
     """
     folder = Path(config.model.base) if config.model.base else run.fresh_base
     if not config.model.base and not folder.is_dir():
-        manifest = MixtureManifest.load(Path(config.data.manifest))
-        make_base(folder, config.model, instructions(manifest), config.seed)
+        texts = {text for mixture in config.data.mixtures for text in _texts(Path(mixture.manifest))}
+        make_base(folder, config.model, texts, config.seed)
     digest = base_digest(folder)
     torch.manual_seed(config.seed)  # parameters that a published base lacks are drawn now, alike on every rank
-    model = with_training_switches(load(folder), config.model)
-    return Base(model, Prompt.load(folder / "tokenizer"), digest)
+    model = load(folder, changed(read_config(folder), config.model.changes))
+    model = with_training_switches(model, config.model, folder)
+    if config.machine.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+    add_own_weights(model, config)
+    return Base(model, open_prompt(model.config, config.model.tokenizer or folder), digest)
+
+
+def copy_tokenizer(config: TrainConfig, base: Path, target: Path) -> None:
+    """Put the tokenizer that a run trains with into the folder ``target``."""
+    source = Path(config.model.tokenizer) if config.model.tokenizer else base
+    if (source / "tokenizer").is_dir():
+        shutil.copytree(source / "tokenizer", target)
+    else:
+        model = changed(read_config(base), config.model.changes)
+        open_prompt(model, source).save(target)
+
+
+def add_own_weights(model: Groot, config: TrainConfig) -> None:
+    """Give ``model`` the weights that this run alone trains: LoRA when the configuration has it, and, of the slots,
+    those of the run's embodiments.
+    """
+    chosen, lora, slots = config.model, config.model.lora, slots_in_use(config)
+    if lora.on:
+        from gr00t_model.groot.lora import add_lora  # only those who train adapters need peft
+
+        add_lora(model, lora.rank, lora.alpha, lora.dropout, lora.scope, slots if lora.train_slots else ())
+    elif chosen.tune.projector and not chosen.train_all_slots:
+        train_slots(model, slots)
+
+
+def slots_in_use(config: TrainConfig) -> tuple[int, ...]:
+    """The slots of the embodiments that the run's data come from."""
+    return tuple(sorted({load_embodiment(mixture.embodiment).slot for mixture in config.data.mixtures}))
+
+
+def _texts(manifest: Path) -> list[str]:
+    return instructions(MixtureManifest.load(manifest))
 
 
 def instructions(manifest: MixtureManifest) -> list[str]:
@@ -69,7 +110,7 @@ def changed(config: GrootConfig, changes: dict[str, Any]) -> GrootConfig:
     Raises:
         ConfigError: no such field.
     """
-    fields = config.to_dict()
+    fields = config.to_dict(with_defaults=True)
     for dotted, value in changes.items():
         *path, last = dotted.split(".")
         section: Any = fields
@@ -81,14 +122,9 @@ def changed(config: GrootConfig, changes: dict[str, Any]) -> GrootConfig:
     return GrootConfig.from_dict(fields)
 
 
-def with_training_switches(model: Groot, chosen: Model) -> Groot:
+def with_training_switches(model: Groot, chosen: Model, folder: Path) -> Groot:
     """Set what trains and which losses count, whatever the base was trained with."""
     tune = chosen.tune
-    flare = replace(model.config.flare, enabled=chosen.flare.on, coefficient=chosen.flare.coefficient)
-    if chosen.flare.on and model.flare is None:
-        raise ConfigError("model.flare.on: the base model has no FLARE projector; use --set model.flare.on=false")
-    if not chosen.flare.on:
-        model.flare = None
-    model.config = replace(model.config, flare=flare)
+    set_flare(model, chosen, folder)
     model.freeze(tune.visual, tune.llm, tune.projector, tune.diffusion_model)
     return model

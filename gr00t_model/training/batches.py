@@ -1,5 +1,6 @@
-"""Batches by step: from the manifest through the loader, with cached features in place of images when asked for."""
+"""Batches by step: from the mixtures through the loader, with cached features in place of images when asked for."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,15 +13,15 @@ from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import Loader
+from gr00t_data.batches.joint import JointLoader, Member
 from gr00t_data.batches.mixture import EpisodeEntry, MixtureManifest, MixtureSource
-from gr00t_data.batches.statistics import NormStats
-from gr00t_data.embodiment import load_embodiment
 from gr00t_data.store import EpisodeStore
 from gr00t_model.groot.prompt import Prompt
+from gr00t_model.training.alignment_target import target_view
 from gr00t_model.training.base import Base
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
+from gr00t_model.training.members import open_members
 from gr00t_model.training.progress import say
 
 _SAY_EVERY = 20
@@ -32,64 +33,91 @@ class Batches:
     """Batch ``k`` of this rank, a pure function of ``k``.
 
     Attributes:
-        features: cached features, or None when the batch carries images.
-        horizon: frames between an observation and its future frame.
+        features: cached features of each mixture, or nothing when the batch carries images.
+        horizon: steps of the embodiment between an observation and the frame whose cached target it gets.
     """
 
-    loader: Loader
-    features: FeatureCache | None
+    loader: JointLoader
+    features: tuple[FeatureCache, ...]
     horizon: int
 
     @classmethod
     def open(cls, config: TrainConfig, base: Base, accelerator: Accelerator) -> "Batches":
         """Build what is cached (rank 0 first, the others wait for it) and open the loader."""
-        manifest = MixtureManifest.load(Path(config.data.manifest))
-        cached = config.cache_features and config.model.tune.backbone_frozen
+        members = open_members(config.data)
+        cached = config.cache_features and config.model.backbone_frozen
         size = base.model.config.backbone.vision.image_size
-        frames = FramesCache(Path(config.data.cache) / "frames", size=(size, size))
+        budget_bytes = round(config.data.cache_budget_gb * 1e9) or None
+        frames = FramesCache(Path(config.data.cache) / "frames", (size, size), budget_bytes)
+        decoding = config.data.order == "clips" and not cached
         with accelerator.main_process_first():
-            frames.build(manifest, _cameras(config, manifest), _spoken("videos decoded"), config.machine.decoders)
-            features = _features(config, base, manifest, frames, accelerator.device) if cached else None
+            for member in () if decoding else members:
+                frames.build(member.manifest, _cameras(member), _spoken("videos decoded"), config.machine.decoders)
+            features = [_features(config, base, member, frames, accelerator.device) for member in members if cached]
         head, flare = base.model.config.action_head, base.model.config.flare
-        loader = Loader(
-            manifest,
-            NormStats.load(Path(config.data.statistics)),
-            load_embodiment(config.data.embodiment),
-            cache=frames,
+        loader = JointLoader(
+            members,
+            cache=None if decoding else frames,
+            order=config.data.order,
+            image_size=(size, size),
+            decoders=config.machine.decoders,
             tokenize=base.prompt,
             batch_size=config.batch_size,
             max_state_dim=head.max_state_dim,
             max_action_dim=head.action_dim,
             horizon=head.action_horizon,
             future_horizon=flare.horizon_frames if flare.enabled else None,
+            published_behaviour=config.data.published_behaviour,
             with_images=not cached,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
         )
-        return cls(loader, features, flare.horizon_frames)
+        _tell_of_absent_states(loader, base)
+        return cls(loader, tuple(features), 0 if flare.control == "current" else flare.horizon_frames)
 
     def batch(self, step: int) -> Batch:
         """The batch of forward pass ``step`` of this rank."""
-        batch = self.loader.batch_of(self.loader.samples(step))
-        return batch if self.features is None else self.features.attach(batch, self.horizon)
+        return self.loader.batch_of(self.loader.samples(step), self._attach if self.features else None)
+
+    def _attach(self, member: int, batch: Batch) -> Batch:
+        ahead = self.loader.loaders[member].rows_ahead(batch.sample_ids, self.horizon)
+        return self.features[member].attach(batch, ahead)
+
+
+def _tell_of_absent_states(loader: JointLoader, base: Base) -> None:
+    """Rows without a state are never zeros in silence."""
+    stores = [store for one in loader.loaders for store in one.stateless]
+    if stores and not base.model.config.action_head.missing_state_token:
+        say(
+            f"{', '.join(stores)}: have no state, and the base has no token for that: the state encoder reads zeros; "
+            "give it one with --set model.changes.action_head_cfg.missing_state_token=true"
+        )
 
 
 def _features(
-    config: TrainConfig, base: Base, manifest: MixtureManifest, frames: FramesCache, device: torch.device
+    config: TrainConfig, base: Base, member: Member, frames: FramesCache, device: torch.device
 ) -> FeatureCache:
-    """The features of every frame that can be drawn, and of the frames one horizon later."""
-    cameras = _cameras(config, manifest)
-    clips = training_clips(manifest, cameras, frames)
-    view = {"cameras": cameras, "dtype": config.cache_dtype, "targets": config.model.flare.on}
+    """The features of every frame of a mixture that can be drawn, and of the frames one horizon later."""
+    cameras = _cameras(member)
+    clips = training_clips(member.manifest, cameras, frames)
+    prompts = _prompts(base.prompt, clips, len(cameras))
+    view = {
+        "cameras": cameras,
+        "dtype": config.cache_dtype,
+        "targets": target_view(config.model.flare),
+        # A tokenizer from elsewhere, and changes to the base, are not in the digest of its folder.
+        "prompts": hashlib.sha256(prompts[0].numpy().tobytes()).hexdigest(),
+        "backbone": base.model.config.backbone.to_dict(),
+    }
     folder = Path(config.data.cache) / "features" / features_key(base.digest, clips, view)
     base.model.eval()
     return build_features(
         folder,
         base.model,
-        _prompts(base.prompt, clips, len(cameras)),
+        prompts,
         clips,
         dtype=config.cache_dtype,
-        with_targets=config.model.flare.on,
+        with_targets=base.model.flare is not None,
         device=device,
         progress=_spoken("frames through the frozen backbone"),
     )
@@ -130,8 +158,8 @@ def _all_cameras(
     return np.stack([frames.array(store, episode, camera)[:length] for camera in cameras], axis=1)
 
 
-def _cameras(config: TrainConfig, manifest: MixtureManifest) -> tuple[str, ...]:
-    return load_embodiment(config.data.embodiment).selection(manifest.selection).cameras
+def _cameras(member: Member) -> tuple[str, ...]:
+    return member.embodiment.selection(member.manifest.selection).cameras
 
 
 def _spoken(what: str) -> Callable[[int, int], None]:

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gr00t_data.batches.joint import JointOrder, Member
 from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.batches.statistics import NormStats
 from gr00t_data.disk import (
@@ -26,16 +28,20 @@ from gr00t_data.disk import (
     read_json,
     replacing_folder,
     write_json,
-    write_text,
 )
-from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.embodiment import Embodiment
 from gr00t_model.groot.config import ConfigError as ModelConfigError
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.nvidia_weights import WeightsError, load, save
+from gr00t_model.groot.own_slots import merge_slots
 from gr00t_model.groot.prompt import Prompt
+from gr00t_model.training.base import copy_tokenizer
 from gr00t_model.training.config import TrainConfig
-from gr00t_model.training.run import Outcome, RunFolder, code_digest
+from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
+from gr00t_model.training.optimizer import trainable
+from gr00t_model.training.precision import restore_stored, widen
+from gr00t_model.training.run import Outcome, RunFolder, base_digest, code_digest
 
 FORMAT = 1
 """Layout of the folder; another number cannot be read."""
@@ -51,7 +57,7 @@ FILES = (
     "episodes.json",
     "tokenizer",
 )
-_LIBRARIES = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy", "av", "pyarrow")
+_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "safetensors", "tokenizers", "numpy", "av", "pyarrow")
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -69,8 +75,9 @@ class Checkpoint:
         statistics: what the normalization was measured on.
         embodiment: the robot it was trained for.
         manifest: the mixture it was trained on.
+        members: every mixture it was trained on with its robot, of which the three above are the first.
         train_config: the configuration of its run.
-        versions: libraries, Python and code digest.
+        versions: libraries, Python, digests of the code and of the base.
         metrics: steps and last losses.
         episodes: every episode it has seen: store digest, kind, licence, episode number, samples drawn.
     """
@@ -84,6 +91,7 @@ class Checkpoint:
     versions: dict[str, Any]
     metrics: dict[str, Any]
     episodes: list[dict[str, Any]]
+    members: tuple[Member, ...]
 
     @classmethod
     def load(cls, folder: Path | str) -> "Checkpoint":
@@ -101,19 +109,38 @@ class Checkpoint:
                 f"use the release named there ({versions.get('gr00t-lake', 'unknown')})"
             )
         try:
+            train_config = TrainConfig.from_dict(read_json(folder / "train_config.json")["config"])
+            members = read_members(folder, len(train_config.data.mixtures))
             return cls(
                 folder=folder,
                 config=GrootConfig.from_dict(read_json(folder / "config.json")),
-                statistics=NormStats.load(folder / "statistics.json"),
-                embodiment=load_embodiment(folder / "embodiment.yaml"),
-                manifest=MixtureManifest.load(folder / "manifest.json"),
-                train_config=TrainConfig.from_dict(read_json(folder / "train_config.json")["config"]),
+                statistics=members[0].statistics,
+                embodiment=members[0].embodiment,
+                manifest=members[0].manifest,
+                train_config=train_config,
                 versions=versions,
                 metrics=read_json(folder / "metrics.json"),
                 episodes=read_json(folder / "episodes.json")["episodes"],
+                members=members,
             )
         except (ModelConfigError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder}: {error}") from error
+
+    def member(self, embodiment: str | None = None, selection: str | None = None) -> Member:
+        """The mixture of one embodiment (None: the first one), by its selection where it has several.
+
+        Raises:
+            CheckpointError: it was not trained on that; names what it was trained on.
+        """
+        for member in self.members:
+            if embodiment in (None, member.embodiment.name) and selection in (None, member.manifest.selection):
+                return member
+        known = ", ".join(f"{m.embodiment.name} ({m.manifest.selection})" for m in self.members)
+        wanted = " ".join(filter(None, (embodiment, f"({selection})" if selection else "")))
+        raise CheckpointError(
+            f"{self.folder}: was trained on {known}, not on {wanted}; it has no statistics of it: choose one of these, "
+            "or train on its data with data.also"
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -174,37 +201,68 @@ def _check_version(folder: Path) -> None:
 def export_checkpoint(run: RunFolder, config: TrainConfig, model: Groot, outcome: Outcome, world: int) -> Path:
     """Write the checkpoint of a finished run to ``run.checkpoint`` in one step. ``model`` holds the weights to export.
 
+    It is a full model that needs no peft. The adapter of a LoRA run lies in ``adapter/`` beside it, in peft's format.
+
     Args:
         world: number of ranks, which decides how many samples were drawn.
     """
     base = Path(config.model.base) if config.model.base else run.fresh_base
-    manifest = MixtureManifest.load(Path(config.data.manifest))
+    members = open_members(config.data)
     with replacing_folder(run.checkpoint) as folder:
-        save(model, folder)
-        shutil.copytree(base / "tokenizer", folder / "tokenizer")
-        shutil.copyfile(config.data.statistics, folder / "statistics.json")
-        shutil.copyfile(config.data.manifest, folder / "manifest.json")
-        write_text(folder / "embodiment.yaml", load_embodiment(config.data.embodiment).text)
+        if config.model.lora.on:
+            from gr00t_model.groot.lora import save_adapter
+
+            save_adapter(model, folder / "adapter", base_digest(base))
+        _as_published(model, base)
+        save(model, folder, metadata=members_metadata(members))
+        copy_tokenizer(config, base, folder / "tokenizer")
+        write_members(config.data, folder)
         write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
         write_json(folder / "metrics.json", asdict(outcome))
         samples = outcome.step * config.accumulate * config.batch_size * world
-        write_json(folder / "episodes.json", {"episodes": episodes_seen(manifest, samples)})
-        write_json(folder / "versions.json", _versions())
+        write_json(folder / "episodes.json", {"episodes": episodes_of(members, samples)})
+        write_json(folder / "versions.json", _versions() | {"base": base_digest(base)})
     return run.checkpoint
+
+
+def _as_published(model: Groot, base: Path) -> None:
+    """Bring ``model`` to the form of a full checkpoint: adapters and slots merged, float32 where it trained, else as in
+    the base.
+
+    Nothing trains after this.
+    """
+    learned = set(trainable(model))
+    restore_stored(model, base)
+    widen(model, learned)
+    if hasattr(model, "peft_config"):
+        from gr00t_model.groot.lora import merge_lora  # only those who train adapters need peft
+
+        merge_lora(model)
+    merge_slots(model)
 
 
 def episodes_seen(manifest: MixtureManifest, samples: int) -> list[dict[str, Any]]:
     """Every episode among the first ``samples`` samples of a manifest, with how often it was drawn."""
-    seen: Counter[tuple[int, int]] = Counter()
+    return _episodes(JointOrder((manifest,), (1.0,)), samples)
+
+
+def episodes_of(members: Sequence[Member], samples: int) -> list[dict[str, Any]]:
+    """The same over all mixtures of a run, in their joint order; each entry also names its embodiment."""
+    return _episodes(JointOrder.of(members), samples)
+
+
+def _episodes(order: JointOrder, samples: int) -> list[dict[str, Any]]:
+    seen: Counter[tuple[int, ...]] = Counter()
     chunk = 65_536
     for start in range(0, samples, chunk):
-        pairs, counts = np.unique(manifest.draw(start, min(chunk, samples - start))[:, :2], axis=0, return_counts=True)
-        seen.update({(int(s), int(e)): int(n) for (s, e), n in zip(pairs, counts, strict=True)})
+        keys, counts = np.unique(order.draw(start, min(chunk, samples - start))[:, :3], axis=0, return_counts=True)
+        seen.update({tuple(map(int, key)): int(count) for key, count in zip(keys, counts, strict=True)})
     entries = []
-    for (number, episode), count in sorted(seen.items()):
+    for (member, number, episode), count in sorted(seen.items()):
+        manifest = order.manifests[member]
         source = manifest.sources[number]
         about = {"store": source.digest, "kind": source.kind, "licence": source.licence}
-        entries.append({**about, "episode": episode, "samples": count})
+        entries.append({**about, "embodiment": manifest.embodiment, "episode": episode, "samples": count})
     return entries
 
 

@@ -1,11 +1,8 @@
-"""TrainConfig: everything a training run depends on, frozen, as JSON, and changed from the shell by ``--set a.b=c``."""
+"""TrainConfig: everything a training run depends on, frozen, as JSON. The shell changes it (see ``settings``)."""
 
-import difflib
-import json
-from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 
 class ConfigError(ValueError):
@@ -16,24 +13,56 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Data(_Frozen):
-    """Where the inputs lie. Paths only: what the run depends on is their content (see ``run.run_key``).
+class Mixture(_Frozen):
+    """One mixture with its robot. Paths only: what the run depends on is their content (see ``run.run_key``).
 
     Attributes:
         manifest: JSON of the mixture.
         statistics: JSON of the normalization statistics.
         embodiment: name of a bundled embodiment, or path of a YAML.
-        cache: folder for decoded frames and frozen features; may be deleted at any time.
+        weight: share of the rows that come from it, relative to the other mixtures of the run.
+        acting_steps: steps of a chunk that this embodiment learns, the first ones; 0 is all the model has.
+        foreign_statistics: take statistics that were not measured on this mixture, such as those of the base model.
     """
 
     manifest: str = ""
     statistics: str = ""
     embodiment: str = "gr1"
+    weight: float = Field(default=1.0, gt=0)
+    acting_steps: int = Field(default=0, ge=0)
+    foreign_statistics: bool = False
+
+
+class Data(Mixture):
+    """Where the inputs lie.
+
+    Attributes:
+        also: further mixtures, of other embodiments, drawn into the same batches.
+        cache: folder for decoded frames and frozen features; may be deleted at any time.
+        order: ``frames`` draws every sample by itself, from decoded frames in the cache; ``clips`` shuffles the frames
+            of a few clips at a time and decodes them as it goes, for data that does not fit the cache.
+        cache_budget_gb: what decoded frames may take on disk; 0 is no limit.
+        published_behaviour: count the steps past the end of an episode in the loss, as the published loader does.
+    """
+
+    also: tuple[Mixture, ...] = ()
     cache: str = ""
+    order: Literal["frames", "clips"] = "frames"
+    cache_budget_gb: float = Field(default=0.0, ge=0)
+    published_behaviour: bool = False
+
+    @property
+    def mixtures(self) -> tuple[Mixture, ...]:
+        """All of them, the first one first."""
+        own = {name: getattr(self, name) for name in Mixture.model_fields}
+        return (Mixture(**own), *self.also)
 
 
 class Tune(_Frozen):
-    """The published switches. Their defaults freeze the vision-language model and train the action head."""
+    """The published switches. Their defaults freeze the vision-language model and train the action head.
+
+    A name of TUNE_CHOICES may stand in place of the four switches.
+    """
 
     llm: bool = False
     visual: bool = False
@@ -46,16 +75,71 @@ class Tune(_Frozen):
         return not (self.llm or self.visual)
 
 
+TUNE_CHOICES: dict[str, Tune] = {
+    "action_head": Tune(),
+    "low_memory": Tune(diffusion_model=False),
+    "everything": Tune(llm=True, visual=True),
+}
+"""The stages of fine-tuning the published code describes, by name.
+
+``action_head`` is its default (projector and diffusion model); ``low_memory`` leaves the diffusion model as it is, for
+cards of 24 GB; ``everything`` adds the vision tower, its linear and the language model. The adapter, the future tokens
+and FLARE train in all three.
+"""
+
+
+class Lora(_Frozen):
+    """Low-rank adapters (arXiv 2106.09685) on the linears that make queries, keys and values.
+
+    Attributes:
+        rank: width of the adapters; 0 switches them off. 32 makes 6,553,600 parameters in N1.5's action head.
+        alpha: the adapters' output is scaled by ``alpha / rank``.
+        dropout: on the adapters' input.
+        scope: ``action_head`` (DiT and adapter), or ``whole`` (also vision tower and language model).
+        train_slots: also train the embodiment's own encoders and decoder. False freezes them, as the published code
+            does: an embodiment the base has not seen then acts through random projectors.
+    """
+
+    rank: int = Field(default=0, ge=0)
+    alpha: float = Field(default=16.0, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    scope: Literal["action_head", "whole"] = "action_head"
+    train_slots: bool = True
+
+    @property
+    def on(self) -> bool:
+        """Whether adapters take the place of ``tune``."""
+        return self.rank > 0
+
+
 class Flare(_Frozen):
-    """FLARE: align the future tokens with an embedding of the frame one horizon ahead.
+    """FLARE (arXiv 2505.15659): align the future tokens with an embedding of the frame one horizon ahead.
 
     Attributes:
         on: whether the loss is computed at all.
-        coefficient: weight of the alignment loss; 0.2 in the FLARE paper (arXiv 2505.15659).
+        coefficient: weight of the alignment loss; 0.2 in the paper.
+        target: what the future frame is turned into. ``vision``: the vision tower's features, pooled.
+            ``action_aware``: the embedding in the folder ``embedding``.
+        embedding: checkpoint of a run with ``pretrain_embedding`` (recipe gr1_nano_embedding).
+        target_ema: share of itself that the target encoder keeps at each step while it follows the policy's own
+            encoder; 1 keeps it fixed, 0.995 is the paper's best. Below 1 the policy's encoder must train.
+        horizon_frames: frames from the observation to the future frame; null is the model's (16).
+        align_layer: block of the DiT after which the future tokens are aligned, from 1; null is the model's.
+        control: ``shuffled`` exchanges the targets of the rows, ``current`` takes the frame of the observation: what
+            the policy gains from the future must be gone with them.
+        pretrain_embedding: learn an embedding instead: M tokens made of image and text are all that a policy sees,
+            and only the actions teach. The other fields then do nothing.
     """
 
     on: bool = True
     coefficient: float = Field(default=0.2, ge=0)
+    target: Literal["vision", "action_aware"] = "vision"
+    embedding: str = ""
+    target_ema: float = Field(default=1.0, gt=0, le=1)
+    horizon_frames: int | None = Field(default=None, ge=1)
+    align_layer: int | None = Field(default=None, ge=1)
+    control: Literal["none", "shuffled", "current"] = "none"
+    pretrain_embedding: bool = False
 
 
 class Model(_Frozen):
@@ -64,22 +148,69 @@ class Model(_Frozen):
     Attributes:
         preset: sizes of a fresh model (``nano``, ``n1_5_3b``); used when ``base`` is empty.
         base: folder of the model to start from; empty for random weights from the seed.
+        tokenizer: folder of its tokenizer, for a base that comes without one (nvidia/GR00T-N1.5-3B does).
         changes: fields of the preset to replace, dotted (``action_head.num_layers``), for small tests.
-        tune: which parts train.
+        tune: which parts train, switch by switch or as a name of TUNE_CHOICES.
+        train_all_slots: train the encoders and decoders of all embodiments, also of those that no mixture of the run
+            has, as the published code does: they get no gradient, but weight decay shrinks them. False leaves them as
+            they are in the base, and spares their gradients, moments and averages.
+        lora: adapters that train in place of those parts.
         flare: the alignment loss.
     """
 
     preset: str = "nano"
     base: str = ""
+    tokenizer: str = ""
     changes: dict[str, Any] = Field(default_factory=dict)
     tune: Tune = Tune()
+    train_all_slots: bool = False
+    lora: Lora = Lora()
     flare: Flare = Flare()
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _tune_by_name(cls, value: Any) -> Any:
+        return tune_named(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _adapters_or_parts(self) -> "Model":
+        if self.lora.on and self.tune != Tune():
+            raise ValueError(
+                f"lora.rank={self.lora.rank} freezes every part, so tune must stay as it is by default; what the "
+                "adapters cover is lora.scope (action_head or whole)"
+            )
+        if self.lora.on and self.train_all_slots:
+            raise ValueError(
+                f"lora.rank={self.lora.rank} trains the slots of the run's embodiments (lora.train_slots), no others; "
+                "set model.train_all_slots=false, or train without adapters (model.lora.rank=0)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _target_follows_something(self) -> "Model":
+        if self.flare.target_ema == 1 or not self.flare.on or self.flare.pretrain_embedding:
+            return self
+        trains = self.tune.visual or (self.tune.llm and self.flare.target == "action_aware")
+        if self.lora.on or not trains:
+            why = "its weights do not move under lora" if self.lora.on else "tune.visual=false freezes it"
+            raise ValueError(
+                f"flare.target_ema={self.flare.target_ema} lets the target follow the policy's own encoder, but {why}, "
+                "so it would do nothing; set model.flare.target_ema=1.0, or train the encoder (model.tune.visual=true)"
+            )
+        return self
+
+    @property
+    def backbone_frozen(self) -> bool:
+        """True when the features of the backbone are the same at every step."""
+        return self.tune.backbone_frozen and not (self.lora.on and self.lora.scope == "whole")
 
 
 class Optimizer(_Frozen):
     """AdamW and its schedule. Defaults are those of the published GR00T N1.5 fine-tuning script.
 
     Attributes:
+        kind: ``adamw`` keeps its moments in float32; the others keep them in 8 bits (arXiv 2110.02861), ``paged`` ones
+            in host memory when the GPU is full. Those two need the library bitsandbytes.
         lr: peak learning rate.
         schedule: shape after the warm-up.
         warmup_share: share of all steps in which the rate rises linearly from zero.
@@ -88,6 +219,7 @@ class Optimizer(_Frozen):
         ema_decay: decay of the averaged weights that the checkpoint exports; 0 exports the last weights.
     """
 
+    kind: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
     lr: float = Field(default=1e-4, gt=0)
     betas: tuple[float, float] = (0.95, 0.999)
     eps: float = Field(default=1e-8, gt=0)
@@ -100,12 +232,18 @@ class Optimizer(_Frozen):
 
 
 class Machine(_Frozen):
-    """How the run is executed. Only ``num_processes`` changes what is learnt (it multiplies the batch).
+    """How the run is executed. What is learnt depends on ``num_processes`` (it multiplies the batch) and, by rounding,
+    on ``precision`` and ``frozen_dtype``; on nothing else here.
 
     Attributes:
         num_processes: ranks, one GPU each, or CPU processes.
         threads: torch threads of a rank; 0 leaves the choice to torch.
-        precision: ``auto`` is bf16 on a GPU and fp32 on a CPU (bf16 is slower there).
+        precision: of the arithmetic. ``auto`` is bf16 on a GPU and fp32 on a CPU (bf16 is slower there). What trains
+            is stored in float32 either way.
+        frozen_dtype: storage of what does not train. ``auto`` is bf16 where the arithmetic is, as in the published
+            trainer; else float32.
+        gradient_checkpointing: compute the activations of each block again in the backward pass in place of keeping
+            them: the same gradients, less memory, and the time of a second forward pass.
         decoders: processes that decode videos into the frames cache before training.
         prefetch_batches: batches that a thread prepares ahead of the step; 0 prepares them in the loop.
     """
@@ -113,6 +251,8 @@ class Machine(_Frozen):
     num_processes: int = Field(default=1, ge=1)
     threads: int = Field(default=0, ge=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    frozen_dtype: Literal["auto", "fp32", "bf16"] = "auto"
+    gradient_checkpointing: bool = False
     decoders: int = Field(default=1, ge=1)
     prefetch_batches: int = Field(default=2, ge=0)
 
@@ -166,47 +306,12 @@ class TrainConfig(_Frozen):
             raise ConfigError("training configuration: " + "; ".join(lines)) from error
 
 
-def override(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
-    """``config`` with each ``a.b=c`` applied in order; values are JSON, or plain text where JSON fails.
+def tune_named(name: str) -> dict[str, bool]:
+    """The four switches of a name in TUNE_CHOICES.
 
     Raises:
-        ConfigError: not of that form, an unknown field (with the nearest known one), or a value that does not fit.
+        ConfigError: no such name.
     """
-    fields = config.to_dict()
-    for setting in settings:
-        dotted, sign, text = setting.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {setting}: expected FIELD=VALUE, for example --set optimizer.lr=3e-4")
-        _assign(fields, dotted.strip(), _value(text.strip()))
-    return TrainConfig.from_dict(fields)
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return {"True": True, "False": False}.get(text, text)
-
-
-def _assign(fields: dict[str, Any], dotted: str, value: Any) -> None:
-    if dotted.startswith("model.changes."):
-        fields["model"]["changes"][dotted.removeprefix("model.changes.")] = value
-        return
-    known = list(_dotted(fields))
-    if dotted not in known:
-        near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
-        near = near or [name for name in known if name.rsplit(".", 1)[-1] == dotted.rsplit(".", 1)[-1]]
-        hint = f"did you mean {near[0]}?" if near else f"known fields: {', '.join(known)}"
-        raise ConfigError(f"--set {dotted}: no such field; {hint}")
-    *path, last = dotted.split(".")
-    for name in path:
-        fields = fields[name]
-    fields[last] = value
-
-
-def _dotted(fields: dict[str, Any], prefix: str = "") -> list[str]:
-    names: list[str] = []
-    for key, value in fields.items():
-        nested = isinstance(value, dict) and key != "changes"
-        names += _dotted(value, f"{prefix}{key}.") if nested else [f"{prefix}{key}"]
-    return names
+    if name not in TUNE_CHOICES:
+        raise ConfigError(f"model.tune: expected one of {', '.join(TUNE_CHOICES)}, found {name!r}")
+    return TUNE_CHOICES[name].model_dump()

@@ -6,7 +6,7 @@ its name by one rename when it is whole.
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,11 +22,13 @@ from gr00t_model.training.run import feature_code_digest
 
 
 class Backbone(Protocol):
-    """The two frozen functions whose results are kept."""
+    """The frozen functions whose results are kept: features and their mask, and with them the FLARE embedding."""
 
     def encode(self, images: Tensor, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]: ...
 
-    def flare_target(self, images: Tensor) -> Tensor: ...
+    def encode_with_target(
+        self, images: Tensor, input_ids: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ class FeatureCache:
             lengths={clip["name"]: clip["length"] for clip in clips},
         )
 
-    def attach(self, batch: Batch, horizon: int) -> Batch:
-        """``batch`` with the features of its frames, and the targets of the frames ``horizon`` later.
+    def attach(self, batch: Batch, horizon: int | Sequence[int]) -> Batch:
+        """``batch`` with the features of its frames, and the targets of the frames ``horizon`` later (one number, or one a row).
 
         Beyond the end of an episode the target is that of its last frame; ``future_mask`` says which rows count.
         """
@@ -102,14 +104,15 @@ class FeatureCache:
             return attached
         return replace(attached, future_target=torch.from_numpy(self.targets[future].astype(np.float32)))
 
-    def _rows(self, sample_ids: tuple[str, ...], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, sample_ids: tuple[str, ...], horizon: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         rows, future = [], []
-        for sample in sample_ids:
+        horizons = [horizon] * len(sample_ids) if isinstance(horizon, int) else horizon
+        for sample, ahead in zip(sample_ids, horizons, strict=True):
             name, _, frame = sample.rpartition("/")
             if name not in self.first_row:
                 raise KeyError(f"{self.folder}: no features of episode {name}; remove the folder to have it rebuilt")
             rows.append(self.first_row[name] + int(frame))
-            future.append(self.first_row[name] + min(int(frame) + horizon, self.lengths[name] - 1))
+            future.append(self.first_row[name] + min(int(frame) + ahead, self.lengths[name] - 1))
         return np.array(rows), np.array(future)
 
 
@@ -205,11 +208,13 @@ class _Filler:
         count = len(frames)
         images = frames.to(self.device)
         prompt = ids.expand(count, -1).to(self.device), mask.expand(count, -1).to(self.device)
-        features, kept = self.backbone.encode(images, *prompt)
+        if self.with_targets:
+            features, kept, target = self.backbone.encode_with_target(images, *prompt)
+            self._store("targets", first, self._on_disk(target))
+        else:
+            features, kept = self.backbone.encode(images, *prompt)
         self._store("features", first, self._on_disk(features))
         self._store("mask", first, kept.bool().cpu().numpy())
-        if self.with_targets:
-            self._store("targets", first, self._on_disk(self.backbone.flare_target(images)))
 
     def _on_disk(self, values: Tensor) -> np.ndarray:
         with np.errstate(over="ignore"):  # an overflow becomes infinite, which _store refuses

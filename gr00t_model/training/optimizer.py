@@ -1,12 +1,15 @@
 """The optimizer as pure functions of the step: AdamW groups, the learning rate, the averaged weights."""
 
+import importlib
+import importlib.util
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from gr00t_model.training.config import Optimizer
+from gr00t_model.training.config import ConfigError, Optimizer
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -14,11 +17,12 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.AdamW:
+def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer:
     """AdamW over what is trainable; vectors (biases, norms) do not decay.
 
     Raises:
         ValueError: nothing is trainable.
+        ConfigError: moments in 8 bits without the library or the GPU they need.
     """
     parameters = trainable(model)
     if not parameters:
@@ -27,7 +31,23 @@ def build_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.AdamW:
     rests = [p for p in parameters.values() if p.ndim <= 1]
     groups = [{"params": decays, "weight_decay": config.weight_decay}, {"params": rests, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
+    settings: dict[str, Any] = {"lr": config.lr, "betas": config.betas, "eps": config.eps}
+    if config.kind == "adamw":
+        return torch.optim.AdamW(groups, **settings, fused=True)
+    return _in_8_bits(config.kind, next(iter(parameters.values())).device)(groups, **settings)
+
+
+def _in_8_bits(kind: str, device: torch.device) -> type[torch.optim.Optimizer]:
+    """The class of bitsandbytes for ``kind``."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ConfigError(
+            f"optimizer.kind={kind} needs the library bitsandbytes, which is not installed: pip install bitsandbytes, "
+            "or use --set optimizer.kind=adamw"
+        )
+    if kind == "paged_adamw_8bit" and device.type != "cuda":
+        raise ConfigError(f"optimizer.kind={kind} needs an NVIDIA GPU, the model is on {device}; use adamw_8bit here")
+    names = {"adamw_8bit": "AdamW8bit", "paged_adamw_8bit": "PagedAdamW8bit"}
+    return getattr(importlib.import_module("bitsandbytes.optim"), names[kind])
 
 
 def learning_rate(step: int, steps: int, config: Optimizer) -> float:

@@ -48,6 +48,16 @@ def gr1_nano_tiny() -> TrainConfig:
     )
 
 
+def gr1_nano_embedding() -> TrainConfig:
+    """The action-aware embedding of FLARE: nano acts on nothing but its tokens, in the steps of gr1_nano.
+
+    Afterwards ``gr1_nano --set model.flare.target=action_aware`` aligns to it.
+    """
+    short = gr1_nano()
+    model = short.model.model_copy(update={"flare": Flare(pretrain_embedding=True)})
+    return short.model_copy(update={"recipe": "gr1_nano_embedding", "model": model})
+
+
 def gr1_n1_5_3b() -> TrainConfig:
     """The published model with the published fine-tuning settings (batch 32 a GPU, 10,000 steps, bf16).
 
@@ -68,7 +78,7 @@ def gr1_n1_5_3b() -> TrainConfig:
 
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
-    recipe.__name__: recipe for recipe in (gr1_nano, gr1_nano_long, gr1_nano_tiny, gr1_n1_5_3b)
+    recipe.__name__: recipe for recipe in (gr1_nano, gr1_nano_long, gr1_nano_tiny, gr1_nano_embedding, gr1_n1_5_3b)
 }
 
 

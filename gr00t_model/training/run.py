@@ -12,7 +12,7 @@ import gr00t_data
 import gr00t_model
 from gr00t_data.disk import digest_file, digest_json, read_json, write_json
 from gr00t_data.embodiment import load_embodiment
-from gr00t_model.training.config import ConfigError, TrainConfig
+from gr00t_model.training.config import ConfigError, Mixture, TrainConfig
 
 State = Literal["interrupted", "complete"]
 
@@ -25,6 +25,8 @@ _LEARNING_CODE = (
 )
 _FEATURE_CODE = ((gr00t_model, "groot/**/*.py"), (gr00t_model, "training/features.py"), (gr00t_data, "video.py"))
 _NOT_LEARNING = {"run.py", "launch.py", "recipes.py", "progress.py", "grounding.py", "checkpoint.py", "stop.py"}
+_NOT_LEARNING |= {"memory.py", "activations.py", "merge.py", "settings.py"}
+_LEARNING_MACHINE = ("num_processes", "precision", "frozen_dtype")
 _NOT_CONTENT = ("keep_states", "log_every_steps", "checkpoint_every_steps")
 
 
@@ -141,30 +143,42 @@ def run_key(config: TrainConfig) -> str:
     for name in _NOT_CONTENT:
         del fields[name]
     fields["data"] = input_digests(config)
-    fields["machine"] = {"num_processes": config.machine.num_processes, "precision": config.machine.precision}
-    fields["model"]["base"] = base_digest(Path(config.model.base)) if config.model.base else ""
+    fields["machine"] = {name: fields["machine"][name] for name in _LEARNING_MACHINE}
+    for name in ("base", "tokenizer"):
+        fields["model"][name] = base_digest(Path(path)) if (path := getattr(config.model, name)) else ""
+    embedding = config.model.flare.embedding
+    fields["model"]["flare"]["embedding"] = base_digest(Path(embedding)) if embedding else ""
     return digest_json({"config": fields, "code": code_digest()})
 
 
-def input_digests(config: TrainConfig) -> dict[str, str]:
-    """Digests of manifest, statistics and embodiment.
+def input_digests(config: TrainConfig) -> dict[str, Any]:
+    """Digests of manifest, statistics and embodiment, and of those of the other mixtures where there are any.
 
     Raises:
         ConfigError: one of them is not named or not there.
     """
+    places = ["data", *(f"data.also.{number}" for number in range(len(config.data.also)))]
+    first, *others = map(_mixture_digests, places, config.data.mixtures)
+    digests: dict[str, Any] = {**first, "published_behaviour": config.data.published_behaviour}
+    return {**digests, "also": others} if others else digests
+
+
+def _mixture_digests(place: str, mixture: Mixture) -> dict[str, Any]:
+    """Of one mixture; ``place`` is its field, for the message."""
     # Reading a manifest imports the checks, and with them the video library: not for those who only read a run.
     from gr00t_data.batches.mixture import MixtureManifest
     from gr00t_data.batches.statistics import NormStats
 
-    data = config.data
     for name in ("manifest", "statistics"):
-        path = getattr(data, name)
+        path = getattr(mixture, name)
         if not path or not Path(path).is_file():
-            raise ConfigError(f"data.{name}: expected a file, found {path!r}; set it with --set data.{name}=FILE")
+            raise ConfigError(f"{place}.{name}: expected a file, found {path!r}; set it with --set {place}.{name}=FILE")
     return {
-        "manifest": MixtureManifest.load(Path(data.manifest)).digest,
-        "statistics": NormStats.load(Path(data.statistics)).digest,
-        "embodiment": load_embodiment(data.embodiment).digest,
+        "manifest": MixtureManifest.load(Path(mixture.manifest)).digest,
+        "statistics": NormStats.load(Path(mixture.statistics)).digest,
+        "embodiment": load_embodiment(mixture.embodiment).digest,
+        "weight": mixture.weight,
+        "acting_steps": mixture.acting_steps,
     }
 
 

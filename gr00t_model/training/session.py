@@ -9,10 +9,12 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 from torch import nn
 
 from gr00t_model.groot.model import Groot
+from gr00t_model.training.alignment_target import described
 from gr00t_model.training.base import open_base
 from gr00t_model.training.batches import Batches
 from gr00t_model.training.config import ConfigError, TrainConfig
 from gr00t_model.training.optimizer import AveragedWeights, build_optimizer
+from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training
 from gr00t_model.training.progress import say
 from gr00t_model.training.run import RunFolder
 from gr00t_model.training.state import list_states, load_state
@@ -61,10 +63,10 @@ def open_accelerator(config: TrainConfig) -> Accelerator:
     on_gpu = torch.cuda.is_available()
     accelerator = Accelerator(
         cpu=not on_gpu,
-        mixed_precision="bf16" if on_gpu and config.machine.precision != "fp32" else "no",
+        mixed_precision="bf16" if arithmetic(config.machine, on_gpu) == torch.bfloat16 else "no",
         kwargs_handlers=[
             InitProcessGroupKwargs(timeout=_RANKS_WAIT),
-            DistributedDataParallelKwargs(find_unused_parameters=not config.model.tune.backbone_frozen),
+            DistributedDataParallelKwargs(find_unused_parameters=not config.model.backbone_frozen),
         ],
     )
     wanted, found = config.machine.num_processes, accelerator.num_processes
@@ -86,6 +88,7 @@ def open_session(run: RunFolder, config: TrainConfig, accelerator: Accelerator) 
         base = open_base(config, run)
     model = base.model.to(accelerator.device)
     batches = Batches.open(config, base, accelerator)
+    store_for_training(model, frozen_dtype(config.machine, accelerator.device.type == "cuda"))
     optimizer = build_optimizer(model, config.optimizer)
     average = AveragedWeights(model, config.optimizer.ema_decay)
     states = list_states(run.states)
@@ -102,6 +105,7 @@ def open_session(run: RunFolder, config: TrainConfig, accelerator: Accelerator) 
     )
     if session.leads:
         say(_opening_line(session))
+        say(described(model.config.flare))
     return session
 
 

@@ -93,11 +93,11 @@ def _copy(found: dict[str, Tensor], into: dict[str, Tensor], path: Path) -> None
 
 
 def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """AdamW's tensors (step, first and second moment) as ``<parameter>/<field>``."""
+    """AdamW's numbers (step, moments, and what 8 bits of them mean) as ``<parameter>/<field>``."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in trainable(model).items():
         for field, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{name}/{field}"] = value
+            tensors[f"{name}/{field}"] = torch.as_tensor(value)
     return tensors
 
 
@@ -107,6 +107,7 @@ def _restore_moments(found: dict[str, Tensor], model: nn.Module, optimizer: torc
         name, _, field = key.rpartition("/")
         if name not in parameters:
             raise StateError(f"optimizer state of {name!r}, which the model does not train; start a new run")
-        # AdamW keeps its step counter on the CPU; the moments live beside the parameter.
-        device = tensor.device if field == "step" else parameters[name].device
-        optimizer.state[parameters[name]][field] = tensor.to(device)
+        # The step counter of torch's fused AdamW lives beside the parameter, as the moments do; bitsandbytes counts
+        # in a plain number.
+        plain = field == "step" and not isinstance(optimizer, torch.optim.AdamW)
+        optimizer.state[parameters[name]][field] = int(tensor) if plain else tensor.to(parameters[name].device)

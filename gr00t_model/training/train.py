@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.model import Loss
+from gr00t_model.training.alignment_target import remember_usual
 from gr00t_model.training.checkpoint import export_checkpoint, is_checkpoint
 from gr00t_model.training.config import ConfigError
 from gr00t_model.training.optimizer import learning_rate, set_learning_rate
@@ -24,6 +25,7 @@ from gr00t_model.training.state import save_state
 from gr00t_model.training.stop import StopRequest
 
 _LOSSES = ("total", "flow", "flare")
+_BATCHES_OF_A_MEAN = 32
 
 
 def train(run: RunFolder, stop: StopRequest) -> Outcome:
@@ -98,6 +100,7 @@ def _step(session: Session, step: int, rate: float, batches: Iterator[Batch], me
     session.optimizer.step()
     session.optimizer.zero_grad(set_to_none=True)
     session.average.update(step)
+    session.model.follow_target()
     return norm
 
 
@@ -186,10 +189,17 @@ def _finish(session: Session, losses: dict[str, float], step: int, stop: StopReq
     if session.leads:
         if complete:
             _use_average(session)
+            if session.model.embedding is not None:
+                remember_usual(session.model, _some_batches(session))
             export_checkpoint(session.run, session.config, session.model, outcome, session.accelerator.num_processes)
         session.run.write_outcome(outcome)
         say(outcome.message)
     return outcome
+
+
+def _some_batches(session: Session) -> Iterator[Batch]:
+    """Enough samples of the training data for a mean."""
+    return (session.batches.batch(number).to(session.accelerator.device) for number in range(_BATCHES_OF_A_MEAN))
 
 
 def _last_losses(run: RunFolder) -> dict[str, float]:

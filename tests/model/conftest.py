@@ -46,9 +46,3 @@ def published_shapes() -> dict[str, list[int]]:
     if not path.is_file():
         pytest.skip(f"no list of the published shapes at {path}")
     return json.loads(path.read_text())
-
-
-def relative_error(found: torch.Tensor, recorded: torch.Tensor) -> float:
-    """Largest difference over the largest recorded magnitude."""
-    assert found.shape == recorded.shape, f"shape {list(found.shape)}, recorded {list(recorded.shape)}"
-    return float((found.double() - recorded.double()).abs().max() / recorded.double().abs().max())

@@ -152,6 +152,7 @@ def test_a_report_is_json_and_small_figures(run, policy, tmp_path):
     assert set(content["open_loop"]["parts"]["left_arm"]) == {"policy", "hold_last", "mean_action", "ratio", "unit"}
     assert content["closed_loop"]["reach"]["success"]["trials"] == 1
     assert set(report.figures) == {"loss", "predicted"}
-    for path in report.figures.values():
+    assert set(report.part_figures) == {"left_arm", "right_arm", "left_hand", "right_hand"}
+    for path in (*report.figures.values(), *report.part_figures.values()):
         width, height = struct.unpack(">II", path.read_bytes()[16:24])
         assert width <= 350 and height <= 350

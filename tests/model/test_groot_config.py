@@ -11,17 +11,19 @@ from gr00t_model.groot.config import ConfigError, FlareConfig, GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import PRESETS, n1_5_3b, nano
 
-# Fields as the released checkpoint has them, some of which no code reads.
+# Every field of the released config.json, some of which no code reads.
 PUBLISHED = {
     "model_type": "gr00t_n1_5",
     "architectures": ["GR00T_N1_5"],
     "action_dim": 32,
     "action_horizon": 16,
+    "attn_implementation": None,
     "hidden_size": 2048,
-    "compute_dtype": "bfloat16",
+    "model_dtype": "float32",
     "torch_dtype": "bfloat16",
+    "transformers_version": "4.51.3",
     "backbone_cfg": {
-        "eagle_path": "NVEagle/somewhere",
+        "eagle_path": "NVEagle/eagle_er-qwen3_1_7B-Siglip2_400M_stage1_5_128gpu_er_v7_1mlp_nops",
         "load_bf16": False,
         "project_to_dim": None,
         "reproject_vision": False,
@@ -51,10 +53,16 @@ PUBLISHED = {
         "input_embedding_dim": 1536,
         "max_action_dim": 32,
         "max_state_dim": 64,
+        "model_dtype": "float32",
         "noise_beta_alpha": 1.5,
         "noise_beta_beta": 1.0,
         "noise_s": 0.999,
+        "num_inference_timesteps": 4,
         "num_target_vision_tokens": 32,
+        "num_timestep_buckets": 1000,
+        "tune_diffusion_model": True,
+        "tune_projector": True,
+        "use_vlln": True,
         "vl_self_attention_cfg": {
             "attention_head_dim": 64,
             "dropout": 0.2,
@@ -78,6 +86,25 @@ def test_published_fields_survive_unread_ones_included():
     written = json.loads(json.dumps(config.to_dict()))
     assert contains(written, PUBLISHED)
     assert GrootConfig.from_dict(written) == config
+
+
+def test_the_published_classes_find_no_argument_they_do_not_know():
+    """Their transformer and backbone classes take their fields only; the head and the whole model take any."""
+    for config in (GrootConfig.from_dict(PUBLISHED), n1_5_3b()):
+        written = config.to_dict()
+        head, published = written["action_head_cfg"], PUBLISHED["action_head_cfg"]
+        assert set(written["backbone_cfg"]) <= set(PUBLISHED["backbone_cfg"])
+        for name in ("diffusion_model_cfg", "vl_self_attention_cfg"):
+            assert set(head[name]) <= set(published[name])
+        assert set(head) - set(published) == {"max_seq_len", "max_num_embodiments"}
+        ours = {"eagle_cfg", "flare_cfg", "published_behaviour"}
+        assert set(written) - set(PUBLISHED) == ours
+
+
+def test_the_width_of_the_data_layer_follows_the_models():
+    wide = GrootConfig.from_dict({**PUBLISHED, "action_head_cfg": PUBLISHED["action_head_cfg"] | {"action_dim": 48}})
+    written = wide.to_dict()
+    assert (written["action_dim"], written["action_head_cfg"]["max_action_dim"]) == (48, 48)
 
 
 def test_published_sizes_are_the_preset():

@@ -108,7 +108,7 @@ def test_a_folder_that_is_none_is_named(tmp_path):
 def test_another_model_version_is_named(copy):
     config = read_json(copy / "config.json") | {"model_type": "Gr00tN1d6"}
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"'Gr00tN1d6' checkpoint; only 'gr00t_n1_5'"):
+    with pytest.raises(CheckpointError, match=r"'Gr00tN1d6' \(GR00T N1\.6\) checkpoint; only 'gr00t_n1_5'"):
         Checkpoint.load(copy)
 
 
@@ -136,7 +136,7 @@ def test_a_pickle_is_never_opened(copy):
 def test_weights_cut_off_are_named(copy):
     whole = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match=r"model\.safetensors is missing or cut short"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is cut short or damaged"):
         Checkpoint.load(copy).model()
 
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from gr00t_model.training.config import ConfigError, Optimizer, TrainConfig, override
+from gr00t_model.training.config import ConfigError, Optimizer, TrainConfig
 from gr00t_model.training.optimizer import learning_rate
 from gr00t_model.training.recipes import RECIPES, gr1_n1_5_3b, recipe
+from gr00t_model.training.settings import override
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -27,8 +27,9 @@ class Backbone:
         mean = images.float().mean(dim=(1, 2, 3, 4))[:, None, None] * self.scale
         return mean + input_ids[..., None] * torch.ones(WIDTH), attention_mask
 
-    def flare_target(self, images):
-        return -images.float().mean(dim=(1, 2, 3, 4))[:, None, None].expand(-1, TARGETS, 1)
+    def encode_with_target(self, images, input_ids, attention_mask):
+        target = -images.float().mean(dim=(1, 2, 3, 4))[:, None, None].expand(-1, TARGETS, 1)
+        return *self.encode(images, input_ids, attention_mask), target
 
 
 def clip(number: int, length: int, frames: int | None = None) -> Clip:

@@ -108,8 +108,11 @@ def random_batch(step: int) -> Batch:
 
 
 def test_losses_are_those_of_the_golden_file(lake, tmp_path):
-    """Changes with the mathematics, the initial weights or the random numbers. Rewrite with GR00T_WRITE_GOLDEN=1."""
-    config = lake.config(steps=5)
+    """Changes with the mathematics, the initial weights or the random numbers. Rewrite with GR00T_WRITE_GOLDEN=1.
+
+    The batches are of two embodiments, of which the mixture has one: every slot trains.
+    """
+    config = lake.config(steps=5, model=Model(changes=SMALL, train_all_slots=True))
     session = open_session(prepare_run(config, tmp_path), config, open_accelerator(config))
     session.wrapped.train()
     found = []

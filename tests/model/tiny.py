@@ -86,6 +86,7 @@ def episode(number: int) -> Episode:
     for frame in range(FRAMES):
         left = 2 + frame // 2
         frames[frame, 8:18, left : left + 8] = COLOURS[colour]
+        frames[frame, 24:30, frame : frame + 4] = 250  # so that no frame is like the one before
     return Episode(f"follow the {colour} square", times_s, state, action, {"ego_view": frames}, True, {"seed": number})
 
 

@@ -1,0 +1,125 @@
+"""A training step of the nano preset on cached features against the same step on images (bound 0.4).
+
+Both sessions train the ``gr1_nano`` recipe on the same simulated episodes from the same weights, and take their steps
+in turn, so that a slow moment of the machine hits both. A step is everything between two batches: reading the batch
+(cached features, or decoded frames), forward, backward, clipping, optimizer, averaged weights. Processor time, all
+threads. Filling the caches is not part of it and is printed by itself. The multiplications and additions of both steps
+(torch's counter of matrix products and convolutions) are printed too: their ratio is what the times tend to on a
+processor that does all of them at the same speed.
+
+python -m benchmarks.step [--json] [--steps 12] [--batch-size 64] [--threads 1]
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from time import process_time
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from torch.utils.flop_counter import FlopCounterMode
+
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.stages import Demonstrations, Lake, measure_statistics, mix, simulate
+from gr00t_model.training.config import Data, TrainConfig
+from gr00t_model.training.optimizer import learning_rate
+from gr00t_model.training.recipes import gr1_nano
+from gr00t_model.training.run import prepare_run
+from gr00t_model.training.session import Session, open_accelerator, open_session
+from gr00t_model.training.train import _Meter, _step
+
+BOUND = 0.4
+_WARM_UP = 2  # steps that are not counted: they allocate
+
+
+def demonstrations(folder: Path, episodes: int) -> Data:
+    """A mixture of simulated episodes in a lake of its own."""
+    lake, robot = Lake(folder), load_embodiment("gr1")
+    simulate(lake, robot, Demonstrations({"reach": episodes}, workers=1))
+    _, statistics = measure_statistics(lake, robot)
+    _, manifest = mix(lake, robot)
+    return Data(manifest=str(manifest), statistics=str(statistics), embodiment="gr1", cache=str(lake.cache))
+
+
+def configuration(data: Data, steps: int, batch_size: int, threads: int, cached: bool) -> TrainConfig:
+    """The ``gr1_nano`` recipe with fresh weights."""
+    recipe = gr1_nano()
+    machine = recipe.machine.model_copy(update={"threads": threads})
+    changes = {"data": data, "steps": steps, "batch_size": batch_size, "cache_features": cached, "machine": machine}
+    return recipe.model_copy(update=changes)
+
+
+def measure(steps: int, batch_size: int, threads: int, episodes: int = 4) -> dict[str, Any]:
+    """Median seconds of processor time of a step with and without cached features, and their ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = demonstrations(Path(folder), episodes)
+        sessions, opening_s = {}, {}
+        for cached in (True, False):
+            start = process_time()
+            config = configuration(data, steps + _WARM_UP, batch_size, threads, cached)
+            sessions[cached] = open_session(prepare_run(config, Path(folder, "runs")), config, open_accelerator(config))
+            opening_s[cached] = process_time() - start
+        taken_s = _steps_in_turn(sessions, steps)
+        operations = {cached: _operations(session, steps) for cached, session in sessions.items()}
+    return {
+        "cached_s": taken_s[True],
+        "images_s": taken_s[False],
+        "cached_over_images": taken_s[True] / taken_s[False],
+        "cached_operations": operations[True],
+        "images_operations": operations[False],
+        "bound": BOUND,
+        "batch_size": batch_size,
+        "filling_caches_s": opening_s[True],
+    }
+
+
+def _steps_in_turn(sessions: dict[bool, Session], steps: int) -> dict[bool, float]:
+    taken: dict[bool, list[float]] = {cached: [] for cached in sessions}
+    for session in sessions.values():
+        session.wrapped.train()
+    for step in range(steps + _WARM_UP):
+        for cached, session in sessions.items():
+            start = process_time()
+            take(session, step)
+            taken[cached].append(process_time() - start)
+    return {cached: float(np.median(times[_WARM_UP:])) for cached, times in taken.items()}
+
+
+def take(session: Session, step: int) -> None:
+    """One step of the trainer, its batch made in the same process."""
+    rate = learning_rate(step, session.config.steps, session.config.optimizer)
+    _step(session, step, rate, iter([session.batches.batch(step)]), _Meter())
+
+
+def _operations(session: Session, step: int) -> int:
+    with FlopCounterMode(display=False) as counter:
+        take(session, step)
+    return counter.get_total_flops()
+
+
+def main(
+    steps: Annotated[int, typer.Option(help="Steps measured of each kind.")] = 12,
+    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 64,
+    threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Print the times and the ratio; exit code 1 when the ratio is over its bound."""
+    torch.set_num_threads(threads)
+    found = measure(steps, batch_size, threads)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        cached, images = found["cached_operations"] / 1e9, found["images_operations"] / 1e9
+        print(
+            f"nano, batch {batch_size}: {found['cached_s']:.3f} s a step on cached features, {found['images_s']:.3f} s "
+            f"on images: {found['cached_over_images']:.2f} (bound {BOUND}); {cached:.1f}, {images:.1f} G operations: "
+            f"{cached / images:.2f}; caches filled in {found['filling_caches_s']:.1f} s"
+        )
+    if found["cached_over_images"] > BOUND:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

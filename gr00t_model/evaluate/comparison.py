@@ -1,0 +1,206 @@
+"""A candidate against the released checkpoint: the same held-out episodes, the same scenes, paired.
+
+Episodes count only when neither of the two has trained on them, and scenes only when neither has demonstrations of
+them. The released checkpoint acts again, unless its report holds the same scenes made by the same code.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gr00t_data
+import gr00t_model
+from gr00t_data.curate.figures import canvas, png
+from gr00t_data.disk import digest_file, digest_json, read_json
+from gr00t_model.evaluate.closed_loop import evaluate_closed_loop, seen_seeds
+from gr00t_model.evaluate.open_loop import Held, episode_error, held_out_entries
+from gr00t_model.evaluate.paired import Measure, paired_errors, paired_shares
+from gr00t_model.policy import Policy
+from gr00t_model.training.checkpoint import Checkpoint
+
+_STANDARD_DEVIATIONS = "standard deviations"
+_HEIGHT_PX = 200
+_CODE = (
+    (gr00t_model, "groot/**/*.py"),
+    (gr00t_model, "policy.py"),
+    (gr00t_model, "evaluate/closed_loop.py"),
+    (gr00t_data, "sources/sim/**/*.py"),
+    (gr00t_data, "batches/transforms.py"),
+)
+Say = Callable[[str], None]
+Trials = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a candidate does beside the released checkpoint.
+
+    Attributes:
+        released: digest of the released checkpoint.
+        measures: one a number.
+        notes: what could not be compared, and why.
+    """
+
+    released: str
+    measures: tuple[Measure, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "released": self.released,
+            "measures": [measure.to_dict() for measure in self.measures],
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Comparison":
+        """The inverse of ``to_dict``."""
+        measures = tuple(map(Measure.from_dict, value["measures"]))
+        return cls(value["released"], measures, tuple(value["notes"]))
+
+
+def behaviour_digest() -> str:
+    """SHA-256 (hex) of the code that decides what a checkpoint does in the simulator."""
+    files = [(package, path) for package, pattern in _CODE for path in sorted(Path(package.__path__[0]).glob(pattern))]
+    return digest_json({f"{p.__name__}/{f.relative_to(p.__path__[0])}": digest_file(f) for p, f in files})
+
+
+def compare(
+    candidate: Checkpoint,
+    released: Checkpoint,
+    trials: Mapping[str, Trials],
+    evaluations: Path,
+    *,
+    processes: int = 1,
+    stride_frames: int = 8,
+    image_size: int = 256,
+    say: Say = lambda line: None,
+) -> Comparison:
+    """Put a candidate beside the released checkpoint.
+
+    Args:
+        trials: task -> the candidate's trials, as its report lists them.
+        evaluations: where the report of the released checkpoint may lie.
+    """
+    notes: list[str] = []
+    measures = _open_loop(candidate, released, stride_frames, notes)
+    for task, own in trials.items():
+        measures += _closed_loop(task, own, released, evaluations, processes, image_size, notes)
+    for measure in measures:
+        say(f"beside the released checkpoint: {as_text(measure)}")
+    return Comparison(released.digest, tuple(measures), tuple(notes))
+
+
+def as_text(measure: Measure) -> str:
+    """One measure in words."""
+    low, high = measure.interval or (float("nan"), float("nan"))
+    return (
+        f"{measure.name} {measure.candidate:.3f}, released {measure.released:.3f}, difference "
+        f"{measure.difference:+.3f} [{low:+.3f}, {high:+.3f}] over {measure.pairs} pairs"
+    )
+
+
+def _open_loop(candidate: Checkpoint, released: Checkpoint, stride: int, notes: list[str]) -> list[Measure]:
+    ours, theirs = Policy.from_checkpoint(candidate.folder), Policy.from_checkpoint(released.folder)
+    if missing := set(ours.selection.action) ^ set(theirs.selection.action):
+        notes.append(f"open loop: the two command different parts ({', '.join(sorted(missing))}), not compared")
+        return []
+    if candidate.embodiment.digest != released.embodiment.digest:
+        notes.append("open loop: the embodiment has changed since the release, not compared")
+        return []
+    held = _fair_episodes(candidate, released, notes)
+    if not held:
+        notes.append("open loop: the released checkpoint has trained on every held-out episode, not compared")
+        return []
+    steps = min(ours.horizon, theirs.horizon)
+    errors = [
+        [episode_error(one, policy, candidate.members[0], stride_frames=stride, steps=steps) for one in held]
+        for policy in (ours, theirs)
+    ]
+    return [paired_errors("open loop error", _STANDARD_DEVIATIONS, errors[0], errors[1])]
+
+
+def _fair_episodes(candidate: Checkpoint, released: Checkpoint, notes: list[str]) -> list[Held]:
+    """The candidate's held-out episodes without those that the released checkpoint has trained on."""
+    trained = {(entry["store"], entry["episode"]) for entry in released.episodes}
+    every = held_out_entries(candidate.manifest)
+    fair = [held for digest, held in every if (digest, held.episode) not in trained]
+    if len(fair) < len(every):
+        notes.append(
+            f"open loop: {len(every) - len(fair)} of {len(every)} held-out episodes left out, because the released "
+            "checkpoint has trained on them"
+        )
+    return fair
+
+
+def _closed_loop(
+    task: str,
+    own: Trials,
+    released: Checkpoint,
+    evaluations: Path,
+    processes: int,
+    image_size: int,
+    notes: list[str],
+) -> list[Measure]:
+    known = seen_seeds(released.manifest)
+    fair = [trial for trial in own if trial["seed"] not in known]
+    if len(fair) < len(own):
+        notes.append(f"{task}: {len(own) - len(fair)} scenes left out, the released checkpoint has seen them")
+    seeds = sorted({trial["seed"] for trial in fair})
+    if not seeds:
+        return []
+    swapped = any(trial["swapped"] for trial in fair)
+    theirs = _reported(task, seeds, swapped, released, evaluations)
+    if theirs is None:
+        run = evaluate_closed_loop(
+            released.folder, task, seeds, swapped=swapped, processes=processes, image_size=image_size
+        )
+        theirs = [vars(trial) for trial in (*run.trials, *run.swapped)]
+    return _paired(task, fair, theirs)
+
+
+def _reported(
+    task: str, seeds: Sequence[int], swapped: bool, released: Checkpoint, evaluations: Path
+) -> list[dict[str, Any]] | None:
+    """The released checkpoint's trials, if its report has these scenes and was made by this code."""
+    path = evaluations / released.digest[:16] / "report.json"
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    if content.get("behaviour") != behaviour_digest() or content["checkpoint"] != released.digest:
+        return None
+    trials = [t for t in content["closed_loop"].get(task, {}).get("trials", ()) if t["seed"] in set(seeds)]
+    enough = {t["seed"] for t in trials if not t["swapped"]} == set(seeds)
+    return trials if enough and any(t["swapped"] for t in trials) >= swapped else None
+
+
+def _paired(task: str, candidate: Trials, released: Trials) -> list[Measure]:
+    ours, theirs = ({(t["seed"], t["swapped"]): t for t in trials} for trials in (candidate, released))
+    measures = []
+    for name, swapped, key in (
+        ("success", False, "success"),
+        ("wrong object", False, "wrong_object"),
+        ("success, instruction swapped", True, "success"),
+    ):
+        both = sorted(pair for pair in ours.keys() & theirs.keys() if pair[1] == swapped)
+        if both:
+            values = [[bool(trials[pair][key]) for pair in both] for trials in (ours, theirs)]
+            better = "lower" if key == "wrong_object" else "higher"
+            measures.append(paired_shares(f"{task}: {name}", better, values[0], values[1]))
+    return measures
+
+
+def comparison_figure(comparison: Comparison) -> bytes:
+    """PNG: for each measure by how much the candidate is worse (right of zero) or better, with its interval."""
+    figure, (axes,) = canvas(_HEIGHT_PX)
+    shown = comparison.measures
+    for row, measure in enumerate(shown):
+        low, high = measure.loss_interval or (measure.loss, measure.loss)
+        axes.plot([low, high], [row, row], color="C0", linewidth=1.2)
+        axes.plot([measure.loss], [row], "o", color="C0", markersize=3)
+    axes.axvline(0.0, color="grey", linewidth=0.8)
+    axes.set_yticks(range(len(shown)), [measure.name for measure in shown], fontsize=5)
+    axes.set_xlabel("candidate worse by, 95% interval", fontsize=6)
+    return png(figure)

@@ -1,0 +1,29 @@
+"""A part of the model's configuration, read from a JSON object and written back."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, Self
+
+
+class ConfigError(ValueError):
+    """A configuration this model cannot be built from; the message names the field and what it accepts."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the configuration read from a JSON object; fields it does not know stay in ``extra``."""
+
+    extra: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        known = {f.name for f in fields(cls)} - {"extra"}
+        extra = {k: v for k, v in values.items() if k not in known}
+        missing = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING} - set(values)
+        if missing:
+            raise ConfigError(f"{cls.__name__} needs the fields {sorted(missing)}, found {sorted(values)}")
+        return cls(**{k: v for k, v in values.items() if k in known}, extra=extra)
+
+    def to_dict(self) -> dict[str, Any]:
+        own = asdict(self)
+        return {**own.pop("extra"), **own}

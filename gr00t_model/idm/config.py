@@ -1,0 +1,164 @@
+"""IdmConfig: every size of the inverse dynamics model, in the layout of the published configuration."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
+
+IMAGE_TOKEN, PAD_TOKEN = 1, 0
+"""What the published collator writes into ``vl_token_ids``: an image token, and padding on its left."""
+
+
+@dataclass(frozen=True)
+class ConvTowerConfig:
+    """The small tower: four strided convolutions, then one token for each cell of a grid.
+
+    Attributes:
+        image_size: pixels of a side, a multiple of 16; the grid has a sixteenth of it on each side.
+        channels: of the four feature maps; the last is the width of a token.
+    """
+
+    image_size: int = 64
+    channels: tuple[int, int, int, int] = (32, 64, 96, 128)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        if self.image_size % 16 or len(self.channels) != 4:
+            raise ConfigError(f"expected image_size in steps of 16 and four channels, found {asdict(self)}")
+
+    @property
+    def hidden_size(self) -> int:
+        return self.channels[-1]
+
+    @property
+    def tokens_per_image(self) -> int:
+        return (self.image_size // 16) ** 2
+
+
+@dataclass(frozen=True)
+class IdmConfig:
+    """Two frames of up to three cameras in, the chunk of actions between them out.
+
+    The defaults are the published base configuration of GR00T-Dreams (about 612 M parameters): SigLIP2-large at 256 px
+    with patch 16, 16 tokens an image, four layers of mixing, a DiT of eight layers.
+    """
+
+    vision: SiglipConfig | ConvTowerConfig = field(
+        default_factory=lambda: SiglipConfig(
+            image_size=256,
+            patch_size=16,
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+        )
+    )
+    mixer: AdapterConfig = field(default_factory=lambda: AdapterConfig(num_attention_heads=16, attention_head_dim=64))
+    diffusion: DiTConfig = field(
+        default_factory=lambda: DiTConfig(
+            num_attention_heads=16, attention_head_dim=64, num_layers=8, cross_attention_dim=1024, output_dim=1024
+        )
+    )
+    hidden_size: int = 1024
+    action_dim: int = 32
+    action_horizon: int = 16
+    max_num_embodiments: int = 32
+    max_num_views: int = 6  # images a row: frames times cameras
+    max_seq_len: int = 1024
+    add_pos_embed: bool = True
+    add_view_embed: bool = True
+    num_inference_timesteps: int = 16
+    num_timestep_buckets: int = 1000
+    noise_beta_alpha: float = 1.5
+    noise_s: float = 0.999
+    tune_vision_tower: bool = True
+    tune_diffusion_model: bool = True
+
+    def __post_init__(self) -> None:
+        widths = {
+            "mixer": self.mixer.num_attention_heads * self.mixer.attention_head_dim,
+            "diffusion": self.diffusion.width,
+            "diffusion.cross_attention_dim": self.diffusion.cross_attention_dim,
+            "diffusion.output_dim": self.diffusion.output_dim,
+        }
+        if wrong := {name: width for name, width in widths.items() if width != self.hidden_size}:
+            raise ConfigError(f"every part must be hidden_size {self.hidden_size} wide, found {wrong}")
+
+    @property
+    def tokens_per_image(self) -> int:
+        """What is left of the patches after the two halvings of their grid (an odd grid grows by one first)."""
+        if isinstance(self.vision, ConvTowerConfig):
+            return self.vision.tokens_per_image
+        side = self.vision.image_size // self.vision.patch_size
+        return ((((side + 1) // 2) + 1) // 2) ** 2
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read the published constructor arguments, or a config.json that holds them under ``action_head_cfg``.
+
+        Raises:
+            ConfigError: an option that this model does not have.
+        """
+        values = values.get("action_head_cfg", values)
+        _refuse_other_models(values)
+        width = values["hidden_size"]
+        diffusion = {"cross_attention_dim": width, **values["diffusion_model_cfg"]}
+        own = set(cls.__dataclass_fields__) - {"vision", "mixer", "diffusion"}
+        small = values.get("conv_tower_cfg")
+        return cls(
+            vision=ConvTowerConfig(**small)
+            if small
+            else SiglipConfig.from_dict(values["siglip_model_cfg"]["vision_config"]),
+            mixer=AdapterConfig.from_dict(values["vl_self_attention_cfg"]),
+            diffusion=DiTConfig.from_dict(diffusion),
+            **{name: value for name, value in values.items() if name in own},
+        )
+
+
+    def to_dict(self) -> dict[str, Any]:
+        """The published constructor arguments; ``from_dict`` reads them. The small tower has a key of its own."""
+        values = asdict(self)
+        vision, mixer, diffusion = (values.pop(name) for name in ("vision", "mixer", "diffusion"))
+        conv = isinstance(self.vision, ConvTowerConfig)
+        values |= {"conv_tower_cfg": vision} if conv else {"siglip_model_cfg": {"vision_config": vision}}
+        return values | {"vl_self_attention_cfg": mixer, "diffusion_model_cfg": diffusion}
+
+
+def published() -> IdmConfig:
+    """The published base configuration: about 612 M parameters, 256 px."""
+    return IdmConfig()
+
+
+def nano() -> IdmConfig:
+    """The same wiring at about 4 M parameters and 64 px, for a CPU: convolutions for SigLIP, no dropout."""
+    width, heads = 128, 4
+    return IdmConfig(
+        vision=ConvTowerConfig(),
+        mixer=AdapterConfig(num_attention_heads=heads, attention_head_dim=width // heads, num_layers=1, dropout=0.0),
+        diffusion=DiTConfig(
+            num_attention_heads=heads,
+            attention_head_dim=width // heads,
+            num_layers=4,
+            cross_attention_dim=width,
+            output_dim=width,
+            dropout=0.0,
+        ),
+        hidden_size=width,
+        num_inference_timesteps=8,
+    )
+
+
+PRESETS = {"published": published, "nano": nano}
+
+
+def _refuse_other_models(values: Mapping[str, Any]) -> None:
+    tower = "conv_tower_cfg" if "conv_tower_cfg" in values else "siglip_model_cfg"
+    needed = ("hidden_size", tower, "vl_self_attention_cfg", "diffusion_model_cfg")
+    if missing := [name for name in needed if name not in values]:
+        raise ConfigError(f"an inverse dynamics configuration needs {missing}, found {sorted(values)}")
+    projector = values.get("mm_projector_cfg", {}).get("config", {}).get("mm_projector_type", "mlp_doubledownsample")
+    if projector != "mlp_doubledownsample":
+        raise ConfigError(f"mm_projector_type must be 'mlp_doubledownsample', found {projector!r}")
+    if values.get("noise_beta_beta", 1.0) != 1.0:
+        raise ConfigError(f"noise_beta_beta must be 1.0 as published, found {values['noise_beta_beta']}")

@@ -1,0 +1,244 @@
+"""Releases: which checkpoint an embodiment stands by, how it got there, and the way back. No torch.
+
+The truth is one file an embodiment, ``releases/<embodiment>/history.json``, replaced in one step: every event so far,
+and the stack of checkpoints that stand. A release puts one on top, a rollback takes the top one away. Checkpoints
+themselves are never deleted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from gr00t_data.disk import read_json, write_json
+from gr00t_data.lake import Lake
+from gr00t_data.locks import locked
+from gr00t_model.evaluate.paired import Measure
+
+Action = Literal["release", "forced release", "rollback"]
+
+
+class ReleaseError(ValueError):
+    """A release or rollback that cannot be done; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a candidate is not worse than the released checkpoint.
+
+    It is refused when one measure is worse beyond doubt (its 95 % interval lies wholly on the worse side of zero), or
+    worse by more than the margin on average. ``strict`` asks for more: the whole interval within the margin, which
+    needs hundreds of scenes. The first candidate of an embodiment has nothing beside it: it must beat the better of
+    its two baselines on held-out episodes.
+
+    Attributes:
+        success_margin: of shares (success, wrong object), 0 to 1.
+        error_margin: of the open-loop error, relative to the released checkpoint's.
+        first_ratio: upper limit of the first candidate's open-loop error over its better baseline.
+    """
+
+    success_margin: float = 0.1
+    error_margin: float = 0.1
+    first_ratio: float = 1.0
+    strict: bool = False
+
+    def objection(self, measure: Measure) -> str | None:
+        """Why this measure speaks against the candidate; None when it does not."""
+        margin = self.success_margin if measure.unit == "share" else self.error_margin * measure.released
+        interval = measure.loss_interval
+        about = f"{measure.name}: {measure.candidate:.3f} against {measure.released:.3f} released"
+        if interval is not None and interval[0] > 0:
+            return f"{about} is worse, the 95% interval of the loss is [{interval[0]:.3f}, {interval[1]:.3f}]"
+        if measure.loss > margin:
+            return f"{about} is worse by more than {margin:.3f}"
+        if self.strict and (interval is None or interval[1] > margin):
+            return f"{about}: {measure.pairs} pairs do not show that it is not worse by more than {margin:.3f}"
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a candidate may be released, and why."""
+
+    release: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of the history.
+
+    Attributes:
+        number: counts from 1.
+        action: what was done.
+        digest: of the checkpoint that stands afterwards.
+        checkpoint: its folder, relative to the lake.
+        at: UTC, ISO 8601.
+        reasons: what the gate said.
+    """
+
+    number: int
+    action: Action
+    digest: str
+    checkpoint: str
+    at: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class History:
+    """Every event of an embodiment, and the numbers of the releases that stand, the current one last."""
+
+    events: tuple[Event, ...] = ()
+    standing: tuple[int, ...] = ()
+
+    @property
+    def current(self) -> Event | None:
+        """The release that stands."""
+        return self.events[self.standing[-1] - 1] if self.standing else None
+
+    def rolled_back(self, digest: str) -> bool:
+        """Whether this checkpoint was released once and taken back."""
+        was = any(event.digest == digest and event.action != "rollback" for event in self.events)
+        return was and not any(self.events[number - 1].digest == digest for number in self.standing)
+
+
+def folder_of(lake: Lake, embodiment: str) -> Path:
+    """Where the history and the model cards of an embodiment lie."""
+    return lake.root / "releases" / embodiment
+
+
+def history(lake: Lake, embodiment: str) -> History:
+    """What was released so far; empty when nothing was."""
+    path = folder_of(lake, embodiment) / "history.json"
+    if not path.is_file():
+        return History()
+    value = read_json(path)
+    try:
+        events = tuple(Event(**{**event, "reasons": tuple(event["reasons"])}) for event in value["events"])
+        return History(events, tuple(value["standing"]))
+    except (KeyError, TypeError) as error:
+        raise ReleaseError(f"{path}: not a history of releases ({error!r}); restore it from a backup") from error
+
+
+def released(lake: Lake, embodiment: str) -> tuple[Path, str] | None:
+    """(folder, digest) of the released checkpoint.
+
+    Raises:
+        ReleaseError: its folder is gone.
+    """
+    current = history(lake, embodiment).current
+    if current is None:
+        return None
+    folder = lake.root / current.checkpoint
+    if not folder.is_dir():
+        raise ReleaseError(f"{folder}: the released checkpoint is gone; run `gr00t release rollback`, or restore it")
+    return folder, current.digest
+
+
+def judge(content: Mapping[str, Any], past: History, rule: Rule) -> Verdict:
+    """The rule applied to a report (``report.json``) of the candidate."""
+    digest, current = content["checkpoint"], past.current
+    if past.rolled_back(digest):
+        return Verdict(False, ("it was released before and rolled back; `gr00t release CHECKPOINT --force` overrules",))
+    if current is None:
+        return _first(content, rule)
+    if current.digest == digest:
+        return Verdict(True, ("it is released already",))
+    compared = content.get("comparison")
+    if compared is None or compared["released"] != current.digest:
+        return Verdict(False, ("its report does not compare it with the released checkpoint; evaluate it again",))
+    measures = [Measure.from_dict(value) for value in compared["measures"]]
+    if not measures:
+        return Verdict(False, ("nothing could be compared", *compared["notes"]))
+    objections = tuple(filter(None, map(rule.objection, measures)))
+    if objections:
+        return Verdict(False, objections)
+    return Verdict(True, (f"not worse in any of {len(measures)} measures", *compared["notes"]))
+
+
+def _first(content: Mapping[str, Any], rule: Rule) -> Verdict:
+    ratio = content["open_loop"]["overall"]["ratio"]
+    if ratio is None:
+        return Verdict(False, ("first release: nothing moves in the held-out episodes, so nothing is shown",))
+    fits = ratio < rule.first_ratio
+    return Verdict(fits, (f"first release: open-loop error is {ratio:.2f} of the better baseline's",))
+
+
+def release(
+    lake: Lake, embodiment: str, checkpoint: Path, digest: str, *, reasons: tuple[str, ...] = (), forced: bool = False
+) -> Event:
+    """Make a checkpoint the released one. Repeating it changes nothing.
+
+    Raises:
+        ReleaseError: the folder does not lie in the lake.
+    """
+    if not checkpoint.absolute().is_relative_to(lake.root):
+        raise ReleaseError(f"{checkpoint}: lies outside the lake {lake.root}; copy it to {lake.checkpoints} first")
+    relative = checkpoint.absolute().relative_to(lake.root).as_posix()
+    with _held(lake, embodiment):
+        past = history(lake, embodiment)
+        if past.current is not None and past.current.digest == digest:
+            _point(lake, embodiment, past.current)
+            return past.current
+        event = _event(past, "forced release" if forced else "release", digest, relative, reasons)
+        _write(lake, embodiment, History((*past.events, event), (*past.standing, event.number)))
+        _point(lake, embodiment, event)
+    return event
+
+
+def rollback(lake: Lake, embodiment: str) -> Event:
+    """Go back to the checkpoint that was released before; again, one further back.
+
+    Raises:
+        ReleaseError: there is none before, or its folder is gone.
+    """
+    with _held(lake, embodiment):
+        past = history(lake, embodiment)
+        if len(past.standing) < 2:
+            raise ReleaseError(f"{embodiment}: {len(past.standing)} release stands, there is none to go back to")
+        before = past.events[past.standing[-2] - 1]
+        if not (lake.root / before.checkpoint).is_dir():
+            raise ReleaseError(f"{lake.root / before.checkpoint}: the checkpoint to go back to is gone; restore it")
+        taken = past.events[past.standing[-1] - 1]
+        reasons = (f"took back {taken.checkpoint}",)
+        event = _event(past, "rollback", before.digest, before.checkpoint, reasons)
+        _write(lake, embodiment, History((*past.events, event), past.standing[:-1]))
+        _point(lake, embodiment, before)
+    return event
+
+
+def _held(lake: Lake, embodiment: str) -> Any:
+    return locked(lake.root / "locks" / f"release_{embodiment}")
+
+
+def _event(past: History, action: Action, digest: str, checkpoint: str, reasons: tuple[str, ...]) -> Event:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Event(len(past.events) + 1, action, digest, checkpoint, now, reasons)
+
+
+def _write(lake: Lake, embodiment: str, state: History) -> None:
+    write_json(folder_of(lake, embodiment) / "history.json", asdict(state))
+
+
+def _point(lake: Lake, embodiment: str, event: Event) -> None:
+    """The pointer that other programs read follows the history."""
+    lake.point(f"released_{embodiment}", lake.root / event.checkpoint, event.digest)
+
+
+def rows(lake: Lake, embodiment: str) -> list[dict[str, Any]]:
+    """The history as a table."""
+    state = history(lake, embodiment)
+    current = state.standing[-1] if state.standing else 0
+    return [
+        {
+            "number": event.number,
+            "at": event.at,
+            "action": event.action,
+            "checkpoint": Path(event.checkpoint).name,
+            "state": "released" if event.number == current else "before" if event.number in state.standing else "",
+            "reasons": "; ".join(event.reasons),
+        }
+        for event in state.events
+    ]

@@ -1,0 +1,86 @@
+"""The mixtures of a run, and the copies of them that a checkpoint keeps."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.batches.agreement import require_agreement
+from gr00t_data.batches.joint import Member
+from gr00t_data.batches.metadata import dataset_metadata
+from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.statistics import NormStats
+from gr00t_data.disk import read_json, write_json, write_text
+from gr00t_data.embodiment import load_embodiment
+from gr00t_model.training.config import Data
+
+_FILES = ("manifest.json", "statistics.json", "embodiment.yaml")
+_SHARE = "share.json"
+_OTHERS = "also"
+"""Folder of a checkpoint with one numbered folder for each further mixture; the first mixture lies at the top."""
+
+
+def open_members(data: Data) -> tuple[Member, ...]:
+    """Every mixture of a run with its statistics and robot, the first one first.
+
+    Raises:
+        ValueError: the statistics were not measured on their mixture.
+    """
+    members = []
+    for mixture in data.mixtures:
+        manifest, statistics = MixtureManifest.load(Path(mixture.manifest)), NormStats.load(Path(mixture.statistics))
+        if not mixture.foreign_statistics:
+            require_agreement(manifest, statistics)
+        robot = load_embodiment(mixture.embodiment)
+        members.append(Member(manifest, statistics, robot, mixture.weight, mixture.acting_steps or None))
+    return tuple(members)
+
+
+def write_members(data: Data, folder: Path) -> None:
+    """Copy the inputs of a run into a checkpoint."""
+    for number, mixture in enumerate(data.mixtures):
+        place = _place(folder, number)
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(mixture.manifest, place / "manifest.json")
+        shutil.copyfile(mixture.statistics, place / "statistics.json")
+        write_text(place / "embodiment.yaml", load_embodiment(mixture.embodiment).text)
+        if len(data.mixtures) > 1:
+            write_json(place / _SHARE, {"weight": mixture.weight, "acting_steps": mixture.acting_steps})
+
+
+def read_members(folder: Path, count: int) -> tuple[Member, ...]:
+    """The ``count`` mixtures of a checkpoint, the first one first.
+
+    Raises:
+        ValueError: a file is missing or broken; the message names it.
+    """
+    members = []
+    for number in range(count):
+        place = _place(folder, number)
+        if missing := [name for name in _FILES if not (place / name).is_file()]:
+            raise ValueError(f"{place}: lacks {', '.join(missing)}; export the run again")
+        share = read_json(place / _SHARE) if (place / _SHARE).is_file() else {"weight": 1.0, "acting_steps": 0}
+        members.append(
+            Member(
+                MixtureManifest.load(place / "manifest.json"),
+                NormStats.load(place / "statistics.json"),
+                load_embodiment(place / "embodiment.yaml"),
+                float(share["weight"]),
+                share["acting_steps"] or None,
+            )
+        )
+    return tuple(members)
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder / _OTHERS / str(number) if number else folder
+
+
+def members_metadata(members: Sequence[Member]) -> dict[str, Any]:
+    """The content of a published ``metadata.json``: one entry for each embodiment."""
+    entries = {}
+    for member in members:
+        cameras = member.embodiment.selection(member.manifest.selection).cameras
+        store = member.manifest.sources[0].open()
+        entries[member.embodiment.name] = dataset_metadata(member.embodiment, member.statistics, cameras, store)
+    return entries

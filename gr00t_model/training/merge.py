@@ -1,0 +1,47 @@
+"""A base model and an adapter to one full model: what `gr00t merge` runs."""
+
+import shutil
+from pathlib import Path
+
+from safetensors import safe_open
+
+from gr00t_data.disk import replacing_folder
+from gr00t_model.groot.lora import ADAPTER_WEIGHTS, AdapterError, adapter_tensors, merge_adapter
+from gr00t_model.groot.nvidia_weights import load, save
+from gr00t_model.training.precision import widen
+from gr00t_model.training.run import base_digest
+
+_PREFIX = "base_model.model."
+
+
+def merge_into(base: Path, adapter: Path, folder: Path) -> None:
+    """Write ``base`` with ``adapter`` merged in to ``folder``: config.json, safetensors, and the base's tokenizer.
+
+    The parts that the adapter touches are written in float32. A peft adapter that does not name its base is merged
+    into any base it fits.
+
+    Raises:
+        AdapterError: ``folder`` exists, the adapter cannot be read, or it was made on another base.
+        WeightsError: the base cannot be read.
+    """
+    if folder.exists():
+        raise AdapterError(f"{folder} exists already; name another folder or remove it")
+    tensors = adapter_tensors(adapter)
+    _check_base(base, adapter)
+    model = load(base)
+    widen(model, {name.removeprefix(_PREFIX) for name in tensors})
+    merge_adapter(model, adapter)
+    with replacing_folder(folder) as temporary:
+        save(model, temporary)
+        if (base / "tokenizer").is_dir():
+            shutil.copytree(base / "tokenizer", temporary / "tokenizer")
+
+
+def _check_base(base: Path, adapter: Path) -> None:
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
+        made_on = (file.metadata() or {}).get("base_digest")
+    if made_on is not None and made_on != (found := base_digest(base)):
+        raise AdapterError(
+            f"{adapter} was made on a base with digest {made_on[:16]}, {base} has {found[:16]}; give the folder that "
+            "model.base named in the run (its train_config.json says which)"
+        )
