@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gr00t_data.batches.weighing import Weighing
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
@@ -43,7 +44,7 @@ def test_checkpoint_of_real_and_simulated_episodes(tmp_path: Path) -> None:
     ingest(DROP, GR1, lake, licence="Apache-2.0")
     simulate(lake, GR1, Demonstrations({"reach": 4}, workers=1))
     measure_statistics(lake, GR1)
-    mix(lake, GR1, weights={"robot_sim.PickNPlace": 0.5})
+    mix(lake, GR1, weighing=Weighing(shares={"robot_sim.PickNPlace": 0.5}))
     base_model(lake, stills=64)
     run = new_run(lake, GR1, "gr1_nano_tiny", ["batch_size=16"])
     assert train_run(run, print).outcome.state == "complete"
