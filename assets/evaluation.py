@@ -44,6 +44,7 @@ def make_evaluation(embodiment: Embodiment, config: EvaluationConfig, lake: Lake
         "held-out episodes": content["open_loop"]["episodes"],
         **{f"success {task}": round(result["success"]["share"], 3) for task, result in content["closed_loop"].items()},
         **_alignment(content["alignment"]),
+        **_beside_release(content["comparison"]),
         "numbers": table(evaluation_rows(content)),
         **{name: figure(path.read_bytes(), name) for name, path in report.figures.items()},
     }
@@ -62,8 +63,50 @@ def _alignment(aligned: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
+def _beside_release(compared: dict[str, Any] | None) -> dict[str, Any]:
+    measures = compared["measures"] if compared else ()
+    return {f"{measure['name']}, minus released": round(measure["difference"], 4) for measure in measures}
+
+
+class ReleaseConfig(dg.Config):
+    """When a candidate counts as not worse."""
+
+    success_margin: float = Field(default=0.1, ge=0, description="Success may be lower by this share on average.")
+    error_margin: float = Field(default=0.1, ge=0, description="Open-loop error may be higher by this share of it.")
+    first_ratio: float = Field(
+        default=1.0, gt=0, description="First release: open-loop error over the better baseline must be below this."
+    )
+    strict: bool = Field(default=False, description="Ask for proof: the whole interval within the margins.")
+
+
+def make_released(embodiment: Embodiment, config: ReleaseConfig, lake: Lake) -> Made:
+    """Release the candidate if it is not worse, and report which checkpoint stands."""
+    from gr00t_model.gate import release_candidate
+    from gr00t_model.release import Rule, folder_of, rows
+
+    rule = Rule(config.success_margin, config.error_margin, config.first_ratio, config.strict)
+    verdict, standing = release_candidate(lake, embodiment, rule)
+    if standing is None:
+        raise dg.Failure(f"nothing is released: {'; '.join(verdict.reasons)}", allow_retries=False)
+    card = folder_of(lake, embodiment.name) / f"{standing.number:04d}/MODEL_CARD.md"
+    check = dg.AssetCheckResult(
+        check_name="candidate_not_worse",
+        passed=verdict.release,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(verdict.reasons),
+    )
+    metadata = {
+        "release": standing.number,
+        "candidate": "released" if verdict.release else "refused, the release before stands",
+        "reasons": "; ".join(verdict.reasons),
+        "model card": dg.MetadataValue.path(str(card)),
+        "history": table(rows(lake, embodiment.name)),
+    }
+    return Made(lake.root / standing.checkpoint, standing.digest, metadata, (check,))
+
+
 def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
-    """``evaluation_<embodiment>``."""
+    """``evaluation_<embodiment>`` and ``released_<embodiment>``."""
 
     @dg.asset(
         name=f"evaluation_{embodiment.name}",
@@ -75,7 +118,8 @@ def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         description=(
             "Open loop on held-out episodes: error per part in its unit, beside two baselines (hold the last action, "
             "mean action). Closed loop in the simulator: success and wrong-object rate on unseen scenes with 95% "
-            "intervals, and once more with the instruction swapped."
+            "intervals, and once more with the instruction swapped. Beside the released checkpoint: the same episodes "
+            "and scenes, paired."
         ),
     )
     def evaluation(
@@ -83,4 +127,26 @@ def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         return make_evaluation(embodiment, config, lake, context.log).result()
 
-    return [evaluation]
+    @dg.asset(
+        name=f"released_{embodiment.name}",
+        deps=[f"evaluation_{embodiment.name}"],
+        group_name="evaluate",
+        kinds={"safetensors", "markdown"},
+        owners=["team:robot-learning"],
+        code_version="1",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "candidate_not_worse",
+                asset=f"released_{embodiment.name}",
+                description="The candidate is not worse than the released checkpoint in any measure.",
+            )
+        ],
+        description=(
+            "The checkpoint to use. It moves to the candidate only when that is not worse on the same held-out "
+            "episodes and scenes; `gr00t release rollback` goes back. A model card is written with each release."
+        ),
+    )
+    def released(config: ReleaseConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        return make_released(embodiment, config, lake).result()
+
+    return [evaluation, released]

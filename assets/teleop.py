@@ -51,9 +51,8 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
     from gr00t_data.curate.index import summary_rows
     from gr00t_data.stages import SIMULATOR, check
 
-    embodiment = load_embodiment(config.embodiment)
     simulated = drop.startswith(SIMULATOR) and not (lake.landing / drop).is_dir()
-    store = (_simulated if simulated else _landed)(drop, config, lake, log)
+    store, embodiment = (_simulated if simulated else _landed)(drop, config, lake, log)
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: episode {row['episode']} rejected: {row['reason']}")
@@ -61,6 +60,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
     seconds = [verdict.length / embodiment.control_hz for verdict in index.verdicts]
     metadata = {
         "drop": drop,
+        "store": store.root.name,
         "data_source": "simulator" if store.kind == "simulated" else store.kind,
         "licence": store.licence,
         "episodes": len(index.verdicts),
@@ -86,14 +86,22 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
         if done % step == 0 or done == total:
             log.info(f"{drop}: {done} of {total} demonstrations recorded")
 
-    return simulate(lake, load_embodiment(config.embodiment), wanted, name=drop, progress=progress)
+    embodiment = load_embodiment(config.embodiment)
+    return simulate(lake, embodiment, wanted, name=drop, progress=progress), embodiment
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
+    from gr00t_data.sources.landing import find, marker_of
     from gr00t_data.stages import land
 
-    log.info(f"ingesting {lake.landing / drop}")
-    return land(lake, drop, load_embodiment(config.embodiment), licence=config.licence)
+    path = find(lake, drop)
+    said = marker_of(path)
+    log.info(f"ingesting {path}")
+    embodiment = load_embodiment(said.embodiment or config.embodiment)
+    store = land(lake, drop, embodiment, kind=said.kind or "real", licence=said.licence or config.licence)
+    if store.root.name != drop:
+        log.warning(f"{path}: has the content of store {store.root.name!r}; it is not taken in twice")
+    return store, embodiment
 
 
 def _finding(finding) -> dict[str, str]:
@@ -153,6 +161,7 @@ def _every_drop(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
     """Every waiting drop in one step, for the bare command line, which has no partition to give."""
+    from gr00t_data.sources.landing import changes
     from gr00t_data.stages import SIMULATOR, sealed_stores, waiting_drops
 
     embodiment = load_embodiment(config.embodiment)
@@ -162,6 +171,8 @@ def _every_drop(
             f"{lake.landing} holds no drop: recording demonstrations in the simulator (data_source: simulator)"
         )
         drops = [SIMULATOR]
+    for problem in changes(lake).values():
+        context.log.error(problem)
     made = {drop: make_store(drop, config, lake, context.log) for drop in drops}
     for drop, one in made.items():
         register(context, drop)

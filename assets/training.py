@@ -29,6 +29,9 @@ class FinetuneConfig(dg.Config):
     settings: list[str] = Field(
         default=[], description="Changes to the recipe, each 'a.b=c', for example 'optimizer.lr=3e-4'."
     )
+    start: Literal["base", "released"] = Field(
+        default="base", description="Train from the base model, or on from the released checkpoint where there is one."
+    )
     on_missing_input: Literal["ensure", "fail"] = Field(
         default="ensure",
         description="'ensure' builds missing inputs as the graph would and records them; 'fail' stops.",
@@ -61,9 +64,11 @@ def make_run(
 ) -> Made:
     """Train in a process group that ends with this step, and report the losses."""
     from gr00t_model.evaluate.report import loss_figure
+    from gr00t_model.gate import starting_settings
     from gr00t_model.stages import new_run, train_run
 
-    run = new_run(lake, embodiment, config.recipe, config.settings, embodiment_path=source)
+    settings = [*starting_settings(lake, embodiment, config.start), *config.settings]
+    run = new_run(lake, embodiment, config.recipe, settings, embodiment_path=source)
     log.info(f"run folder {run.root}; a cancel saves the state before the processes end")
     launched = train_run(run, log.info)
     outcome = launched.outcome
@@ -73,6 +78,8 @@ def make_run(
             f"materialize finetune_{embodiment.name} again, it resumes there",
             allow_retries=False,
         )
+    if outcome.step < run.config().steps:
+        raise dg.Failure(f"{run.root}: says it is complete after {outcome.step} of {run.config().steps} steps")
     records = run.records()
     metadata = {
         "recipe": config.recipe,

@@ -140,7 +140,7 @@ def show_preview(
     """Print what a manifest will draw."""
     from gr00t_data.batches.preview import preview
 
-    seen = preview(manifest, embodiment.control_hz, samples)
+    seen = preview(manifest, embodiment.control_hz, samples, embodiment.action_horizon)
     if as_json:
         show({**facts, **asdict(seen)}, True)
         return

@@ -17,7 +17,8 @@ from gr00t_data.curate.index import Index, build_index
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
 from gr00t_data.lake import Lake
-from gr00t_data.sources.ingest import ingest, store_name
+from gr00t_data.sources.ingest import store_name
+from gr00t_data.sources.landing import landed, look, take_in
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 
 Progress = Callable[[int, int], None]
@@ -102,15 +103,13 @@ def land(
     licence: str = "unknown",
     progress: Progress = _silent,
 ) -> EpisodeStore:
-    """Ingest ``lake.landing/<drop>``. See ``sources.ingest.ingest``."""
-    return ingest(lake.landing / drop, embodiment, lake, kind=kind, licence=licence, progress=progress)
+    """Ingest a drop of ``landing/`` by its key. See ``sources.landing.take_in``."""
+    return take_in(lake, drop, embodiment, kind=kind, licence=licence, progress=progress)
 
 
 def waiting_drops(lake: Lake) -> list[str]:
-    """Names of the folders in ``landing/`` that are complete (hold ``_SUCCESS``) and have no store yet."""
-    folders = sorted(lake.landing.iterdir()) if lake.landing.is_dir() else []
-    complete = [folder.name for folder in folders if (folder / "_SUCCESS").is_file()]
-    return [name for name in complete if not (lake.stores / store_name(name) / SEAL).is_file()]
+    """Keys of the drops in ``landing/`` that are complete (hold ``_SUCCESS``) and were never taken in."""
+    return [drop.key for drop in look(lake, {}, 0.0, None).ready if landed(lake, drop.key) is None]
 
 
 def check(lake: Lake, store: EpisodeStore, embodiment: Embodiment, progress: Progress = _silent) -> Index:
@@ -120,7 +119,8 @@ def check(lake: Lake, store: EpisodeStore, embodiment: Embodiment, progress: Pro
 
 def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[EpisodeStore]:
     """The sealed stores of an embodiment whose folder name matches one of the patterns, by name."""
-    folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
+    listed = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
+    folders = [folder for folder in listed if not folder.name.startswith(".")]  # a hidden one is not finished
     stores = [EpisodeStore.open(folder) for folder in folders if (folder / SEAL).is_file()]
     return [
         store

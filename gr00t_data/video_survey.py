@@ -6,12 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video import VideoStream
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 
 from gr00t_data.video import VideoError
 
@@ -130,10 +130,11 @@ def _one_run(
                 break
             if number < first:
                 continue
+            planes = _planes(frame)
             if (number - first) % still_every == still_every // 2:
-                stills[number] = frame.reformat(format="gray").to_ndarray()
+                stills[number] = planes[0].copy()
             rotation = int(getattr(frame, "rotation", 0) or 0)
-            small.append(_small(frame, side))
+            small.append(np.stack([cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in planes]))
     except _DAMAGE as error:
         if not small:
             raise VideoError(f"{path}: frame {first} cannot be decoded ({error}); copy it again") from error
@@ -158,8 +159,17 @@ def _frames_from(
         yield int(np.searchsorted(packets.pts_s, time - 1e-6)), frame
 
 
-def _small(frame: VideoFrame, side: int) -> np.ndarray:
-    return frame.reformat(side, side, format="yuv444p", interpolation=Interpolation.AREA).to_ndarray()
+def _planes(frame: VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Y, U and V, uint8 [H, W] and twice [H / 2, W / 2], as the decoder holds them: nothing is scaled to see them.
+
+    Pictures of another pixel format, or with an odd side, are converted first.
+    """
+    height, width = frame.height // 2 * 2, frame.width // 2 * 2
+    if frame.format.name not in ("yuv420p", "yuvj420p") or (height, width) != (frame.height, frame.width):
+        frame = frame.reformat(width, height, format="yuv420p")
+    every = frame.to_ndarray()
+    luma, chroma = every[:height], every[height:].reshape(2, height // 2, width // 2)
+    return luma, chroma[0], chroma[1]
 
 
 def _open(path: Path) -> tuple[InputContainer, VideoStream]:

@@ -6,15 +6,21 @@ import dagster as dg
 
 from assets.teleop import DROPS
 
+_STAGES = ("norm_stats", "mixture", "finetune", "checkpoint", "evaluation", "released")
+
+
+def steps_of(name: str) -> list[str]:
+    """Everything from the mixture to the release."""
+    return [f"{stage}_{name}" for stage in _STAGES]
+
 
 def jobs_of(name: str) -> list[Any]:
-    """``retrain_<name>``: everything from the mixture to the evaluation."""
-    keys = [f"{stage}_{name}" for stage in ("norm_stats", "mixture", "finetune", "checkpoint", "evaluation")]
+    """``retrain_<name>``: everything from the mixture to the release."""
     return [
         dg.define_asset_job(
             f"retrain_{name}",
-            selection=dg.AssetSelection.assets(*keys),
-            description=f"Statistics and mixture of all accepted episodes, training, checkpoint, evaluation of {name}.",
+            selection=dg.AssetSelection.assets(*steps_of(name)),
+            description=f"All accepted episodes of {name}: statistics, mixture, training, checkpoint, evaluation, release.",
             executor_def=dg.in_process_executor,
         )
     ]

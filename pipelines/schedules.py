@@ -1,11 +1,35 @@
-"""Schedules: nightly retraining, off until somebody switches it on in the UI."""
+"""Schedules: nightly retraining, when there is something new."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+from pipelines.automation import SCHEDULES
+from pipelines.sensors import asked_before, busy, request
 
-def schedules_of(name: str, jobs: Sequence[Any]) -> list[dg.ScheduleDefinition]:
+
+def schedules_of(embodiment: Embodiment, jobs: Sequence[Any]) -> list[dg.ScheduleDefinition]:
     """``nightly_retrain_<name>`` at 02:00."""
-    return [dg.ScheduleDefinition(name=f"nightly_retrain_{name}", job=jobs[0], cron_schedule="0 2 * * *")]
+    job = jobs[0]
+
+    @dg.schedule(
+        name=f"nightly_retrain_{embodiment.name}",
+        job=job,
+        cron_schedule="0 2 * * *",
+        default_status=SCHEDULES,
+        description="Trains, evaluates and releases at night when at least one accepted episode is new.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
+        from gr00t_model.retrain import Retraining, decide
+
+        start = Retraining.from_environment().start
+        decision = decide(lake, embodiment, Retraining(1, 0.0, start), {}, 0.0)
+        reason = None if decision.train else decision.reason
+        reason = reason or busy(context.instance, job.name)
+        reason = reason or asked_before(context.instance, job.name, decision.content, again_after_failure=True)
+        return dg.SkipReason(reason) if reason else request(embodiment.name, decision.content, start)
+
+    return [nightly]

@@ -136,6 +136,11 @@ class Loader:
         if self._reader is not None:
             self._reader.expect(sample)
 
+    def close(self) -> None:
+        """Stop the threads that decode, where there are any."""
+        if self._reader is not None:
+            self._reader.close()
+
     def sample_name(self, sample: SampleId) -> str:
         """``<store digest 12>/<episode>/<frame>``."""
         return f"{self.manifest.sources[sample.source].digest[:12]}/{sample.episode}/{sample.frame}"
@@ -161,6 +166,7 @@ class Loader:
             embodiment_id=torch.full((len(samples),), self.embodiment.slot, dtype=torch.int64),
             action=torch.from_numpy(chunks),
             action_mask=torch.from_numpy(told),
+            control_hz=torch.full((len(samples),), self.embodiment.control_hz, dtype=torch.float32),
             sample_ids=tuple(self.sample_name(sample) for sample in samples),
             **self._prompt(samples),
             **self._views(samples, frames),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.batches.mixture import EpisodeEntry, MixtureManifest
+from gr00t_data.rates import Pace
 
 MANY_REPEATS = 100
 """A source drawn more often than this per frame in one run is learnt by heart: a warning."""
@@ -30,7 +31,8 @@ class Preview:
     Attributes:
         samples: how many the run draws in all.
         sources: one row a source: store, kind, licence, probability, episodes, frames, hours, repeats (how often each
-            frame is drawn in the run), repeats_per_epoch (in as many samples as there are frames).
+            frame is drawn in the run), repeats_per_epoch (in as many samples as there are frames), hz (frames
+            a second), horizon_s and horizon_frames (an action chunk in seconds and in its frames).
         kinds, tasks: share of the samples by kind and by instruction (the most frequent ones, then ``others``).
         warnings: traps, in words.
     """
@@ -46,15 +48,19 @@ class Preview:
     warnings: tuple[str, ...]
 
 
-def preview(manifest: MixtureManifest, control_hz: float, samples: int | None = None) -> Preview:
+def preview(
+    manifest: MixtureManifest, control_hz: float, samples: int | None = None, horizon: int | None = None
+) -> Preview:
     """Look ahead. Nothing is read but the manifest.
 
     Args:
-        control_hz: frames a second of the embodiment, for the hours.
+        control_hz: steps a second of the embodiment.
         samples: what the run will draw; None is one epoch, as many samples as frames.
+        horizon: steps of an action chunk; with it, each source says what that is in seconds and in its own frames.
     """
     training = _training_entries(manifest)
     frames = [sum(entry.kept_frames for entry in entries) for entries in training]
+    paces = [Pace(source.recorded_hz or control_hz, control_hz) for source in manifest.sources]
     drawn = sum(frames) if samples is None else samples
     rows = tuple(
         {
@@ -65,11 +71,12 @@ def preview(manifest: MixtureManifest, control_hz: float, samples: int | None = 
             "episodes": len(entries),
             "held_out": len(source.episodes) - len(entries),
             "frames": count,
-            "hours": count / control_hz / 3600,
+            "hours": count / pace.recorded_hz / 3600,
             "repeats": drawn * source.weight / max(count, 1),
             "repeats_per_epoch": sum(frames) * source.weight / max(count, 1),
+            **_horizon(pace, horizon),
         }
-        for source, entries, count in zip(manifest.sources, training, frames, strict=True)
+        for source, entries, count, pace in zip(manifest.sources, training, frames, paces, strict=True)
     )
     kinds: dict[str, float] = defaultdict(float)
     tasks: dict[str, float] = defaultdict(float)
@@ -77,7 +84,7 @@ def preview(manifest: MixtureManifest, control_hz: float, samples: int | None = 
         kinds[source.kind] += source.weight
         for entry in entries:
             tasks[entry.instruction] += source.weight * entry.kept_frames / max(count, 1)
-    hours = sum(frames) / control_hz / 3600
+    hours = sum(row["hours"] for row in rows)
     return Preview(
         manifest.digest,
         manifest.embodiment,
@@ -94,6 +101,13 @@ def preview(manifest: MixtureManifest, control_hz: float, samples: int | None = 
 def _training_entries(manifest: MixtureManifest) -> list[list[EpisodeEntry]]:
     held_out = set(manifest.held_out)
     return [[e for e in source.episodes if (s, e.index) not in held_out] for s, source in enumerate(manifest.sources)]
+
+
+def _horizon(pace: Pace, steps: int | None) -> dict[str, float]:
+    """How long an action chunk is, in seconds and in frames of the source: the same time for all of them."""
+    if steps is None:
+        return {}
+    return {"hz": pace.recorded_hz, "horizon_s": steps / pace.control_hz, "horizon_frames": steps * pace.rows_a_step}
 
 
 def _most(shares: Mapping[str, float]) -> dict[str, float]:

@@ -71,8 +71,8 @@ class MixtureRows:
         rows = self._held.get(key)
         if rows is None:
             length, store = self._manifest.entry(*key).length, self._stores[source]
-            sides = (_transformed(store, episode, *side, length) for side in (self._state, self._action))
-            rows = self._held[key] = EpisodeRows(*sides, self._paced(source, episode))
+            state, action = (_transformed(store, episode, *side, length) for side in (self._state, self._action))
+            rows = self._held[key] = EpisodeRows(state, action, self._paced(source, episode))
             self.held_bytes += rows.state.nbytes + rows.action.nbytes
             while self.held_bytes > self._budget_bytes and len(self._held) > 1:
                 _, oldest = self._held.popitem(last=False)

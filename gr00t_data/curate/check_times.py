@@ -73,8 +73,8 @@ def check_rate(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "TIME-03",
             "error",
-            f"{subject.where}: rows are {median:.4f} s apart ({rate}), expected {subject.embodiment.control_hz:g} Hz as "
-            f"embodiment {subject.embodiment.name!r} or info.json says; resample the episode or correct the timestamps",
+            f"{subject.where}: rows are {median:.4f} s apart ({rate}), expected {subject.embodiment.control_hz:g} Hz "
+            f"as embodiment {subject.embodiment.name!r} or info.json says; resample it or correct the timestamps",
         )
         return
     off = np.abs(steps - period)

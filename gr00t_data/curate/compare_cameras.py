@@ -8,7 +8,7 @@ import numpy as np
 from gr00t_data.curate.camera_evidence import CameraEvidence
 from gr00t_data.curate.evidence import EpisodeEvidence
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.robust import FEWEST
+from gr00t_data.curate.robust import FEWEST, median_of_others
 from gr00t_data.embodiment import Embodiment
 
 _REACH = 10
@@ -32,8 +32,9 @@ def _exchanged(pairs: Pairs, one: str, two: str) -> Iterator[tuple[int, str, Fin
     """Each camera's background is more like the usual one of the other camera."""
     numbers = list(pairs)
     first, second = (np.stack([pairs[n][k].background for n in numbers]).astype(np.float64) for k in (0, 1))
+    usual_first, usual_second = median_of_others(first), median_of_others(second)
     for place, index in enumerate(numbers):
-        usual_one, usual_two = (np.median(np.delete(table, place, axis=0), axis=0) for table in (first, second))
+        usual_one, usual_two = usual_first[place], usual_second[place]
         as_is = np.abs(first[place] - usual_one).mean() + np.abs(second[place] - usual_two).mean()
         exchanged = np.abs(first[place] - usual_two).mean() + np.abs(second[place] - usual_one).mean()
         if exchanged < 0.6 * as_is:

@@ -11,7 +11,7 @@ import numpy as np
 from gr00t_data.curate.camera_evidence import GRID, CameraEvidence, boxed
 from gr00t_data.curate.check_pixels import SMALLEST_PX
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.robust import FEWEST, usual
+from gr00t_data.curate.robust import FEWEST, median_of_others, usual
 
 _COVERED_SHARE = 0.12
 _FLAT_LEVELS = 1.2
@@ -91,7 +91,7 @@ def _scenes(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -
 def _placement(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
     """The first picture is unlike the usual one, and like it when moved, zoomed or turned."""
     first = np.stack([one.first for one in evidence]).astype(np.float64)
-    centre = np.stack([np.median(np.delete(first, place, axis=0), axis=0) for place in range(len(first))])
+    centre = median_of_others(first)
     alike = np.array([likeness(a, b) for a, b in zip(first, centre, strict=True)])
     middle, spread = usual(alike, 0.02)
     for place, index in enumerate(numbers):

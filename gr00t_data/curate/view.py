@@ -17,7 +17,7 @@ so that the cost of an episode is bounded (about 0.7 s on one slow core)."""
 
 _RUNS = 6
 _SHORTEST_RUN = 40
-_STILLS = 16
+_STILLS = 6
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def open_view(path: Path) -> View:
 def view_of(path: Path, packets: Packets) -> View:
     """The same, from packets that were read before."""
     planned = planned_runs(packets.frames, packets.width * packets.height)
-    still_every = max(sum(count for _, count in planned) // _STILLS, 1)
+    still_every = max(-(-sum(count for _, count in planned) // _STILLS), 1)
     runs = list(look(path, packets, planned, SIDE, still_every))
     begins = [np.arange(len(run.small)) == 0 for run in runs]
     return View(

@@ -70,7 +70,7 @@ def ingest(
             raise MappingError(f"{drop}: is {reader.NAME}, which is taken over as it is; leave the mapping out")
         if not (root / SEAL).is_file():
             return _taken_over(drop, reader, root, embodiment, source, kind, licence, progress)
-    source["content"] = digest_json(_digests(drop))
+    source["content"] = content_digest(drop)
     if not hasattr(reader, "take_over"):
         if (root / SEAL).is_file() and mapping is None:
             return _same_or_refuse(EpisodeStore.open(root), source, drop)
@@ -119,6 +119,11 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, Any]:
         return {}
     write_json(path, embodiment.modality([camera.name for camera in embodiment.cameras if camera.column in features]))
     return {"added": ["meta/modality.json"]}
+
+
+def content_digest(drop: Path) -> str:
+    """SHA-256 (hex) over names and bytes of a drop, its marker and its mapping left out; reads every file."""
+    return digest_json(_digests(drop))
 
 
 def _digests(drop: Path) -> dict[str, str]:

@@ -115,14 +115,16 @@ class IdmConfig:
             **{name: value for name, value in values.items() if name in own},
         )
 
-
     def to_dict(self) -> dict[str, Any]:
         """The published constructor arguments; ``from_dict`` reads them. The small tower has a key of its own."""
-        values = asdict(self)
-        vision, mixer, diffusion = (values.pop(name) for name in ("vision", "mixer", "diffusion"))
-        conv = isinstance(self.vision, ConvTowerConfig)
-        values |= {"conv_tower_cfg": vision} if conv else {"siglip_model_cfg": {"vision_config": vision}}
-        return values | {"vl_self_attention_cfg": mixer, "diffusion_model_cfg": diffusion}
+        own = set(self.__dataclass_fields__) - {"vision", "mixer", "diffusion"}
+        values: dict[str, Any] = {name: getattr(self, name) for name in sorted(own)}
+        if isinstance(self.vision, ConvTowerConfig):
+            values["conv_tower_cfg"] = asdict(self.vision)
+        else:
+            values["siglip_model_cfg"] = {"vision_config": self.vision.to_dict()}
+        sections = {"vl_self_attention_cfg": self.mixer, "diffusion_model_cfg": self.diffusion}
+        return values | {name: section.to_dict() for name, section in sections.items()}
 
 
 def published() -> IdmConfig:

@@ -101,9 +101,10 @@ class Idm(nn.Module):
         self.config = config
         slots, width = config.max_num_embodiments, config.hidden_size
         mixer = config.mixer
-        small = isinstance(config.vision, ConvTowerConfig)
-        self.siglip_model = ConvTower(config.vision) if small else Siglip2(config.vision)
-        self.vision_projector = nn.Linear(config.vision.hidden_size, width)
+        vision = config.vision
+        small = isinstance(vision, ConvTowerConfig)
+        self.siglip_model = ConvTower(vision) if isinstance(vision, ConvTowerConfig) else Siglip2(vision)
+        self.vision_projector = nn.Linear(vision.hidden_size, width)
         self.mm_projector = nn.Identity() if small else TokenProjector(width)
         self.vl_self_attention_model = SelfAttentionStack(
             mixer.num_layers, width, mixer.num_attention_heads, mixer.dropout, mixer.final_dropout

@@ -18,6 +18,7 @@ from gr00t_data.batches.mixture import EpisodeEntry, MixtureManifest, MixtureSou
 from gr00t_data.store import EpisodeStore
 from gr00t_model.groot.prompt import Prompt
 from gr00t_model.training.alignment_target import target_view
+from gr00t_model.training.augment import augmented, picture_generator, stored_side
 from gr00t_model.training.base import Base
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
@@ -34,19 +35,22 @@ class Batches:
 
     Attributes:
         features: cached features of each mixture, or nothing when the batch carries images.
+        augmented_px: side of the pictures after the crop, where they are augmented; 0 where they are not.
         horizon: steps of the embodiment between an observation and the frame whose cached target it gets.
     """
 
     loader: JointLoader
     features: tuple[FeatureCache, ...]
     horizon: int
+    augmented_px: int = 0
 
     @classmethod
     def open(cls, config: TrainConfig, base: Base, accelerator: Accelerator) -> "Batches":
         """Build what is cached (rank 0 first, the others wait for it) and open the loader."""
         members = open_members(config.data)
         cached = config.cache_features and config.model.backbone_frozen
-        size = base.model.config.backbone.vision.image_size
+        taken = base.model.config.backbone.vision.image_size
+        size = stored_side(taken) if config.data.augment else taken
         budget_bytes = round(config.data.cache_budget_gb * 1e9) or None
         frames = FramesCache(Path(config.data.cache) / "frames", (size, size), budget_bytes)
         decoding = config.data.order == "clips" and not cached
@@ -73,11 +77,22 @@ class Batches:
             world=accelerator.num_processes,
         )
         _tell_of_absent_states(loader, base)
-        return cls(loader, tuple(features), 0 if flare.control == "current" else flare.horizon_frames)
+        horizon = 0 if flare.control == "current" else flare.horizon_frames
+        return cls(loader, tuple(features), horizon, taken if config.data.augment else 0)
 
     def batch(self, step: int) -> Batch:
         """The batch of forward pass ``step`` of this rank."""
         return self.loader.batch_of(self.loader.samples(step), self._attach if self.features else None)
+
+    def seen(self, batch: Batch, noise: torch.Generator | None = None) -> Batch:
+        """The batch as the model sees it: augmented where the configuration says so.
+
+        Args:
+            noise: the generator of the step; None leaves chance out, as in evaluation.
+        """
+        if not self.augmented_px:
+            return batch
+        return augmented(batch, self.augmented_px, None if noise is None else picture_generator(noise))
 
     def _attach(self, member: int, batch: Batch) -> Batch:
         ahead = self.loader.loaders[member].rows_ahead(batch.sample_ids, self.horizon)

@@ -43,6 +43,7 @@ class Data(Mixture):
             of a few clips at a time and decodes them as it goes, for data that does not fit the cache.
         cache_budget_gb: what decoded frames may take on disk; 0 is no limit.
         published_behaviour: count the steps past the end of an episode in the loss, as the published loader does.
+        augment: crop the pictures at random to 0.95 and jitter their colours, as published; needs cache_features=false.
     """
 
     also: tuple[Mixture, ...] = ()
@@ -50,6 +51,7 @@ class Data(Mixture):
     order: Literal["frames", "clips"] = "frames"
     cache_budget_gb: float = Field(default=0.0, ge=0)
     published_behaviour: bool = False
+    augment: bool = False
 
     @property
     def mixtures(self) -> tuple[Mixture, ...]:
@@ -287,6 +289,15 @@ class TrainConfig(_Frozen):
     model: Model = Model()
     optimizer: Optimizer = Optimizer()
     machine: Machine = Machine()
+
+    @model_validator(mode="after")
+    def _augmented_pictures_are_not_cached(self) -> "TrainConfig":
+        if self.data.augment and self.cache_features:
+            raise ValueError(
+                "data.augment=true changes the pictures at every step, and cache_features=true keeps what the backbone "
+                "saw once; set cache_features=false, or data.augment=false"
+            )
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able dictionary; ``from_dict`` gives the same configuration back."""

@@ -90,7 +90,7 @@ class FeatureCache:
         )
 
     def attach(self, batch: Batch, horizon: int | Sequence[int]) -> Batch:
-        """``batch`` with the features of its frames, and the targets of the frames ``horizon`` later (one number, or one a row).
+        """``batch`` with the features of its frames, and the targets of frames ``horizon`` later (one, or one a row).
 
         Beyond the end of an episode the target is that of its last frame; ``future_mask`` says which rows count.
         """

@@ -160,6 +160,7 @@ def input_digests(config: TrainConfig) -> dict[str, Any]:
     places = ["data", *(f"data.also.{number}" for number in range(len(config.data.also)))]
     first, *others = map(_mixture_digests, places, config.data.mixtures)
     digests: dict[str, Any] = {**first, "published_behaviour": config.data.published_behaviour}
+    digests |= {"augment": True} if config.data.augment else {}
     return {**digests, "also": others} if others else digests
 
 

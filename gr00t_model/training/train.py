@@ -90,7 +90,7 @@ def _step(session: Session, step: int, rate: float, batches: Iterator[Batch], me
     set_learning_rate(session.optimizer, rate)
     for part in range(config.accumulate):
         generator = step_generator(config.seed, step * config.accumulate + part, accelerator)
-        batch = next(batches).to(accelerator.device)
+        batch = session.batches.seen(next(batches).to(accelerator.device), generator)
         with _exchange(accelerator, session.wrapped, part == config.accumulate - 1), accelerator.autocast():
             loss: Loss = session.wrapped(batch, generator)
         accelerator.backward(loss.total / config.accumulate)
@@ -199,7 +199,8 @@ def _finish(session: Session, losses: dict[str, float], step: int, stop: StopReq
 
 def _some_batches(session: Session) -> Iterator[Batch]:
     """Enough samples of the training data for a mean."""
-    return (session.batches.batch(number).to(session.accelerator.device) for number in range(_BATCHES_OF_A_MEAN))
+    batches = session.batches
+    return (batches.seen(batches.batch(n).to(session.accelerator.device)) for n in range(_BATCHES_OF_A_MEAN))
 
 
 def _last_losses(run: RunFolder) -> dict[str, float]:

@@ -139,8 +139,9 @@ def test_the_controls_work_on_cached_targets_as_on_images(lake, tmp_path, contro
     ]
     plain = run_of(TrainConfig.from_dict(aligned(lake, None).to_dict() | more), tmp_path / "plain")
     assert losses(runs[0]) == pytest.approx(losses(runs[1]), rel=1e-4)
-    assert losses(runs[0])[0] != pytest.approx(losses(plain)[0], rel=1e-4)
     assert losses(runs[0], "flow")[0] == pytest.approx(losses(plain, "flow")[0], rel=1e-6)
+    # One step may draw frames whose targets are alike, or no two that could be exchanged; four steps do not.
+    assert losses(runs[0]) != pytest.approx(losses(plain), rel=1e-4)
 
 
 def test_horizon_and_depth_are_the_recipes(lake, tmp_path):

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 FAMILY = """
     import os, subprocess, sys, time
-    child = "import time, sys; print('child', flush=True); time.sleep(600)"
+    child = "import os, time; os.write(1, b'child' + bytes([10])); time.sleep(600)"  # one write: two would mix
     stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + child
     for code in (child, stubborn):
         subprocess.Popen([sys.executable, "-c", code], start_new_session=True)

@@ -14,6 +14,7 @@ EDGES = {
     "finetune_gr1": {"norm_stats_gr1", "mixture_gr1", "base_nano"},
     "checkpoint_gr1": {"finetune_gr1"},
     "evaluation_gr1": {"checkpoint_gr1"},
+    "released_gr1": {"evaluation_gr1"},
 }
 command_line = definitions_for(["asset", "materialize", "--select", "finetune_gr1"])
 GROUPS = {"ingest", "curate", "mix", "train", "evaluate"}
@@ -35,13 +36,14 @@ def test_drops_are_partitions_in_the_ui_and_one_step_on_the_command_line() -> No
     assert isinstance(defs.resolve_asset_graph().get(key).partitions_def, dg.DynamicPartitionsDefinition)
     graph = command_line.resolve_asset_graph()
     selected = dg.AssetSelection.from_coercible(["*checkpoint_gr1"]).resolve(graph)
-    assert {k.to_user_string() for k in selected} == set(EDGES) - {"evaluation_gr1"}
+    assert {k.to_user_string() for k in selected} == set(EDGES) - {"evaluation_gr1", "released_gr1"}
     assert all(graph.get(k).partitions_def is None for k in selected)
 
 
 def test_jobs_schedules_and_sensors_are_there() -> None:
     assert defs.resolve_job_def("retrain_gr1") and defs.resolve_schedule_def("nightly_retrain_gr1")
-    assert defs.resolve_sensor_def("landing_sensor")
+    assert defs.resolve_sensor_def("landing_sensor") and defs.resolve_sensor_def("retrain_gr1_on_arrival")
+    assert defs.resolve_sensor_def("alert_on_failure")
 
 
 def test_only_the_bare_command_gets_the_ingest_as_one_step() -> None:

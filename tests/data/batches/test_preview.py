@@ -34,6 +34,14 @@ def test_preview(manifest: MixtureManifest) -> None:
     assert "97% of the frames and gets 10%" in seen.warnings[0] and "drawn 324 times" in seen.warnings[1]
 
 
+def test_the_horizon_is_the_same_time_in_every_source(manifest: MixtureManifest) -> None:
+    fast = replace(manifest.sources[0], recorded_hz=30.0)
+    seen = preview(replace(manifest, sources=(fast, manifest.sources[1])), control_hz=20, horizon=16)
+    assert [row["horizon_s"] for row in seen.sources] == [0.8, 0.8]
+    assert [(row["hz"], row["horizon_frames"]) for row in seen.sources] == [(30, 24), (20, 16)]
+    assert seen.hours == pytest.approx((700 / 30 + 20 / 20) / 3600)
+
+
 def test_many_tasks_are_summed_up(manifest: MixtureManifest) -> None:
     entries = tuple(EpisodeEntry(i, 10, ((0, 10),), f"task {i:02}") for i in range(30))
     one = replace(manifest.sources[0], weight=1.0, episodes=entries)

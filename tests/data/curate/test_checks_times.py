@@ -51,7 +51,7 @@ def test_another_rate(tmp_path: Path, hz: float) -> None:
     verdict = checked(tmp_path / "s", np.arange(20) / hz)
     finding = next(f for f in verdict.findings if f.code == "TIME-03")
     assert finding.severity == "error" and not verdict.accepted
-    assert f"({hz:.3f} Hz), embodiment 'gr1' runs at 20 Hz" in finding.message
+    assert f"({hz:.3f} Hz), expected 20 Hz as embodiment 'gr1'" in finding.message
 
 
 def test_jitter_within_and_beyond_the_tolerance(tmp_path: Path) -> None:

@@ -1,0 +1,237 @@
+"""Labelling: the frames of a store without actions become rows with them in a new store; the old one stays as it is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gr00t_data import video
+from gr00t_data.disk import read_json, write_json
+from gr00t_data.episode import Episode
+from gr00t_data.sources.transfer import Refusal
+from gr00t_data.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.video_packets import cut
+from gr00t_data.writing import StoreWriter
+from gr00t_model.idm.artifact import Artifact
+from gr00t_model.idm.combine import Labels, combine_windows
+from gr00t_model.idm.examples import ExamplesError, read_pictures
+from gr00t_model.idm.predict import predict_windows
+from gr00t_model.idm.timing import TimingError
+
+VOTES, VALID, SPREAD = "label_votes", "label_valid", "label_spread"
+"""Columns: windows that spoke about a row; 1 where all windows did that could; how far they are apart (see ``Labels``),
+averaged over parts, and ``label_spread.<part>`` for each."""
+
+_BEGUN = "labelling"
+_KEPT_COLUMNS = ("source_frame",)
+_STILL_SHARE = 0.05
+"""Dimensions that hardly moved in training have no scale of their own: tiny differences in them would count most."""
+
+
+class LabelError(ValueError):
+    """A store that this model cannot label; the message says why and what could."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One clip with its labels, ready to be written.
+
+    Attributes:
+        rows: rows that have at least one vote; those after them are left out.
+    """
+
+    episode: int
+    rows: int
+    labels: Labels
+    columns: dict[str, np.ndarray]
+
+
+def label_store(
+    store: EpisodeStore,
+    artifact: Artifact,
+    target: Path,
+    *,
+    batch_size: int = 32,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> EpisodeStore:
+    """Predict the actions of every clip and seal them with the clip's pictures as a new store of the kind ``neural``.
+
+    A window looks at frame t and the frame one gap later and speaks about the frames between; windows start at every
+    frame that has such a second frame, so no gap is ever shortened. Rows that no window speaks about (at the end, when
+    the gap is longer than the horizon of the model) are left out. The result does not depend on ``batch_size`` beyond
+    rounding, nor on ``workers`` at all. A killed labelling goes on with the next clip.
+
+    Args:
+        workers: threads that decode clips ahead of the model.
+
+    Raises:
+        LabelError: another embodiment, or no clip could be labelled.
+        TimingError: the store has another time step than the model.
+        StoreError: the target is taken by something else.
+    """
+    _check(store, artifact)
+    source = {
+        "labelled": store.root.name,
+        "store": store.digest,
+        "idm": artifact.digest,
+        "timing": artifact.timing.to_dict(),
+        "from": store.about.get("source", {}),
+    }
+    if (target / SEAL).is_file():
+        return _same_or_refuse(EpisodeStore.open(target), source)
+    predicted = {part.name for part in artifact.robot.parts}
+    unknown = [f"action.{part.name}" for part in artifact.robot.embodiment.action if part.name not in predicted]
+    writer = EpisodeStore.create(
+        target,
+        artifact.robot.embodiment,
+        kind="neural",
+        licence=store.licence,
+        source=source,
+        absent=["state", *unknown],
+    )
+    _same_beginning(writer, source)
+    refused = _label_all(writer, store, artifact, batch_size, workers, progress)
+    if not len(writer):
+        raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
+    writer.about["source"]["refused"] = [vars(one) for one in refused]
+    return writer.seal()
+
+
+def _check(store: EpisodeStore, artifact: Artifact) -> None:
+    robot = artifact.robot.embodiment
+    if store.embodiment_name != robot.name:
+        raise LabelError(
+            f"{store.root}: is of embodiment {store.embodiment_name!r}, the model is of {robot.name!r}; "
+            "label it with a model of its own embodiment"
+        )
+    artifact.timing.check_store(store)
+
+
+def _label_all(
+    writer: StoreWriter,
+    store: EpisodeStore,
+    artifact: Artifact,
+    batch_size: int,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> list[Refusal]:
+    done = {record["source"]["labelled_episode"] for record in writer.records}
+    todo = [row.index for row in store.rows if row.index not in done]
+    refused, finished = [], len(done)
+    for index, pictures in _decoded(store, todo, artifact, workers):
+        try:
+            if isinstance(pictures, Exception):
+                raise pictures
+            artifact.timing.check_period((store.row(index).source or {}).get("period_s"))
+            writer.append(_episode(store, artifact, label_clip(store, index, pictures, artifact, batch_size), writer))
+        except (TimingError, LabelError, ExamplesError, video.VideoError) as error:
+            refused.append(Refusal(f"episode {index}", str(error)))
+        finished += 1
+        progress(finished, len(store.rows))
+    return refused
+
+
+def _decoded(
+    store: EpisodeStore, indices: Sequence[int], artifact: Artifact, workers: int
+) -> Iterator[tuple[int, np.ndarray | Exception]]:
+    """The clips' pictures in order, at most ``workers`` of them decoded ahead."""
+
+    def read(index: int) -> np.ndarray | Exception:
+        try:
+            return read_pictures(store, index, artifact.robot.cameras, artifact.image_size)
+        except (video.VideoError, ExamplesError) as error:
+            return error
+
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(read, index) for index in indices[:workers]]
+        for number, index in enumerate(indices):
+            if number + workers < len(indices):
+                waiting.append(pool.submit(read, indices[number + workers]))
+            yield index, waiting[number].result()
+            waiting[number].cancel()
+
+
+def label_clip(
+    store: EpisodeStore, index: int, pictures: np.ndarray, artifact: Artifact, batch_size: int = 32
+) -> Labelled:
+    """The labels of one clip.
+
+    Raises:
+        LabelError: it is not longer than the gap of the model's pictures.
+    """
+    gap, horizon = artifact.timing.frame_gap, artifact.timing.horizon
+    if len(pictures) <= gap:
+        raise LabelError(
+            f"has {len(pictures)} rows, and the model compares pictures {gap} rows apart; generate a longer clip"
+        )
+    starts = np.arange(len(pictures) - gap)
+    predicted = predict_windows(artifact, pictures, starts, seed=(index,), batch_size=batch_size)
+    labels = combine_windows(predicted, starts, len(pictures), artifact.robot.parts, **combining(artifact))
+    rows = int(np.flatnonzero(labels.votes)[-1]) + 1
+    columns = {VOTES: labels.votes[:rows], VALID: (labels.votes[:rows] >= _most(labels, horizon)).astype(np.int64)}
+    columns |= {f"{SPREAD}.{name}": spread[:rows] for name, spread in labels.spread.items()}
+    columns[SPREAD] = np.mean([spread[:rows] for spread in labels.spread.values()], axis=0)
+    return Labelled(index, rows, labels, columns)
+
+
+def _most(labels: Labels, horizon: int) -> int:
+    return min(horizon, int(labels.votes.max()))
+
+
+def combining(artifact: Artifact) -> dict[str, Any]:
+    """What ``combine_windows`` needs to know of the parts: which are binary, and the scale of each dimension."""
+    modes = artifact.robot.embodiment.selection(artifact.robot.selection).action_normalization
+    binary = frozenset(part.name for part in artifact.robot.parts if modes[part.name] == "binary")
+    std = [artifact.robot.statistics.action[part.name].std for part in artifact.robot.parts]
+    scale = np.concatenate([np.array(one) for one in std])
+    return {"binary": binary, "scale": np.maximum(scale, _STILL_SHARE * scale.max(initial=0.0))}
+
+
+def _episode(store: EpisodeStore, artifact: Artifact, labelled: Labelled, writer: StoreWriter) -> Episode:
+    """The rows to write. Parts that were not predicted are zeros, which the store says are absent."""
+    robot, rows, row = artifact.robot, labelled.rows, store.row(labelled.episode)
+    action, first = np.zeros((rows, robot.embodiment.action_dim)), 0
+    for part in robot.parts:
+        action[:, part.slice] = labelled.labels.action[:rows, first : first + part.dim]
+        first += part.dim
+    names = [name for name in _KEPT_COLUMNS if name in store.columns(labelled.episode).columns]
+    kept = {name: store.matrix(labelled.episode, name)[:rows, 0].astype(np.int64) for name in names}
+    return Episode(
+        instruction=row.instruction,
+        times_s=store.times_s(labelled.episode)[:rows],
+        state=np.zeros((rows, robot.embodiment.state_dim)),
+        action=action,
+        video={camera: _film(store, labelled, camera, writer) for camera in store.cameras},
+        success=row.success,
+        source={**(row.source or {}), "labelled_episode": labelled.episode, "idm": artifact.digest},
+        columns=labelled.columns | kept,
+    )
+
+
+def _film(store: EpisodeStore, labelled: Labelled, camera: str, writer: StoreWriter) -> Path:
+    """The clip's file, cut when rows at its end are left out."""
+    path = store.video_path(labelled.episode, camera)
+    if video.probe(path).frames == labelled.rows:
+        return path
+    cut(path, 0, labelled.rows - 1, target := writer.pending / f"{camera}.mp4")
+    return target
+
+
+def _same_beginning(writer: StoreWriter, source: dict[str, Any]) -> None:
+    path = writer.pending / _BEGUN
+    if writer.records and (not path.is_file() or read_json(path) != source):
+        raise StoreError(f"{writer.root}: was begun with another store or model; delete it or label into another name")
+    write_json(path, source)
+
+
+def _same_or_refuse(store: EpisodeStore, source: dict[str, Any]) -> EpisodeStore:
+    sealed = store.about.get("source", {})
+    if different := [key for key in ("store", "idm") if sealed.get(key) != source[key]]:
+        raise StoreError(
+            f"{store.root}: is sealed and was made from another {' and '.join(different)}; take another name"
+        )
+    return store

@@ -1,0 +1,184 @@
+"""Training an inverse dynamics model: every step is a function of (weights, seed, step), so resuming is exact."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch.nn.utils import clip_grad_norm_
+
+from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.store import EpisodeStore
+from gr00t_model.idm.artifact import Artifact, Robot, batch_of, save_artifact
+from gr00t_model.idm.config import PRESETS
+from gr00t_model.idm.examples import (
+    ExamplesError,
+    Recording,
+    gather,
+    measure_actions,
+    read_recording,
+    split_episodes,
+    window_starts,
+)
+from gr00t_model.idm.model import Idm
+from gr00t_model.idm.timing import Timing
+from gr00t_model.training.config import Optimizer
+from gr00t_model.training.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
+from gr00t_model.training.state import list_states, load_state, save_state
+
+Say = Callable[[str], None]
+_SEED_OF_STEP = 1_000_003
+
+
+@dataclass(frozen=True)
+class IdmTraining:
+    """One training, complete. Defaults are the published ones where those fit a small model.
+
+    Attributes:
+        preset: of ``config.PRESETS``.
+        frame_gap: frames between the two pictures; None is the horizon.
+        batch_size: rows a step and process.
+        draws: times and noises for each row.
+    """
+
+    preset: str = "nano"
+    selection: str | None = None
+    steps: int = 600
+    batch_size: int = 32
+    draws: int = 4
+    frame_gap: int | None = None
+    held_out_share: float = 0.15
+    seed: int = 42
+    save_every_steps: int = 200
+    log_every_steps: int = 50
+    optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=1e-3, ema_decay=0.98))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**{k: v for k, v in vars(self).items() if k != "optimizer"}, "optimizer": self.optimizer.model_dump()}
+
+
+class IdmTrainingError(ValueError):
+    """A training that cannot go on where it stands; the message says what to do."""
+
+
+def train_idm(
+    stores: Sequence[EpisodeStore], embodiment: Embodiment, folder: Path, training: IdmTraining, say: Say = print
+) -> Path:
+    """Train on the stores and leave the model in ``folder``; what was begun there with the same inputs goes on.
+
+    Raises:
+        IdmTrainingError: the folder was begun with other inputs, or the preset is unknown.
+        ExamplesError: nothing to learn from.
+        FloatingPointError: the loss stopped being a number.
+    """
+    if training.preset not in PRESETS:
+        raise IdmTrainingError(f"no preset {training.preset!r}; choose from {', '.join(PRESETS)}")
+    if wrong := [store for store in stores if store.embodiment_name not in (None, embodiment.name)]:
+        raise ExamplesError(f"{wrong[0].root}: is of {wrong[0].embodiment_name!r}, expected {embodiment.name!r}")
+    _claim(folder, stores, embodiment, training)
+    learn, held = split_episodes(stores, training.held_out_share)
+    robot = Robot(embodiment, training.selection, measure_actions(learn, embodiment))
+    horizon = embodiment.action_horizon
+    timing = Timing(embodiment.control_hz, training.frame_gap or horizon, embodiment.control_hz, horizon)
+    facts = {
+        "training": training.to_dict(),
+        "stores": [{"name": store.root.name, "digest": store.digest, "licence": store.licence} for store in stores],
+        "learned": [[store.digest, index] for store, index in learn],
+        "held_out": [[store.digest, index] for store, index in held],
+    }
+    model = _fit(learn, robot, timing, folder, training, say)
+    artifact = Artifact(model.eval(), timing, robot, facts)
+    save_artifact(artifact, folder / "model")
+    return folder / "model"
+
+
+def _claim(folder: Path, stores: Sequence[EpisodeStore], embodiment: Embodiment, training: IdmTraining) -> None:
+    inputs = {"stores": [store.digest for store in stores], "embodiment": embodiment.digest}
+    key = digest_json({**inputs, "training": training.to_dict()})
+    path = folder / "run.json"
+    if path.is_file() and read_json(path)["key"] != key:
+        raise IdmTrainingError(f"{folder}: was begun with other stores or settings; give another folder (--into)")
+    write_json(path, {"key": key, **inputs, "training": training.to_dict()})
+
+
+def _fit(
+    learn: Sequence[tuple[EpisodeStore, int]],
+    robot: Robot,
+    timing: Timing,
+    folder: Path,
+    training: IdmTraining,
+    say: Say,
+) -> Idm:
+    accelerator = Accelerator()
+    torch.manual_seed(training.seed)  # of the first weights; layers draw them from torch's own generator
+    config = replace(PRESETS[training.preset](), action_horizon=timing.horizon)
+    model = Idm(config).to(accelerator.device)
+    optimizer = build_optimizer(model, training.optimizer)
+    average = AveragedWeights(model, training.optimizer.ema_decay)
+    states = list_states(folder / "states")
+    first = states[-1] if states else 0
+    if states:
+        load_state(folder / "states", first, model, average, optimizer)
+    recordings = [read_recording(store, index, robot, config.vision.image_size) for store, index in learn]
+    starts = window_starts(recordings, timing)
+    say(f"{len(starts)} windows of {len(recordings)} episodes; steps {first} to {training.steps}")
+    wrapped, draw = accelerator.prepare_model(model), _Draw(recordings, starts, robot, timing, config.action_dim)
+    wrapped.train()
+    losses = []
+    for step in range(first, training.steps):
+        set_learning_rate(optimizer, learning_rate(step, training.steps, training.optimizer))
+        pictures, action, mask = draw(training, step, accelerator.process_index)
+        batch = batch_of(config, robot.embodiment.slot, *(x.to(accelerator.device) for x in (pictures, action, mask)))
+        loss = wrapped(batch, _generator(training.seed, step, accelerator.process_index), draws=training.draws)
+        accelerator.backward(loss)
+        clip_grad_norm_(model.parameters(), training.optimizer.clip_norm or float("inf"))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        average.update(step)
+        losses.append(loss.detach())
+        done = step + 1
+        if done % training.log_every_steps == 0 or done == training.steps:
+            _report(done, losses, training, say)
+        if accelerator.is_main_process and (done % training.save_every_steps == 0 or done == training.steps):
+            save_state(folder / "states", done, model, average, optimizer, keep=1)
+    with torch.no_grad():
+        for name, tensor in average.exported().items():
+            model.get_parameter(name).copy_(tensor)
+    return model.cpu()
+
+
+def _report(done: int, losses: list[torch.Tensor], training: IdmTraining, say: Say) -> None:
+    mean = float(torch.stack(losses).mean())
+    losses.clear()
+    if not np.isfinite(mean):
+        raise FloatingPointError(f"the loss is {mean} at step {done}; lower the learning rate")
+    say(f"step {done}/{training.steps}  loss {mean:.4f}")
+
+
+def _generator(seed: int, step: int, rank: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * _SEED_OF_STEP + step) * 64 + rank)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The rows of a step."""
+
+    recordings: list[Recording]
+    starts: np.ndarray
+    robot: Robot
+    timing: Timing
+    padded: int
+
+    def __call__(self, training: IdmTraining, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        generator = np.random.default_rng([training.seed, step, rank])
+        chosen = self.starts[generator.integers(len(self.starts), size=training.batch_size)]
+        pictures, action = gather(self.recordings, chosen, self.timing)
+        transform = self.robot.transform(self.padded)
+        normalised = transform(transform.concat.inverse(action)).astype(np.float32)
+        mask = np.broadcast_to(transform.pad.mask, normalised.shape)
+        return torch.from_numpy(pictures), torch.from_numpy(normalised), torch.from_numpy(mask.copy())
