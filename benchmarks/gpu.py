@@ -3,7 +3,8 @@
 What is compared with what: random weights of the n1_5_3b preset (2.72 B parameters) on one GPU, against the published
 47.88 ms for an action (one camera, four denoising steps, one H100; README of Isaac-GR00T n1.5). Fine-tuning has no
 published throughput; the settings are the published defaults: batch 32, action head trained in float32 under bf16
-autocast, backbone frozen in bf16, AdamW, clipping at 1, no FLARE; and the same with LoRA of rank 64 in its place.
+autocast, backbone frozen in bf16, AdamW, clipping at 1, no FLARE; and the same with LoRA of rank 64 in its place. Of
+the 32 embodiment slots, the one in the batch trains, as in our trainer (the published code trains all of them).
 Batches are random and already on the device: this is the model, not the loader.
 
 Without a GPU the same code runs at a small size on the CPU, to show that it works; its numbers mean nothing.
@@ -36,6 +37,7 @@ from gr00t_model.groot.config import (
 )
 from gr00t_model.groot.lora import add_lora
 from gr00t_model.groot.model import Groot
+from gr00t_model.groot.own_slots import train_slots
 from gr00t_model.groot.presets import n1_5_3b
 from gr00t_model.training.config import Optimizer
 from gr00t_model.training.optimizer import build_optimizer, trainable
@@ -157,6 +159,8 @@ def finetune(bench: Bench, lora_rank: int) -> dict[str, Any]:
     model = bench.model()
     if lora_rank:
         add_lora(model, lora_rank, alpha=2 * lora_rank, dropout=0.1, scope="action_head", slots=(_SLOT,))
+    else:
+        train_slots(model, (_SLOT,))
     model.to(bench.device).train()
     store_for_training(model, torch.bfloat16)
     optimizer = build_optimizer(model, Optimizer())

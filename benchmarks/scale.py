@@ -29,7 +29,7 @@ TASKS = 50
 
 def make_store(root: Path, episodes: int) -> None:
     """A sealed store of ``episodes`` episodes of 100 rows, 50 instructions, no video."""
-    from gr00t_data.disk import digest_json, write_json
+    from gr00t_data.disk import digest_file, digest_json, write_json
     from gr00t_data.embodiment import load_embodiment
     from gr00t_data.episode import Episode
     from gr00t_data.store import SEAL, EpisodeStore
@@ -53,8 +53,9 @@ def make_store(root: Path, episodes: int) -> None:
     with (root / "meta/episodes.jsonl").open("w") as stream:
         for index in range(episodes):
             stream.write(json.dumps({**line, "episode_index": index, "tasks": [f"task {index % TASKS}"]}) + "\n")
+    same = digest_file(store.data_path(0))
     seal = json.loads((root / SEAL).read_text())
-    files = dict.fromkeys((f"data/chunk-{i // 1000:03d}/episode_{i:06d}.parquet" for i in range(episodes)), "0" * 64)
+    files = dict.fromkeys((f"data/chunk-{i // 1000:03d}/episode_{i:06d}.parquet" for i in range(episodes)), same)
     write_json(root / SEAL, {**seal, "files": {**seal["files"], **files}, "digest": digest_json(episodes)})
 
 

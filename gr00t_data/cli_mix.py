@@ -54,6 +54,9 @@ def stats(
     temperature: TemperatureOption = 1.0,
     neural_per_real: NeuralOption = None,
     max_synthetic: SyntheticOption = None,
+    relative: Annotated[
+        int, typer.Option(min=0, help="Also measure action minus state for this many steps of a chunk, step by step.")
+    ] = 0,
     images: Annotated[bool, typer.Option("--images", help="Also measure the pixels, every tenth frame.")] = False,
     lake: LakeOption = None,
     as_json: JsonOption = False,
@@ -75,6 +78,15 @@ def stats(
     ]
     facts: dict[str, Any] = {"statistics": str(path), "digest": statistics.digest, "shares": statistics.shares}
     facts["notes"] = oddities(statistics, robot)
+    if relative:
+        ahead, file = stages.measure_relative_actions(lake_at(lake), robot, relative, stores)
+        facts |= {"relative": str(file), "relative parts": sorted(ahead.parts), "without": ahead.left_out}
+        rows += [
+            {"part": f"relative.{name}[{step}]", "count": part.count, "mean": _short(part.mean)}
+            | {name: _short(getattr(part, name)) for name in ("std", "min", "max", "q01", "q99")}
+            for name, steps in ahead.parts.items()
+            for step, part in enumerate(steps)
+        ]
     if images:
         with progress_bar("measuring images") as progress:
             facts["images"] = stages.measure_pixels(lake_at(lake), robot, stores, progress=progress)
@@ -132,6 +144,27 @@ def diff(
     typer.echo(json.dumps(changes, indent=1, ensure_ascii=False))
     if changes:
         raise typer.Exit(1)
+
+
+@mix_app.command("export")
+def export(
+    manifest: Annotated[Path, typer.Argument(help="A manifest: lake/mixtures/<digest>.json.")],
+    target: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet.")],
+    held_out: Annotated[bool, typer.Option("--held-out", help="Also the episodes kept for evaluation.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the episodes of a mixture as one LeRobot v3.0 dataset, for trainers that read that format.
+
+    Example: `gr00t mix export lake/mixtures/0a1b….json ~/data/mixture_v3`
+    """
+    from gr00t_data.batches.mixture import MixtureManifest
+
+    with progress_bar("exporting") as progress:
+        notes = stages.export_mixture(MixtureManifest.load(manifest), target, progress, held_out=held_out)
+    lines = [{name: fact for name, fact in vars(note).items() if fact is not None} for note in notes]
+    show({"target": str(target), "notes": lines if as_json else len(lines)}, as_json)
+    for note in () if as_json else notes:
+        typer.echo(note.message)
 
 
 def show_preview(

@@ -147,7 +147,9 @@ def copy_file(source: Path, target: Path) -> str:
         buffer = memoryview(bytearray(_COPY_BYTES))  # one for all: fresh memory for each chunk costs more than the hash
         while count := reading.readinto(buffer):
             sha.update(buffer[:count])
-            writing.write(buffer[:count])
+            written = 0
+            while written < count:  # a disk that fills up takes a part first and complains at the next write
+                written += writing.write(buffer[written:count])
     return sha.hexdigest()
 
 

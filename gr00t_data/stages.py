@@ -7,16 +7,19 @@ import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gr00t_data.batches.mixture import MixtureManifest, build_manifest
+from gr00t_data.batches.relative import RelativeStatistics, measure_relative
 from gr00t_data.batches.statistics import NormStats, measure
 from gr00t_data.batches.weighing import Weighing, weigh
 from gr00t_data.curate.index import Index, build_index
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
 from gr00t_data.lake import Lake
+from gr00t_data.layout_v3 import Note
 from gr00t_data.sources.ingest import store_name
 from gr00t_data.sources.landing import landed, look, take_in
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
@@ -112,9 +115,11 @@ def waiting_drops(lake: Lake) -> list[str]:
     return [drop.key for drop in look(lake, {}, 0.0, None).ready if landed(lake, drop.key) is None]
 
 
-def check(lake: Lake, store: EpisodeStore, embodiment: Embodiment, progress: Progress = _silent) -> Index:
-    """Check every episode of a store; the verdicts lie in ``lake.index``."""
-    return build_index(store, embodiment, lake.index, progress)
+def check(
+    lake: Lake, store: EpisodeStore, embodiment: Embodiment, progress: Progress = _silent, workers: int = 1
+) -> Index:
+    """Check every episode of a store; the verdicts lie in ``lake.index`` and do not depend on ``workers``."""
+    return build_index(store, embodiment, lake.index, progress, workers)
 
 
 def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[EpisodeStore]:
@@ -171,6 +176,16 @@ def measure_statistics(
     statistics.save(path)
     lake.point(f"norm_stats_{embodiment.name}", path, statistics.digest)
     return statistics, path
+
+
+def measure_relative_actions(
+    lake: Lake, embodiment: Embodiment, horizon: int, names: Sequence[str] = ("*",)
+) -> tuple[RelativeStatistics, Path]:
+    """Measure actions minus the state at the frame, step by step of a chunk, and keep the numbers in the lake."""
+    found = measure_relative(checked_stores(lake, embodiment, names), embodiment, horizon)
+    path = lake.statistics / f"relative-{found.digest[:16]}.json"
+    found.save(path)
+    return found, path
 
 
 def measure_pixels(
@@ -248,6 +263,32 @@ def plan_mix(
         seed=seed,
         held_out_share=held_out_share,
     )
+
+
+def export_mixture(
+    manifest: MixtureManifest, target: Path, progress: Progress = _silent, *, held_out: bool = False
+) -> list[Note]:
+    """Write the accepted episodes of a mixture to ``target`` as one LeRobot v3.0 dataset, whole episodes.
+
+    ``meta/gr00t_mixture.json`` keeps what such a dataset has no room for: weights, keep ranges, origin of each episode.
+
+    Args:
+        held_out: also those that training never draws.
+
+    Raises:
+        StoreError: the target is taken, or sources differ in rate, cameras or parts; names the source.
+        ValueError: a store is not the one that was mixed.
+    """
+    from gr00t_data.export.joined import Chosen, export_joined
+
+    left_out = set() if held_out else set(manifest.held_out)
+    chosen = []
+    for number, source in enumerate(manifest.sources):
+        entries = [entry for entry in source.episodes if (number, entry.index) not in left_out]
+        facts: dict[str, Any] = {"weight": source.weight, "keep": {entry.index: entry.keep for entry in entries}}
+        chosen.append(Chosen(source.open(), tuple(entry.index for entry in entries), facts))
+    facts = {"mixture": manifest.name, "digest": manifest.digest, "held_out_episodes": held_out}
+    return export_joined(chosen, target, progress, facts=facts)
 
 
 def _shares(checked: Sequence[Checked], weighing: Weighing) -> dict[str, float]:

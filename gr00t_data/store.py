@@ -140,6 +140,11 @@ class EpisodeStore:
                 what = "was added" if name not in sealed else "is gone" if name not in found else "was changed"
                 raise StoreError(f"{self.root / name}: {what} after sealing; ingest the drop again under another name")
 
+    @cached_property
+    def sealed_files(self) -> dict[str, str]:
+        """Relative name -> SHA-256 as sealed; empty without a seal."""
+        return read_json(self.root / SEAL)["files"] if self.sealed else {}
+
     @property
     def fps(self) -> float:
         """Rows a second declared by the metadata, Hz."""

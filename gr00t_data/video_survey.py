@@ -55,7 +55,8 @@ class Run:
     Attributes:
         first: number of the first frame in presentation order.
         small: uint8 [N, 3, side, side], planes Y, U, V, area-averaged.
-        stills: frame number -> uint8 [H, W], the luma at full size, of every ``still_every``-th frame.
+        stills: frame number -> uint8 [H, W], brightness (0 black, 255 white) at full size,
+            of every ``still_every``-th frame.
         damaged: frames of the run that could not be decoded.
         rotation_deg: how players turn the picture, 0 when the file does not say.
     """
@@ -132,7 +133,7 @@ def _one_run(
                 continue
             planes = _planes(frame)
             if (number - first) % still_every == still_every // 2:
-                stills[number] = planes[0].copy()
+                stills[number] = cv2.convertScaleAbs(planes[0], alpha=255 / 219, beta=-16 * 255 / 219)
             rotation = int(getattr(frame, "rotation", 0) or 0)
             small.append(np.stack([cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in planes]))
     except _DAMAGE as error:
@@ -165,7 +166,7 @@ def _planes(frame: VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Pictures of another pixel format, or with an odd side, are converted first.
     """
     height, width = frame.height // 2 * 2, frame.width // 2 * 2
-    if frame.format.name not in ("yuv420p", "yuvj420p") or (height, width) != (frame.height, frame.width):
+    if frame.format.name != "yuv420p" or (height, width) != (frame.height, frame.width):
         frame = frame.reformat(width, height, format="yuv420p")
     every = frame.to_ndarray()
     luma, chroma = every[:height], every[height:].reshape(2, height // 2, width // 2)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import gr00t_data.cli_doctor  # noqa: F401 - adds its verbs
+import gr00t_model.cli_idm  # adds its verbs
 import gr00t_model.cli_service  # noqa: F401 - adds its verbs
 from gr00t_data.cli import (
     TASKS,
@@ -168,6 +169,7 @@ def evaluate(
 ) -> None:
     """Evaluate the lake's checkpoint: open loop on held-out episodes, closed loop in the simulator.
 
+    A checkpoint of several embodiments is evaluated open loop on each of them.
     Example: `gr00t eval --task reach --trials 100`
     """
     report = stages.evaluate_checkpoint(
@@ -179,7 +181,7 @@ def evaluate(
         processes=processes,
         say=say,
     )
-    in_rows = ("open_loop", "closed_loop", *(() if as_json else ("alignment",)))
+    in_rows = ("open_loop", "others", "closed_loop", *(() if as_json else ("alignment",)))
     content = {k: v for k, v in report.content.items() if k not in in_rows}
     show({"report": str(report.folder), **content}, as_json, stages.evaluation_rows(report.content))
 

@@ -30,7 +30,8 @@ def base_licence(config: Mapping[str, Any]) -> tuple[str, str]:
         return "random weights", RANDOM
     folder = Path(model["base"])
     stated = _stated_licence(folder / "README.md")
-    return folder.name, stated or (OWN_LICENCE if model["preset"] == "nano" else NVIDIA_LICENCE)
+    name = f"{model['preset']} {folder.name}"
+    return name, stated or (OWN_LICENCE if model["preset"] == "nano" else NVIDIA_LICENCE)
 
 
 def _stated_licence(readme: Path) -> str | None:
@@ -95,6 +96,12 @@ def _summary(record: Record, content: Mapping[str, Any], event: Mapping[str, Any
 
 
 def _stores(record: Record) -> list[dict[str, Any]]:
+    """One row a store; those that only a checkpoint before it has seen say so."""
+    own = _stores_of(record, "")
+    return own + [row for base in record.bases() for row in _stores_of(base, base.folder.name)]
+
+
+def _stores_of(record: Record, through: str) -> list[dict[str, Any]]:
     total = sum(episode["samples"] for episode in record.episodes) or 1
     grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for episode in record.episodes:
@@ -107,6 +114,7 @@ def _stores(record: Record) -> list[dict[str, Any]]:
             "episodes seen": len(episodes),
             "share of samples": f"{100 * sum(e['samples'] for e in episodes) / total:.1f}%",
             "digest": digest[:16],
+            "through": through or "-",
         }
         for digest, episodes in grouped.items()
     ]
@@ -121,9 +129,11 @@ def _kinds(record: Record) -> str:
 
 
 def _base(record: Record) -> str:
-    name, licence = base_licence(record.config)
-    digest = record.versions.get("base", "")
-    return f"`{name}`, licence: {licence}." + (f" Digest `{digest[:16]}`." if digest else "")
+    chain = [record, *record.bases()]
+    name, licence = base_licence(chain[-1].config)
+    digest = chain[-1].versions.get("base", "")
+    before = "".join(f"Trained on from `{base.folder.name}`. " for base in chain[1:])
+    return f"{before}Base `{name}`, licence: {licence}." + (f" Digest `{digest[:16]}`." if digest else "")
 
 
 def _results(content: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.locks import locked
 from gr00t_model.training.config import ConfigError, Data, Mixture, TrainConfig
 from gr00t_model.training.launch import Launched, launch
 from gr00t_model.training.recipes import recipe as recipe_named
@@ -157,8 +158,9 @@ def samples_of(name: str) -> int:
 
 
 def train_run(run: RunFolder, say: Say) -> Launched:
-    """Train in processes of their own. See ``training.launch.launch``."""
-    return launch(run, say)
+    """Train in processes of their own. See ``training.launch.launch``. Who comes second waits, and finds it done."""
+    with locked(run.root / "lock"):
+        return launch(run, say)
 
 
 def publish_checkpoint(lake: Lake, embodiment: Embodiment, run: RunFolder) -> tuple[Path, str]:
@@ -215,11 +217,9 @@ def evaluate_checkpoint(
 
 def evaluation_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The numbers of a report as rows: what, value, unit or interval, beside what."""
-    rows = []
-    for part, errors in [*content["open_loop"]["parts"].items(), ("all parts", content["open_loop"]["overall"])]:
-        baselines = f"hold last {errors['hold_last']:.4f}, mean action {errors['mean_action']:.4f}"
-        ratio = "-" if errors["ratio"] is None else f"{errors['ratio']:.2f}"
-        rows.append(_row(f"open loop {part}", f"{errors['policy']:.4f} {errors['unit']}", baselines, ratio))
+    rows = _open_loop_rows("open loop", content["open_loop"])
+    for name, result in content.get("others", {}).items():
+        rows += _open_loop_rows(f"open loop, {name},", result)
     if aligned := content.get("alignment"):
         share = "-" if aligned["skill"] is None else f"closes {100 * aligned['skill']:.0f}% of the gap"
         beside = f"copying the present {aligned['copied']:.4f}, {share}"
@@ -245,6 +245,15 @@ def _comparison_rows(compared: dict[str, Any] | None) -> list[dict[str, Any]]:
             f"released {measure['released']:.3f}, difference {measure['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
         )
         rows.append(_row(f"beside the release: {measure['name']}", f"{measure['candidate']:.3f}", beside, "-"))
+    return rows
+
+
+def _open_loop_rows(title: str, result: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for part, errors in [*result["parts"].items(), ("all parts", result["overall"])]:
+        baselines = f"hold last {errors['hold_last']:.4f}, mean action {errors['mean_action']:.4f}"
+        ratio = "-" if errors["ratio"] is None else f"{errors['ratio']:.2f}"
+        rows.append(_row(f"{title} {part}", f"{errors['policy']:.4f} {errors['unit']}", baselines, ratio))
     return rows
 
 

@@ -20,7 +20,7 @@ def jobs_of(name: str) -> list[Any]:
         dg.define_asset_job(
             f"retrain_{name}",
             selection=dg.AssetSelection.assets(*steps_of(name)),
-            description=f"All accepted episodes of {name}: statistics, mixture, training, checkpoint, evaluation, release.",
+            description=f"All episodes of {name}: statistics, mixture, training, checkpoint, evaluation, release.",
             executor_def=dg.in_process_executor,
         )
     ]

@@ -69,7 +69,7 @@ def retrain_sensor_of(embodiment: Embodiment, job: Any) -> dg.SensorDefinition:
             "GR00T_RETRAIN_START: base or released. Never twice for the same episodes."
         ),
     )
-    def retrain(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
+    def retrain(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
         from gr00t_model.retrain import Retraining, decide
 
         settings = Retraining.from_environment()
@@ -82,10 +82,7 @@ def retrain_sensor_of(embodiment: Embodiment, job: Any) -> dg.SensorDefinition:
         if reason:
             return dg.SkipReason(reason)
         context.log.info(decision.reason)
-        return dg.SensorResult(
-            run_requests=[request(embodiment.name, decision.content, settings.start, run_key=decision.content)],
-            cursor=json.dumps(decision.memory),
-        )
+        return request(embodiment.name, decision.content, settings.start, run_key=decision.content)
 
     return retrain
 

@@ -19,6 +19,13 @@ def _hand(p: Planting, rows: Rows) -> slice:
     return p.part(f"{p.moving_side(rows)}_hand").slice
 
 
+def _limb(p: Planting, rows: Rows) -> slice:
+    """The hand of the moving side, or its arm when the fingers move by less than 0.1 rad: a rest cannot be late."""
+    hand = _hand(p, rows)
+    moves = float(np.ptp(rows[STATE][:, hand], axis=0).max()) > 0.1
+    return hand if moves else p.part(f"{p.moving_side(rows)}_arm").slice
+
+
 def nan_action(p: Planting, rows: Rows) -> Rows:
     """Three rows of one joint are not numbers."""
     at = p.start(len(rows[ACTION]), 3)
@@ -107,9 +114,9 @@ def advance_actions(p: Planting, index: int) -> None:
 
 
 def delay_one_hand(p: Planting, index: int) -> None:
-    """The measurements of the moving hand come 6 rows (300 ms) late."""
+    """The measurements of the moving hand come 6 rows (300 ms) late; of the arm, where the hand rests."""
     count = round(6 * p.severity)
-    p.folder.change_rows(index, lambda rows: _shifted(rows, STATE, _hand(p, rows), count))
+    p.folder.change_rows(index, lambda rows: _shifted(rows, STATE, _limb(p, rows), count))
     p.folder.change_frames(index, CAMERA, lambda frames: frames[late(count)[0]])
 
 
@@ -227,6 +234,12 @@ MOTION_DEFECTS = (
     _defect("state-held", "5 Hz in 20 Hz rows", ("MOTION-05",), "the state is up to 150 ms old", in_rows(hold_state)),
     _defect("action-zero", "one arm", ("MOTION-04", "MOTION-15"), "the arm falls to zero", in_rows(zero_action)),
     _defect("motion-trembling", "0.03 rad a row", ("MOTION-11",), "jerky motion", in_rows(jerk)),
-    _defect("action-seams", "0.08 rad every 16 rows", ("MOTION-12",), "jumps between chunks", in_rows(chunk_seams)),
+    _defect(
+        "action-seams",
+        "0.08 rad every 16 rows",
+        ("MOTION-12", "MOTION-02"),
+        "jumps between chunks",
+        in_rows(chunk_seams),
+    ),
     _defect("arm-teleport", "0.5 rad in one row", ("MOTION-02",), _SPEED, in_rows(teleport)),
 )

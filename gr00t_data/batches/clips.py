@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gr00t_data.batches.mixture import MixtureManifest, SampleId
+from gr00t_data.seal import verify_file
 from gr00t_data.store import EpisodeStore
 from gr00t_data.video_clip import read_clip
 
@@ -128,6 +130,7 @@ class ClipReader:
         self.size, self.beyond = size, beyond
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._held: OrderedDict[tuple[Clip, str], Future[np.ndarray]] = OrderedDict()
+        self._verified: set[Path] = set()
         self._most = _BLOCKS_HELD * order.clips * len(self.cameras)
 
     def expect(self, sample: int) -> None:
@@ -143,6 +146,7 @@ class ClipReader:
 
         Raises:
             VideoError: the video cannot be decoded.
+            StoreError: the video was changed after its store was sealed.
             IndexError: the video ends before that frame.
         """
         clip = self.order.clip_around(*sample)
@@ -162,5 +166,9 @@ class ClipReader:
         return found
 
     def _decode(self, clip: Clip, camera: str) -> np.ndarray:
-        path = self.stores[clip.source].video_path(clip.episode, camera)
+        store = self.stores[clip.source]
+        path = store.video_path(clip.episode, camera)
+        if path not in self._verified:
+            verify_file(store, path)
+            self._verified.add(path)
         return read_clip(path, clip.start, clip.length + self.beyond, self.size)

@@ -19,6 +19,7 @@ import numpy as np
 from gr00t_data import video
 from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.disk import replacing, write_text
+from gr00t_data.seal import refuse_changed, sealed_digest
 from gr00t_data.store import EpisodeStore
 
 _OPEN_ARRAYS = 512
@@ -62,6 +63,7 @@ class FramesCache:
 
         Raises:
             VideoError: the video is missing or cannot be decoded.
+            StoreError: the video was changed after its store was sealed.
             FramesError: the file does not have the checksum it was written with.
         """
         key = store.digest, episode_index, camera
@@ -69,7 +71,8 @@ class FramesCache:
         if array is None:
             path = self.path(store, episode_index, camera)
             if not path.is_file():
-                _decode_into(path, store.video_path(episode_index, camera), self.size)
+                source = store.video_path(episode_index, camera)
+                _decode_into(path, source, self.size, sealed_digest(store, source))
             array = self._open[key] = _mapped(path, store.video_path(episode_index, camera))
             if len(self._open) > _OPEN_ARRAYS:
                 self._open.popitem(last=False)
@@ -95,20 +98,23 @@ class FramesCache:
 
         Raises:
             VideoError: a video is missing or cannot be decoded.
+            StoreError: a video was changed after its store was sealed.
             FramesError: the frames do not fit the budget.
         """
         self._make_room(manifest, cameras)
         todo = self._missing(manifest, cameras)
         if processes > 1 and len(todo) > 1:
             with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-                futures = [pool.submit(_decode_into, target, source, self.size) for target, source in todo]
+                futures = [
+                    pool.submit(_decode_into, target, source, self.size, sealed) for target, source, sealed in todo
+                ]
                 for done, future in enumerate(as_completed(futures), start=1):
                     future.result()
                     if progress:
                         progress(done, len(todo))
         else:
-            for done, (target, source) in enumerate(todo, start=1):
-                _decode_into(target, source, self.size)
+            for done, (target, source, sealed) in enumerate(todo, start=1):
+                _decode_into(target, source, self.size, sealed)
                 if progress:
                     progress(done, len(todo))
         return len(todo)
@@ -131,7 +137,7 @@ class FramesCache:
         while others and needed + sum(map(_bytes_in, others)) > self.budget_bytes:
             shutil.rmtree(others.pop())
 
-    def _missing(self, manifest: MixtureManifest, cameras: Sequence[str]) -> list[tuple[Path, Path]]:
+    def _missing(self, manifest: MixtureManifest, cameras: Sequence[str]) -> list[tuple[Path, Path, str | None]]:
         todo = {}
         for source in manifest.sources:
             store = source.open()
@@ -139,12 +145,14 @@ class FramesCache:
                 for camera in cameras:
                     path = self.path(store, entry.index, camera)
                     if not path.is_file():
-                        todo[path] = store.video_path(entry.index, camera)
-        return list(todo.items())
+                        video_path = store.video_path(entry.index, camera)
+                        todo[path] = path, video_path, sealed_digest(store, video_path)
+        return list(todo.values())
 
 
-def _decode_into(target: Path, source: Path, size: tuple[int, int]) -> None:
-    """The frames, and beside them their checksum, which is there first."""
+def _decode_into(target: Path, source: Path, size: tuple[int, int], sealed: str | None) -> None:
+    """The frames, and beside them their checksum, which is there first. ``sealed``: see ``refuse_changed``."""
+    refuse_changed(source, sealed)
     frames = video.decode(source, size)
     write_text(target.with_suffix(_CHECKSUM), f"{_checksum(frames)}\n")
     with replacing(target) as temporary:

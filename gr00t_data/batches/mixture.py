@@ -12,7 +12,7 @@ import numpy as np
 from gr00t_data.batches.held_out import held_out_episodes, mixture_groups
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment import ACTION_COLUMN, STATE_COLUMN, Embodiment
 from gr00t_data.rates import pace_of
 from gr00t_data.store import EpisodeStore
 
@@ -277,10 +277,29 @@ def _check_source(
         )
     if not index.accepted:
         codes = sorted({f.code for v in index.rejected for f in v.findings if f.severity == "error"})
-        raise ValueError(f"{where}: none of its {len(index.verdicts)} episodes was accepted ({', '.join(codes)})")
+        of_store = [f": {f.code} {f.message}" for f in index.findings if f.severity == "error"]
+        raise ValueError(
+            f"{where}: none of its {len(index.verdicts)} episodes was accepted ({', '.join(codes)})"
+            + "".join(of_store[:1])
+        )
+    _check_order(where, store, embodiment)
     for camera in cameras:
         if camera not in store.cameras:
             raise ValueError(f"{where}: has no camera {camera!r}, only {', '.join(store.cameras) or 'none'}")
+
+
+def _check_order(where: str, store: EpisodeStore, embodiment: Embodiment) -> None:
+    """Whether the store names the same dimensions in another order; other names say nothing."""
+    features = store.info.get("features", {})
+    for column, expected in ((STATE_COLUMN, embodiment.state_names()), (ACTION_COLUMN, embodiment.action_names())):
+        names = features.get(column, {}).get("names")
+        if not isinstance(names, list) or names == list(expected) or sorted(map(str, names)) != sorted(expected):
+            continue
+        at = next(place for place, (a, b) in enumerate(zip(names, expected, strict=True)) if a != b)
+        raise ValueError(
+            f"{where}: has the dimensions of {column} in another order: dimension {at} is {names[at]!r}, embodiment "
+            f"{embodiment.name!r} has {expected[at]!r} there; ingest it with a mapping, or use an embodiment like it"
+        )
 
 
 def _mixture_source(store: EpisodeStore, index: Index, weight: float, embodiment: Embodiment) -> MixtureSource:

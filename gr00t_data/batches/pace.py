@@ -4,13 +4,14 @@ Commands hold until the next one; displacements are composed over each step, tur
 recording that is aligned to the control rate follows the same rules (``gr00t_data.rates``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from gr00t_data.batches.parts import Parts
+from gr00t_data.batches.window import window
 from gr00t_data.embodiment import Part
 from gr00t_data.quaternions import as_quaternions
 from gr00t_data.rates import NS, Pace, Summed, Turned
@@ -92,3 +93,15 @@ def _path(values: np.ndarray, part: Part, edges_ns: np.ndarray) -> Summed | Turn
     if part.rotation is None:
         return Summed.of(values, edges_ns)
     return Turned.of(as_quaternions(values, part.rotation), edges_ns, moving_frame=False)
+
+
+def chunk_reader(values: Parts, parts: Sequence[Part], pace: Pace) -> Callable[[int, int], tuple[Parts, np.ndarray]]:
+    """A function of (frame, horizon): the recorded chunk, part -> float64 [T, D] raw, and bool [T], real steps."""
+    if not pace.agrees:
+        return PacedActions.of(values, parts, pace).chunk
+
+    def read(frame: int, horizon: int) -> tuple[Parts, np.ndarray]:
+        found = {part.name: window(values[part.name], frame, horizon, part.absolute) for part in parts}
+        return {name: chunk for name, (chunk, _) in found.items()}, next(iter(found.values()))[1]
+
+    return read

@@ -13,6 +13,7 @@ from gr00t_data.batches.transforms import VectorTransform
 from gr00t_data.batches.window import chunk_rows, with_padding_row
 from gr00t_data.embodiment import Embodiment, Part
 from gr00t_data.rates import Pace, pace_of
+from gr00t_data.seal import verify_file
 from gr00t_data.store import EpisodeStore
 
 ROWS_BUDGET_BYTES = 1 << 30
@@ -64,13 +65,14 @@ class MixtureRows:
 
         Raises:
             KeyError: the manifest does not hold it.
-            StoreError: a file cannot be read.
+            StoreError: a file cannot be read, or was changed after sealing.
             ValueError: the episode has another length than the manifest says.
         """
         key = source, episode
         rows = self._held.get(key)
         if rows is None:
             length, store = self._manifest.entry(*key).length, self._stores[source]
+            verify_file(store, store.data_path(episode))
             state, action = (_transformed(store, episode, *side, length) for side in (self._state, self._action))
             rows = self._held[key] = EpisodeRows(state, action, self._paced(source, episode))
             self.held_bytes += rows.state.nbytes + rows.action.nbytes

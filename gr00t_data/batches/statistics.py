@@ -12,6 +12,7 @@ import numpy as np
 from gr00t_data.batches.pace import composed_parts
 from gr00t_data.batches.parts import read_parts
 from gr00t_data.batches.tally import Tally, weighted
+from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import digest_json, read_json, replacing, write_json
 from gr00t_data.embodiment import Embodiment, Part
@@ -139,7 +140,7 @@ def measure(
     Raises:
         ValueError: no episode is accepted, an index is of another store, or the weights do not fit the sources.
     """
-    episodes = [(store, verdict.episode_index) for store, index in sources for verdict in _accepted(store, index)]
+    episodes = [(store, verdict.episode_index) for store, index in sources for verdict in accepted_of(store, index)]
     if not episodes:
         stores = ", ".join(str(store.root) for store, _ in sources) or "no store"
         raise ValueError(f"no accepted episode to measure in {stores}; look at the findings in the index")
@@ -169,7 +170,7 @@ def tally_store(
     Args:
         kept: folder where both are found again, named by the store, the accepted episodes and the embodiment.
     """
-    accepted = [verdict.episode_index for verdict in _accepted(store, index)]
+    accepted = [verdict.episode_index for verdict in accepted_of(store, index)]
     name = digest_json([_TALLY_VERSION, store.digest, accepted, embodiment.digest])[:16]
     found = []
     for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
@@ -211,6 +212,11 @@ def _merged(tallies: list[Tally], shares: list[float] | None, parts: Sequence[Pa
         whole, *others = tallies
         for other in others:
             whole.merge(other)
+    return part_statistics(whole, parts)
+
+
+def part_statistics(whole: Tally, parts: Sequence[Part]) -> dict[str, PartStatistics]:
+    """Those of each part, out of the tally of all of them side by side."""
     low, high = whole.quantiles((0.01, 0.99))
     measures = (whole.mean, whole.std(), whole.low, whole.high, low, high)
     found, first = {}, 0
@@ -233,7 +239,8 @@ def _shares(
     return [weight / math.fsum(own) for weight in own]
 
 
-def _accepted(store: EpisodeStore, index: Index) -> Sequence[Any]:
+def accepted_of(store: EpisodeStore, index: Index) -> Sequence[Verdict]:
+    """The accepted episodes; ValueError when the index is of another store."""
     if index.store_digest != store.digest:
         raise ValueError(
             f"{store.root}: has digest {store.digest[:12]}, the index is of {index.store_digest[:12]}; "

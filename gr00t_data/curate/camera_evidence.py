@@ -39,6 +39,7 @@ class CameraEvidence:
         bars: share of the height that is black at the top and at the bottom.
         colour: mean saturation of the median picture, levels.
         shimmer: median change of a small pixel from frame to frame, levels: noise that shows even after averaging.
+        bits: bits a pixel and frame in the file.
     """
 
     size: tuple[int, int]
@@ -52,6 +53,7 @@ class CameraEvidence:
     bars: tuple[float, float]
     colour: float
     shimmer: float
+    bits: float
 
 
 def camera_evidence(view: View) -> CameraEvidence:
@@ -71,6 +73,7 @@ def camera_evidence(view: View) -> CameraEvidence:
         bars=black_bars(background[0]),
         colour=float(np.abs(background[1:] - 128).mean()),
         shimmer=_shimmer(view),
+        bits=8 * float(view.packets.sizes.mean()) / max(view.packets.width * view.packets.height, 1),
     )
 
 
@@ -105,7 +108,8 @@ def texture_of(still: np.ndarray) -> np.ndarray:
     luma: mean. bright_share: pixels at white.
     """
     picture = still[: still.shape[0] // 8 * 8, : still.shape[1] // 8 * 8].astype(np.float32)
-    across = cv2.absdiff(still[: picture.shape[0], 1 : picture.shape[1]], still[: picture.shape[0], : picture.shape[1] - 1])
+    whole = still[: picture.shape[0], : picture.shape[1]]
+    across = cv2.absdiff(whole[:, 1:], whole[:, :-1])
     steps = np.bincount(across.ravel(), minlength=256) / across.size
     coarse = boxed(picture, 1) if min(picture.shape) < 8 else _quartered(picture)
     second = np.abs(cv2.filter2D(picture, -1, _SECOND)[1:-1, 1:-1])

@@ -107,7 +107,9 @@ def _played_twice(where: str, view: View, energy: np.ndarray, explained: np.ndar
     pictures = boxed(view.luma, _CELLS)
     for back in range(2, min(_LONGEST_LOOP, len(pictures) // 3) + 1):
         same = np.zeros(len(pictures), dtype=bool)
-        same[back:] = np.abs(pictures[back:] - pictures[:-back]).max((1, 2)) < 0.2 * _SEEN_LEVELS
+        again = np.abs(pictures[back:] - pictures[:-back]).max((1, 2))
+        between = np.abs(pictures[back:] - pictures[back - back // 2 : len(pictures) - back // 2]).max((1, 2))
+        same[back:] = again < np.maximum(0.2 * _SEEN_LEVELS, 0.1 * between)
         moved = np.convolve(energy, np.ones(back), mode="full")[: len(energy)]
         for first, last in runs_of(same & (moved > back * _SEEN_LEVELS)):
             if last - first + 1 >= max(back // 2, 3) and not view.begins[first - back : last + 1][1:].any():

@@ -208,7 +208,7 @@ def check_trembling(subject: Subject, signal: Signal) -> Iterator[Finding]:
 def check_stuck(subject: Subject, signals: list[Signal]) -> Iterator[Finding]:
     """MOTION-04: a joint is told to move, and its reading does not change at all for a second or the whole episode."""
     for state, action in pairs_of(signals):
-        least = max(round(state.control_hz), round(0.3 * len(state.values)))
+        least = min(max(round(state.control_hz), round(0.3 * len(state.values))), len(state.values) - 3)
         for dim in range(state.values.shape[1]):
             still = np.concatenate([[False], state.sizes[:, dim] < 1e-9])
             for first, last in runs_of(still):

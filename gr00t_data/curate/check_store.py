@@ -68,9 +68,7 @@ def _rate(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
         yield Finding("META-02", "error", message if fps > 0 else f"{rates}; correct it")
         return
     if not pace.agrees:
-        message = (
-            f"{rates}; action chunks are taken at that rate; correct fps if the rows have it already"
-        )
+        message = f"{rates}; action chunks are taken at that rate; correct fps if the rows have it already"
         yield Finding("META-02", "warning", message)
 
 

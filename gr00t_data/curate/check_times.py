@@ -9,6 +9,9 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject import Subject
 from gr00t_data.video_survey import Packets
 
+_DRIFT_PERIODS = 2.0
+"""A clock that is off by more rows than this at the end of an episode makes readers by time pick another frame."""
+
 
 def check_order(subject: Subject) -> Iterator[Finding]:
     """TIME-01: timestamps are numbers that increase from row to row."""
@@ -79,6 +82,16 @@ def check_rate(subject: Subject) -> Iterator[Finding]:
         return
     off = np.abs(steps - period)
     off[gap_rows(subject)] = 0
+    drift = float((steps - period)[off > 0].sum())
+    if abs(drift) > _DRIFT_PERIODS * period:
+        yield Finding(
+            "TIME-03",
+            "warning",
+            f"{subject.where}: the clock of the rows runs {'slow' if drift < 0 else 'fast'}: after {len(times)} rows "
+            f"it is {1000 * abs(drift):.0f} ms from {subject.embodiment.control_hz:g} Hz "
+            f"({abs(drift) / period:.1f} rows); readers that match by time pick other frames: correct the timestamps",
+        )
+        return
     if off.max() > subject.embodiment.tolerance_s:
         at = int(off.argmax())
         yield Finding(

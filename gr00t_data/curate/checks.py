@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from gr00t_data.curate.camera_evidence import CameraEvidence, camera_evidence
+from gr00t_data.curate.check_leaps import check_leaps
 from gr00t_data.curate.check_motion import check_motion
 from gr00t_data.curate.check_pixels import SMALLEST_PX
 from gr00t_data.curate.check_rows import check_finite, check_length, check_limits, check_numbering, check_widths
@@ -134,7 +135,7 @@ def _check_rows(subject: Subject, signals: list[Signal]) -> list[Finding]:
     findings += order
     if not order:
         findings += [*check_gaps(subject), *check_rate(subject), *check_start(subject)]
-    return [*findings, *check_motion(subject, signals)]
+    return [*findings, *check_motion(subject, signals), *check_leaps(subject, signals)]
 
 
 def _barred(subject: Subject, store_findings: list[Finding]) -> list[Finding]:

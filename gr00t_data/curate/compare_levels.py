@@ -1,7 +1,7 @@
 """Checks of where the joints of an episode are, against the other episodes: lost zero, inverted, permuted, swapped."""
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -28,6 +28,11 @@ def check_levels(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> It
             if all(key in evidence.levels for evidence in episodes.values()):
                 yield from _part(episodes, numbers, key, [f"{side}.{one.name}" for one in parts if one.dim == part.dim])
                 yield from _motionless(episodes, numbers, key, part.joints)
+        if side == "state":
+            for one, two in combinations([part for part in parts if part.dim > 2], 2):
+                keys = (f"{side}.{one.name}", f"{side}.{two.name}")
+                if one.dim == two.dim and all(_known(episodes, key) for key in keys):
+                    yield from _begun_exchanged(episodes, numbers, *keys)
     for part in sorted({name for evidence in episodes.values() for name in evidence.offset}):
         if all(part in evidence.offset for evidence in episodes.values()):
             yield from _offset(episodes, numbers, part, embodiment)
@@ -84,7 +89,10 @@ def _explanation(key: str, parts: dict[str, Levels]) -> tuple[float, str, str]:
     choices = [(_distance(negative, centre, spread), "has the other sign", "MOTION-06")]
     for other, (levels_there, centre_there, spread_there) in parts.items():
         if other != key:
-            # Both have to be explained: a hand that rests looks like any other hand that rests.
+            # Both have to be explained: a hand that rests looks like any other hand that rests. And the pose at the
+            # start has to tell: a task done with the other arm begins in the usual pose.
+            if not _begins_exchanged(parts[key], parts[other]):
+                continue
             exchanged = _distance(levels_there, centre, spread) + _distance(levels, centre_there, spread_there)
             rest = _distance(levels_there, centre_there, spread_there)
             choices.append((max(exchanged - rest, 0.0), f"was exchanged with {other.partition('.')[2]!r}", "MOTION-07"))
@@ -98,14 +106,46 @@ def _explanation(key: str, parts: dict[str, Levels]) -> tuple[float, str, str]:
     return min(choices)
 
 
+def _begun_exchanged(
+    episodes: dict[int, RowEvidence], numbers: list[int], one: str, two: str
+) -> Iterator[tuple[int, Finding]]:
+    """MOTION-07: both parts begin where the other one usually does, as they do not when a task is done with either."""
+    first, second = (_usual(episodes, numbers, key) for key in (one, two))
+    for place, index in enumerate(numbers):
+        own, other = (tuple(table[place] for table in tables) for tables in (first, second))
+        if _begins_exchanged(own, other, least=1.5 * _FAR):
+            yield (
+                index,
+                Finding(
+                    "MOTION-07",
+                    "error",
+                    f"state parts {one.partition('.')[2]!r} and {two.partition('.')[2]!r} are exchanged: each begins "
+                    "in the pose in which the other one begins in the other episodes; write the columns in the order "
+                    "of the embodiment",
+                ),
+            )
+
+
+def _begins_exchanged(own: Levels, other: Levels, least: float = _FAR) -> bool:
+    """Whether the first rows of two parts are where the other part usually begins, and not where they should."""
+    here, centre, spread = (table[:, 3:] for table in own)
+    there, centre_there, spread_there = (table[:, 3:] for table in other)
+    as_is = _distance(here, centre, spread) + _distance(there, centre_there, spread_there)
+    exchanged = _distance(there, centre, spread) + _distance(here, centre_there, spread_there)
+    return as_is > least and exchanged < 0.5 * as_is
+
+
 def _motionless(
     episodes: dict[int, RowEvidence], numbers: list[int], key: str, joints: tuple[str, ...]
 ) -> Iterator[tuple[int, Finding]]:
-    """MOTION-04: exactly constant here, never constant elsewhere."""
+    """MOTION-04: exactly constant here, elsewhere not, and not because the robot rests: its other side moves.
+
+    A task for one arm leaves state and command of the other where they are; that is no defect.
+    """
     still = np.stack([episodes[n].stillness[key] for n in numbers])
     for place, index in enumerate(numbers):
         others = np.delete(still, place, axis=0)
-        stuck = (still[place] >= 1.0) & (np.quantile(others, 0.8, axis=0) < 0.5)
+        stuck = (still[place] >= 1.0) & (np.median(others, axis=0) < 0.5) & _moves_beside(episodes[index], key)
         if not stuck.any():
             continue
         side, _, name = key.partition(".")
@@ -119,6 +159,14 @@ def _motionless(
                 "other episodes they move; the sensor or the command stream was not connected",
             ),
         )
+
+
+def _moves_beside(evidence: RowEvidence, key: str) -> np.ndarray | bool:
+    """bool [D]: joints whose command moves (for a state) or whose measurement moves (for a command)."""
+    side, _, name = key.partition(".")
+    ranges = evidence.ranges.get(f"{'action' if side == 'state' else 'state'}.{name}")
+    own = evidence.ranges[key]
+    return ranges > _LEVEL_FLOOR if ranges is not None and ranges.shape == own.shape else False
 
 
 def _offset(

@@ -17,7 +17,13 @@ SHIFT_S = 0.09
 """A state that follows its command this much later or earlier than in the other episodes was shifted; the natural
 spread between tasks is about a row."""
 
+_HABITS_KNOWN = 8
+"""Among fewer episodes nobody knows whether a hand is commanded in leaps; then only what jumps on both sides counts."""
+
 _GAIN = 0.06
+_FEW_KNOWN = 3.0
+"""A shift has to be larger by this over the number of lags it is compared with: few of them are no measure."""
+
 _WEAK = 0.2
 
 
@@ -80,10 +86,18 @@ def _jumps(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterator
     rare = max(1, int(0.15 * (len(episodes) - 1)))
     for index, evidence in episodes.items():
         for key, found in evidence.jumps.items():
-            others = sorted((s for n, s in largest[_either_hand(key)].items() if n != index), reverse=True)
-            habit = others[rare - 1] if len(others) >= rare and len(episodes) > 1 else 0.0
-            if found[0].size > 1.6 * habit:
+            jumped = sorted((s for n, s in largest[_either_hand(key)].items() if n != index), reverse=True)
+            habit = jumped[rare - 1] if len(jumped) >= rare and len(episodes) > 1 else 0.0
+            known = len(episodes) > _HABITS_KNOWN or _on_both_sides(evidence, key)
+            if found[0].size > 1.6 * habit and known:
                 yield index, _jump(key, found, embodiment)
+
+
+def _on_both_sides(evidence: RowEvidence, key: str) -> bool:
+    """Whether command and measurement of a part jump together, as they do where rows are missing."""
+    side, _, name = key.partition(".")
+    counterpart = evidence.jumps.get(f"{'action' if side == 'state' else 'state'}.{name}", ())
+    return any(abs(jump.frame - evidence.jumps[key][0].frame) <= 2 for jump in counterpart)
 
 
 def _either_hand(key: str) -> str:
@@ -118,7 +132,7 @@ def _shifts(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterato
         if index in reversed_now:
             yield index, reversed_now[index]
             continue
-        worst = max((_shift(episodes, index, place, part, lags[part], embodiment) for part in parts), default=(0.0, ""))
+        worst = max((_shift(episodes, index, place, part, lags, embodiment) for part in parts), default=(0.0, ""))
         if worst[0] > 0:
             yield index, Finding("MOTION-09", "error", worst[1])
 
@@ -138,13 +152,19 @@ def best_lag(curve: np.ndarray | None, reach: int) -> tuple[float, float]:
 
 
 def _shift(
-    episodes: dict[int, RowEvidence], index: int, place: int, part: str, lags: np.ndarray, embodiment: Embodiment
+    episodes: dict[int, RowEvidence],
+    index: int,
+    place: int,
+    part: str,
+    every: dict[str, np.ndarray],
+    embodiment: Embodiment,
 ) -> tuple[float, str]:
     """(how far off in rows, message), or (0, "")."""
-    curve = episodes[index].lags.get(part)
+    curve, lags, family = episodes[index].lags.get(part), every[part], _either_hand(part)
     if curve is None or not np.isfinite(lags[place]):
         return 0.0, ""
-    others = np.delete(lags, place)
+    # The other side has the same controller: what one hand does seldom, the other may do often.
+    others = np.concatenate([np.delete(one, place) for name, one in every.items() if _either_hand(name) == family])
     others = others[np.isfinite(others)]
     if len(others) < FEWEST - 1:
         return 0.0, ""
@@ -154,7 +174,7 @@ def _shift(
     half = (len(curve) - 1) // 2
     there = int(np.clip(round(centre) + half, 0, len(curve) - 1))
     gain = float(curve.max() - curve[there])
-    least = max(SHIFT_S * embodiment.control_hz, 3 * spread)
+    least = max(SHIFT_S * embodiment.control_hz, 3 * spread) * (1 + _FEW_KNOWN / len(others))
     if abs(off) < least or gain < _GAIN:
         return 0.0, ""
     message = (

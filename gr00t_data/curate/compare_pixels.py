@@ -55,10 +55,11 @@ def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
     """IMAGE-01, -02, -03, -04, -06 and -09, the first that applies."""
     table = np.stack([one.texture for one in evidence]).astype(np.float64)
     column = {key: table[:, place] for place, key in enumerate(TEXTURE)}
-    excess = {key: _log_excess(values + 0.02, _LOG_FLOOR) for key, values in column.items()}
+    column["bits"] = np.array([one.bits for one in evidence])
+    excess = {key: _log_excess(values + (0 if key == "bits" else 0.02), _LOG_FLOOR) for key, values in column.items()}
     for place, index in enumerate(numbers):
-        ratio = {key: float(np.exp(excess[key][0][place])) for key in TEXTURE}
-        far = {key: float(excess[key][1][place]) for key in TEXTURE}
+        ratio = {key: float(np.exp(excess[key][0][place])) for key in column}
+        far = {key: float(excess[key][1][place]) for key in column}
         for code, severity, text in _texture_rules(ratio, far, column, place):
             yield index, Finding(code, severity, f"camera {name!r} {text}")
             break
@@ -90,7 +91,8 @@ def _texture_rules(
                 f"{100 * float(np.median(others)):.0f} %; set the exposure or leave it out"
             ),
         )
-    if column["gradient_gap"][place] < 0.25 and ratio["gradient_gap"] < 0.5 and far["gradient_gap"] < -4:
+    # Gentle shades turn into flats and steps; noise takes them too, but leaves no flats.
+    if ratio["gradient_gap"] < 0.75 and far["gradient_gap"] < -3 and ratio["flatness"] > 1.08:
         yield (
             "IMAGE-06",
             "error",
@@ -99,7 +101,21 @@ def _texture_rules(
                 "a wrong bit depth or palette; export the video again"
             ),
         )
+    if ratio["flatness"] < 0.35 and far["flatness"] < -4 and ratio["noise"] > 1.5:
+        yield (
+            "IMAGE-07",
+            "error",
+            f"is noisy: {100 * column['flatness'][place]:.0f} % of neighbouring pixels are equal, usually "
+            f"{100 * column['flatness'][place] / ratio['flatness']:.0f} %; more light, less gain",
+        )
     sharpness = column["sharpness"][place]
+    if ratio["bits"] < 0.4 and ratio["noise"] < 0.8 and ratio["flatness"] > 1.1 and ratio["sharpness"] < 0.95:
+        yield (
+            "IMAGE-09",
+            "error",
+            f"was compressed away: it has {100 * ratio['bits']:.0f} % of the bits of the other episodes, and "
+            f"{100 * ratio['noise']:.0f} % of their fine detail; encode it again from its source at higher quality",
+        )
     if sharpness < _BLURRED_EDGE or (sharpness < 0.5 and ratio["sharpness"] < 0.5 and far["sharpness"] < -5):
         crushed = ratio["flatness"] > 1.1 and far["flatness"] > 3
         yield (

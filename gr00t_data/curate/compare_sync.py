@@ -21,9 +21,13 @@ SHIFT_S = 0.125
 frame or two."""
 
 _REACH_S = 0.5
-_SHIFT_GAIN = 0.05
+_SHIFT_GAIN = 0.08
 _SEEN = 0.15
 _TURN_GAIN = 0.15
+_FEW = 16
+_FEW_TIMES = 1.8
+"""Stores below ``_FEW`` episodes teach the pose model little; gains have to be this many times larger there."""
+
 _EXCHANGE_GAIN = 0.4
 _REVERSE_GAIN = 0.3
 _CAREFUL = 60
@@ -113,12 +117,16 @@ def _candidates(tracks: list[Track], predicted: list[np.ndarray], control_hz: fl
         own = float(agreements(p, track.motion, 2).max())
         for words, turn in _TURNS.items():
             gain = float(agreements(p, turn(track.motion), 2).max()) - own
-            if gain > _TURN_GAIN:
+            if gain > _TURN_GAIN * _scarcity(tracks):
                 yield Change("turn", (place,), gain, turn=words)
         gain = float(agreements(p, track.motion[::-1], 2).max()) - own
         if gain > _REVERSE_GAIN:
             yield Change("reverse", (place,), gain)
     yield from _exchanges(tracks, predicted)
+
+
+def _scarcity(tracks: list[Track]) -> float:
+    return 1.0 if len(tracks) >= _FEW else _FEW_TIMES
 
 
 def _shifts(tracks: list[Track], predicted: list[np.ndarray], control_hz: float) -> Iterator[Change]:
@@ -131,7 +139,9 @@ def _shifts(tracks: list[Track], predicted: list[np.ndarray], control_hz: float)
         spread = 1.4826 * float(np.median(np.abs(others - centre)))
         off = found[place] - centre
         gain = float(curve.max() - curve[round(centre) + reach])
-        if abs(off) >= max(SHIFT_S * control_hz, 2 * spread) and gain > _SHIFT_GAIN and curve.max() > _SEEN:
+        peak = 0 < int(curve.argmax()) < 2 * reach
+        clear = gain > _SHIFT_GAIN * _scarcity(tracks) and curve.max() > _SEEN
+        if abs(off) >= max(SHIFT_S * control_hz, 2 * spread) and peak and clear:
             yield Change("shift", (place,), gain, rows=round(off))
 
 

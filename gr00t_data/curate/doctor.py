@@ -28,6 +28,12 @@ from gr00t_data.store import EpisodeStore
 Progress = Callable[[int, int], None]
 """Called with episodes done and episodes in all."""
 
+FEWEST_TO_REJECT = 12
+"""In stores of fewer episodes, being unlike the others is a warning and rejects nothing."""
+
+_FACTS = frozenset({"MOTION-08", "VIDEO-06", "IMAGE-12"})
+"""Findings of the comparison that hold whatever the other episodes are."""
+
 _ALONE_ROWS = 6_000
 """Smaller stores are checked in this process: starting others takes longer."""
 
@@ -147,19 +153,26 @@ def compare(
     found: dict[int, list[Finding]] = defaultdict(list)
     rows = {one.index: one.rows for one in evidence if one.rows is not None}
     for index, findings in compare_motion(rows, embodiment).items():
-        found[index] += [_placed(finding, store, index, None) for finding in findings]
+        found[index] += [_placed(_sure(finding, len(rows)), store, index, None) for finding in findings]
     for index, camera, finding in _compared_views(evidence, embodiment):
-        found[index].append(_placed(finding, store, index, camera))
+        found[index].append(_placed(_sure(finding, len(evidence)), store, index, camera))
     wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
     sound = [one for one in evidence if one.index not in wrong]
     for camera in embodiment.cameras:
         for index, finding in compare_sync(sound, camera.name, embodiment.control_hz):
-            found[index].append(_placed(finding, store, index, camera.name))
+            found[index].append(_placed(_sure(finding, len(evidence)), store, index, camera.name))
     fingerprints = [one.fingerprint for one in evidence if one.fingerprint is not None]
     contents, of_store = compare_contents(store, embodiment, fingerprints)
     for index, findings in contents.items():
         found[index] += findings
     return found, of_store
+
+
+def _sure(finding: Finding, episodes: int) -> Finding:
+    """The finding, as a warning where too few episodes are there to know what is usual: one of five is always odd."""
+    if episodes >= FEWEST_TO_REJECT or finding.code in _FACTS or finding.severity != "error":
+        return finding
+    return replace(finding, severity="warning")
 
 
 def _compared_views(evidence: list[EpisodeEvidence], embodiment: Embodiment) -> Iterator[tuple[int, str, Finding]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.fingerprints import PICTURES, Fingerprint, Key
+from gr00t_data.curate.robust import usual_extent
 
 Kind = Literal["identical", "copy", "same motion", "same pictures"]
 
@@ -175,7 +176,7 @@ def _same_motion(fingerprints: Sequence[Fingerprint]) -> dict[tuple[int, int], i
         rows = np.concatenate([fingerprints[number].motion for number in group])
         if len(group) < 2 or not 0 < len(rows) <= MOST_ROWS:
             continue
-        scale = rows.std(0)
+        scale = usual_extent([fingerprints[number].motion for number in group])
         widest = float(np.nan_to_num(scale).max(initial=0.0))
         moving = np.isfinite(scale) & (scale > max(_STILL_SHARE * widest, 1e-6))
         if not moving.any():

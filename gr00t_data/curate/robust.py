@@ -1,5 +1,7 @@
 """Comparing one episode with the others of its store, so that a few bad episodes do not decide what is usual."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 FEWEST = 4
@@ -51,3 +53,19 @@ def median_of_others(values: np.ndarray) -> np.ndarray:
     if len(values) > MANY:
         return np.broadcast_to(np.median(values, axis=0), values.shape)
     return np.stack([np.median(np.delete(values, one, axis=0), axis=0) for one in range(len(values))])
+
+
+def usual_extent(motions: Sequence[np.ndarray]) -> np.ndarray:
+    """How far rows lie from the median row, an episode counting as at most three usual ones.
+
+    Args:
+        motions: one an episode, float [T, D].
+
+    Returns:
+        float [D], root mean square over episodes.
+    """
+    middle = np.median(np.concatenate(motions), axis=0)
+    each = np.stack([np.sqrt(np.mean((motion - middle) ** 2, axis=0)) for motion in motions])
+    moved = each > 1e-6
+    filled = np.where(moved | ~moved.any(0), each, np.nan)
+    return np.sqrt(np.mean(np.minimum(each, 3 * np.nanmedian(filled, axis=0)) ** 2, axis=0))

@@ -14,10 +14,11 @@ import numpy as np
 from gr00t_data import video
 from gr00t_data.batches.joint import Member
 from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.pace import chunk_reader
 from gr00t_data.batches.parts import Parts, read_parts
 from gr00t_data.batches.statistics import NormStats
-from gr00t_data.batches.window import window
 from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.rates import pace_of
 from gr00t_data.store import EpisodeStore
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
@@ -164,10 +165,11 @@ def episode_error(held: Held, policy: Policy, member: Member, *, stride_frames: 
     frames = list(range(1, held.end, stride_frames))
     predicted = _predict(held, policy, member.embodiment, frames)
     recorded = {name: values[: held.end] for name, values in read_parts(held.store, held.episode, parts).items()}
-    for part in parts:
-        for row, frame in enumerate(frames):
-            truth, valid = window(recorded[part.name], frame, steps, part.absolute)
-            tally.add(part, predicted[part.name][row][:steps][valid], truth[valid], np.zeros(part.dim))
+    chunk = chunk_reader(recorded, parts, pace_of(held.store, member.embodiment))
+    for row, frame in enumerate(frames):
+        truth, valid = chunk(frame, steps)
+        for part in parts:
+            tally.add(part, predicted[part.name][row][:steps][valid], truth[part.name][valid], np.zeros(part.dim))
     return tally.overall().policy
 
 
@@ -177,11 +179,12 @@ def _episode(
     frames = list(range(1, held.end, stride))  # at frame 0 there is no last action to hold
     predicted = _predict(held, policy, embodiment, frames)
     recorded = {name: values[: held.end] for name, values in read_parts(held.store, held.episode, parts).items()}
-    for part in parts:
-        for row, frame in enumerate(frames):
-            truth, valid = window(recorded[part.name], frame, policy.horizon, part.absolute)
+    chunk = chunk_reader(recorded, parts, pace_of(held.store, embodiment))
+    for row, frame in enumerate(frames):
+        truth, valid = chunk(frame, policy.horizon)
+        for part in parts:
             last = recorded[part.name][frame - 1] if part.absolute else np.zeros(part.dim)
-            tally.add(part, predicted[part.name][row][valid], truth[valid], last)
+            tally.add(part, predicted[part.name][row][valid], truth[part.name][valid], last)
     tally.chunks += len(frames)
     return tuple(_example(held, part, frames, predicted, recorded, stride) for part in parts)
 

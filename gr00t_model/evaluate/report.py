@@ -1,6 +1,6 @@
 """The evaluation of a checkpoint as one JSON file and small figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ def evaluate(
 ) -> Report:
     """Evaluate a checkpoint on its held-out episodes (open loop, alignment) and closed loop in the simulator.
 
+    A checkpoint of several embodiments is evaluated open loop on each; the rest is of the first one.
+
     Args:
         evaluations: the report becomes a folder below it, named by the checkpoint's digest.
         tasks: simulator tasks to run; none for embodiments the simulator does not have.
@@ -75,6 +77,7 @@ def evaluate(
     checkpoint = Checkpoint.load(checkpoint_folder)
     opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder))
     tell(f"open loop: {_ratio_text(opened.overall)} on {opened.episodes} held-out episodes")
+    others = _others(checkpoint, tell)
     aligned = _aligned(checkpoint, tell)
     seeds = unseen_seeds(checkpoint.manifest, trials)
     closed = []
@@ -84,7 +87,26 @@ def evaluate(
         if closed[-1].swapped:
             tell(f"closed loop, {task}, instruction swapped: success {closed[-1].swapped_success}")
     compared = _compared(checkpoint, released, closed, evaluations, processes, tell)
-    return write_report(evaluations / checkpoint.digest[:16], checkpoint, opened, closed, losses, aligned, compared)
+    target = evaluations / checkpoint.digest[:16]
+    return write_report(target, checkpoint, opened, closed, losses, aligned, compared, others)
+
+
+def _others(checkpoint: Checkpoint, tell: Say) -> dict[str, OpenLoop]:
+    """Open loop of every further mixture by ``embodiment (selection)``; one that held out no episode is told, and left
+    out.
+    """
+    found = {}
+    for member in checkpoint.members[1:]:
+        robot, selection = member.embodiment.name, member.manifest.selection
+        name = f"{robot} ({selection})"
+        policy = Policy.from_checkpoint(checkpoint.folder, embodiment=robot, selection=selection)
+        try:
+            found[name] = evaluate_open_loop(checkpoint, policy)
+        except EvaluationError as error:
+            tell(f"open loop, {name}: not measured: {error}")
+        else:
+            tell(f"open loop, {name}: {_ratio_text(found[name].overall)} on {found[name].episodes} held-out episodes")
+    return found
 
 
 def _compared(
@@ -122,13 +144,19 @@ def write_report(
     losses: Sequence[dict[str, float]] = (),
     aligned: Alignment | None = None,
     compared: Comparison | None = None,
+    others: Mapping[str, OpenLoop] | None = None,
 ) -> Report:
-    """Write JSON and figures in one step; an older report of the same checkpoint is replaced."""
+    """Write JSON and figures in one step; an older report of the same checkpoint is replaced.
+
+    Args:
+        others: open loop on the checkpoint's further embodiments, by their names.
+    """
     content = {
         "checkpoint": checkpoint.digest,
         "recipe": checkpoint.train_config.recipe,
         "steps": checkpoint.metrics["step"],
         "open_loop": open_loop_json(opened),
+        "others": {name: open_loop_json(result) for name, result in (others or {}).items()},
         "alignment": None if aligned is None else aligned.to_dict(),
         "closed_loop": {result.task: closed_loop_json(result) for result in closed},
         "behaviour": behaviour_digest(),
@@ -140,6 +168,11 @@ def write_report(
         (temporary / _PARTS).mkdir()
         for example in opened.part_examples:
             (temporary / _PARTS / f"{example.part}.png").write_bytes(predicted_figure(example))
+        for name, result in (others or {}).items():
+            folder_of_one = temporary / _PARTS / name.replace("/", "_")
+            folder_of_one.mkdir()
+            for example in result.part_examples:
+                (folder_of_one / f"{example.part}.png").write_bytes(predicted_figure(example))
         if compared is not None and compared.measures:
             (temporary / "comparison.png").write_bytes(comparison_figure(compared))
         if losses:

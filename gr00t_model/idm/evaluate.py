@@ -38,9 +38,9 @@ class Scores:
     error: float
     magnitude: float
 
-    def to_dict(self) -> dict[str, float]:
-        """JSON-able."""
-        return vars(self)
+    def to_dict(self) -> dict[str, float | None]:
+        """JSON-able: None stands for NaN, which JSON does not have."""
+        return {name: value if np.isfinite(value) else None for name, value in vars(self).items()}
 
 
 def evaluate_idm(
@@ -200,4 +200,4 @@ def _labels(
     told, true = (np.concatenate([table[side] for table in tables])[None] for side in (0, 1))
     scores = {name: one.to_dict() | {"magnitude": None} for name, one in _by_part(artifact, told, true).items()}
     ranks = [np.argsort(np.argsort(np.concatenate(values))) for values in (spread, wrong)]
-    return {"parts": scores, "spread_tells_error": float(np.corrcoef(*ranks)[0, 1])}
+    return {"parts": scores, "spread_tells_error": float(np.corrcoef(ranks[0], ranks[1])[0, 1])}

@@ -1,5 +1,6 @@
 """Labelling: the frames of a store without actions become rows with them in a new store; the old one stays as it is."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -147,12 +148,12 @@ def _decoded(
             return error
 
     with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(read, index) for index in indices[:workers]]
-        for number, index in enumerate(indices):
-            if number + workers < len(indices):
-                waiting.append(pool.submit(read, indices[number + workers]))
-            yield index, waiting[number].result()
-            waiting[number].cancel()
+        waiting = deque((index, pool.submit(read, index)) for index in indices[:workers])
+        for later in (*indices[workers:], *[None] * min(workers, len(indices))):
+            index, future = waiting.popleft()
+            if later is not None:
+                waiting.append((later, pool.submit(read, later)))
+            yield index, future.result()
 
 
 def label_clip(

@@ -24,8 +24,8 @@ def predict_windows(
 ) -> Float[np.ndarray, "w h d"]:
     """The actions from each of ``starts`` on, float64, in the units of the parts, side by side.
 
-    The noise of a window depends on ``seed`` and the window's first frame alone, so that neither the batch nor the order
-    shows in the result (beyond rounding: matrix products of other sizes differ in the last bits).
+    The noise of a window depends on ``seed`` and the window's first frame alone, so that neither the batch nor the
+    order shows in the result (beyond rounding: matrix products of other sizes differ in the last bits).
 
     Args:
         seed: names the clip.

@@ -35,8 +35,9 @@ def so100_member(
     weight: float = 1.0,
     kind: Kind = "simulated",
     absent: Sequence[str] | None = None,
+    held_out_share: float = 0.0,
 ) -> Member:
-    """A checked and measured mixture of it, nothing held out; its files lie in ``folder``."""
+    """A checked and measured mixture of it; its files lie in ``folder``."""
     writer = EpisodeStore.create(folder / "so100", SO100, kind=kind, licence="Apache-2.0", absent=absent)
     for seed in range(episodes):
         writer.append(so100_episode(30, seed, side_px))
@@ -44,6 +45,7 @@ def so100_member(
     index = build_index(store, SO100, folder / "so100-index")
     statistics = measure([(store, index)], SO100)
     statistics.save(folder / "so100-statistics.json")
-    manifest = build_manifest("arm", SO100, [(store, index, 1.0)], selection=SELECTION, held_out_share=0)
+    sources = [(store, index, 1.0)]
+    manifest = build_manifest("arm", SO100, sources, selection=SELECTION, held_out_share=held_out_share)
     manifest.save(folder / "so100-manifest.json")
     return Member(manifest, statistics, SO100, weight)

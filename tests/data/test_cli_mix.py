@@ -56,3 +56,16 @@ def test_a_weight_that_is_none(lake: Path) -> None:
     assert "is not STORE=SHARE" in gr00t(lake, "mix", "--weight", "real", status=2).output
     result = CliRunner().invoke(app, ["mix", "--weight", "other=0.5", "--lake", str(lake)])
     assert result.exit_code == 1 and "the stores are real, simulator" in str(result.exception)
+
+
+def test_export(lake: Path, tmp_path: Path) -> None:
+    written = json.loads(gr00t(lake, "mix", "--json").stdout)["file"]
+    result = CliRunner().invoke(app, ["mix", "export", written, str(tmp_path / "v3"), "--json"])
+    assert result.exit_code == 0 and json.loads(result.stdout)["target"] == str(tmp_path / "v3"), result.output
+    info = json.loads((tmp_path / "v3/meta/info.json").read_text())
+    assert info["codebase_version"] == "v3.0" and info["total_episodes"] == 3
+
+
+def test_preview_says_how_long_a_chunk_is(lake: Path) -> None:
+    seen = json.loads(gr00t(lake, "mix", "preview", "gr1_nano_tiny", "--json").stdout)
+    assert {(row["hz"], row["horizon_s"], row["horizon_frames"]) for row in seen["sources"]} == {(20, 0.8, 16)}

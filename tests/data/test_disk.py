@@ -81,3 +81,24 @@ def test_read_only_lake() -> None:
 def test_canonical_digest() -> None:
     assert digest_json({"b": 1, "a": [1, 2]}) == digest_json({"a": [1, 2], "b": 1})
     assert digest_json({"a": 1}) != digest_json({"a": 2})
+
+
+_COPY_BEYOND_A_LIMIT = """
+import resource, signal, sys
+from pathlib import Path
+from gr00t_data.disk import DiskError, copy_file
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+try:
+    copy_file(Path(sys.argv[1]), Path(sys.argv[2]))
+except DiskError as error:
+    print("refused", error)
+"""
+
+
+def test_a_copy_that_the_disk_takes_a_part_of_is_an_error(tmp_path):
+    """A full disk takes the first bytes of a write and refuses the next one."""
+    (tmp_path / "large").write_bytes(b"x" * 20_000)
+    command = [sys.executable, "-c", _COPY_BEYOND_A_LIMIT, str(tmp_path / "large"), str(tmp_path / "copy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("refused")

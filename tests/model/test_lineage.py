@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
 from gr00t_model.cli import app
-from gr00t_model.lineage import LineageError, find_checkpoint, of_checkpoint, of_episode
+from gr00t_model.lineage import LineageError, Record, find_checkpoint, of_checkpoint, of_episode
+from gr00t_model.model_card import card
 from gr00t_model.release import release
 from gr00t_model.reproduce import reproduce, same_weights
 from gr00t_model.training.checkpoint import Checkpoint
@@ -43,6 +44,16 @@ def test_a_checkpoint_names_every_episode_with_verdict_and_licence(made):
     both = of_checkpoint(lake, second)
     assert {row["through"] for row in both} == {"", first.name}
     assert sum(row["samples"] for row in both) == 2 * 4 * 3
+
+
+def test_the_card_of_a_checkpoint_names_the_data_of_those_it_started_from(made):
+    _, first, second = made
+    parts = {"parts": {}, "overall": {"ratio": None}, "episodes": 0}
+    content = {"steps": 4, "open_loop": parts, "closed_loop": {}, "comparison": None}
+    event = {"action": "release", "number": 2, "at": "now", "reasons": ["tried"]}
+    text = card(Record.load(second), content, event)
+    assert "| tuesday | real | MIT |" in text and f"| {first.name} |" in text
+    assert f"Trained on from `{first.name}`. Base `random weights`, licence: none" in text
 
 
 def test_an_episode_names_everything_that_holds_it(made):

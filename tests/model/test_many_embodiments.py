@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.joint import JointSample
-from gr00t_data.disk import read_json
+from gr00t_data.disk import read_json, write_json
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.evaluate.report import evaluate
 from gr00t_model.policy import Policy
-from gr00t_model.stages import MissingInput, new_run
+from gr00t_model.stages import MissingInput, evaluation_rows, new_run
 from gr00t_model.training.checkpoint import Checkpoint, CheckpointError
 from gr00t_model.training.config import ConfigError, Data, Mixture, Optimizer, TrainConfig
 from gr00t_model.training.run import RunFolder, prepare_run, run_key
@@ -37,7 +38,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> TinyLake:
 @pytest.fixture(scope="module")
 def arm(tmp_path_factory: pytest.TempPathFactory) -> Mixture:
     folder = tmp_path_factory.mktemp("arm")
-    so100_member(folder, side_px=SIDE_PX)
+    so100_member(folder, side_px=SIDE_PX, held_out_share=0.34)
     return Mixture(
         manifest=str(folder / "so100-manifest.json"),
         statistics=str(folder / "so100-statistics.json"),
@@ -152,6 +153,30 @@ def test_the_policy_chooses_the_embodiment(run):
         Policy.from_checkpoint(run.checkpoint, embodiment="unitree_g1")
     with pytest.raises(CheckpointError, match=r"not on so100 \(so100\)"):
         Policy.from_checkpoint(run.checkpoint, embodiment="so100", selection="so100")
+
+
+def test_the_evaluation_is_of_every_embodiment(run, tmp_path: Path):
+    said: list[str] = []
+    report = evaluate(run.checkpoint, tmp_path, tasks=(), say=said.append)
+    assert set(report.content["open_loop"]["parts"]) == {"left_arm", "right_arm", "left_hand", "right_hand"}
+    ((name, arm),) = report.content["others"].items()
+    assert name == f"so100 ({SELECTION})" and arm["episodes"] == 1
+    assert set(arm["parts"]) == {"single_arm", "gripper"}
+    assert all(np.isfinite(part["policy"]) for part in arm["parts"].values())
+    rows = [row["what"] for row in evaluation_rows(report.content)]
+    assert f"open loop, {name}, gripper" in rows and f"open loop, {name}, all parts" in rows
+    figures = report.folder / "parts" / name
+    assert {path.stem for path in figures.iterdir()} == {"single_arm", "gripper"}
+    assert any(line.startswith(f"open loop, {name}: mean absolute error") for line in said)
+
+
+def test_an_embodiment_that_held_nothing_out_is_told(run, tmp_path: Path):
+    copy = Path(shutil.copytree(run.checkpoint, tmp_path / "copy"))
+    path = copy / "also/1/manifest.json"
+    write_json(path, read_json(path) | {"held_out": []})
+    said: list[str] = []
+    assert evaluate(copy, tmp_path / "reports", tasks=(), say=said.append).content["others"] == {}
+    assert any("not measured: mixture 'arm' holds out no episode" in line for line in said)
 
 
 def test_a_mixture_missing_from_a_checkpoint_is_named(run, tmp_path: Path):

@@ -1,10 +1,10 @@
 """Only the slots of a run's embodiments train: the others rest, cost nothing, and are whole in the checkpoint."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -144,8 +144,6 @@ def test_a_run_resumes_bit_for_bit_and_exports_a_plain_model(lake, tmp_path, mac
 @pytest.fixture
 def fresh_accelerator():
     """Accelerate keeps the first precision it is asked for until the process ends."""
-    from accelerate.state import AcceleratorState
-
     AcceleratorState._reset_state(reset_partial_state=True)
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -156,8 +154,6 @@ def test_a_grown_model_keeps_the_other_slots_of_its_base(tmp_path: Path, lake: T
     first = run_of(lake.config(steps=1, model=Model(changes=SMALL | {"action_head_cfg.action_dim": 26})), tmp_path)
     changes = {"action_head_cfg.action_dim": 30}
     machine = Machine(threads=1, precision="bf16")
-    from accelerate.state import AcceleratorState
-
     AcceleratorState._reset_state(reset_partial_state=True)
     config = lake.config(steps=1, machine=machine, model=Model(base=str(first.checkpoint), changes=changes))
     wide = load(run_of(config, tmp_path).checkpoint).action_head
@@ -198,5 +194,4 @@ def test_the_average_is_over_the_trained_slots():
     average.update(10)
     encoder = model.action_head.state_encoder.layer1
     before = small_model().action_head.state_encoder.layer1.W[list(PRESENT)]
-    expected: Callable[[], Tensor] = lambda: 0.5 * before + 0.5 * encoder.W  # noqa: E731
-    torch.testing.assert_close(average.weights["action_head.state_encoder.layer1.W"], expected())
+    torch.testing.assert_close(average.weights["action_head.state_encoder.layer1.W"], 0.5 * before + 0.5 * encoder.W)

@@ -21,7 +21,7 @@ GR1 = load_embodiment("gr1")
 def land(lake: Lake, name: str, bad: tuple[int, ...] = ()) -> None:
     """A complete drop of three episodes; those in ``bad`` have a NaN action."""
     writer = EpisodeStore.create(lake.landing / name, GR1, kind="real", licence="x")
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(len(name))  # drops of equal content are one
     for number in range(3):
         action = rng.uniform(-0.1, 0.1, (20, 44))
         action[5, 3] = np.nan if number in bad else 0
@@ -82,7 +82,8 @@ def test_sensor_asks_once_for_each_complete_drop(lake: Lake) -> None:
         context = dg.build_sensor_context(instance=instance, resources={"lake": lake})
         answer = landing_sensor(context)
         assert isinstance(answer, dg.SensorResult)
-        assert [(r.run_key, r.partition_key) for r in answer.run_requests or []] == [("monday", "monday")]
+        (request,) = answer.run_requests or []
+        assert request.partition_key == "monday" and (request.run_key or "").startswith("monday:")
     shutil.rmtree(lake.landing)
     with dg.instance_for_test() as instance:
         answer = landing_sensor(dg.build_sensor_context(instance=instance, resources={"lake": lake}))

@@ -46,9 +46,18 @@ def clock(monkeypatch) -> list[float]:
 
 
 def tick(sensor: dg.SensorDefinition, lake: Lake, instance: dg.DagsterInstance, cursor: str | None = None):
-    context = dg.build_sensor_context(instance=instance, resources={"lake": lake}, cursor=cursor)
-    answer = sensor(context)
-    return answer, getattr(answer, "cursor", None) or context.cursor
+    """What the daemon gets from one evaluation: run_requests, skip_message, cursor."""
+    context = dg.build_sensor_context(
+        instance=instance, resources={"lake": lake}, cursor=cursor, sensor_name=sensor.name, definitions=defs
+    )
+    return sensor.evaluate_tick(context)
+
+
+def looked(lake: Lake, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult:
+    """One evaluation of the landing sensor."""
+    answer = landing_sensor(dg.build_sensor_context(instance=instance, resources={"lake": lake}, cursor=cursor))
+    assert isinstance(answer, dg.SensorResult)
+    return answer
 
 
 def ingest(lake: Lake, instance: dg.DagsterInstance, key: str) -> dg.ExecuteInProcessResult:
@@ -61,26 +70,23 @@ def ingest(lake: Lake, instance: dg.DagsterInstance, key: str) -> dg.ExecuteInPr
 
 def test_a_quiet_drop_is_asked_for_after_ten_minutes_and_only_once(lake, instance, clock):
     put(lake, "monday", marked=False)
-    answer, cursor = tick(landing_sensor, lake, instance)
-    assert isinstance(answer, dg.SensorResult) and not answer.run_requests
+    answer = looked(lake, instance)
+    assert not answer.run_requests
     clock[0] += 601
-    answer, cursor = tick(landing_sensor, lake, instance, cursor)
-    assert isinstance(answer, dg.SensorResult)
+    answer = looked(lake, instance, answer.cursor)
     (request,) = answer.run_requests or []
     assert request.partition_key == "monday" and (request.run_key or "").startswith("monday:")
     assert ingest(lake, instance, "monday").success
-    answer, _ = tick(landing_sensor, lake, instance, cursor)
-    assert isinstance(answer, dg.SensorResult) and not answer.run_requests
+    assert not looked(lake, instance, answer.cursor).run_requests
 
 
 def test_a_drop_that_changed_is_asked_for_under_another_key_and_fails_cleanly(lake, instance):
     path = put(lake, "monday")
-    first, _ = tick(landing_sensor, lake, instance)
+    first = looked(lake, instance)
     assert ingest(lake, instance, "monday").success
     file = path / "meta/tasks.jsonl"
     file.write_text(file.read_text().replace("red", "green"))
-    second, _ = tick(landing_sensor, lake, instance)
-    assert isinstance(first, dg.SensorResult) and isinstance(second, dg.SensorResult)
+    second = looked(lake, instance)
     assert (first.run_requests or [])[0].run_key != (second.run_requests or [])[0].run_key
     result = ingest(lake, instance, "monday")
     (failure,) = [event for event in result.all_events if event.is_step_failure]
@@ -104,9 +110,9 @@ def test_retraining_waits_for_enough_and_for_quiet(lake, instance, clock, monkey
     monkeypatch.setenv("GR00T_RETRAIN_START", "released")
 
     def skipped(cursor: str | None = None) -> tuple[str, str | None]:
-        answer, cursor = tick(RETRAIN, lake, instance, cursor)
-        assert isinstance(answer, dg.SkipReason)
-        return str(answer.skip_message), cursor
+        answer = tick(RETRAIN, lake, instance, cursor)
+        assert not answer.run_requests
+        return str(answer.skip_message), answer.cursor
 
     assert "no accepted episode" in skipped()[0]
     put(lake, "rejected", bad=(0, 1, 2))
@@ -120,8 +126,7 @@ def test_retraining_waits_for_enough_and_for_quiet(lake, instance, clock, monkey
     message, cursor = skipped()
     assert "waiting 600 s for more" in message
     clock[0] += 601
-    answer, _ = tick(RETRAIN, lake, instance, cursor)
-    assert isinstance(answer, dg.SensorResult)
+    answer = tick(RETRAIN, lake, instance, cursor)
     (request,) = answer.run_requests or []
     assert request.run_config["ops"]["finetune_gr1"]["config"] == {"start": "released"}
     job = defs.resolve_job_def("retrain_gr1")
@@ -138,13 +143,12 @@ def test_what_a_checkpoint_knows_is_not_trained_on_again(lake, instance, monkeyp
     monkeypatch.setenv("GR00T_RETRAIN_MIN_EPISODES", "1")
     add_store(lake, "monday", range(6))
     train_tiny(lake)
-    answer, _ = tick(RETRAIN, lake, instance)
-    assert isinstance(answer, dg.SkipReason) and "no accepted episode is new" in str(answer.skip_message)
+    answer = tick(RETRAIN, lake, instance)
+    assert not answer.run_requests and "no accepted episode is new" in str(answer.skip_message)
     night = NIGHTLY.evaluate_tick(dg.build_schedule_context(instance=instance, resources={"lake": lake}))
     assert not night.run_requests
     add_store(lake, "tuesday", range(6, 8))
-    answer, _ = tick(RETRAIN, lake, instance)
-    assert isinstance(answer, dg.SensorResult) and len(answer.run_requests or []) == 1
+    assert len(tick(RETRAIN, lake, instance).run_requests or []) == 1
 
 
 def test_the_released_asset_moves_the_pointer_or_says_why_not(lake, instance):

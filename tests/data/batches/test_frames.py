@@ -46,7 +46,9 @@ def test_two_processes_give_the_same_files(manifest: MixtureManifest, tmp_path: 
 
 
 def test_a_broken_video_leaves_nothing(tmp_path: Path) -> None:
+    """In a folder without a seal, as foreign data has none."""
     store = sealed(tmp_path / "s", [episode()])
+    (store.root / "meta/seal.json").unlink()
     path = store.video_path(0, "ego_view")
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(video.VideoError, match=str(path)):

@@ -10,7 +10,7 @@ import torch
 
 from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture import MixtureManifest, SampleId, build_manifest
-from gr00t_data.batches.pace import PacedActions, composed_parts
+from gr00t_data.batches.pace import PacedActions, chunk_reader, composed_parts
 from gr00t_data.batches.statistics import measure
 from gr00t_data.curate.index import Index, build_index
 from gr00t_data.embodiment import Embodiment, Part
@@ -148,3 +148,13 @@ def test_a_store_that_is_too_slow_is_refused(tmp_path: Path) -> None:
     for fps in (0.0, float("nan")):
         with pytest.raises(RateError, match="fps is"):
             Pace.of(fps, 20, "s")
+
+
+def test_recorded_chunks_for_evaluation() -> None:
+    parts, values = [part("arm", 1), part("base", 1, absolute=False)], np.arange(1.0, 11.0)[:, None]
+    same, valid = chunk_reader({"arm": values, "base": values}, parts, Pace(20, 20))(8, 3)
+    assert same["arm"][:, 0].tolist() == [9, 10, 10] and same["base"][:, 0].tolist() == [9, 10, 0]
+    assert valid.tolist() == [True, True, False]
+    fast, valid = chunk_reader({"arm": values, "base": values}, parts, Pace(40, 20))(6, 3)
+    assert fast["arm"][:, 0].tolist() == [7, 9, 10] and valid.tolist() == [True, True, False]
+    np.testing.assert_allclose(fast["base"][:, 0], [15, 19, 0], atol=1e-6)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from gr00t_data import video
@@ -95,3 +97,32 @@ def test_another_shape_than_the_camera(store: EpisodeStore) -> None:
 def test_a_camera_in_use_that_the_store_does_not_map(tmp_path: Path) -> None:
     verdict = check_episode(sealed(tmp_path / "s", [episode(video={})]), 0, GR1)
     assert verdict.codes == ("VIDEO-01",) and not verdict.accepted
+
+
+def test_audio_only(store: EpisodeStore) -> None:
+    path = store.video_path(0, "ego_view")
+    path.unlink()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), dtype=np.float32), format="fltp", layout="mono")
+        silence.sample_rate = 8000
+        for packet in [*stream.encode(silence), *stream.encode(None)]:
+            container.mux(packet)
+    verdict = check_episode(store, 0, GR1)
+    assert verdict.codes == ("VIDEO-02",) and not verdict.accepted
+    assert "holds no video stream (it holds audio)" in verdict.findings[0].message
+
+
+def test_marked_to_be_turned(store: EpisodeStore) -> None:
+    path = store.video_path(0, "ego_view")
+    content = path.read_bytes()
+    # The matrix of the track header: unity becomes a quarter turn.
+    one, minus = (1 << 16).to_bytes(4, "big"), (-(1 << 16)).to_bytes(4, "big", signed=True)
+    zero, last = bytes(4), (1 << 30).to_bytes(4, "big")
+    unity = one + zero * 3 + one + zero * 3 + last
+    at = content.index(unity, content.index(b"tkhd"))
+    turned = zero + one + zero + minus + zero * 4 + last
+    path.write_bytes(content[:at] + turned + content[at + len(unity) :])
+    verdict = check_episode(store, 0, GR1)
+    finding = next(finding for finding in verdict.findings if finding.code == "VIDEO-09")
+    assert verdict.accepted and finding.severity == "warning" and "270 degrees" in finding.message

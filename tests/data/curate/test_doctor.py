@@ -11,8 +11,9 @@ from gr00t_data.cli import app
 from gr00t_data.cli_doctor import COULD_NOT_CHECK
 from gr00t_data.curate.baseline import new_findings, read_baseline, write_baseline
 from gr00t_data.curate.codes import CHECKS
-from gr00t_data.curate.doctor import diagnose
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.doctor import FEWEST_TO_REJECT, _sure, diagnose
+from gr00t_data.curate.finding import Finding
+from gr00t_data.store import SEAL, EpisodeStore
 from tests.data.builders import GR1, change_parquet, episode, sealed
 from tests.data.curate.motions import rows_of
 
@@ -101,8 +102,38 @@ def test_an_action_delayed_by_five_rows_is_found_in_its_episode(store: EpisodeSt
 
     change_parquet(store, 3, delay)
     verdicts = diagnose(store, GR1).verdicts
-    assert "MOTION-09" in verdicts[3].codes and not verdicts[3].accepted
+    finding = next(finding for finding in verdicts[3].findings if finding.code == "MOTION-09")
+    assert finding.severity == "warning" and verdicts[3].accepted, "one of five is always odd: nothing is rejected"
     assert all("MOTION-09" not in verdict.codes for verdict in verdicts if verdict.episode_index != 3)
+
+
+def test_being_unlike_the_others_rejects_where_there_are_enough_of_them() -> None:
+    odd, fact = Finding("MOTION-09", "error", "late"), Finding("VIDEO-06", "error", "4:3")
+    assert _sure(odd, FEWEST_TO_REJECT).severity == "error" and _sure(odd, FEWEST_TO_REJECT - 1).severity == "warning"
+    assert _sure(fact, 2).severity == "error"
+
+
+def test_fix_shows_first_and_keeps_a_backup(store: EpisodeStore) -> None:
+    path = store.root / "meta/info.json"
+    wrong = json.loads(path.read_text()) | {"total_frames": 7}
+    path.write_text(json.dumps(wrong))
+    (store.root / SEAL).unlink()
+    status, text = run("doctor", str(store.root), "--fix", "--dry-run")
+    assert status == 0 and "would write meta/info.json" in text
+    assert json.loads(path.read_text())["total_frames"] == 7
+    status, text = run("doctor", str(store.root), "--fix")
+    assert status == 0 and "wrote meta/info.json" in text and "the old files are in " in text
+    assert json.loads(path.read_text())["total_frames"] == 200
+    backup = Path(text.split("the old files are in ")[1].split("\n")[0])
+    assert any(json.loads(old.read_text()).get("total_frames") == 7 for old in backup.rglob("info.json"))
+
+
+def test_the_report_is_one_page_without_links(store: EpisodeStore, tmp_path: Path) -> None:
+    page = tmp_path / "doctor.html"
+    break_rows(store, 2)
+    assert run("doctor", str(store.root), "--report", str(page))[0] == 1
+    text = page.read_text()
+    assert "COLUMN-01" in text and 'src="http' not in text and "<link" not in text
 
 
 def test_explain() -> None:

@@ -1,0 +1,134 @@
+"""Cost and error of statistics: rows, quantiles beyond the exact limit, pictures, and opening a sealed store.
+
+python -m benchmarks.statistics [--json]
+
+CPU-milliseconds, the best of several runs. Bounds: 15 for 2,096 rows of 88 values, 0.5 a picture (decoding apart), 20
+for opening a sealed store; 0.5% in rank for quantiles, against numpy's exact ones.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+ROWS, WIDTH = 2096, 88
+"""PickNPlace: its rows, and the values of its state and action together."""
+
+BOUNDS = {
+    "rows_ms": 15.0,
+    "rank_error": 0.005,
+    "rank_error_sketched": 0.005,
+    "picture_ms": 0.5,
+    "open_ms": 20.0,
+}
+_RANKS = (0.01, 0.1, 0.5, 0.9, 0.99)
+_PICTURE = (256, 256, 3)
+_EPISODES = 100
+
+
+def cpu_ms(work: Callable[[], object], times: int) -> float:
+    """CPU-milliseconds of the fastest of ``times`` calls."""
+    best = float("inf")
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        best = min(best, time.process_time() - start)
+    return 1000 * best
+
+
+def columns(rows: int) -> np.ndarray:
+    """float64 [rows, 88]: smooth, noisy, skewed, clipped and constant columns."""
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(rows, WIDTH))
+    values[:, 20:40] = np.exp(values[:, 20:40])
+    values[:, 40:60] = np.clip(values[:, 40:60], -1, 1)
+    values[:, 60:80] = np.sin(np.arange(rows)[:, None] / 50 + values[:1, 60:80])
+    values[:, 80:] = 0.25
+    return values
+
+
+def rank_error(values: np.ndarray, found: np.ndarray) -> float:
+    """How far the rank of each found quantile lies from the one asked for, at most; equal values share their ranks."""
+    worst = 0.0
+    for column, of_column in zip(values.T, found.T, strict=True):
+        ordered = np.sort(column)
+        for rank, value in zip(_RANKS, of_column, strict=True):
+            # Two values that differ in the last bits are one: quantiles are interpolated.
+            slack = 1e-12 * max(abs(value), 1.0)
+            low = np.searchsorted(ordered, value - slack, side="left") / len(ordered)
+            high = np.searchsorted(ordered, value + slack, side="right") / len(ordered)
+            worst = max(worst, low - rank, rank - high, 0.0)
+    return worst
+
+
+def rows_and_quantiles() -> dict[str, float]:
+    """Statistics of one pass over rows that are kept, and the error of the sketch that takes over beyond them."""
+    from gr00t_data.batches.tally import EXACT_ROWS, Tally
+
+    few, many = columns(ROWS), columns(3 * EXACT_ROWS)
+
+    def whole_pass() -> np.ndarray:
+        tally = Tally.of(few)
+        tally.std()
+        return tally.quantiles((0.01, 0.99))
+
+    merged = Tally.of(many[:ROWS])
+    for start in range(ROWS, len(many), ROWS):
+        merged.merge(Tally.of(many[start : start + ROWS]))
+    assert merged.rows is None
+    return {
+        "rows_ms": cpu_ms(whole_pass, 10),
+        "rank_error": rank_error(few, Tally.of(few).quantiles(_RANKS)),
+        "rank_error_sketched": rank_error(many, merged.quantiles(_RANKS)),
+    }
+
+
+def pictures() -> float:
+    """CPU-ms a picture of 256 x 256, decoded already."""
+    from gr00t_data.batches.image_statistics import ImageStatistics
+
+    shown = np.random.default_rng(0).integers(0, 256, (20, *_PICTURE), dtype=np.uint8)
+    return cpu_ms(lambda: ImageStatistics.of(shown), 10) / len(shown)
+
+
+def opening(folder: Path) -> float:
+    """CPU-ms from a path to digest, episodes and tasks of a sealed store of 100 episodes."""
+    from gr00t_data.embodiment import load_embodiment
+    from gr00t_data.episode import Episode
+    from gr00t_data.store import EpisodeStore
+
+    gr1 = load_embodiment("gr1")
+    writer = EpisodeStore.create(folder / "store", gr1, kind="simulated", licence="Apache-2.0")
+    rows = 0.1 * np.sin(np.arange(20)[:, None] / 10 + np.arange(44))
+    for number in range(_EPISODES):
+        writer.append(Episode(f"task {number % 10}", np.arange(20) / 20, rows, rows, {}, True))
+    writer.seal()
+
+    def whole() -> object:
+        store = EpisodeStore.open(folder / "store")
+        return store.digest, store.rows, store.tasks, store.cameras
+
+    return cpu_ms(whole, 10)
+
+
+def main(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Print each number beside its bound; exit status 1 when one is missed."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {**rows_and_quantiles(), "picture_ms": pictures(), "open_ms": opening(Path(folder))}
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        print("| what | found | bound |\n|---|---|---|")
+        for name, value in found.items():
+            print(f"| {name} | {value:.4g} | {BOUNDS[name]:g} |")
+    if missed := [name for name, value in found.items() if value > BOUNDS[name]]:
+        raise SystemExit(f"missed: {', '.join(missed)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,69 @@
+"""Checks of the body as a whole: leaps, commands of the other side, and what a task for one arm is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gr00t_data.curate.check_leaps import check_leaps
+from gr00t_data.curate.compare_levels import check_levels
+from gr00t_data.curate.row_evidence import row_evidence
+from gr00t_data.curate.signals import Signal, signals_of, spans
+from gr00t_data.curate.subject import read_subject
+from gr00t_data.store import EpisodeStore
+from tests.data.builders import GR1, episode, sealed
+from tests.data.curate.motions import rows_of
+
+ROWS = 60
+
+
+@pytest.fixture
+def subject(tmp_path):
+    state, action = rows_of(1, ROWS)
+    store: EpisodeStore = sealed(tmp_path / "s", [episode(rows=ROWS, state=state, action=action)])
+    return read_subject(store, store.row(0), GR1)
+
+
+def reordered(signals: list[Signal], order: list[int]) -> list[Signal]:
+    return [replace(signal, values=signal.values[order]) for signal in signals]
+
+
+def test_smooth_motion_does_not_leap(subject) -> None:
+    assert list(check_leaps(subject, signals_of(subject))) == []
+
+
+def test_blocks_in_the_wrong_order_leap_at_their_seams(subject) -> None:
+    order = [*range(20), *range(28, 36), *range(20, 28), *range(36, ROWS)]
+    (finding,) = check_leaps(subject, reordered(signals_of(subject), order))
+    assert finding.code == "MOTION-02" and finding.frames is not None
+    assert 18 <= finding.frames[0] <= 20 and 35 <= finding.frames[1] <= 37
+
+
+def test_commands_of_the_other_arm(subject) -> None:
+    signals = signals_of(subject)
+    values = {signal.key: signal.values for signal in signals}
+    crossed = {"action.left_arm": values["action.right_arm"], "action.right_arm": values["action.left_arm"]}
+    changed = [replace(signal, values=crossed.get(signal.key, signal.values)) for signal in signals]
+    (finding,) = check_leaps(subject, changed)
+    assert finding.code == "MOTION-07" and "'left_arm' follows the command of 'right_arm'" in finding.message
+
+
+@pytest.mark.parametrize(("sides", "codes"), [(("state", "action"), set()), (("action",), {"MOTION-04"})])
+def test_an_arm_that_rests_is_no_defect_a_command_that_rests_is(sides: tuple[str, ...], codes: set[str]) -> None:
+    episodes = {}
+    for number in range(12):
+        state, action = rows_of(number, ROWS)
+        for side, values in (("state", state), ("action", action)):
+            part = GR1.state_part("left_arm").slice
+            if number == 5 and side in sides:
+                values[:, part] = values[0, part]
+        signals = [
+            Signal(side, part, values[:, part.slice], spans(part), GR1.control_hz)
+            for side, parts, values in (("state", GR1.state, state), ("action", GR1.action, action))
+            for part in parts
+        ]
+        evidence = row_evidence(signals, np.zeros(0, dtype=int))
+        assert evidence is not None
+        episodes[number] = evidence
+    found = [(index, finding.code) for index, finding in check_levels(episodes, GR1) if finding.code == "MOTION-04"]
+    assert {code for _, code in found} == codes and all(index == 5 for index, _ in found)
