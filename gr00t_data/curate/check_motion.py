@@ -54,12 +54,13 @@ def other_steps(sizes: np.ndarray, near: int = _NEAR_ROWS, rank: int = 0) -> np.
 def check_spikes(subject: Subject, signal: Signal) -> Iterator[Finding]:
     """MOTION-01: one or two rows leave the motion and come back at once, further than any step around them."""
     sizes, steps = signal.sizes, signal.steps
-    if len(sizes) < 6:
+    if len(sizes) < 6 or sizes.max() <= GLITCH_SHARE:
         return
     returns = (steps[:-1] * steps[1:] < 0) & (
         np.minimum(sizes[:-1], sizes[1:]) > 0.4 * np.maximum(sizes[:-1], sizes[1:])
     )
-    usual = np.maximum(other_steps(sizes, rank=1)[:-1], other_steps(sizes, rank=1)[1:])
+    around = other_steps(sizes, rank=1)
+    usual = np.maximum(around[:-1], around[1:])
     smaller = np.minimum(sizes[:-1], sizes[1:])
     spikes = returns & (smaller > GLITCH_SHARE) & (smaller > _SPIKE_TIMES * usual)
     if not spikes.any():
@@ -81,6 +82,8 @@ def check_spikes(subject: Subject, signal: Signal) -> Iterator[Finding]:
 def jumps(signal: Signal, gaps: np.ndarray) -> np.ndarray:
     """bool [T - 1, D]: steps far beyond every other step around them and beyond most of the episode, without return."""
     sizes = signal.sizes
+    if sizes.max(initial=0) <= 2 * GLITCH_SHARE:
+        return np.zeros(sizes.shape, dtype=bool)
     usual = np.maximum(other_steps(sizes), np.quantile(sizes, 0.9, axis=0))
     far = (sizes > 2 * GLITCH_SHARE) & (sizes > _JUMP_TIMES * usual)
     far[gaps[gaps < len(far)]] = False
@@ -92,10 +95,10 @@ def jumps(signal: Signal, gaps: np.ndarray) -> np.ndarray:
 def check_clipping(subject: Subject, signal: Signal, signals: list[Signal]) -> Iterator[Finding]:
     """MOTION-03: a joint stops dead at its highest or lowest value and stays there exactly while the part moves on."""
     shares = signal.shares
-    for dim in range(shares.shape[1]):
+    for dim in np.flatnonzero(np.ptp(shares, axis=0) >= 2 * GLITCH_SHARE).tolist():
         for level, name in ((shares[:, dim].max(), "highest"), (shares[:, dim].min(), "lowest")):
             at = np.abs(shares[:, dim] - level) < 1e-6
-            if at.mean() < _CLIP_ROWS_SHARE or np.ptp(shares[:, dim]) < 2 * GLITCH_SHARE:
+            if at.mean() < _CLIP_ROWS_SHARE:
                 continue
             clipped = [run for run in runs_of(at) if _stops_dead(signal, dim, run, signals)]
             rows = sum(last - first + 1 for first, last in clipped)

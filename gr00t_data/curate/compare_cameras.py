@@ -14,10 +14,15 @@ from gr00t_data.embodiment import Embodiment
 _REACH = 10
 _SKEW_ROWS = 1.5
 _GAIN = 0.02
+_NO_MOTION = 4
+_MOTION = 25
+"""Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): none at all, and a robot's."""
 
 
 def compare_cameras(evidence: Sequence[EpisodeEvidence], embodiment: Embodiment) -> Iterator[tuple[int, str, Finding]]:
-    """IMAGE-18 and SYNC-03: (episode, camera, finding)."""
+    """IMAGE-18, SYNC-03 and VIDEO-10: (episode, camera, finding)."""
+    for camera in embodiment.cameras:
+        yield from _frozen_throughout(evidence, camera.name)
     for one, two in combinations([camera.name for camera in embodiment.cameras], 2):
         pairs = {e.index: (e.cameras[one], e.cameras[two]) for e in evidence if one in e.cameras and two in e.cameras}
         if len(pairs) >= FEWEST:
@@ -26,6 +31,25 @@ def compare_cameras(evidence: Sequence[EpisodeEvidence], embodiment: Embodiment)
 
 
 Pairs = dict[int, tuple[CameraEvidence, CameraEvidence]]
+
+
+def _frozen_throughout(evidence: Sequence[EpisodeEvidence], camera: str) -> Iterator[tuple[int, str, Finding]]:
+    """VIDEO-10 of a camera that shows one picture all along, and motion in the other episodes."""
+    seen = {one.index: one.cameras[camera].motion.max(initial=0) for one in evidence if camera in one.cameras}
+    moved = {one.index for one in evidence if one.pose is not None and np.ptp(one.pose, axis=0).max(initial=0) > 0.02}
+    for index, most in seen.items():
+        others = [value for other, value in seen.items() if other != index]
+        if index in moved and most <= _NO_MOTION and len(others) >= FEWEST - 1 and np.median(others) > _MOTION:
+            yield (
+                index,
+                camera,
+                Finding(
+                    "VIDEO-10",
+                    "error",
+                    f"camera {camera!r} shows one picture all along while the robot moves, in the other episodes it "
+                    "shows motion; the camera or its driver stalled: leave the episode out",
+                ),
+            )
 
 
 def _exchanged(pairs: Pairs, one: str, two: str) -> Iterator[tuple[int, str, Finding]]:

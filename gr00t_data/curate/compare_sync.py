@@ -12,7 +12,7 @@ import numpy as np
 
 from gr00t_data.curate.check_pixels import SMALLEST_PX
 from gr00t_data.curate.evidence import EpisodeEvidence
-from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.finding import Finding, Severity
 from gr00t_data.curate.pose_model import Track, agreement, agreements, predictions
 from gr00t_data.curate.robust import FEWEST
 
@@ -30,6 +30,9 @@ _FEW_TIMES = 1.8
 
 _EXCHANGE_GAIN = 0.4
 _REVERSE_GAIN = 0.3
+_CERTAIN = {"shift": 0.2, "turn": 0.35, "reverse": 0.5, "exchange": 0.6}
+"""Gains beyond which an episode is rejected; what is less sure warns. On clean stores none was seen beyond these."""
+
 _CAREFUL = 60
 """Stores with up to this many episodes are fitted again for each candidate."""
 
@@ -187,6 +190,7 @@ def _applied(tracks: list[Track], change: Change) -> list[Track]:
 
 def _findings(change: Change, numbers: list[int], camera: str, control_hz: float) -> Iterator[tuple[int, Finding]]:
     one = numbers[change.places[0]]
+    severity: Severity = "error" if change.gain > _CERTAIN[change.kind] else "warning"
     how = f"(agreement of picture and rows rises by {change.gain:.2f})"
     if change.kind == "shift":
         late = "late" if change.rows > 0 else "early"
@@ -194,7 +198,7 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
             one,
             Finding(
                 "SYNC-01",
-                "error",
+                severity,
                 f"camera {camera!r} is {abs(change.rows)} frames "
                 f"({1000 * abs(change.rows) / control_hz:.0f} ms) {late} against "
                 f"state and action, compared with the other episodes {how}; shift its frames",
@@ -205,7 +209,7 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
             one,
             Finding(
                 "IMAGE-10",
-                "error",
+                severity,
                 f"camera {camera!r} is {change.turn}: the robot's motion is seen where it would be in "
                 f"such a picture {how}; "
                 "turn the video back, or correct the mounting",
@@ -216,7 +220,7 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
             one,
             Finding(
                 "SYNC-04",
-                "error",
+                severity,
                 f"camera {camera!r} runs backwards against state and action {how}; reverse what was reversed",
             ),
         )
@@ -227,7 +231,7 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
                 here,
                 Finding(
                     "SYNC-02",
-                    "error",
+                    severity,
                     f"camera {camera!r} shows the motion of episode {there}, and that one shows this {how}; "
                     "exchange the two files",
                 ),

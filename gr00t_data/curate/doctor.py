@@ -153,14 +153,15 @@ def compare(
     found: dict[int, list[Finding]] = defaultdict(list)
     rows = {one.index: one.rows for one in evidence if one.rows is not None}
     for index, findings in compare_motion(rows, embodiment).items():
-        found[index] += [_placed(_sure(finding, len(rows)), store, index, None) for finding in findings]
+        found[index] += [_placed(finding, store, index, None) for finding in findings]
     for index, camera, finding in _compared_views(evidence, embodiment):
-        found[index].append(_placed(_sure(finding, len(evidence)), store, index, camera))
+        found[index].append(_placed(finding, store, index, camera))
     wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
     sound = [one for one in evidence if one.index not in wrong]
     for camera in embodiment.cameras:
         for index, finding in compare_sync(sound, camera.name, embodiment.control_hz):
-            found[index].append(_placed(_sure(finding, len(evidence)), store, index, camera.name))
+            found[index].append(_placed(finding, store, index, camera.name))
+    found = defaultdict(list, {n: [_sure(finding, len(evidence)) for finding in all_] for n, all_ in found.items()})
     fingerprints = [one.fingerprint for one in evidence if one.fingerprint is not None]
     contents, of_store = compare_contents(store, embodiment, fingerprints)
     for index, findings in contents.items():

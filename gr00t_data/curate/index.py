@@ -62,7 +62,11 @@ def rules_digest(embodiment: Embodiment) -> str:
 
 
 _NOT_RULES = frozenset(
-    {"index.py", "figures.py", "baseline.py", "report.py", "repair.py", "repair_plan.py", "repair_stats.py"}
+    f"{name}.py"
+    for name in (
+        *("index", "figures", "baseline", "report", "repair", "repair_plan", "repair_stats"),
+        *("gate", "gate_scores", "gate_sheet"),
+    )
 )
 """Modules that do not decide what is found."""
 

@@ -17,7 +17,7 @@ so that the cost of an episode is bounded (about 0.7 s on one slow core)."""
 
 _RUNS = 6
 _SHORTEST_RUN = 40
-_STILLS = 6
+_STILLS = 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class View:
     @cached_property
     def background(self) -> np.ndarray:
         """float32 [3, SIDE, SIDE]: the median picture."""
-        every = max(len(self.small) // 48, 1)
+        every = max(len(self.small) // 24, 1)
         return np.median(self.small[::every], axis=0).astype(np.float32)
 
 

@@ -161,6 +161,7 @@ def input_digests(config: TrainConfig) -> dict[str, Any]:
     first, *others = map(_mixture_digests, places, config.data.mixtures)
     digests: dict[str, Any] = {**first, "published_behaviour": config.data.published_behaviour}
     digests |= {"augment": True} if config.data.augment else {}
+    digests |= {"order": config.data.order} if config.data.order != "frames" else {}
     return {**digests, "also": others} if others else digests
 
 
