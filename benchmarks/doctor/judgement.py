@@ -22,7 +22,7 @@ Codes = dict[str, Weight]
 
 @dataclass(frozen=True)
 class Judgement:
-    """Codes by episode number (``STORE`` for those about the store), which were rejected, and the seconds it took."""
+    """Codes by episode number (``STORE`` for those about the store), which were rejected, and CPU seconds."""
 
     codes: dict[int, Codes]
     rejected: frozenset[int]
@@ -39,12 +39,12 @@ class Judgement:
 
 def judge(root: Path, embodiment: Embodiment) -> Judgement:
     """Run the doctor on one folder."""
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         findings, verdicts = _diagnosed(EpisodeStore.open(root), embodiment)
     except StoreError:
-        return Judgement({STORE: {UNREADABLE: (3, 1)}}, frozenset(), time.perf_counter() - start)
-    seconds = time.perf_counter() - start
+        return Judgement({STORE: {UNREADABLE: (3, 1)}}, frozenset(), time.process_time() - start)
+    seconds = time.process_time() - start
     codes = {STORE: _gravest(findings)}
     codes |= {verdict.episode_index: _gravest(verdict.findings) for verdict in verdicts}
     rejected = frozenset(verdict.episode_index for verdict in verdicts if not verdict.accepted)

@@ -85,6 +85,6 @@ def _facts(facts: dict[str, Any]) -> list[str]:
     for name, store in facts["clean"].items():
         lines.append(
             f"clean store {name}: {store['episodes']:.0f} episodes, {store['rejected']:.0f} rejected, "
-            f"{store['seconds_per_hour']:.0f} s per hour of video on one core"
+            f"{store['seconds_per_hour']:.0f} CPU seconds per hour of video"
         )
     return lines

@@ -14,8 +14,8 @@ from gr00t_data.embodiment import Embodiment
 _REACH = 10
 _SKEW_ROWS = 1.5
 _GAIN = 0.02
-_NO_MOTION = 4
-_MOTION = 25
+_NO_MOTION = 12
+_MOTION = 60
 """Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): none at all, and a robot's."""
 
 

@@ -31,7 +31,7 @@ _FEW_TIMES = 1.8
 _EXCHANGE_GAIN = 0.4
 _REVERSE_GAIN = 0.3
 _CERTAIN = {"shift": 0.2, "turn": 0.35, "reverse": 0.5, "exchange": 0.6}
-"""Gains beyond which an episode is rejected; what is less sure warns. On clean stores none was seen beyond these."""
+"""Gains beyond which an episode is rejected; what is less sure warns."""
 
 _CAREFUL = 60
 """Stores with up to this many episodes are fitted again for each candidate."""
