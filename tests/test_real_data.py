@@ -43,8 +43,9 @@ def test_checkpoint_of_real_and_simulated_episodes(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     ingest(DROP, GR1, lake, licence="Apache-2.0")
     simulate(lake, GR1, Demonstrations({"reach": 4}, workers=1))
-    measure_statistics(lake, GR1)
-    mix(lake, GR1, weighing=Weighing(shares={"robot_sim.PickNPlace": 0.5}))
+    half = Weighing(shares={"robot_sim.PickNPlace": 0.5})
+    measure_statistics(lake, GR1, weighing=half)
+    mix(lake, GR1, weighing=half)
     base_model(lake, stills=64)
     run = new_run(lake, GR1, "gr1_nano_tiny", ["batch_size=16"])
     assert train_run(run, print).outcome.state == "complete"
