@@ -18,7 +18,7 @@ from gr00t_data.disk import replacing
 _KEYFRAME_EVERY_FRAMES = 10
 """Random access into GOP 250 costs 20x the decoding of GOP 10; GOP 10 costs 4x the bytes of GOP 250 at 224 px."""
 
-_DAMAGE = (FFmpegError, UnicodeDecodeError, AttributeError, MemoryError)
+DAMAGE = (FFmpegError, UnicodeDecodeError, AttributeError, MemoryError, ValueError)
 """What libav's binding raises on damaged headers, found by corrupting files at random."""
 
 
@@ -175,19 +175,27 @@ def _decoded(path: Path, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A video and its first video stream, closed at the end.
+
+    Raises:
+        VideoError: no such file, not a video, no video stream in it, or damage met while it is read.
+    """
     if not path.is_file():
         raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
     try:
         container = av.open(str(path))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise VideoError(
             f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
             "it may be cut off: copy it again from its source"
         ) from error
     with container:
         if not container.streams.video:
-            raise VideoError(f"{path}: holds no video stream")
+            kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
+            raise VideoError(f"{path}: holds no video stream (it holds {kinds}); copy it again from its source")
         try:
             yield container, container.streams.video[0]
-        except _DAMAGE as error:
+        except VideoError:
+            raise
+        except DAMAGE as error:
             raise VideoError(f"{path}: is damaged ({error}); copy it again from its source") from error

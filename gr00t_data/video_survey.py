@@ -5,18 +5,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.error import FFmpegError
 from av.video import VideoStream
 from av.video.frame import VideoFrame
 
-from gr00t_data.video import VideoError
-
-_DAMAGE = (FFmpegError, UnicodeDecodeError, AttributeError, MemoryError, ValueError)
-"""What libav's binding raises on damaged headers and frames."""
+from gr00t_data.video import DAMAGE, VideoError, opened
 
 
 @dataclass(frozen=True)
@@ -74,23 +69,19 @@ def survey(path: Path) -> Packets:
     Raises:
         VideoError: no such file, not a video, or no video stream in it (says what it holds).
     """
-    container, stream = _open(path)
-    with container:
-        try:
-            packets = [p for p in container.demux(stream) if p.size]
-            dated = sorted((p.pts * p.time_base, bool(p.is_keyframe), p.size) for p in packets if p.pts is not None)
-            return Packets(
-                pts_s=np.array([float(time) for time, _, _ in dated], dtype=np.float64),
-                keyframes=np.array([key for _, key, _ in dated], dtype=bool),
-                sizes=np.array([size for _, _, size in dated], dtype=np.int64),
-                width=stream.codec_context.width,
-                height=stream.codec_context.height,
-                fps=float(stream.average_rate or 0),
-                codec=stream.codec_context.name,
-                undated=len(packets) - len(dated),
-            )
-        except _DAMAGE as error:
-            raise VideoError(f"{path}: is damaged ({error}); copy it again from its source") from error
+    with opened(path) as (container, stream):
+        packets = [p for p in container.demux(stream) if p.size]
+        dated = sorted((p.pts * p.time_base, bool(p.is_keyframe), p.size) for p in packets if p.pts is not None)
+        return Packets(
+            pts_s=np.array([float(time) for time, _, _ in dated], dtype=np.float64),
+            keyframes=np.array([key for _, key, _ in dated], dtype=bool),
+            sizes=np.array([size for _, _, size in dated], dtype=np.int64),
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            fps=float(stream.average_rate or 0),
+            codec=stream.codec_context.name,
+            undated=len(packets) - len(dated),
+        )
 
 
 def look(
@@ -105,8 +96,7 @@ def look(
     Raises:
         VideoError: the file cannot be opened, or nothing of a run can be decoded.
     """
-    container, stream = _open(path)
-    with container:
+    with opened(path) as (container, stream):
         stream.thread_type = "NONE"
         for first, count in runs:
             yield _one_run(path, container, stream, packets, first, count, side, still_every)
@@ -136,7 +126,7 @@ def _one_run(
                 stills[number] = cv2.convertScaleAbs(planes[0], alpha=255 / 219, beta=-16 * 255 / 219)
             rotation = int(getattr(frame, "rotation", 0) or 0)
             small.append(np.stack([cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in planes]))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if not small:
             raise VideoError(f"{path}: frame {first} cannot be decoded ({error}); copy it again") from error
     if not small:
@@ -171,20 +161,3 @@ def _planes(frame: VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     every = frame.to_ndarray()
     luma, chroma = every[:height], every[height:].reshape(2, height // 2, width // 2)
     return luma, chroma[0], chroma[1]
-
-
-def _open(path: Path) -> tuple[InputContainer, VideoStream]:
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
-    try:
-        container = av.open(str(path))
-    except _DAMAGE as error:
-        raise VideoError(
-            f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
-            "it may be cut off: copy it again from its source"
-        ) from error
-    if not container.streams.video:
-        kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
-        container.close()
-        raise VideoError(f"{path}: holds no video stream (it holds {kinds}); copy it again from its source")
-    return container, container.streams.video[0]

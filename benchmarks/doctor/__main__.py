@@ -1,4 +1,4 @@
-"""python -m benchmarks.doctor [--only NAME] [--markdown | --json] [--seed N] [--severity X]"""
+"""python -m benchmarks.doctor [--only NAME] [--json] [--seed N] [--severity X]"""
 
 import multiprocessing
 import os
@@ -37,7 +37,6 @@ def main(
     severity: Annotated[float, typer.Option(help="Multiplies the stated magnitudes.")] = 1.0,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown (as without any option).")] = False,
 ) -> None:
     """Plant every defect into copies of clean episodes and print what the doctor names."""
     os.environ |= {"OMP_NUM_THREADS": "1", "SVT_LOG": "1"}

@@ -78,12 +78,7 @@ class Loader:
             ValueError: manifest, statistics and embodiment do not belong together, or numbers out of range.
             RateError: a store records too slowly for the embodiment's rate; names it.
         """
-        if manifest.embodiment_digest != embodiment.digest:
-            raise ValueError(
-                f"mixture {manifest.name!r} is for embodiment {manifest.embodiment!r} "
-                f"{manifest.embodiment_digest[:12]}, expected {embodiment.name!r} {embodiment.digest[:12]}; "
-                "make the mixture again"
-            )
+        _check_belonging(manifest, embodiment)
         if with_images and cache is None and (image_size is None or order != "clips"):
             raise ValueError(
                 "images need a frames cache: give cache=, or with_images=False for cached features, or decode while "
@@ -111,12 +106,13 @@ class Loader:
         transforms = (self.state_transform, self.action_transform)
         self._rows = MixtureRows(manifest, self._stores, embodiment, transforms)
         self.order = ClipOrder(manifest) if order == "clips" else manifest
-        self._reader = None
-        if isinstance(self.order, ClipOrder) and with_images and cache is None and image_size is not None:
-            beyond = max(pace.rows(future_horizon or 0) for pace in self._rows.paces)
-            self._reader = ClipReader(
-                self.order, self._stores, self.cameras, image_size, beyond=beyond, threads=decoders
-            )
+        self._reader = self._clip_reader(image_size, decoders) if with_images and cache is None else None
+
+    def _clip_reader(self, size: tuple[int, int] | None, decoders: int) -> ClipReader | None:
+        if size is None or not isinstance(self.order, ClipOrder):
+            return None
+        beyond = max(pace.rows(self.future_horizon or 0) for pace in self._rows.paces)
+        return ClipReader(self.order, self._stores, self.cameras, size, beyond=beyond, threads=decoders)
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches from ``start_step`` on, without end."""
@@ -228,3 +224,12 @@ class Loader:
             return self._reader.frame(sample, camera, frame - sample.frame)
         assert self._cache is not None
         return self._cache.array(self._stores[sample.source], sample.episode, camera)[frame]
+
+
+def _check_belonging(manifest: MixtureManifest, embodiment: Embodiment) -> None:
+    if manifest.embodiment_digest != embodiment.digest:
+        raise ValueError(
+            f"mixture {manifest.name!r} is for embodiment {manifest.embodiment!r} "
+            f"{manifest.embodiment_digest[:12]}, expected {embodiment.name!r} {embodiment.digest[:12]}; "
+            "make the mixture again"
+        )

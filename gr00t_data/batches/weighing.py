@@ -1,7 +1,7 @@
 """From a wish (temperature, shares, ratios, caps) to the share of the samples that each source of a mixture gets."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 SYNTHETIC = frozenset({"simulated", "neural"})
@@ -22,7 +22,8 @@ class Weighing:
         shares: store name -> share of the samples, 0..1, exactly as given; the other stores divide the rest.
         neural_per_real: samples of kind neural for one of kind real or simulated (DreamGen, arXiv 2505.12705, co-trains
             at 1); None leaves it to the frames.
-        max_synthetic: largest share of the kinds simulated and neural together, 0..1; reached by scaling them down.
+        max_synthetic: largest share of the kinds simulated and neural together, 0..1; reached by scaling down those of
+            them that have no share of their own.
     """
 
     temperature: float = 1.0
@@ -58,11 +59,11 @@ def weigh(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighin
         raise WeighingError(f"shares name {', '.join(unknown)}; the stores are {', '.join(sorted(frames))}")
     shares = _by_frames(frames, weighing)
     if weighing.neural_per_real is not None:
-        shares = _with_ratio(shares, kinds, weighing.neural_per_real)
+        shares = _with_ratio(shares, kinds, weighing)
     if weighing.max_synthetic is not None:
         synthetic = {name for name in shares if kinds[name] in SYNTHETIC}
         if math.fsum(shares[name] for name in synthetic) > weighing.max_synthetic:
-            shares = _divided(shares, synthetic, weighing.max_synthetic, "max_synthetic")
+            shares = _divided(shares, synthetic, weighing.max_synthetic, weighing.shares, "max_synthetic")
     return {name: share for name, share in shares.items() if share > 0}
 
 
@@ -80,25 +81,34 @@ def _by_frames(frames: Mapping[str, int], weighing: Weighing) -> dict[str, float
     return {name: weighing.shares.get(name, rest * open_.get(name, 0) / total if total else 0) for name in frames}
 
 
-def _with_ratio(shares: dict[str, float], kinds: Mapping[str, str], neural_per_real: float) -> dict[str, float]:
+def _with_ratio(shares: dict[str, float], kinds: Mapping[str, str], weighing: Weighing) -> dict[str, float]:
     """Neural against real and simulated; human video keeps its share."""
     neural = {name for name in shares if kinds[name] == "neural"}
     acting = {name for name in shares if kinds[name] in ("real", "simulated")}
     if not neural or not acting:
         raise WeighingError("neural_per_real needs both neural stores and real or simulated ones in the mixture")
     both = math.fsum(shares[name] for name in neural | acting)
-    wanted = neural_per_real / (1 + neural_per_real)
+    ratio = weighing.neural_per_real or 0.0
+    wanted = ratio / (1 + ratio)
     own = {name: shares[name] / both for name in neural | acting}
-    divided = _divided(own, neural, wanted, "neural_per_real")
+    divided = _divided(own, neural, wanted, weighing.shares, "neural_per_real")
     return shares | {name: share * both for name, share in divided.items()}
 
 
-def _divided(shares: Mapping[str, float], chosen: set[str], wanted: float, why: str) -> dict[str, float]:
-    """Scale the chosen stores to ``wanted`` together, and the others to the rest."""
-    inside = math.fsum(share for name, share in shares.items() if name in chosen)
-    outside = math.fsum(share for name, share in shares.items() if name not in chosen)
-    if outside == 0 and wanted < 1:
-        raise WeighingError(f"{why} leaves {1 - wanted:.4g} of the samples to other stores, but there are none")
-    return {
-        name: share * (wanted / inside if name in chosen else (1 - wanted) / outside) for name, share in shares.items()
-    }
+def _divided(
+    shares: Mapping[str, float], chosen: Collection[str], wanted: float, named: Collection[str], why: str
+) -> dict[str, float]:
+    """Scale the chosen stores to ``wanted`` together, and the others to the rest. Named stores keep their share."""
+    divided = dict(shares)
+    for inside, target in ((True, wanted), (False, 1 - wanted)):
+        group = [name for name in shares if (name in chosen) == inside]
+        held = math.fsum(shares[name] for name in group if name in named)
+        free = math.fsum(shares[name] for name in group if name not in named)
+        if target - held < -1e-9 or (free == 0 and target - held > 1e-9):
+            stores = ", ".join(group) or "other stores, but there are none"
+            raise WeighingError(
+                f"{why} asks for {target:.4g} of the samples from {stores}"
+                + (f"; {held:.4g} of that is given by name and stays" if held else "")
+            )
+        divided |= {name: shares[name] * max(target - held, 0) / free for name in group if name not in named}
+    return divided

@@ -74,16 +74,11 @@ class _Decoders:
     """Finds the decoder of each channel once."""
 
     def __init__(self) -> None:
-        from mcap_ros2.decoder import DecoderFactory
+        from mcap_protobuf.decoder import DecoderFactory as ProtobufFactory
+        from mcap_ros2.decoder import DecoderFactory as Ros2Factory
 
         self._known: dict[int, Any] = {}
-        self._factories: list[Any] = [DecoderFactory()]
-        try:
-            from mcap_protobuf.decoder import DecoderFactory as ProtobufFactory
-
-            self._factories.append(ProtobufFactory())
-        except ImportError:
-            pass  # protobuf messages then have no decoder, which is said when one is asked for
+        self._factories: list[Any] = [Ros2Factory(), ProtobufFactory()]
 
     def decoder(self, schema: Any, channel: Any, data: bytes) -> Any:
         """A function that decodes ``data``."""
@@ -107,7 +102,7 @@ class _Decoders:
             if found:
                 return found
         kind = f"{channel.message_encoding!r} with schema {schema.encoding if schema else None!r}"
-        raise StreamError(f"holds {kind}; messages in ros2 cdr, json and protobuf (mcap-protobuf-support) can be read")
+        raise StreamError(f"holds {kind}; messages in ros2 cdr, json and protobuf can be read")
 
 
 def _files(drop: Path) -> list[Path]:

@@ -43,6 +43,17 @@ def test_a_cap_on_what_no_camera_saw() -> None:
     assert shares(max_synthetic=0.0).keys() == {"real", "small"}
 
 
+def test_a_named_share_stays_whatever_else_is_asked() -> None:
+    """The cap falls on the simulator alone, the ratio is met by the real stores without a name."""
+    capped = shares(shares={"dreams": 0.3, "real": 0.2}, max_synthetic=0.32)
+    assert capped["dreams"] == 0.3 and capped["real"] == 0.2
+    assert capped["sim"] == pytest.approx(0.02) and capped["small"] == pytest.approx(0.48)
+    even = shares(shares={"real": 0.3}, neural_per_real=1.0)
+    assert even["real"] == pytest.approx(0.3) and even["dreams"] == pytest.approx(0.5)
+    with pytest.raises(WeighingError, match=r"0\.4 of the samples from dreams, sim; 0\.5 of that is given by name"):
+        shares(shares={"dreams": 0.5}, max_synthetic=0.4)
+
+
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
@@ -65,5 +76,5 @@ def test_wishes_that_cannot_be_met(wish, message) -> None:
 def test_ratio_and_cap_without_the_stores_for_it() -> None:
     with pytest.raises(WeighingError, match="needs both neural stores and real"):
         weigh({"real": 10}, {"real": "real"}, Weighing(neural_per_real=1.0))
-    with pytest.raises(WeighingError, match=r"max_synthetic leaves 0\.6 of the samples"):
+    with pytest.raises(WeighingError, match=r"0\.6 of the samples from other stores, but there are none"):
         weigh({"sim": 10}, {"sim": "simulated"}, Weighing(max_synthetic=0.4))

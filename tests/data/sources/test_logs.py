@@ -157,11 +157,11 @@ def test_json_messages_in_mcap(tmp_path: Path, robot: Embodiment) -> None:
 
 
 def test_protobuf_messages_in_mcap(tmp_path: Path, robot: Embodiment) -> None:
-    protobuf = pytest.importorskip("mcap_protobuf.writer", reason="mcap-protobuf-support is not installed")
     from google.protobuf.struct_pb2 import ListValue
     from google.protobuf.timestamp_pb2 import Timestamp
+    from mcap_protobuf.writer import Writer as ProtobufWriter
 
-    with (tmp_path / "run.mcap").open("wb") as stream, protobuf.Writer(stream) as writer:
+    with (tmp_path / "run.mcap").open("wb") as stream, ProtobufWriter(stream) as writer:
         for number in range(5):
             writer.write_message("/list", ListValue(values=[]), number * NS, number * NS)
             writer.write_message("/time", Timestamp(seconds=number, nanos=7), number * NS, number * NS)
