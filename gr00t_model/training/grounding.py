@@ -11,6 +11,7 @@ configuration, and the errors measured on stills that were held out.
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import gr00t_data.sources.sim
 import gr00t_model.groot
 from gr00t_data.disk import digest_file, digest_json, replacing_folder, write_json
 from gr00t_data.sources.sim.stills import render_stills
+from gr00t_model.groot.cpu_products import fast_products
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.nvidia_weights import save
 from gr00t_model.groot.presets import nano
@@ -31,6 +33,7 @@ from gr00t_model.training import lessons
 from gr00t_model.training.config import Optimizer
 from gr00t_model.training.lessons import Lesson, Readout, augmented, lesson_of, pixel_errors, pointing_loss, tower_of
 from gr00t_model.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from gr00t_model.training.run import GROUNDING_LIBRARIES
 
 Progress = Callable[[int, int], None]
 _RENDERERS = 2
@@ -84,7 +87,7 @@ def ground(
         )
         lesson = lesson_of(stills, prompt)
         kept = len(lesson) - max(1, round(_HELD_OUT_SHARE * len(lesson)))
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), fast_products():
             torch.manual_seed(seed)
             model = Groot(model_config)
             readout = teach(model, lesson.rows(slice(0, kept)), config, seed, progress)
@@ -95,12 +98,13 @@ def ground(
 
 
 def grounding_key(stills_count: int, seed: int, config: GroundingConfig) -> str:
-    """SHA-256 of the arguments and of the code that renders, defines the model, and teaches it."""
+    """SHA-256 of the arguments, of the code that renders, defines the model and teaches it, and of the libraries."""
     settings = {**asdict(config), "look": config.look.model_dump(), "tell": config.tell.model_dump()}
     packages = (gr00t_data.sources.sim, gr00t_model.groot)
     code = [path for package in packages for root in package.__path__ for path in sorted(Path(root).glob("*.py"))]
     code += [Path(__file__), Path(str(lessons.__file__))]
-    return digest_json([stills_count, seed, settings, [digest_file(path) for path in code]])
+    libraries = [version(name) for name in GROUNDING_LIBRARIES]
+    return digest_json([stills_count, seed, settings, [digest_file(path) for path in code], libraries])
 
 
 def teach(

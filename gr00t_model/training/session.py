@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import nn
 
+from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.groot.model import Groot
 from gr00t_model.training.alignment_target import described
 from gr00t_model.training.base import open_base
@@ -61,6 +62,8 @@ def open_accelerator(config: TrainConfig) -> Accelerator:
     if config.machine.threads:
         torch.set_num_threads(config.machine.threads)
     on_gpu = torch.cuda.is_available()
+    if not on_gpu:
+        use_fast_products()
     accelerator = Accelerator(
         cpu=not on_gpu,
         mixed_precision="bf16" if arithmetic(config.machine, on_gpu) == torch.bfloat16 else "no",
