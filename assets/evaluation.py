@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.reporting import Made, figure, table
+from assets.versions import code_version
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 
@@ -114,7 +115,7 @@ def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         group_name="evaluate",
         kinds={"pytorch", "mujoco"},
         owners=["team:robot-learning"],
-        code_version="1",
+        code_version=code_version("evaluation", embodiment),
         description=(
             "Open loop on held-out episodes: error per part in its unit, beside two baselines (hold the last action, "
             "mean action). Closed loop in the simulator: success and wrong-object rate on unseen scenes with 95% "
@@ -133,7 +134,7 @@ def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         group_name="evaluate",
         kinds={"safetensors", "markdown"},
         owners=["team:robot-learning"],
-        code_version="1",
+        code_version=code_version("released", embodiment),
         check_specs=[
             dg.AssetCheckSpec(
                 "candidate_not_worse",

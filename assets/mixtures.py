@@ -1,11 +1,13 @@
 """Groups curate and mix: statistics and the mixture of one embodiment, over all accepted episodes of the lake."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from assets.reporting import Made, figure, table
+from assets.versions import code_version
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 
@@ -20,14 +22,23 @@ class SharesConfig(dg.Config):
     temperature: float = Field(
         default=1.0, ge=1, description="1 makes every frame equally likely; larger values lift small stores."
     )
-    neural_per_real: float | None = Field(default=None, description="Neural samples for one real or simulated sample.")
+    neural_per_real: float | None = Field(
+        default=1.0,
+        description="Neural samples for one real or simulated sample, where there are both; null: by their frames.",
+    )
     max_synthetic: float | None = Field(default=None, description="Largest share of simulated and neural samples.")
+    human: float | None = Field(
+        default=None, description="Share of samples of human video; 0 leaves it out, nothing leaves it to the frames."
+    )
 
-    def weighing(self) -> Any:
+    def weighing(self, lake: Lake, embodiment: Embodiment) -> Any:
         """As the library has it."""
         from gr00t_data.batches.weighing import Weighing
+        from gr00t_data.stages import checked_stores
 
-        return Weighing(self.temperature, self.weights, self.neural_per_real, self.max_synthetic)
+        kinds = {store.kind for store, _ in checked_stores(lake, embodiment, self.stores)}
+        ratio = self.neural_per_real if "neural" in kinds and kinds & {"real", "simulated"} else None
+        return Weighing(self.temperature, self.weights, ratio, self.max_synthetic, self.human)
 
 
 class StatisticsConfig(SharesConfig):
@@ -42,6 +53,9 @@ class MixtureConfig(SharesConfig):
     held_out_share: float = Field(
         default=0.1, ge=0, lt=1, description="Share of each store's episodes kept for evaluation."
     )
+    licence_profile: Literal["any", "commercial"] = Field(
+        default="any", description="'commercial' refuses stores and weights whose licences do not allow products."
+    )
 
 
 def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake) -> Made:
@@ -49,7 +63,7 @@ def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake
     from gr00t_data.curate.figures import action_histograms
     from gr00t_data.stages import measure_statistics, sample_actions
 
-    statistics, path = measure_statistics(lake, embodiment, config.stores, weighing=config.weighing())
+    statistics, path = measure_statistics(lake, embodiment, config.stores, weighing=config.weighing(lake, embodiment))
     rows = [
         {"part": f"{side}.{name}", "dim": i, "unit": unit(embodiment, side, name), "count": part.count}
         | {key: round(getattr(part, key)[i], 5) for key in ("mean", "std", "min", "max", "q01", "q99")}
@@ -80,10 +94,11 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
         lake,
         embodiment,
         config.stores,
-        weighing=config.weighing(),
+        weighing=config.weighing(lake, embodiment),
         selection=config.selection or None,
         seed=config.seed,
         held_out_share=config.held_out_share,
+        licence_profile=config.licence_profile,
     )
     kinds = {source.kind for source in manifest.sources}
     rows = [
@@ -102,6 +117,7 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
     metadata = {
         "data_source": "simulator" if kinds == {"simulated"} else "+".join(sorted(kinds)),
         "selection": manifest.selection,
+        "licence profile": manifest.licence_profile,
         "seed": manifest.seed,
         "training frames": manifest.frames,
         "episodes": sum(len(source.episodes) for source in manifest.sources),
@@ -111,17 +127,31 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
     return Made(path, manifest.digest, metadata)
 
 
-def mixture_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
-    """``norm_stats_<embodiment>`` and ``mixture_<embodiment>``."""
+SOURCES = ("teleop_episodes", "human_clips")
+"""Assets whose stores the mixture of a robot takes, beside those of its generated trajectories."""
+
+
+def sources_of(name: str) -> tuple[str, ...]:
+    """The assets whose stores statistics and mixture of the embodiment ``name`` take."""
+    return (*SOURCES, f"neural_trajectories_{name}")
+
+
+def mixture_assets(embodiment: Embodiment, sources: Sequence[str] | None = None) -> list[dg.AssetsDefinition]:
+    """``norm_stats_<embodiment>`` and ``mixture_<embodiment>``.
+
+    Args:
+        sources: assets whose stores they take; None: recorded episodes, footage of people, and generated trajectories.
+    """
     name = embodiment.name
+    sources = sources_of(name) if sources is None else sources
 
     @dg.asset(
         name=f"norm_stats_{name}",
-        deps=["teleop_episodes"],
+        deps=list(sources),
         group_name="curate",
         kinds={"polars", "json"},
         owners=["team:robot-data"],
-        code_version="1",
+        code_version=code_version("norm_stats", embodiment),
         description=(
             f"Count, mean, std, min, max, q01 and q99 of every state and action part of `{name}` over all accepted "
             "episodes, with the hash of the episodes that were measured."
@@ -132,11 +162,11 @@ def mixture_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         name=f"mixture_{name}",
-        deps=["teleop_episodes"],
+        deps=list(sources),
         group_name="mix",
         kinds={"json"},
         owners=["team:robot-data"],
-        code_version="1",
+        code_version=code_version("mixture", embodiment),
         description=(
             f"The manifest of what `{name}` trains on: stores with weights, accepted episodes with keep ranges, "
             "held-out episodes, and a seed. Sample i is a pure function of this file and i."

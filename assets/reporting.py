@@ -33,9 +33,9 @@ class Made:
         version = dg.DataVersion(self.digest[:32])
         return dg.MaterializeResult(metadata=self._shown(), data_version=version, check_results=self.checks)
 
-    def event(self, key: str, partition: str | None = None) -> dg.AssetMaterialization:
-        """For an asset that was built on behalf of another one."""
-        tags = {"dagster/data_version": self.digest[:32]}
+    def event(self, key: str, partition: str | None, tags: Mapping[str, str]) -> dg.AssetMaterialization:
+        """For an asset that was built on behalf of another one; ``tags`` say with which code and inputs."""
+        tags = {"dagster/data_version": self.digest[:32], **tags}
         return dg.AssetMaterialization(key, metadata=self._shown(), partition=partition, tags=tags)
 
 

@@ -6,9 +6,14 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from assets.recording import record
 from assets.reporting import Made, figure, table
+from assets.versions import code_version
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
+
+EMBODIMENTS = ("gr1",)
+"""Names of bundled embodiments or paths of YAML files; each gets its own assets, jobs and schedules."""
 
 DROPS = dg.DynamicPartitionsDefinition(name="drops")
 
@@ -53,7 +58,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
     simulated = drop.startswith(SIMULATOR) and not (lake.landing / drop).is_dir()
     store, embodiment = (_simulated if simulated else _landed)(drop, config, lake, log)
-    index = check(lake, store, embodiment)
+    index = check(lake, store, embodiment, renew=True)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: episode {row['episode']} rejected: {row['reason']}")
     accepted = len(index.accepted)
@@ -61,6 +66,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
     metadata = {
         "drop": drop,
         "store": store.root.name,
+        "content": store.digest[:16],
         "data_source": "simulator" if store.kind == "simulated" else store.kind,
         "licence": store.licence,
         "episodes": len(index.verdicts),
@@ -72,7 +78,15 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
         "store findings": table([_finding(finding) for finding in index.findings]),
         "durations": figure(episode_durations(seconds), "episode durations"),
     }
-    return Made(store.root, store.digest, metadata, _check_results(index, accepted))
+    return Made(store.root, _content(store, index), metadata, _check_results(index, accepted))
+
+
+def _content(store, index) -> str:
+    """Hash of what others read: the store, and of the verdicts what may be used. Texts of findings are no news."""
+    from gr00t_data.disk import digest_json
+
+    usable = [[verdict.episode_index, verdict.keep, verdict.instruction] for verdict in index.accepted]
+    return digest_json([store.digest, usable])
 
 
 def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
@@ -94,7 +108,7 @@ def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManag
     from gr00t_data.sources.landing import find, marker_of
     from gr00t_data.stages import land
 
-    path = find(lake, drop)
+    path = find(lake, drop, log.info)
     said = marker_of(path)
     log.info(f"ingesting {path}")
     embodiment = load_embodiment(said.embodiment or config.embodiment)
@@ -127,6 +141,11 @@ def _check_results(index, accepted: int) -> tuple[dg.AssetCheckResult, ...]:
     )
 
 
+def teleop_version() -> str:
+    """Code version of ``teleop_episodes``: drops are checked against the embodiments of the graph."""
+    return code_version("teleop_episodes", *map(load_embodiment, EMBODIMENTS))
+
+
 def register(context: dg.AssetExecutionContext, drop: str) -> None:
     """Make ``drop`` a partition of ``teleop_episodes`` if it is not one yet."""
     context.instance.add_dynamic_partitions("drops", [drop])
@@ -141,6 +160,7 @@ def _ingest(body: Callable[..., dg.MaterializeResult], drops: dg.PartitionsDefin
         kinds={"lerobot", "parquet", "mujoco"},
         owners=["team:robot-data"],
         check_specs=CHECKS,
+        code_version=teleop_version(),
         description=(
             "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a "
             "GR00T-LeRobot store, every episode checked against its embodiment. Drops named `simulator...` are "
@@ -176,7 +196,7 @@ def _every_drop(
     made = {drop: make_store(drop, config, lake, context.log) for drop in drops}
     for drop, one in made.items():
         register(context, drop)
-        context.log_event(one.event("teleop_episodes", partition=drop))
+        record(context, "teleop_episodes", one, teleop_version(), partition=drop)
     return _together(made, lake, embodiment).result()
 
 
@@ -200,7 +220,7 @@ def _together(made: dict[str, Made], lake: Lake, embodiment) -> Made:
     checks = [result for one in made.values() for result in one.checks]
     summary = tuple(_worst(spec.name, checks) for spec in CHECKS)
     metadata = {"new drops": len(made), "episodes": sum(int(r["accepted"]) for r in rows), "stores": table(rows)}
-    return Made(Path(lake.stores), digest_json([store.digest for store, _ in pairs]), metadata, summary)
+    return Made(Path(lake.stores), digest_json([_content(*pair) for pair in pairs]), metadata, summary)
 
 
 def _worst(name: str, results: list[dg.AssetCheckResult]) -> dg.AssetCheckResult:

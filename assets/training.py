@@ -1,16 +1,22 @@
 """Group train: the base model, the fine-tuning run and the checkpoint it leaves."""
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 from pydantic import Field
 
-from assets.mixtures import MixtureConfig, StatisticsConfig, make_mixture, make_statistics
+from assets.mixtures import MixtureConfig, StatisticsConfig, make_mixture, make_statistics, sources_of
+from assets.recording import record
 from assets.reporting import Made, figure, table
-from assets.teleop import TeleopConfig, make_store, register
+from assets.teleop import TeleopConfig, make_store, register, teleop_version
+from assets.versions import code_version
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
+
+if TYPE_CHECKING:
+    from gr00t_model.training.run import Outcome, RunFolder
 
 
 class BaseConfig(dg.Config):
@@ -31,6 +37,11 @@ class FinetuneConfig(dg.Config):
     )
     start: Literal["base", "released"] = Field(
         default="base", description="Train from the base model, or on from the released checkpoint where there is one."
+    )
+    also: list[str] = Field(
+        default=[],
+        description="Other embodiments in the same batches, NAME or NAME=WEIGHT, for example human_hands=0.5; each "
+        "needs its own mixture and statistics.",
     )
     on_missing_input: Literal["ensure", "fail"] = Field(
         default="ensure",
@@ -63,23 +74,16 @@ def make_run(
     embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
 ) -> Made:
     """Train in a process group that ends with this step, and report the losses."""
-    from gr00t_model.evaluate.report import loss_figure
     from gr00t_model.gate import starting_settings
     from gr00t_model.stages import new_run, train_run
+    from gr00t_model.training.loss_figure import loss_figure
 
     settings = [*starting_settings(lake, embodiment, config.start), *config.settings]
-    run = new_run(lake, embodiment, config.recipe, settings, embodiment_path=source)
+    run = new_run(lake, embodiment, config.recipe, settings, embodiment_path=source, also=config.also)
     log.info(f"run folder {run.root}; a cancel saves the state before the processes end")
     launched = train_run(run, log.info)
     outcome = launched.outcome
-    if outcome.state != "complete":
-        raise dg.Failure(
-            f"{run.root}: training ended {outcome.state} at step {outcome.step}: {outcome.message}; "
-            f"materialize finetune_{embodiment.name} again, it resumes there",
-            allow_retries=False,
-        )
-    if outcome.step < run.config().steps:
-        raise dg.Failure(f"{run.root}: says it is complete after {outcome.step} of {run.config().steps} steps")
+    require_all_steps(run, outcome, embodiment.name)
     records = run.records()
     metadata = {
         "recipe": config.recipe,
@@ -96,12 +100,80 @@ def make_run(
     return Made(run.root, run.key, metadata)
 
 
+def require_all_steps(run: "RunFolder", outcome: "Outcome", name: str) -> None:
+    """Refuse a run that did not do its steps; a green run that trained nothing would be released.
+
+    Raises:
+        dagster.Failure: it was interrupted, or says that it is complete and is not.
+    """
+    steps = run.config().steps
+    if outcome.state != "complete":
+        raise dg.Failure(
+            f"{run.root}: training ended {outcome.state} at step {outcome.step}: {outcome.message}; "
+            f"materialize finetune_{name} again, it resumes there",
+            allow_retries=False,
+        )
+    if outcome.step < steps:
+        raise dg.Failure(f"{run.root}: says it is complete after {outcome.step} of {steps} steps", allow_retries=False)
+
+
 def _data_source(embodiment: Embodiment, lake: Lake) -> str:
     from gr00t_data.batches.mixture import MixtureManifest
 
     pointed = lake.pointed(f"mixture_{embodiment.name}")
     kinds = {source.kind for source in MixtureManifest.load(pointed[0]).sources} if pointed else set()
     return "simulator" if kinds == {"simulated"} else "+".join(sorted(kinds))
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that a run needs: whether the lake lacks it, how it is built, and what Dagster is to know of it."""
+
+    key: str
+    missing: bool
+    build: Callable[[], Made]
+    version: str
+    partition: str | None = None
+    made_of: tuple[str, ...] = ()
+
+
+def inputs_of(
+    embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
+) -> list[Input]:
+    """What ``finetune_<embodiment>`` reads, in the order in which it is built."""
+    from gr00t_data.stages import SIMULATOR, sealed_stores
+
+    name = embodiment.name
+    drops = config.simulator.model_copy(update={"embodiment": source})
+    return [
+        Input(
+            "teleop_episodes",
+            not sealed_stores(lake, embodiment),
+            lambda: make_store(SIMULATOR, drops, lake, log),
+            teleop_version(),
+            partition=SIMULATOR,
+        ),
+        Input(
+            f"norm_stats_{name}",
+            lake.pointed(f"norm_stats_{name}") is None,
+            lambda: make_statistics(embodiment, StatisticsConfig(), lake),
+            code_version("norm_stats", embodiment),
+            made_of=sources_of(name),
+        ),
+        Input(
+            f"mixture_{name}",
+            lake.pointed(f"mixture_{name}") is None,
+            lambda: make_mixture(embodiment, MixtureConfig(), lake),
+            code_version("mixture", embodiment),
+            made_of=sources_of(name),
+        ),
+        Input(
+            "base_nano",
+            "nano" in config.recipe and lake.pointed("base_nano") is None,
+            lambda: make_base(config.base, lake, log),
+            code_version("base_nano"),
+        ),
+    ]
 
 
 def ensure_inputs(
@@ -112,56 +184,20 @@ def ensure_inputs(
     Raises:
         dagster.Failure: something is missing and ``on_missing_input`` is ``fail``.
     """
-    from gr00t_data.stages import SIMULATOR, sealed_stores
-
-    name = embodiment.name
-    simulator = config.simulator.model_copy(update={"embodiment": source})
-    steps: list[tuple[str, bool, str | None, Callable[[], Made]]] = [
-        (
-            "teleop_episodes",
-            not sealed_stores(lake, embodiment),
-            SIMULATOR,
-            lambda: make_store(SIMULATOR, simulator, lake, context.log),
-        ),
-        (
-            f"norm_stats_{name}",
-            lake.pointed(f"norm_stats_{name}") is None,
-            None,
-            lambda: make_statistics(embodiment, StatisticsConfig(), lake),
-        ),
-        (
-            f"mixture_{name}",
-            lake.pointed(f"mixture_{name}") is None,
-            None,
-            lambda: make_mixture(embodiment, MixtureConfig(), lake),
-        ),
-        (
-            "base_nano",
-            "nano" in config.recipe and lake.pointed("base_nano") is None,
-            None,
-            lambda: make_base(config.base, lake, context.log),
-        ),
-    ]
-    missing = [key for key, is_missing, _, _ in steps if is_missing]
+    missing = [one for one in inputs_of(embodiment, source, config, lake, context.log) if one.missing]
     if missing and config.on_missing_input == "fail":
         raise dg.Failure(
-            f"finetune_{name} has no {', '.join(missing)} in {lake.root}; run: "
-            f"dagster asset materialize --select '*finetune_{name}'",
+            f"finetune_{embodiment.name} has no {', '.join(one.key for one in missing)} in {lake.root}; run: "
+            f"dagster asset materialize --select '*finetune_{embodiment.name}'",
             allow_retries=False,
         )
-    for key, is_missing, partition, build in steps:
-        if not is_missing:
-            continue
-        made = _built(context, key, build)
-        if partition:
+    for one in missing:
+        context.log.warning(f"{one.key} is missing: building it here, validated as in the graph")
+        made = one.build()
+        if one.partition:
             context.log.warning("no demonstrations in the lake: these come from the simulator (data_source: simulator)")
-            register(context, partition)
-        context.log_event(made.event(key, partition))
-
-
-def _built(context: dg.AssetExecutionContext, key: str, build: Callable[[], Made]) -> Made:
-    context.log.warning(f"{key} is missing: building it here, validated as in the graph")
-    return build()
+            register(context, one.partition)
+        record(context, one.key, made, one.version, partition=one.partition, inputs=one.made_of)
 
 
 def training_assets(embodiment: Embodiment, source: str) -> list[dg.AssetsDefinition]:
@@ -175,11 +211,11 @@ def training_assets(embodiment: Embodiment, source: str) -> list[dg.AssetsDefini
         kinds={"pytorch", "huggingface"},
         owners=["team:robot-learning"],
         pool="gpu",
-        code_version="1",
+        code_version=code_version("finetune", embodiment),
         description=(
             f"One GR00T N1.5 fine-tuning run for `{name}`: flow matching + FLARE, started with `accelerate launch` as "
             "a process group that ends with its Dagster run. The run folder is keyed by mixture, statistics, base, "
-            "configuration and code, so equal work is done once, and an interrupted run resumes bit for bit."
+            "configuration, code and library versions: equal work is done once, an interrupted run resumes bit for bit."
         ),
     )
     def finetune(
@@ -194,7 +230,7 @@ def training_assets(embodiment: Embodiment, source: str) -> list[dg.AssetsDefini
         group_name="train",
         kinds={"pytorch", "safetensors"},
         owners=["team:robot-learning"],
-        code_version="1",
+        code_version=code_version("checkpoint", embodiment),
         description=(
             f"The policy that the last run of `{name}` left, in a folder that stands on its own: weights, statistics, "
             "embodiment, manifest, configuration, versions, and every episode the weights have seen."
@@ -235,7 +271,7 @@ def make_checkpoint(embodiment: Embodiment, lake: Lake) -> Made:
     group_name="train",
     kinds={"pytorch", "mujoco"},
     owners=["team:robot-learning"],
-    code_version="1",
+    code_version=code_version("base_nano"),
     description=(
         "The base model of the nano preset: its vision-language model learns on simulator stills to point at the "
         "object that the instruction names, and is frozen afterwards. It stands where nvidia/GR00T-N1.5-3B stands for "

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,8 @@ TASKS = ("reach", "push", "pick_and_place")
 
 def lake_at(path: Path | None) -> Lake:
     """The lake of an option, or of the environment."""
-    return Lake(path.absolute()) if path else Lake.from_environment()
+    lake = Lake.from_environment()
+    return replace(lake, root=path.absolute()) if path else lake
 
 
 @contextmanager

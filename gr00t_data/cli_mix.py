@@ -10,6 +10,7 @@ import typer
 from gr00t_data import stages
 from gr00t_data.cli import EmbodimentOption, JsonOption, LakeOption, StoresOption, app, lake_at, progress_bar, show
 from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.licences import PROFILES, Profile
 
 mix_app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
 app.add_typer(mix_app, name="mix")
@@ -24,11 +25,35 @@ NeuralOption = Annotated[
 SyntheticOption = Annotated[
     float | None, typer.Option("--max-synthetic", min=0, max=1, help="Largest share of simulated and neural samples.")
 ]
+HumanOption = Annotated[
+    float | None, typer.Option("--human", min=0, max=1, help="Share of samples of human video; 0 leaves it out.")
+]
+ProfileOption = Annotated[
+    str, typer.Option("--licence-profile", help="`commercial` refuses stores whose licence does not allow products.")
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the order and of the held-out episodes.")]
 HeldOutOption = Annotated[float, typer.Option(min=0, max=0.9, help="Share of episodes kept for evaluation.")]
 
 
-def weighing_of(weight: list[str], temperature: float, neural_per_real: float | None, max_synthetic: float | None):
+def profile_of(text: str) -> Profile:
+    """The option as the library has it.
+
+    Raises:
+        BadParameter: no such profile.
+    """
+    found: dict[str, Profile] = {profile: profile for profile in PROFILES}
+    if text not in found:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(PROFILES)}", param_hint="--licence-profile")
+    return found[text]
+
+
+def weighing_of(
+    weight: list[str],
+    temperature: float,
+    neural_per_real: float | None,
+    max_synthetic: float | None,
+    human: float | None = None,
+):
     """The options as the library has them.
 
     Raises:
@@ -43,7 +68,7 @@ def weighing_of(weight: list[str], temperature: float, neural_per_real: float | 
             sign = ""
         if not sign or not name:
             raise typer.BadParameter(f"{text!r} is not STORE=SHARE, for example PickNPlace=0.3", param_hint="--weight")
-    return stages.Weighing(temperature, shares, neural_per_real, max_synthetic)
+    return stages.Weighing(temperature, shares, neural_per_real, max_synthetic, human)
 
 
 @app.command()
@@ -54,6 +79,7 @@ def stats(
     temperature: TemperatureOption = 1.0,
     neural_per_real: NeuralOption = None,
     max_synthetic: SyntheticOption = None,
+    human: HumanOption = None,
     relative: Annotated[
         int, typer.Option(min=0, help="Also measure action minus state for this many steps of a chunk, step by step.")
     ] = 0,
@@ -68,7 +94,7 @@ def stats(
     from gr00t_data.batches.oddities import oddities
 
     robot = load_embodiment(embodiment)
-    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic)
+    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic, human)
     statistics, path = stages.measure_statistics(lake_at(lake), robot, stores, weighing=weighing)
     rows = [
         {"part": f"{side}.{name}", "count": part.count, "mean": _short(part.mean), "std": _short(part.std)}
@@ -109,6 +135,8 @@ def mix(
     temperature: TemperatureOption = 1.0,
     neural_per_real: NeuralOption = None,
     max_synthetic: SyntheticOption = None,
+    human: HumanOption = None,
+    licence_profile: ProfileOption = "any",
     seed: SeedOption = 0,
     held_out_share: HeldOutOption = 0.1,
     lake: LakeOption = None,
@@ -121,9 +149,15 @@ def mix(
     if context.invoked_subcommand:
         return
     robot = load_embodiment(embodiment)
-    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic)
+    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic, human)
     manifest, path = stages.mix(
-        lake_at(lake), robot, stores, weighing=weighing, seed=seed, held_out_share=held_out_share
+        lake_at(lake),
+        robot,
+        stores,
+        weighing=weighing,
+        seed=seed,
+        held_out_share=held_out_share,
+        licence_profile=profile_of(licence_profile),
     )
     show_preview(manifest, robot, None, as_json, {"file": str(path)})
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,11 @@ _REMEDIES = {
     errno.EACCES: "writing is not permitted: set GR00T_LAKE to a folder that can be written",
     errno.EPERM: "writing is not permitted: set GR00T_LAKE to a folder that can be written",
 }
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
+"""What numpy says when the disk takes a part of an array."""
+_RUST = re.compile(r"\(os error (\d+)\)")
+"""What libraries in Rust (safetensors, polars) end their messages with."""
 
 
 class DiskError(OSError):
@@ -33,12 +39,25 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except DiskError:
         raise
-    except OSError as error:
-        if error.errno not in _REMEDIES:
+    except Exception as error:  # libraries have classes of their own for a disk that takes no more
+        number = _error_number(error)
+        if number not in _REMEDIES:
             raise
-        raise DiskError(
-            error.errno, f"{_REMEDIES[error.errno]}, then run again; nothing was left half-written", str(path)
-        ) from error
+        remedy = f"{_REMEDIES[number]}, then run again; nothing was left half-written"
+        raise DiskError(number, remedy, str(path)) from error
+
+
+def _error_number(error: BaseException) -> int | None:
+    """The system's number for what went wrong, also where a library wraps it in an error of its own."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if isinstance(error, OSError) and _SHORT_WRITE.search(str(error)):
+        return errno.ENOSPC
+    found = _RUST.search(str(error))
+    if found and int(found[1]) in _NO_ROOM:
+        return int(found[1])
+    cause = error.__cause__
+    return number if cause and (number := _error_number(cause)) in _NO_ROOM else None
 
 
 def fsync_folder(folder: Path) -> None:
@@ -98,6 +117,23 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
+
+
+def reserve(path: Path) -> None:
+    """Take all the room that a sparse file says it has. A full disk is an error here, and no bus error later on, when
+    its map in memory is written to. A file that cannot have its room is removed.
+
+    Raises:
+        DiskError: the disk has no room for it.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        with _explained(path), path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    except DiskError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,27 +1,49 @@
-"""Where things lie: the lake is one folder, named by ``GR00T_LAKE`` (default ``./lake``)."""
+"""Where things lie: the lake is one folder, named by ``GR00T_LAKE`` (default ``./lake``).
+
+Drops land in its folder ``landing``, or where ``GR00T_LANDING`` says: a folder, or the URL of a remote file system.
+"""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gr00t_data.disk import read_json, write_json
 
+LANDING_VARIABLE = "GR00T_LANDING"
+_ON_THIS_MACHINE = ("file://", "local://")
+
 
 @dataclass(frozen=True)
 class Lake:
-    """The folders of a lake. Each property is a path; none is created by asking for it."""
+    """The folders of a lake. Each property is a path; none is created by asking for it.
+
+    Attributes:
+        landing_at: where drops land, a folder or a URL; empty for ``landing`` of the lake. A URL may hold credentials,
+            so it is never shown as it is.
+    """
 
     root: Path
+    landing_at: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls) -> "Lake":
-        """The lake named by ``GR00T_LAKE``, else ``./lake``."""
-        return cls(Path(os.environ.get("GR00T_LAKE") or "lake").absolute())
+        """The lake named by ``GR00T_LAKE``, else ``./lake``; its landing is named by ``GR00T_LANDING``."""
+        root = Path(os.environ.get("GR00T_LAKE") or "lake").absolute()
+        return cls(root, os.environ.get(LANDING_VARIABLE, ""))
 
     @property
     def landing(self) -> Path:
-        """Drops as they land, one folder each."""
-        return self.root / "landing"
+        """Drops as they land, one folder each; drops of a remote landing once they are copied here."""
+        prefix = next((one for one in _ON_THIS_MACHINE if self.landing_at.startswith(one)), "")
+        folder = "" if self.remote_url else self.landing_at.removeprefix(prefix)
+        return Path(folder).absolute() if folder else self.root / "landing"
+
+    @property
+    def remote_url(self) -> str:
+        """The URL where drops land when that is no folder of this machine, else an empty text. May hold secrets."""
+        at = self.landing_at
+        on_this_machine = at.startswith(_ON_THIS_MACHINE) or "://" not in at
+        return "" if on_this_machine and "::" not in at else at
 
     @property
     def stores(self) -> Path:

@@ -16,12 +16,14 @@ from gr00t_data.batches.relative import RelativeStatistics, measure_relative
 from gr00t_data.batches.statistics import NormStats, measure
 from gr00t_data.batches.weighing import Weighing, weigh
 from gr00t_data.curate.index import Index, build_index
+from gr00t_data.curate.withdrawn import after_withdrawals
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
 from gr00t_data.lake import Lake
 from gr00t_data.layout_v3 import Note
+from gr00t_data.licences import Profile
 from gr00t_data.sources.ingest import store_name
-from gr00t_data.sources.landing import landed, look, take_in
+from gr00t_data.sources.landing import ROBOT_KINDS, landed, look, take_in
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 
 Progress = Callable[[int, int], None]
@@ -110,16 +112,29 @@ def land(
     return take_in(lake, drop, embodiment, kind=kind, licence=licence, progress=progress)
 
 
-def waiting_drops(lake: Lake) -> list[str]:
+def waiting_drops(lake: Lake, kinds: Sequence[Kind] = ROBOT_KINDS) -> list[str]:
     """Keys of the drops in ``landing/`` that are complete (hold ``_SUCCESS``) and were never taken in."""
-    return [drop.key for drop in look(lake, {}, 0.0, None).ready if landed(lake, drop.key) is None]
+    return [drop.key for drop in look(lake, {}, 0.0, None, kinds).ready if landed(lake, drop.key) is None]
 
 
 def check(
-    lake: Lake, store: EpisodeStore, embodiment: Embodiment, progress: Progress = _silent, workers: int = 1
+    lake: Lake,
+    store: EpisodeStore,
+    embodiment: Embodiment,
+    progress: Progress = _silent,
+    workers: int = 1,
+    *,
+    renew: bool = False,
 ) -> Index:
-    """Check every episode of a store; the verdicts lie in ``lake.index`` and do not depend on ``workers``."""
-    return build_index(store, embodiment, lake.index, progress, workers)
+    """Check every episode of a store; the verdicts lie in ``lake.index`` and do not depend on ``workers``.
+
+    What participants took back since is rejected, also where the checks were done before.
+
+    Args:
+        renew: check again when libraries that take part have other versions than at the last check.
+    """
+    index = build_index(store, embodiment, lake.index, progress, workers, renew=renew)
+    return after_withdrawals(index, store, lake.index)
 
 
 def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[EpisodeStore]:
@@ -137,10 +152,16 @@ def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*
 def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[Checked]:
     """The stores that hold at least one accepted episode, with their indexes.
 
+    Without names these are all but generated clips that no model has labelled and no gate has judged, and what a later
+    judgement of the same clips replaced.
+
     Raises:
         StoreError: there is none; says what was looked at and what to run.
     """
-    every = [(store, check(lake, store, embodiment)) for store in sealed_stores(lake, embodiment, names)]
+    stores = sealed_stores(lake, embodiment, names)
+    if tuple(names) == ("*",):
+        stores = [store for store in stores if not unlabelled(store) and not _replaced(lake, store)]
+    every = [(store, check(lake, store, embodiment)) for store in stores]
     usable = [(store, index) for store, index in every if index.accepted]
     if not usable:
         raise StoreError(
@@ -149,6 +170,20 @@ def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("
             "record some with `gr00t demo` or bring yours with `gr00t ingest PATH --embodiment NAME`"
         )
     return usable
+
+
+def unlabelled(store: EpisodeStore) -> bool:
+    """Whether a store holds generated clips without actions."""
+    return store.kind == "neural" and "action" in store.about.get("absent", ())
+
+
+def _replaced(lake: Lake, store: EpisodeStore) -> bool:
+    """Whether the accepted clips of this store, or a later judgement of its clips, stand in a store of their own."""
+    if store.kind != "neural":
+        return False
+    judged = (store.about.get("source") or {}).get("gated", store.root.name)
+    newest = lake.pointed(f"trajectories_{judged}")
+    return newest is not None and newest[1] != store.digest
 
 
 def measure_statistics(
@@ -223,11 +258,11 @@ def mix(
     selection: str | None = None,
     seed: int = 0,
     held_out_share: float = 0.1,
+    licence_profile: Profile = "any",
 ) -> tuple[MixtureManifest, Path]:
     """Write the mixture of the lake's stores (``plan_mix``); it becomes ``mixture_<embodiment>`` of the lake."""
-    manifest = plan_mix(
-        lake, embodiment, names, weighing=weighing, selection=selection, seed=seed, held_out_share=held_out_share
-    )
+    options = {"selection": selection, "seed": seed, "held_out_share": held_out_share}
+    manifest = plan_mix(lake, embodiment, names, weighing=weighing, licence_profile=licence_profile, **options)
     path = lake.mixtures / f"{manifest.digest[:16]}.json"
     manifest.save(path)
     lake.point(manifest.name, path, manifest.digest)
@@ -243,15 +278,18 @@ def plan_mix(
     selection: str | None = None,
     seed: int = 0,
     held_out_share: float = 0.1,
+    licence_profile: Profile = "any",
 ) -> MixtureManifest:
     """The mixture of the lake's stores, not written down.
 
     Args:
         weighing: how the shares of the stores come about; by default every frame is equally likely.
+        licence_profile: ``commercial`` refuses stores whose licences do not allow products.
 
     Raises:
         StoreError: no accepted episode.
         WeighingError: a share for a store that is not there, or a ratio or cap that cannot be met.
+        LicenceError: a store does not fit the profile; names it and how to leave it out.
     """
     checked = checked_stores(lake, embodiment, names)
     shares = _shares(checked, weighing)
@@ -262,6 +300,8 @@ def plan_mix(
         selection=selection,
         seed=seed,
         held_out_share=held_out_share,
+        licence_profile=licence_profile,
+        kept=lake.cache / "motions",
     )
 
 

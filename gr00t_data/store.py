@@ -18,6 +18,7 @@ import pyarrow.parquet as parquet
 from gr00t_data import layout
 from gr00t_data.disk import digest_json, folder_digests, read_json
 from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment_document import SLOTS
 from gr00t_data.episode import Kind
 from gr00t_data.tables import TableError, read_table
 
@@ -112,6 +113,18 @@ class EpisodeStore:
         writer = StoreWriter(Path(root), embodiment, kind=kind, licence=licence, source=source or {})
         writer.about |= {} if absent is None else {"absent": list(absent)}
         return writer
+
+    @property
+    def slot(self) -> int | None:
+        """Slot of the model that these episodes train in place of their embodiment's; None: the embodiment's.
+
+        Raises:
+            StoreError: ``about["slot"]`` is not one of the model's slots.
+        """
+        found = self.about.get("slot")
+        if found is not None and (type(found) is not int or not 0 <= found < SLOTS):
+            raise StoreError(f"{self.root / ABOUT}: slot is {found!r}, expected a number from 0 to {SLOTS - 1}")
+        return found
 
     @property
     def sealed(self) -> bool:

@@ -6,8 +6,13 @@ from typing import Annotated
 
 import typer
 
-import gr00t_data.cli_doctor  # noqa: F401 - adds its verbs
+import gr00t_data.cli_doctor
+import gr00t_data.cli_hands
+import gr00t_data.cli_human  # noqa: F401 - adds its verbs
+import gr00t_model.cli_dream  # adds its verbs
+import gr00t_model.cli_gate  # adds its verbs
 import gr00t_model.cli_idm  # adds its verbs
+import gr00t_model.cli_privacy  # adds its verbs
 import gr00t_model.cli_service  # noqa: F401 - adds its verbs
 from gr00t_data.cli import (
     TASKS,

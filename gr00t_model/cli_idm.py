@@ -1,5 +1,6 @@
-"""The shell verbs of generated video: `gr00t clips`, `gr00t idm train` and `eval`, `gr00t label`, `gr00t gate`."""
+"""The shell verbs of generated video: `gr00t clips`, `gr00t idm train` and `eval`, `gr00t label`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,9 @@ from gr00t_data.cli import (
     progress_bar,
     show,
 )
+from gr00t_data.disk import read_json
 from gr00t_data.embodiment import load_embodiment
+from gr00t_data.lake import Lake
 from gr00t_data.store import EpisodeStore
 
 _ABOUT = "Inverse dynamics: which actions lead from frame to frame."
@@ -67,11 +70,13 @@ def _pair(text: str) -> tuple[str, str]:
 
 @idm_app.command("train")
 def train(
-    into: Annotated[Path, typer.Option(help="Folder of the training; what was begun there goes on.")],
+    into: Annotated[
+        Path | None, typer.Option(help="Folder of the training; by default one in the lake, named by what goes in.")
+    ] = None,
     stores: StoresOption = ["*"],  # noqa: B006
     preset: Annotated[str, typer.Option(help="nano or published.")] = "nano",
-    steps: Annotated[int, typer.Option(min=1)] = 600,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Windows a step.")] = None,
     frame_gap: Annotated[int | None, typer.Option(min=1, help="Frames between the two pictures.")] = None,
     held_out_share: Annotated[float, typer.Option(min=0, max=0.9)] = 0.15,
     seed: Annotated[int, typer.Option(min=0)] = 42,
@@ -79,23 +84,33 @@ def train(
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train on the lake's stores, then measure on the episodes that were held out.
+    """Train on the accepted episodes of the lake's recorded stores, then measure on those that were held out.
 
-    Example: `gr00t idm train --stores simulator --into lake/idm/nano --steps 600`
+    Without --into the model becomes the lake's `idm_<embodiment>`. What was begun with the same inputs goes on.
+
+    Example: `gr00t idm train --stores simulator`
     """
-    from gr00t_model.idm.train import IdmTraining, train_idm
+    from gr00t_model.idm import stages
+    from gr00t_model.idm.train import IdmTraining, train_on
 
-    training = IdmTraining(
-        preset=preset, steps=steps, batch_size=batch_size, frame_gap=frame_gap, held_out_share=held_out_share, seed=seed
-    )
-    robot, opened = load_embodiment(embodiment), _stores(lake, embodiment, stores)
-    folder = train_idm(opened, robot, into, training, _say)
-    _measure(folder, opened, None, as_json)
+    training = IdmTraining(preset=preset, frame_gap=frame_gap, held_out_share=held_out_share, seed=seed)
+    training = replace(training, steps=steps or training.steps, batch_size=batch_size or training.batch_size)
+    robot, where = load_embodiment(embodiment), lake_at(lake)
+    if into is None:
+        folder, _ = stages.train_idm(where, robot, stores, training=training, say=_say)
+        report = read_json(folder / "report.json")
+    else:
+        checked = stages.recorded_stores(where, robot, stores, _say)
+        folder = train_on(checked, robot, into, training, _say)
+        report = stages.measure_idm(folder, checked)
+    _show_report(report, folder, as_json)
 
 
 @idm_app.command("eval")
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="The model: INTO/model of the training.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of the model; the lake's idm_<embodiment> by default.")
+    ] = None,
     stores: StoresOption = ["*"],  # noqa: B006
     frame_gap: Annotated[int | None, typer.Option(min=1, help="Another distance, to show what it does.")] = None,
     embodiment: EmbodimentOption = "gr1",
@@ -104,19 +119,26 @@ def evaluate(
 ) -> None:
     """R2, error in units and magnitude of motion, part by part, beside predictors without a model.
 
-    Only episodes that the model was not trained on count. Example: `gr00t idm eval lake/idm/nano/model`
+    Only accepted episodes that the model was not trained on count. Example: `gr00t idm eval --stores simulator`
     """
-    _measure(folder, _stores(lake, embodiment, stores), frame_gap, as_json)
+    from gr00t_model.idm import stages
+
+    robot, where = load_embodiment(embodiment), lake_at(lake)
+    folder = folder or _model_of(where, embodiment)
+    checked = stages.recorded_stores(where, robot, stores, _say)
+    _show_report(stages.measure_idm(folder, checked, frame_gap), folder, as_json)
 
 
-def _measure(folder: Path, stores: list[EpisodeStore], frame_gap: int | None, as_json: bool) -> None:
-    from gr00t_data.disk import write_json
-    from gr00t_model.idm.artifact import load_artifact
-    from gr00t_model.idm.evaluate import evaluate_idm
+def _model_of(lake: Lake, embodiment: str) -> Path:
+    """The lake's current model of an embodiment."""
+    from gr00t_model.stages import MissingInput
 
-    report = evaluate_idm(load_artifact(folder), stores, frame_gap=frame_gap)
-    if frame_gap is None:
-        write_json(folder / "report.json", report)
+    if (pointed := lake.pointed(f"idm_{embodiment}")) is None:
+        raise MissingInput(f"{lake.root}: has no idm_{embodiment} yet; run `gr00t idm train`, or name a folder")
+    return pointed[0]
+
+
+def _show_report(report: dict[str, Any], folder: Path, as_json: bool) -> None:
     rows = [
         {
             "part": part,
@@ -137,82 +159,42 @@ def _measure(folder: Path, stores: list[EpisodeStore], frame_gap: int | None, as
 @app.command("label")
 def label(
     store: StoreArgument,
-    idm: Annotated[Path, typer.Option(help="Folder of the inverse dynamics model.")],
+    idm: Annotated[
+        Path | None, typer.Option(help="Folder of the inverse dynamics model; the lake's idm_<embodiment> by default.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the new store; <store>-labelled by default.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Windows at once, of several clips where they are short.")
+    ] = 32,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode ahead.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict the actions of a store of generated clips, into a new store; the old one is not changed.
 
-    Example: `gr00t label lake/stores/dreams --idm lake/idm/nano/model`
-    """
-    from gr00t_model.idm.artifact import load_artifact
-    from gr00t_model.idm.label import label_store
+    The result does not depend on batch size, workers or device. A killed labelling goes on with the next clip.
 
-    opened = EpisodeStore.open(store)
-    target = lake_at(lake).stores / (name or f"{opened.root.name}-labelled")
+    Example: `gr00t label lake/stores/dreams`
+    """
+    from gr00t_model.idm import stages
+
+    opened, where = EpisodeStore.open(store), lake_at(lake)
+    folder = idm or _model_of(where, opened.embodiment_name or "gr1")
     with progress_bar("labelling") as progress:
-        done = label_store(
-            opened, load_artifact(idm), target, batch_size=batch_size, workers=workers, progress=progress
+        root, digest = stages.label_store(
+            where,
+            opened,
+            folder,
+            name=name or f"{opened.root.name}-labelled",
+            device=device,
+            batch_size=batch_size,
+            workers=workers,
+            progress=progress,
         )
-    facts: dict[str, Any] = {"store": str(done.root), "digest": done.digest, "clips": len(done.rows)}
+    done = EpisodeStore.open(root)
+    facts: dict[str, Any] = {"store": str(root), "digest": digest, "clips": len(done.rows)}
     show(facts | {"masked": done.about["absent"]}, as_json, done.about["source"]["refused"])
-
-
-@app.command("gate")
-def gate(
-    store: StoreArgument,
-    calibrate: Annotated[
-        list[Path], typer.Option(help="A labelled store of real video that sets the thresholds; repeat for several.")
-    ] = [],  # noqa: B006
-    thresholds: Annotated[Path | None, typer.Option(help="Thresholds of an earlier run (JSON), instead.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the new store; <store>-accepted by default.")] = None,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Judge labelled clips by scores that are kept apart; the accepted ones become a new sealed store.
-
-    Thresholds are set so that at most 5 % of real episodes would be rejected. `gate/<name>.thresholds.json` and the
-    contact sheet `gate/<name>.png` are written into the lake.
-
-    Example: `gr00t gate lake/stores/dreams-labelled --calibrate lake/stores/real-labelled`
-    """
-    from gr00t_data.curate import gate as gates
-    from gr00t_data.curate.gate_sheet import write_sheet
-
-    opened, robot, where = EpisodeStore.open(store), load_embodiment(embodiment), lake_at(lake)
-    if bool(calibrate) == bool(thresholds):
-        raise typer.BadParameter("give --calibrate or --thresholds, one of them", param_hint="--calibrate")
-    real = [EpisodeStore.open(path) for path in calibrate]
-    scored = [(one, gates.score_store(one, robot)) for one in real]
-    limits = gates.Thresholds.load(thresholds) if thresholds else gates.calibrate(scored)
-    with progress_bar("scoring") as progress:
-        clips = gates.score_store(opened, robot, progress=progress)
-    title, judged = name or f"{opened.root.name}-accepted", gates.judge(clips, limits)
-    sheet = write_sheet(where.root / "gate" / f"{title}.png", opened, judged)
-    limits.save(where.root / "gate" / f"{title}.thresholds.json")
-    done = gates.gate_store(opened, robot, clips, limits, where.stores / title)
-    facts: dict[str, Any] = {"store": str(done.root), "accepted": len(done.rows)}
-    facts |= {
-        "rejected": len(judged) - len(done.rows),
-        "sheet": str(sheet),
-        "false rejects of real episodes": limits.false_rejects,
-    }
-    show(facts, as_json, [{"episode": one.episode, "reasons": "; ".join(one.reasons) or "accepted"} for one in judged])
-
-
-def _stores(lake: Path | None, embodiment: str, names: list[str]) -> list[EpisodeStore]:
-    from gr00t_data.stages import sealed_stores
-    from gr00t_data.store import StoreError
-
-    robot, where = load_embodiment(embodiment), lake_at(lake)
-    found = [store for store in sealed_stores(where, robot, names) if "action" not in store.about.get("absent", ())]
-    if not found:
-        raise StoreError(f"{where.stores}: no sealed store of {robot.name!r} with actions is named {names}")
-    return found
 
 
 def _say(line: str) -> None:

@@ -46,7 +46,13 @@ def release(
 
 @app.command()
 def lineage(
-    what: Annotated[str, typer.Argument(help="A checkpoint; or STORE, or STORE/EPISODE, the store by name or digest.")],
+    what: Annotated[
+        str, typer.Argument(help="A checkpoint; or STORE, or STORE/EPISODE, the store by name or digest.")
+    ] = "",
+    participant: Annotated[
+        str, typer.Option(help="A person: what holds their clips, and what learned from them.")
+    ] = "",
+    dataset: Annotated[str | None, typer.Option(help="Only the participant of this dataset.")] = None,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,10 +60,18 @@ def lineage(
 
     Example: `gr00t lineage released_gr1`
     Example: `gr00t lineage simulator/12`
+    Example: `gr00t lineage --participant P07`
     """
+    from gr00t_model.licensing import licences_of
     from gr00t_model.lineage import find_checkpoint, of_checkpoint, of_episode
+    from gr00t_model.lineage_people import of_participant
 
     where = lake_at(lake)
+    if bool(what) == bool(participant):
+        raise typer.BadParameter("give a checkpoint or a store, or --participant", param_hint="WHAT")
+    if participant:
+        show({"participant": participant}, as_json, of_participant(where, participant, dataset))
+        return
     checkpoint = find_checkpoint(where, what)
     if checkpoint is None:
         show({"episode": what}, as_json, of_episode(where, what))
@@ -69,6 +83,7 @@ def lineage(
         "samples": sum(row["samples"] for row in rows),
         "kinds": ", ".join(sorted({row["kind"] for row in rows})),
         "licences": ", ".join(sorted({row["licence"] for row in rows})),
+        **licences_of(checkpoint),
     }
     show(facts, as_json, rows)
 

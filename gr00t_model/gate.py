@@ -9,6 +9,7 @@ from gr00t_data.disk import read_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_model.lineage import Record, find_checkpoint
+from gr00t_model.lineage_people import learned_from
 from gr00t_model.model_card import write_card
 from gr00t_model.release import Event, ReleaseError, Rule, Verdict, folder_of, history, judge, release, released
 from gr00t_model.stages import MissingInput
@@ -72,11 +73,13 @@ def release_by_hand(lake: Lake, embodiment: Embodiment, checkpoint: Path, *, for
 def starting_settings(lake: Lake, embodiment: Embodiment, start: str) -> list[str]:
     """The setting that starts a run from the released checkpoint; none for ``base``, or when nothing is released.
 
+    None either when the released checkpoint has learned from somebody who withdrew since: what comes next must not.
+
     Args:
         start: ``base`` or ``released``.
     """
     found = released(lake, embodiment.name) if start == "released" else None
-    return [f"model.base={found[0]}"] if found else []
+    return [f"model.base={found[0]}"] if found and not learned_from(lake, found[0]) else []
 
 
 def _report(lake: Lake, embodiment: Embodiment) -> Path:

@@ -115,7 +115,7 @@ def of_checkpoint(lake: Lake, folder: Path) -> list[dict[str, Any]]:
     """
     record = Record.load(folder)
     stores = {store.digest: store for store in sealed(lake)}
-    verdicts = _Verdicts(lake)
+    verdicts = Verdicts(lake)
     rows = []
     for one in (record, *record.bases()):
         for entry in one.episodes:
@@ -152,7 +152,7 @@ def _source(store: EpisodeStore | None, number: int) -> str:
     return f"{where} ({own_text})" if own_text else str(where)
 
 
-class _Verdicts:
+class Verdicts:
     """What the newest index of each store says; each is read once."""
 
     def __init__(self, lake: Lake) -> None:
@@ -160,6 +160,7 @@ class _Verdicts:
         self._known: dict[str, dict[int, str]] = {}
 
     def of(self, digest: str, number: int) -> str:
+        """Accepted, or rejected with its codes."""
         if digest not in self._known:
             files = sorted(self._lake.index.glob(f"{digest[:16]}-*.json"), key=lambda path: path.stat().st_mtime_ns)
             self._known[digest] = _verdicts_in(files[-1]) if files else {}
@@ -195,10 +196,11 @@ def of_episode(lake: Lake, text: str) -> list[dict[str, Any]]:
     name, slash, number_text = text.rpartition("/") if text.rpartition("/")[2].isdigit() else (text, "", "")
     digest = _store_digest(lake, name.rstrip("/"))
     number = int(number_text) if slash else None
+    numbers = None if number is None else frozenset({number})
     rows = [
         *_in_stores(lake, digest, number),
-        *_in_manifests(lake, digest, number),
-        *_in_checkpoints(lake, digest, number),
+        *manifest_rows(lake, digest, numbers),
+        *checkpoint_rows(lake, digest, numbers),
     ]
     if not rows:
         raise LineageError(f"{text}: nothing in {lake.root} holds that episode")
@@ -237,7 +239,7 @@ def _checkpoints(lake: Lake) -> list[Record]:
 
 
 def _in_stores(lake: Lake, digest: str, number: int | None) -> Iterator[dict[str, Any]]:
-    verdicts = _Verdicts(lake)
+    verdicts = Verdicts(lake)
     for store in sealed(lake):
         numbers = [row.index for row in store.rows]
         if store.digest != digest or (number is not None and number not in numbers):
@@ -247,32 +249,42 @@ def _in_stores(lake: Lake, digest: str, number: int | None) -> Iterator[dict[str
         yield {"what": "store", "name": store.root.name, "how": about, "path": str(store.root)}
 
 
-def _in_manifests(lake: Lake, digest: str, number: int | None) -> Iterator[dict[str, Any]]:
+def manifest_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[dict[str, Any]]:
+    """A row for each manifest that holds a store, or some episodes of it."""
     for path, manifest in _manifests(lake):
-        how = _place_in(manifest, digest, number)
+        how = _place_in(manifest, digest, numbers)
         if how:
             yield {"what": "manifest", "name": f"{manifest['name']} {path.stem}", "how": how, "path": str(path)}
 
 
-def _place_in(manifest: dict[str, Any], digest: str, number: int | None) -> str:
-    """How a manifest holds a store or an episode; empty when it does not."""
+def _place_in(manifest: dict[str, Any], digest: str, wanted: frozenset[int] | None) -> str:
+    """How a manifest holds a store or episodes of it; empty when it does not."""
     for position, source in enumerate(manifest["sources"]):
         if source["digest"] != digest:
             continue
         held_out = {episode for at, episode in manifest["held_out"] if at == position}
         numbers = {entry["index"] for entry in source["episodes"]}
-        if number is None:
-            return f"{len(numbers - held_out)} for training, {len(held_out)} held out"
-        return "held out" if number in held_out else "training" if number in numbers else ""
+        held = numbers & (numbers if wanted is None else wanted)
+        if wanted is None or len(wanted) > 1:
+            return f"{len(held - held_out)} for training, {len(held & held_out)} held out" if held else ""
+        return "held out" if held & held_out else "training" if held else ""
     return ""
 
 
-def _in_checkpoints(lake: Lake, digest: str, number: int | None) -> Iterator[dict[str, Any]]:
+def _holds_out(manifest: dict[str, Any], digest: str, wanted: frozenset[int] | None) -> bool:
+    """Whether a manifest keeps one of these episodes for evaluation."""
+    digests = [source["digest"] for source in manifest["sources"]]
+    held_out = {episode for at, episode in manifest["held_out"] if digests[at] == digest}
+    return bool(held_out if wanted is None else held_out & wanted)
+
+
+def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[dict[str, Any]]:
+    """A row for each checkpoint that has seen a store or some episodes of it, or held them out."""
     released = {p.stem: read_json(p)["path"] for p in sorted((lake.root / "current").glob("released_*.json"))}
     for record in _checkpoints(lake):
         for one in (record, *record.bases()):
-            found = [e for e in one.episodes if e["store"] == digest and number in (None, e["episode"])]
-            held_out = any(_place_in(member, digest, number) == "held out" for member in one.members)
+            found = [e for e in one.episodes if e["store"] == digest and (numbers is None or e["episode"] in numbers)]
+            held_out = any(_holds_out(member, digest, numbers) for member in one.members)
             if not found and not held_out:
                 continue
             samples = sum(entry["samples"] for entry in found)

@@ -68,6 +68,7 @@ def card(record: Record, content: Mapping[str, Any], event: Mapping[str, Any], f
         f"# {record.folder.name}\n\n{_summary(record, content, event)}",
         f"## Data\n\n{table(_stores(record))}\n\nShares by kind: {_kinds(record)}.",
         f"## Base weights\n\n{_base(record)}",
+        f"## Licences\n\n{_licences(record)}",
         f"## Results\n\n{table(_results(content))}",
         _comparison(content),
         "## Figures\n\n" + "\n\n".join(f"![{name.removesuffix('.png')}]({name})" for name in figures),
@@ -134,6 +135,18 @@ def _base(record: Record) -> str:
     digest = chain[-1].versions.get("base", "")
     before = "".join(f"Trained on from `{base.folder.name}`. " for base in chain[1:])
     return f"{before}Base `{name}`, licence: {licence}." + (f" Digest `{digest[:16]}`." if digest else "")
+
+
+def _licences(record: Record) -> str:
+    """Of the data, of the models that made its labels, and of what the weights started from; and what they bar."""
+    from gr00t_model.licensing import licences_of
+
+    own = sorted({str(episode["licence"]) for episode in record.episodes})
+    told = licences_of(record.folder)
+    return (
+        f"Data: {', '.join(own) or 'none'}. Inherited: {told['inherited licences']}. "
+        f"What bars commercial use: {told['commercial use']}."
+    )
 
 
 def _results(content: Mapping[str, Any]) -> list[dict[str, Any]]:

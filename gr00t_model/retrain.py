@@ -7,15 +7,11 @@ cannot start a training.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from gr00t_data.curate.index import index_path
-from gr00t_data.disk import digest_json, read_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import sealed_stores
-from gr00t_data.store import EpisodeStore
+from gr00t_model.arrivals import Arrivals, look
 
 Start = Literal["base", "released"]
 
@@ -84,29 +80,27 @@ class Decision:
 def decide(
     lake: Lake, embodiment: Embodiment, settings: Retraining, memory: Mapping[str, Any], now_s: float
 ) -> Decision:
-    """Look at the lake's verdicts and the current checkpoint; nothing is checked or changed.
+    """Look at the lake's verdicts and the current checkpoint; only what is new since the last decision is read.
 
     Args:
         memory: of the last decision; empty at first.
         now_s: our clock; when it jumps back, the quiet time starts anew.
     """
-    accepted, unchecked = _accepted(lake, embodiment)
-    content = digest_json(sorted([digest, sorted(numbers)] for digest, numbers in accepted.items()))
+    arrivals = look(lake, embodiment, Arrivals.from_dict(memory))
+    content = arrivals.content
     since_s = memory.get("since_s", now_s) if memory.get("content") == content else now_s
     since_s = min(since_s, now_s)
-    known = _known(lake, embodiment)
-    new = sum(len(numbers - known.get(digest, set())) for digest, numbers in accepted.items())
-    reason = _why_not(accepted, unchecked, new, now_s - since_s, settings)
-    text = reason or f"{new} new accepted episodes"
-    return Decision(reason is None, content, new, text, {"content": content, "since_s": since_s})
+    reason = _why_not(arrivals, now_s - since_s, settings)
+    text = reason or f"{arrivals.new} new accepted episodes"
+    remembered = {"content": content, "since_s": since_s, **arrivals.to_dict()}
+    return Decision(reason is None, content, arrivals.new, text, remembered)
 
 
-def _why_not(
-    accepted: Mapping[str, set[int]], unchecked: list[str], new: int, quiet_for_s: float, settings: Retraining
-) -> str | None:
-    if unchecked:
-        return f"not every store is checked yet: {', '.join(unchecked[:5])}"
-    if not accepted:
+def _why_not(arrivals: Arrivals, quiet_for_s: float, settings: Retraining) -> str | None:
+    new = arrivals.new
+    if arrivals.unchecked:
+        return f"not every store is checked yet: {', '.join(arrivals.unchecked[:5])}"
+    if not arrivals.content:
         return "the lake holds no accepted episode"
     if new == 0:
         return "no accepted episode is new to the current checkpoint"
@@ -115,37 +109,3 @@ def _why_not(
     if quiet_for_s < settings.quiet_s:
         return f"{new} new accepted episodes; waiting {settings.quiet_s:.0f} s for more, {quiet_for_s:.0f} s so far"
     return None
-
-
-def _accepted(lake: Lake, embodiment: Embodiment) -> tuple[dict[str, set[int]], list[str]]:
-    """Store digest -> accepted episodes, and the names of the stores that were never checked."""
-    accepted: dict[str, set[int]] = {}
-    unchecked = []
-    for store in sealed_stores(lake, embodiment):
-        index = _newest_index(lake, store, embodiment)
-        if index is None:
-            unchecked.append(store.root.name)
-        elif numbers := {v["episode_index"] for v in read_json(index)["verdicts"] if v["accepted"]}:
-            accepted[store.digest] = numbers
-    return accepted, unchecked
-
-
-def _newest_index(lake: Lake, store: EpisodeStore, embodiment: Embodiment) -> Path | None:
-    """The verdicts under the rules of today, else the newest ones: mixing checks again anyway."""
-    today = index_path(lake.index, store, embodiment)
-    if today.is_file():
-        return today
-    others = sorted(lake.index.glob(f"{store.digest[:16]}-*.json"), key=lambda path: path.stat().st_mtime_ns)
-    return others[-1] if others else None
-
-
-def _known(lake: Lake, embodiment: Embodiment) -> dict[str, set[int]]:
-    """Store digest -> episodes in the mixtures of the current checkpoint, held-out ones included."""
-    pointed = lake.pointed(f"checkpoint_{embodiment.name}")
-    if pointed is None:
-        return {}
-    known: dict[str, set[int]] = {}
-    for path in (pointed[0] / "manifest.json", *sorted((pointed[0] / "also").glob("*/manifest.json"))):
-        for source in read_json(path)["sources"]:
-            known.setdefault(source["digest"], set()).update(entry["index"] for entry in source["episodes"])
-    return known

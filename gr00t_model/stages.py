@@ -11,6 +11,8 @@ from gr00t_data.disk import digest_json
 from gr00t_data.embodiment import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_model.licensing import require_licences
+from gr00t_model.lineage_people import require_consent
 from gr00t_model.training.config import ConfigError, Data, Mixture, TrainConfig
 from gr00t_model.training.launch import Launched, launch
 from gr00t_model.training.recipes import recipe as recipe_named
@@ -49,9 +51,14 @@ def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | N
     Returns:
         its folder and digest; made once for the same arguments and code. It becomes ``base_nano`` of the lake.
     """
-    from gr00t_model.training.grounding import ground
+    from gr00t_model.training.grounding_key import GroundingConfig, grounding_key
 
-    folder = ground(stills, seed, lake.bases, progress)
+    folder = lake.bases / grounding_key(stills, seed, GroundingConfig())[:16]
+    with locked(lake.root / "locks" / "base_nano"):  # who comes second finds it made
+        if not folder.is_dir():
+            from gr00t_model.training.grounding import ground
+
+            ground(stills, seed, lake.bases, progress)
     digest = base_digest(folder)
     lake.point("base_nano", folder, digest)
     return folder, digest
@@ -76,12 +83,16 @@ def new_run(
     Raises:
         MissingInput: the mixture, the statistics or the base model is missing; says what to run.
         ConfigError: no such recipe, or a change that does not fit.
+        ConsentError: the weights to start from have seen somebody who withdrew.
+        LicenceError: a mixture has the commercial profile, and the weights or another mixture do not fit it.
     """
     first = _mixture(lake, embodiment, embodiment_path or embodiment.name)
     others = tuple(_also(lake, text) for text in also)
     data = Data(**first.model_dump(), also=others, cache=str(lake.cache))
     config = override(recipe_named(name, data), settings)
     config = _with_embedding(lake, embodiment, _with_base(lake, config))
+    require_licences(config)
+    require_consent(lake, config.model_dump(mode="json"))
     run = prepare_run(config, lake.runs)
     lake.point(f"{_product(config, 'run')}_{embodiment.name}", run.root, run.key)
     return run
@@ -158,8 +169,14 @@ def samples_of(name: str) -> int:
 
 
 def train_run(run: RunFolder, say: Say) -> Launched:
-    """Train in processes of their own. See ``training.launch.launch``. Who comes second waits, and finds it done."""
+    """Train in processes of their own. See ``training.launch.launch``. Who comes second waits, and finds it done.
+
+    For a run that is complete no process is started.
+    """
     with locked(run.root / "lock"):
+        if done := run.finished():
+            say(done.message)
+            return Launched(done, 0.0)
         return launch(run, say)
 
 
@@ -177,7 +194,8 @@ def publish_checkpoint(lake: Lake, embodiment: Embodiment, run: RunFolder) -> tu
         raise MissingInput(
             f"{run.root}: is not finished, so it left no checkpoint; run `gr00t train` again, it resumes"
         )
-    folder = publish(run.checkpoint, lake.checkpoints)
+    with locked(lake.root / "locks" / "checkpoints"):
+        folder = publish(run.checkpoint, lake.checkpoints)
     digest = Checkpoint.load(folder).digest
     lake.point(f"{_product(run.config(), 'checkpoint')}_{embodiment.name}", folder, digest)
     return folder, digest

@@ -5,27 +5,28 @@ from typing import Any
 import dagster as dg
 
 from assets.evaluation import evaluation_assets
+from assets.human import HANDS, human_clips
 from assets.mixtures import mixture_assets
-from assets.teleop import teleop_episodes
+from assets.neural import neural_assets
+from assets.teleop import EMBODIMENTS, teleop_episodes
 from assets.training import base_nano, training_assets
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from pipelines.jobs import jobs_of
 from pipelines.schedules import schedules_of
-from pipelines.sensors import alert_on_failure, landing_sensor, retrain_sensor_of
-
-EMBODIMENTS = ("gr1",)
-"""Names of bundled embodiments or paths of YAML files; each gets its own assets, jobs and schedules."""
+from pipelines.sensors import alert_on_failure, human_landing_sensor, landing_sensor, retrain_sensor_of
 
 
-def build(ingest: dg.AssetsDefinition, *, automation: bool = True) -> dg.Definitions:
-    """Definitions with the given ingest asset, for every embodiment in ``EMBODIMENTS``."""
-    assets: list[Any] = [ingest, base_nano]
+def build(*ingest: dg.AssetsDefinition, automation: bool = True) -> dg.Definitions:
+    """Definitions with the given ingest assets, for every embodiment in ``EMBODIMENTS``."""
+    assets: list[Any] = [*ingest, base_nano]
     jobs: list[Any] = []
     schedules: list[Any] = []
-    sensors: list[Any] = [landing_sensor, alert_on_failure]
+    sensors: list[Any] = [landing_sensor, human_landing_sensor, alert_on_failure]
+    assets += mixture_assets(load_embodiment(HANDS), ("human_clips",))
     for source in EMBODIMENTS:
         embodiment = load_embodiment(source)
+        assets += neural_assets(embodiment)
         assets += mixture_assets(embodiment)
         assets += training_assets(embodiment, source)
         assets += evaluation_assets(embodiment)
@@ -43,4 +44,4 @@ def build(ingest: dg.AssetsDefinition, *, automation: bool = True) -> dg.Definit
     )
 
 
-defs = build(teleop_episodes)
+defs = build(teleop_episodes, human_clips)

@@ -4,23 +4,27 @@ from typing import Any
 
 import dagster as dg
 
+from assets.human import HUMAN_DROPS
 from assets.teleop import DROPS
 
-_STAGES = ("norm_stats", "mixture", "finetune", "checkpoint", "evaluation", "released")
+_STAGES = ("idm", "neural_trajectories", "norm_stats", "mixture", "finetune", "checkpoint", "evaluation", "released")
 
 
 def steps_of(name: str) -> list[str]:
-    """Everything from the mixture to the release."""
+    """Everything from the labels of generated clips to the release."""
     return [f"{stage}_{name}" for stage in _STAGES]
 
 
 def jobs_of(name: str) -> list[Any]:
-    """``retrain_<name>``: everything from the mixture to the release."""
+    """``retrain_<name>``: everything from the labels of generated clips to the release."""
     return [
         dg.define_asset_job(
             f"retrain_{name}",
             selection=dg.AssetSelection.assets(*steps_of(name)),
-            description=f"All episodes of {name}: statistics, mixture, training, checkpoint, evaluation, release.",
+            description=(
+                f"All episodes of {name}: labels of generated clips, statistics, mixture, training, checkpoint, "
+                "evaluation, release."
+            ),
             executor_def=dg.in_process_executor,
         )
     ]
@@ -31,5 +35,13 @@ ingest_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets("teleop_episodes"),
     partitions_def=DROPS,
     description="Read, seal and check one drop.",
+    executor_def=dg.in_process_executor,
+)
+
+ingest_human_job = dg.define_asset_job(
+    "ingest_human_drop",
+    selection=dg.AssetSelection.assets("human_clips"),
+    partitions_def=HUMAN_DROPS,
+    description="Cut, hide faces, seal and check one drop of footage.",
     executor_def=dg.in_process_executor,
 )

@@ -9,11 +9,13 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from assets.human import HUMAN_DROPS
 from assets.teleop import DROPS
 from gr00t_data.embodiment import Embodiment
+from gr00t_data.episode import Kind
 from gr00t_data.lake import Lake
 from pipelines.automation import CONTENT_TAG, EVERY_S, SENSORS
-from pipelines.jobs import ingest_job, steps_of
+from pipelines.jobs import ingest_human_job, ingest_job, steps_of
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -29,16 +31,36 @@ _UNDER_WAY = [
     minimum_interval_seconds=EVERY_S,
     default_status=SENSORS,
     description=(
-        "Takes in every drop of `landing/` that is complete: it holds `_SUCCESS`, or nothing in it has changed for "
+        "Takes in every drop of `landing/`, or of the folder or URL in GR00T_LANDING, that is complete: it holds "
+        "`_SUCCESS`, or nothing in it has changed for "
         "GR00T_LANDING_QUIET_MINUTES (default 10; 0: marked drops only)."
     ),
 )
 def landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
     """One run a drop as it lies there: its signature is part of the run key, so no drop is asked for twice."""
+    from gr00t_data.sources.landing import ROBOT_KINDS
+
+    return _runs_of(context, lake, ROBOT_KINDS, DROPS)
+
+
+@dg.sensor(
+    job=ingest_human_job,
+    minimum_interval_seconds=EVERY_S,
+    default_status=SENSORS,
+    description="Takes in every complete drop of `landing/` whose `_SUCCESS` says `kind: human`, as `human_clips`.",
+)
+def human_landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
+    """The same for footage of people, which has partitions of its own."""
+    return _runs_of(context, lake, ("human",), HUMAN_DROPS)
+
+
+def _runs_of(
+    context: dg.SensorEvaluationContext, lake: Lake, kinds: tuple[Kind, ...], partitions: Any
+) -> dg.SensorResult:
     from gr00t_data.sources.landing import look
 
     minutes = float(os.environ.get("GR00T_LANDING_QUIET_MINUTES") or 10)
-    looked = look(lake, _memory(context.cursor), time.time(), 60 * minutes or None)
+    looked = look(lake, _memory(context.cursor), time.time(), 60 * minutes or None, kinds)
     for drop, reason in looked.waiting.items():
         context.log.info(f"{drop}: {reason}")
     keys = [drop.key for drop in looked.ready]
@@ -46,7 +68,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[L
         run_requests=[
             dg.RunRequest(run_key=f"{drop.key}:{drop.signature[:16]}", partition_key=drop.key) for drop in looked.ready
         ],
-        dynamic_partitions_requests=[DROPS.build_add_request(keys)] if keys else [],
+        dynamic_partitions_requests=[partitions.build_add_request(keys)] if keys else [],
         cursor=json.dumps(looked.memory),
     )
 

@@ -35,9 +35,11 @@ ROOF = (
     "gr00t_data.stages",
     "gr00t_data.cli",
     "gr00t_data.cli_doctor",
+    "gr00t_data.cli_hands",
+    "gr00t_data.cli_human",
     "gr00t_data.cli_mix",
 )  # string the rooms together for the shell and the graph; no room knows them
-VIDEO_MODULES = tuple(f"gr00t_data.video{part}" for part in ("", "_clip", "_packets", "_spans", "_survey"))
+VIDEO_MODULES = tuple(f"gr00t_data.video{part}" for part in ("", "_clip", "_footage", "_packets", "_spans", "_survey"))
 ROOMS_ABOVE_GROUND = ("gr00t_data.sources", "gr00t_data.curate", "gr00t_data.batches", "gr00t_data.export")
 HEAVY = ("torch", "transformers", "diffusers", "av", "ray", "matplotlib", "mujoco")
 

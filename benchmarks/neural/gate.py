@@ -1,108 +1,162 @@
 """The gate against planted defects: AUROC per defect and score, kept share, false rejects of real clips.
 
-    python -m benchmarks.neural.gate --stores lake/stores/simulator --idm lake/idm/nano/model --into out
+    python -m benchmarks.neural.gate --store lake/stores/simulator --idm lake/idm/nano --into out
 
-Half of the episodes that the model was not trained on set the thresholds, the other half are the clean clips that
-should pass. Dreams are oracle dreams: recorded pictures with a defect planted, the actions hidden.
+Half of the episodes that the model was not trained on set the thresholds; the other half are the clean clips that
+should pass, and what defects are planted into. Every dream is labelled twice: with its true actions (what a perfect
+inverse dynamics model would say: the upper bound) and by the model. With --teleop and --clips, recorded teleoperation
+is judged with one episode left out at a time, and published dreams under the thresholds it sets.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gr00t_data.curate.gate import Thresholds, calibrate, judge, score_store
-from gr00t_data.curate.gate_scores import SCORES, ClipScores
-from gr00t_data.curate.gate_sheet import write_sheet
+from benchmarks.neural.gate_measures import markdown, rejected_by, rejected_share, table, without_duplicates
+from benchmarks.neural.gate_real import published_dreams, teleoperation
+from gr00t_data.curate.gate import judge, score_store
+from gr00t_data.curate.gate_scores import ClipScores
+from gr00t_data.curate.gate_sheet import write_sheets
+from gr00t_data.curate.gate_thresholds import calibrate
 from gr00t_data.disk import write_json
+from gr00t_data.embodiment import load_embodiment
 from gr00t_data.sources.neural.oracle import DEFECTS, Wanted, dream
-from gr00t_data.store import EpisodeStore
-from gr00t_model.idm.artifact import Artifact, load_artifact
-from gr00t_model.idm.evaluate import held_out
-from gr00t_model.idm.label import label_store
+from gr00t_data.sources.neural.replay import replay_in_simulator
+from gr00t_data.store import SEAL, EpisodeStore
+
+if TYPE_CHECKING:
+    from gr00t_model.idm.artifact import Artifact
+
+ROBOT = load_embodiment("gr1")
+_FEWEST_ROWS = 25
+_NOTHING_MOVES = "reach"
 
 
-def auroc(bad: np.ndarray, good: np.ndarray) -> float:
-    """Chance that a bad clip scores higher than a good one, ties half; NaN without numbers."""
-    bad, good = bad[np.isfinite(bad)], good[np.isfinite(good)]
-    if not len(bad) or not len(good):
-        return float("nan")
-    above = (bad[:, None] > good).mean() + 0.5 * (bad[:, None] == good).mean()
-    return float(above)
+def unseen(store: EpisodeStore, artifact: "Artifact | None") -> list[int]:
+    """Episodes long enough to be labelled that the model was not trained on; all when there is no model."""
+    learned = {tuple(one) for one in artifact.facts.get("learned", ())} if artifact else set()
+    return [row.index for row in store.rows if row.length >= _FEWEST_ROWS and (store.digest, row.index) not in learned]
 
 
-def labelled_dreams(
-    store: EpisodeStore, artifact: Artifact, wanted: list[Wanted], folder: Path, name: str
-) -> tuple[EpisodeStore, dict[int, ClipScores]]:
-    """Dreams, labelled and scored. Without ``duplicate``: dreams of one episode are copies by construction."""
-    robot = artifact.robot.embodiment
-    dreams = dream(store, robot, wanted, folder / name)
-    done = label_store(dreams, artifact, folder / f"{name}-labelled", workers=2)
-    return done, score_store(done, robot)
+def wanted_defects(store: EpisodeStore, episodes: list[int], per_defect: int, strength: float) -> list[Wanted]:
+    """Each defect in ``per_defect`` episodes, evenly spread (stores are sorted by task); what needs a moving object not
+    in a mere reach.
+    """
+    tasks = {index: (store.row(index).source or {}).get("task") for index in episodes}
+    moving = [index for index in episodes if tasks[index] != _NOTHING_MOVES]
+    return [
+        Wanted(index, defect, strength)
+        for defect in sorted(DEFECTS)
+        for index in _spread(moving if defect == "carry" else episodes, per_defect)
+    ]
 
 
-def measured(clips: dict[int, ClipScores], clean: dict[int, ClipScores], store: EpisodeStore) -> dict[str, Any]:
-    """Defect -> score -> AUROC."""
-    of = {index: str((store.row(index).source or {})["defect"]) for index in clips}
-    values = {name: np.array([one.values[name] for one in clean.values()]) for name in SCORES}
+def _spread(episodes: list[int], count: int) -> list[int]:
+    places = np.linspace(0, len(episodes) - 1, min(count, len(episodes))).round().astype(int)
+    return [episodes[place] for place in places]
+
+
+def dreamed(store: EpisodeStore, wanted: list[Wanted], into: Path, name: str) -> None:
+    """Seal the dreams and their truth, unless that was done before."""
+    if not (into / name / SEAL).is_file():
+        dream(store, ROBOT, wanted, into / name, seed=1, truth=into / f"{name}-true", progress=_say(f"dreaming {name}"))
+
+
+def labelled(artifact: "Artifact | None", into: Path, name: str, labels: str) -> EpisodeStore | None:
+    """The dreams with one kind of labels; None when there is no model for them."""
+    target = into / f"{name}-{labels}"
+    if not (target / SEAL).is_file():
+        if artifact is None:
+            return None
+        from gr00t_model.idm.label import label_store
+
+        label_store(EpisodeStore.open(into / name), artifact, target, progress=_say(f"labelling {name}"))
+    return EpisodeStore.open(target)
+
+
+def _say(what: str):
+    return lambda done, total: print(f"{what}: {done}/{total}", flush=True) if done % 10 == 0 or done == total else None
+
+
+def measured(artifact: "Artifact | None", into: Path, labels: str) -> dict[str, Any] | None:
+    """All numbers for one kind of labels; None without the model."""
+    clean, bad = (labelled(artifact, into, name, labels) for name in ("clean", "bad"))
+    if clean is None or bad is None:
+        return None
+    kept, replayer = into / "scores", replay_in_simulator
+    clean_scores = score_store(clean, ROBOT, None, _say(f"scoring clean, {labels}"), replayer, kept)
+    bad_scores = score_store(bad, ROBOT, None, _say(f"scoring defects, {labels}"), replayer, kept)
+    setting = {index: one for number, (index, one) in enumerate(clean_scores.items()) if number % 2}
+    good = [one for index, one in clean_scores.items() if index not in setting]
+    limits = without_duplicates(calibrate([(clean, setting)]))
+    of: dict[str, list[ClipScores]] = {}
+    for index, one in bad_scores.items():
+        of.setdefault(str((bad.row(index).source or {})["defect"]), []).append(one)
+    write_sheets(into / f"sheets-{labels}", bad, judge(bad_scores, limits))
     return {
-        defect: {
-            name: auroc(np.array([one.values[name] for i, one in clips.items() if of[i] == defect]), values[name])
-            for name in SCORES
-            if name not in ("duplicate", "first_frame")
-        }
-        for defect in DEFECTS
-    }
-
-
-def run(stores: list[Path], idm: Path, into: Path, per_defect: int) -> dict[str, Any]:
-    """All of it; also writes ``gate.json`` and the contact sheet."""
-    artifact = load_artifact(idm)
-    store = EpisodeStore.open(stores[0])
-    there = [index for _, index in held_out(artifact, [store]) if store.row(index).length > 24]
-    setting, tested = there[::2], there[1::2]
-    real, scores = labelled_dreams(store, artifact, [Wanted(index) for index in setting], into, "real")
-    limits = calibrate([(real, scores)])
-    kept = {name: limit for name, limit in limits.limits.items() if name != "duplicate"}
-    limits = Thresholds(kept, limits.measured, limits.false_rejects)
-    _, clean = labelled_dreams(store, artifact, [Wanted(index) for index in tested], into, "clean")
-    wanted = [Wanted(index, defect) for defect in DEFECTS for index in tested[:per_defect]]
-    bad_store, bad = labelled_dreams(store, artifact, wanted, into, "defects")
-    judged = judge(bad, limits)
-    of = {index: str((bad_store.row(index).source or {})["defect"]) for index in bad}
-    caught = {d: float(np.mean([bool(one.reasons) for one in judged if of[one.episode] == d])) for d in DEFECTS}
-    false = [bool(one.reasons) for one in judge(clean, limits)]
-    report = {
-        "calibrated_on": len(scores),
-        "false_rejects_calibration": limits.false_rejects,
-        "clean_clips": len(clean),
-        "false_rejects_unseen": float(np.mean(false)),
         "thresholds": limits.limits,
-        "caught": caught,
-        "auroc": measured(bad, clean, bad_store),
+        "calibrated_on": limits.calibrated_on,
+        "set_by": len(setting),
+        "promised": limits.promised,
+        "false_rejects_setting": limits.false_rejects,
+        "clean_unseen": len(good),
+        "false_rejects_unseen": rejected_share(good, limits),
+        "false_rejects_by": rejected_by(good, limits),
+        "kept_share_of_all_dreams": 1 - rejected_share([*good, *bad_scores.values()], limits),
+        "clips": {defect: len(clips) for defect, clips in of.items()},
+        "caught": {defect: rejected_share(clips, limits) for defect, clips in of.items()},
+        "caught_by": {defect: rejected_by(clips, limits) for defect, clips in of.items()},
+        "auroc": table(of, good),
     }
-    write_json(into / "gate.json", report)
-    write_sheet(into / "gate.png", bad_store, judged)
+
+
+def run(given: argparse.Namespace) -> dict[str, Any]:
+    """All of it; also writes ``gate.json`` and the contact sheets."""
+    store, artifact = EpisodeStore.open(given.store), _artifact(given.idm)
+    episodes = unseen(store, artifact)[: given.episodes]
+    dreamed(store, [Wanted(index) for index in episodes], given.into, "clean")
+    tested = episodes[::2]
+    dreamed(store, wanted_defects(store, tested, given.per_defect, given.strength), given.into, "bad")
+    report: dict[str, Any] = {labels: measured(artifact, given.into, labels) for labels in ("true", "idm")}
+    if given.teleop:
+        report["teleoperation"], cut, scores = teleoperation(given.teleop, ROBOT, given.into)
+        if given.clips:
+            report["published_dreams"] = published_dreams(given.clips, ROBOT, given.into, cut, scores)
+    write_json(given.into / "gate.json", report)
     return report
 
 
+def _artifact(folder: Path | None) -> "Artifact | None":
+    if folder is None:
+        return None
+    from gr00t_model.idm.artifact import load_artifact
+
+    return load_artifact(folder)
+
+
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stores", type=Path, nargs="+", required=True)
-    parser.add_argument("--idm", type=Path, required=True)
-    parser.add_argument("--into", type=Path, required=True)
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, required=True, help="recorded in the simulator, without shoves")
+    parser.add_argument("--idm", type=Path, help="folder of a model; without it only the upper bound is measured")
+    parser.add_argument("--into", type=Path, required=True, help="what is done there already is not done again")
+    parser.add_argument("--episodes", type=int, default=80)
     parser.add_argument("--per-defect", type=int, default=8)
-    given = parser.parse_args()
-    report = run(given.stores, given.idm, given.into, given.per_defect)
-    names = [name for name in SCORES if name not in ("duplicate", "first_frame")]
-    print(f"{'defect':12s} caught  " + " ".join(f"{name[:12]:>12s}" for name in names))
-    for defect, table in report["auroc"].items():
-        print(f"{defect:12s} {report['caught'][defect]:6.2f}  " + " ".join(f"{table[name]:12.2f}" for name in names))
-    used, unseen = report["false_rejects_calibration"], report["false_rejects_unseen"]
-    print(f"false rejects: {used:.3f} of the {report['calibrated_on']} that set the thresholds")
-    print(f"               {unseen:.3f} of {report['clean_clips']} others")
+    parser.add_argument("--strength", type=float, default=1.0, help="multiplies the size of every defect")
+    parser.add_argument("--teleop", type=Path, help="drop of recorded GR-1 teleoperation")
+    parser.add_argument("--clips", type=Path, help="drop of published dreams")
+    report = run(parser.parse_args())
+    for labels in ("true", "idm"):
+        if one := report[labels]:
+            print(f"\nlabels: {labels}; thresholds set by {one['set_by']} clean clips\n\n{markdown(one)}\n")
+            share, count = one["false_rejects_unseen"], one["clean_unseen"]
+            print(f"false rejects: {share:.3f} of {count} unseen clean clips {one['false_rejects_by']}")
+            print(f"kept: {one['kept_share_of_all_dreams']:.3f} of all")
+    for name in ("teleoperation", "published_dreams"):
+        if name in report:
+            print(f"\n{name}: {report[name]}")
 
 
 if __name__ == "__main__":

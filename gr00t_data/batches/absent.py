@@ -8,18 +8,14 @@ as if it were a pose, nor the loss as if it were a command.
 import numpy as np
 from jaxtyping import Bool
 
+from gr00t_data.batches.lacking import lacks, listed_absent
 from gr00t_data.batches.transforms import VectorTransform
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.store import EpisodeStore
 
-ABSENT = "absent"
-"""Key in ``meta/about.json``: a list of what was not recorded, ``state`` for all of it or ``state.<part>``, and the
-same with ``action``.
+LABEL_VALID = "label_valid"
+"""Column of labelled video: int64 [T, 1], 0 where too little was seen to say what the action was."""
 
-Without it, stores of the kind ``human`` have no state and all others have all of it. Actions of the kind ``human``
-never count.
-"""
 _WHOLE = "state"
-_SIDES = ("state", "action")
 
 
 def state_mask(store: EpisodeStore, transform: VectorTransform) -> Bool[np.ndarray, " s"]:
@@ -28,7 +24,7 @@ def state_mask(store: EpisodeStore, transform: VectorTransform) -> Bool[np.ndarr
     Raises:
         StoreError: the store lists an absent part in another form than ``state`` or ``state.<part>``.
     """
-    return _mask(store, transform, _WHOLE, _listed(store))
+    return _mask(store, transform, _WHOLE, listed_absent(store))
 
 
 def action_mask(store: EpisodeStore, transform: VectorTransform) -> Bool[np.ndarray, " a"]:
@@ -37,17 +33,19 @@ def action_mask(store: EpisodeStore, transform: VectorTransform) -> Bool[np.ndar
     Raises:
         StoreError: as ``state_mask``.
     """
-    return _mask(store, transform, "action", ["action"] if store.kind == "human" else _listed(store))
+    return _mask(store, transform, "action", ["action"] if lacks(store, "action") else listed_absent(store))
 
 
-def _listed(store: EpisodeStore) -> list[str]:
-    listed = store.about.get(ABSENT, [_WHOLE] if store.kind == "human" else [])
-    if not isinstance(listed, list) or not all(str(name).partition(".")[0] in _SIDES for name in listed):
-        raise StoreError(
-            f"{store.root}/meta/about.json: {ABSENT} is {listed!r}; expected a list of 'state', 'state.<part>', "
-            "'action' or 'action.<part>'"
-        )
-    return listed
+def told_rows(store: EpisodeStore, index: int) -> Bool[np.ndarray, " t"] | None:
+    """True where the action of a row was told by enough windows of an inverse dynamics model; None where nothing was
+    labelled, so that every row counts.
+
+    Raises:
+        StoreError: the rows cannot be read.
+    """
+    if LABEL_VALID not in store.info.get("features", {}):
+        return None
+    return store.matrix(index, LABEL_VALID)[:, 0] > 0
 
 
 def _mask(store: EpisodeStore, transform: VectorTransform, side: str, listed: list[str]) -> np.ndarray:

@@ -10,8 +10,7 @@ import shutil
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.disk import replacing, write_text
 from gr00t_data.seal import refuse_changed, sealed_digest
 from gr00t_data.store import EpisodeStore
+from gr00t_data.workers import worker_pool
 
 _OPEN_ARRAYS = 512
 """Each memory map holds a file descriptor; 1024 a process is a usual limit."""
@@ -104,7 +104,7 @@ class FramesCache:
         self._make_room(manifest, cameras)
         todo = self._missing(manifest, cameras)
         if processes > 1 and len(todo) > 1:
-            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            with worker_pool(processes) as pool:
                 futures = [
                     pool.submit(_decode_into, target, source, self.size, sealed) for target, source, sealed in todo
                 ]

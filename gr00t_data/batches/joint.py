@@ -181,7 +181,7 @@ def check_members(members: Sequence[Member]) -> None:
     seen: dict[str, Member] = {}
     slots: dict[int, str] = {}
     for member in members:
-        name, slot = member.embodiment.name, member.embodiment.slot
+        name = member.embodiment.name
         if not (np.isfinite(member.weight) and member.weight > 0):
             raise ValueError(f"mixture {member.manifest.name!r}: weight is {member.weight}, expected a positive number")
         first = seen.setdefault(name, member)
@@ -190,8 +190,9 @@ def check_members(members: Sequence[Member]) -> None:
                 f"mixtures {first.manifest.name!r} and {member.manifest.name!r} are both of embodiment {name!r} but "
                 "have different descriptions or statistics of it; measure them together (`gr00t stats`)"
             )
-        if (other := slots.setdefault(slot, name)) != name:
-            raise ValueError(
-                f"embodiments {other!r} and {name!r} both use slot {slot} of the model; give one of them another slot "
-                "in its YAML"
-            )
+        for slot in {member.embodiment.slot, *member.manifest.slots(member.embodiment.slot)}:
+            if (other := slots.setdefault(slot, name)) != name:
+                raise ValueError(
+                    f"embodiments {other!r} and {name!r} both use slot {slot} of the model; give one of them another "
+                    "slot in its YAML, or label the generated store with another one"
+                )

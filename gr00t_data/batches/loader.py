@@ -10,6 +10,7 @@ from gr00t_data.batches.absent import action_mask, state_mask
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.clips import ClipOrder, ClipReader
 from gr00t_data.batches.frames import FramesCache
+from gr00t_data.batches.known_parts import KnownParts
 from gr00t_data.batches.mixture import MixtureManifest, SampleId
 from gr00t_data.batches.rows import MixtureRows
 from gr00t_data.batches.statistics import NormStats
@@ -101,10 +102,12 @@ class Loader:
         self._counted = np.arange(horizon) < acting_steps
         self._count_padding = published_behaviour
         self._stores = [source.open() for source in manifest.sources]
+        self._slots = np.array(manifest.slots(embodiment.slot), dtype=np.int64)
         self._state_masks = np.stack([state_mask(store, self.state_transform) for store in self._stores])
         self._action_masks = np.stack([action_mask(store, self.action_transform) for store in self._stores])
         transforms = (self.state_transform, self.action_transform)
         self._rows = MixtureRows(manifest, self._stores, embodiment, transforms)
+        self._known = KnownParts(manifest, self._stores, transforms, self._rows.paces)
         self.order = ClipOrder(manifest) if order == "clips" else manifest
         self._reader = self._clip_reader(image_size, decoders) if with_images and cache is None else None
 
@@ -154,13 +157,14 @@ class Loader:
         frames = np.array([sample.frame for sample in samples], dtype=np.int64)
         valid = (valid | self._count_padding) & self._counted
         sources = [sample.source for sample in samples]
-        told = valid[:, :, None] & self._action_masks[sources][:, None]
-        real = self._state_masks[sources][:, None]
+        known = self._known.action(samples, self.horizon)
+        told = valid[:, :, None] & self._action_masks[sources][:, None] & known
+        real = self._state_masks[sources][:, None] & self._known.state(samples)
         return Batch(
             state=torch.from_numpy(np.where(real, states, np.float32(0))),
             state_mask=torch.from_numpy(real),
-            embodiment_id=torch.full((len(samples),), self.embodiment.slot, dtype=torch.int64),
-            action=torch.from_numpy(chunks),
+            embodiment_id=torch.from_numpy(self._slots[sources]),
+            action=torch.from_numpy(np.where(known, chunks, np.float32(0))),
             action_mask=torch.from_numpy(told),
             control_hz=torch.full((len(samples),), self.embodiment.control_hz, dtype=torch.float32),
             sample_ids=tuple(self.sample_name(sample) for sample in samples),

@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from gr00t_data.batches.admission import check_source, require_profile
 from gr00t_data.batches.held_out import held_out_episodes, mixture_groups
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.embodiment import ACTION_COLUMN, STATE_COLUMN, Embodiment
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.licences import Profile, of_store
 from gr00t_data.rates import pace_of
 from gr00t_data.store import EpisodeStore
+from gr00t_data.withdrawal import read_beside
 
 _RAW_PER_SAMPLE = 4
 """Philox gives four 64-bit numbers a counter value: one counter value is one sample, two of the numbers are used."""
@@ -50,9 +53,11 @@ class MixtureSource:
     Attributes:
         store: path of the store; not part of the manifest's digest.
         digest: content hash of the store.
+        licence: of the episodes, and of the models that made their labels, as ``A AND B``.
         weight: probability that a sample comes from this source; the weights of a manifest add up to 1.
         episodes: all accepted ones, by number, held-out ones included.
         recorded_hz: rows a second of the store where they differ from the embodiment's steps; else None.
+        slot: slot of the model that the store asks for; None: the embodiment's.
     """
 
     store: str
@@ -62,18 +67,25 @@ class MixtureSource:
     weight: float
     episodes: tuple[EpisodeEntry, ...]
     recorded_hz: float | None = None
+    slot: int | None = None
 
     def open(self) -> EpisodeStore:
         """Open the store and make sure that it is the one the manifest means.
 
         Raises:
-            ValueError: the content at the path is not the content that was mixed.
+            ValueError: the content at the path is not the content that was mixed, or a participant withdrew since.
         """
         store = EpisodeStore.open(self.store)
         if store.digest != self.digest:
             raise ValueError(
                 f"{self.store}: has digest {store.digest[:12]}, the manifest was made of {self.digest[:12]}; "
                 "the store was changed or replaced: make the mixture again"
+            )
+        if gone := read_beside(store.root).reached(store, {entry.index for entry in self.episodes}):
+            people = "; ".join(sorted({entry.who for entry in gone.values()}))
+            raise ValueError(
+                f"{self.store}: {people} withdrew after the mixture was made, it holds {len(gone)} of their clips "
+                f"(episodes {', '.join(map(str, sorted(gone)[:8]))}): make the mixture and its statistics again"
             )
         return store
 
@@ -85,6 +97,7 @@ class MixtureManifest:
     Attributes:
         selection: the name of the parts and cameras of the embodiment that are read.
         held_out: (source, episode number) pairs that are never sampled for training.
+        licence_profile: what the licences of all sources allow for certain; ``any`` when nobody asked.
     """
 
     name: str
@@ -94,6 +107,7 @@ class MixtureManifest:
     seed: int
     sources: tuple[MixtureSource, ...]
     held_out: tuple[tuple[int, int], ...]
+    licence_profile: Profile = "any"
 
     @cached_property
     def digest(self) -> str:
@@ -107,6 +121,10 @@ class MixtureManifest:
     def frames(self) -> int:
         """Frames that may be drawn for training."""
         return sum(table.frames for table in self._tables)
+
+    def slots(self, own: int) -> tuple[int, ...]:
+        """The slot of each source; ``own`` is the embodiment's."""
+        return tuple(own if source.slot is None else source.slot for source in self.sources)
 
     def entry(self, source: int, episode: int) -> EpisodeEntry:
         """The entry of one episode. Raises KeyError when the manifest does not hold it."""
@@ -163,10 +181,10 @@ class MixtureManifest:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        value = asdict(self)
-        for source in value["sources"]:
-            if source["recorded_hz"] is None:
-                del source["recorded_hz"]
+        value = {**vars(self), "sources": [_content(source) for source in self.sources]}
+        value = {name: value[name] for name in (one.name for one in fields(self))}
+        if self.licence_profile == "any":
+            del value["licence_profile"]
         return value
 
     def save(self, path: Path) -> None:
@@ -219,6 +237,8 @@ def build_manifest(
     selection: str | None = None,
     seed: int = 0,
     held_out_share: float = 0.1,
+    licence_profile: Profile = "any",
+    kept: Path | None = None,
 ) -> MixtureManifest:
     """Write a mixture down. Only accepted episodes enter it.
 
@@ -229,11 +249,14 @@ def build_manifest(
         held_out_share: share of the episodes of each source, 0 <= share < 1, kept for evaluation; at least one when the
             share is above zero and the source has two or more. Which ones depends on the seed and the content only.
             Copies, and episodes of one scene or source video, are held out together or not at all.
+        licence_profile: ``commercial`` refuses every source under which, for all that is known, nothing may be sold.
+        kept: folder for what is needed of each store to recognise copies, so that no store is read twice; the manifest
+            does not depend on it.
 
     Raises:
         ValueError: no source, a weight that is not a positive number, no accepted episode in a source, an index of
             another store or embodiment, a missing camera, a rate that is too low for the embodiment, or a share out of
-            range; names the source.
+            range; names the source. ``LicenceError`` (also a ValueError): a source does not fit the profile.
     """
     if not sources:
         raise ValueError(f"mixture {name!r}: has no source; give at least one store")
@@ -241,14 +264,15 @@ def build_manifest(
         raise ValueError(f"mixture {name!r}: held_out_share is {held_out_share}, expected 0 <= share < 1")
     chosen = embodiment.selection(selection)
     for store, index, weight in sources:
-        _check_source(name, store, index, weight, embodiment, chosen.cameras)
+        check_source(name, store, index, weight, embodiment, chosen.cameras)
     total = math.fsum(weight for _, _, weight in sources)
     entries = tuple(_mixture_source(store, index, weight / total, embodiment) for store, index, weight in sources)
     digests = {
         (str(s), v.episode_index): v.rows_digest for s, (_, index, _) in enumerate(sources) for v in index.accepted
     }
     stores = [store for store, _, _ in sources]
-    groups = mixture_groups(entries, stores, embodiment, digests) if held_out_share else {}
+    require_profile(name, entries, licence_profile)
+    groups = mixture_groups(entries, stores, embodiment, digests, kept) if held_out_share else {}
     return MixtureManifest(
         name=name,
         embodiment=embodiment.name,
@@ -257,56 +281,27 @@ def build_manifest(
         seed=seed,
         sources=entries,
         held_out=held_out_episodes(entries, groups, held_out_share, seed),
+        licence_profile=licence_profile,
     )
-
-
-def _check_source(
-    name: str, store: EpisodeStore, index: Index, weight: float, embodiment: Embodiment, cameras: Sequence[str]
-) -> None:
-    where = f"mixture {name!r}: source {store.root}"
-    if not math.isfinite(weight) or weight <= 0:
-        raise ValueError(f"{where}: weight is {weight}, expected a positive number; leave the source out instead")
-    if index.store_digest != store.digest:
-        raise ValueError(
-            f"{where}: has digest {store.digest[:12]}, its index is of {index.store_digest[:12]}; check it again"
-        )
-    if index.embodiment_digest != embodiment.digest:
-        raise ValueError(
-            f"{where}: was checked against {index.embodiment!r} {index.embodiment_digest[:12]}, the mixture is for "
-            f"{embodiment.name!r} {embodiment.digest[:12]}; check it again"
-        )
-    if not index.accepted:
-        codes = sorted({f.code for v in index.rejected for f in v.findings if f.severity == "error"})
-        of_store = [f": {f.code} {f.message}" for f in index.findings if f.severity == "error"]
-        raise ValueError(
-            f"{where}: none of its {len(index.verdicts)} episodes was accepted ({', '.join(codes)})"
-            + "".join(of_store[:1])
-        )
-    _check_order(where, store, embodiment)
-    for camera in cameras:
-        if camera not in store.cameras:
-            raise ValueError(f"{where}: has no camera {camera!r}, only {', '.join(store.cameras) or 'none'}")
-
-
-def _check_order(where: str, store: EpisodeStore, embodiment: Embodiment) -> None:
-    """Whether the store names the same dimensions in another order; other names say nothing."""
-    features = store.info.get("features", {})
-    for column, expected in ((STATE_COLUMN, embodiment.state_names()), (ACTION_COLUMN, embodiment.action_names())):
-        names = features.get(column, {}).get("names")
-        if not isinstance(names, list) or names == list(expected) or sorted(map(str, names)) != sorted(expected):
-            continue
-        at = next(place for place, (a, b) in enumerate(zip(names, expected, strict=True)) if a != b)
-        raise ValueError(
-            f"{where}: has the dimensions of {column} in another order: dimension {at} is {names[at]!r}, embodiment "
-            f"{embodiment.name!r} has {expected[at]!r} there; ingest it with a mapping, or use an embodiment like it"
-        )
 
 
 def _mixture_source(store: EpisodeStore, index: Index, weight: float, embodiment: Embodiment) -> MixtureSource:
     pace = pace_of(store, embodiment)
     episodes = (EpisodeEntry(v.episode_index, v.length, v.keep, v.instruction) for v in index.accepted)
     recorded_hz = None if pace.agrees else pace.recorded_hz
-    return MixtureSource(str(store.root), store.digest, store.kind, store.licence, weight, tuple(episodes), recorded_hz)
+    licence = of_store(store, {verdict.episode_index for verdict in index.accepted})
+    return MixtureSource(
+        str(store.root), store.digest, store.kind, licence, weight, tuple(episodes), recorded_hz, store.slot
+    )
+
+
+def _content(source: MixtureSource) -> dict[str, Any]:
+    """A source as JSON. Not ``dataclasses.asdict``, which takes ten times as long for a hundred thousand episodes."""
+    value = {**vars(source), "episodes": [dict(vars(entry)) for entry in source.episodes]}
+    for name in ("recorded_hz", "slot"):
+        if value[name] is None:
+            del value[name]
+    return value
 
 
 def _source(value: dict[str, Any]) -> MixtureSource:

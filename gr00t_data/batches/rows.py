@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gr00t_data.batches.absent import told_rows
 from gr00t_data.batches.mixture import MixtureManifest, SampleId
 from gr00t_data.batches.pace import PacedActions
 from gr00t_data.batches.parts import Parts, read_parts
@@ -29,11 +30,13 @@ class EpisodeRows(NamedTuple):
         state: float32 [L + 1, S] normalised and padded to the model's width.
         action: float32 [L + 1, A] normalised and padded to the model's width.
         paced: the raw actions, of a store with another rate than the embodiment's and displacements among its actions.
+        told: bool [L + 1], False for rows whose label must not count in the loss; None when nothing was labelled.
     """
 
     state: np.ndarray
     action: np.ndarray
     paced: PacedActions | None = None
+    told: np.ndarray | None = None
 
 
 class MixtureRows:
@@ -74,7 +77,10 @@ class MixtureRows:
             length, store = self._manifest.entry(*key).length, self._stores[source]
             verify_file(store, store.data_path(episode))
             state, action = (_transformed(store, episode, *side, length) for side in (self._state, self._action))
-            rows = self._held[key] = EpisodeRows(state, action, self._paced(source, episode))
+            told = told_rows(store, episode)
+            if told is not None:
+                told = np.append(told, False)  # the padding row
+            rows = self._held[key] = EpisodeRows(state, action, self._paced(source, episode), told)
             self.held_bytes += rows.state.nbytes + rows.action.nbytes
             while self.held_bytes > self._budget_bytes and len(self._held) > 1:
                 _, oldest = self._held.popitem(last=False)
@@ -94,7 +100,7 @@ class MixtureRows:
         Returns:
             states: float32 [B, 1, S], the state at each frame.
             chunks: float32 [B, T, A], the actions from each frame on, at the embodiment's rate.
-            valid: bool [B, T], False past the end of the episode.
+            valid: bool [B, T], False past the end of the episode and where a label does not count.
 
         Raises:
             KeyError: the manifest does not hold the episode.
@@ -104,7 +110,7 @@ class MixtureRows:
         chunks = np.empty((len(samples), horizon, self._action[1].pad.padded), dtype=np.float32)
         valid = np.empty((len(samples), horizon), dtype=bool)
         for row, sample in enumerate(samples):
-            state, action, paced = self.episode(sample.source, sample.episode)
+            state, action, paced, told = self.episode(sample.source, sample.episode)
             length = len(state) - 1
             if not 0 <= sample.frame < length:
                 raise IndexError(f"{sample}: the episode has {length} frames")
@@ -112,11 +118,13 @@ class MixtureRows:
             if paced is not None:
                 parts, valid[row] = paced.chunk(sample.frame, horizon)
                 chunks[row] = self._action[1](parts)
-                continue
             pace = self.paces[sample.source]
             held = None if pace.agrees else pace.held_rows(horizon)
-            taken, valid[row] = chunk_rows(sample.frame, length, horizon, held)
-            chunks[row] = action[taken]
+            taken, real = chunk_rows(sample.frame, length, horizon, held)
+            if paced is None:
+                valid[row], chunks[row] = real, action[taken]
+            if told is not None:
+                valid[row] &= told[taken]
         return states, chunks, valid
 
 

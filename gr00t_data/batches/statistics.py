@@ -9,21 +9,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from gr00t_data.batches.pace import composed_parts
+from gr00t_data.batches.kept_tallies import Checked, Side, accepted_of, tallies_of
+from gr00t_data.batches.lacking import lacks
 from gr00t_data.batches.parts import read_parts
-from gr00t_data.batches.tally import Tally, weighted
-from gr00t_data.curate.finding import Verdict
+from gr00t_data.batches.tally import Tally, merged, weighted
 from gr00t_data.curate.index import Index
-from gr00t_data.disk import digest_json, read_json, replacing, write_json
+from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment import Embodiment, Part
-from gr00t_data.rates import Pace, pace_of
 from gr00t_data.store import EpisodeStore
 
 Numbers = tuple[float, ...]
-Checked = tuple[EpisodeStore, Index]
-
-_TALLY_VERSION = 1
-"""Part of the name of kept tallies: another number, and they are measured again."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +144,8 @@ def measure(
     if published_behaviour:
         state, action = (_all_at_once(episodes, parts) for parts in (embodiment.state, embodiment.action))
     else:
-        tallies = [tally_store(store, index, embodiment, kept) for store, index in usable]
-        state = _merged([one for one, _ in tallies], shares, embodiment.state)
-        action = _merged([one for _, one in tallies], shares, embodiment.action)
+        state = _side("state", usable, shares, embodiment, kept)
+        action = _side("action", usable, shares, embodiment, kept)
     return NormStats(
         embodiment=embodiment.name,
         embodiment_digest=embodiment.digest,
@@ -162,56 +156,22 @@ def measure(
     )
 
 
-def tally_store(
-    store: EpisodeStore, index: Index, embodiment: Embodiment, kept: Path | None = None
-) -> tuple[Tally, Tally]:
-    """The tallies of state and action over the accepted episodes of one store, parts side by side.
+def _side(
+    side: Side, usable: Sequence[Checked], shares: list[float] | None, embodiment: Embodiment, kept: Path | None
+) -> dict[str, PartStatistics]:
+    """Over the stores that have this side at all; the zeros of footage of people are no pose and no command.
 
-    Args:
-        kept: folder where both are found again, named by the store, the accepted episodes and the embodiment.
+    Where no store has it, the zeros are measured, and training masks them.
     """
-    accepted = [verdict.episode_index for verdict in accepted_of(store, index)]
-    name = digest_json([_TALLY_VERSION, store.digest, accepted, embodiment.digest])[:16]
-    found = []
-    for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
-        path = kept / f"{store.root.name}-{side}-{name}.safetensors" if kept else None
-        if path and path.is_file():
-            found.append(Tally.load(path))
-            continue
-        tally = _tally(store, accepted, parts, pace_of(store, embodiment) if side == "action" else None)
-        if path:
-            with replacing(path) as temporary:
-                tally.save(temporary)
-        found.append(tally)
-    return found[0], found[1]
-
-
-def _tally(store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], pace: Pace | None) -> Tally:
-    tally = None
-    for episode in episodes:
-        values = read_parts(store, episode, parts)
-        if pace is not None:
-            values = composed_parts(values, parts, pace)
-        try:
-            rows = Tally.of(np.concatenate([values[part.name] for part in parts], axis=1))
-        except ValueError as error:
-            raise ValueError(f"{store.data_path(episode)}: episode {episode}: {error}") from error
-        if tally is None:
-            tally = rows
-        else:
-            tally.merge(rows)
-    assert tally is not None
-    tally.settle()
-    return tally
+    having = [number for number, (store, _) in enumerate(usable) if not lacks(store, side)] or [*range(len(usable))]
+    own = [shares[number] for number in having] if shares else None
+    own = [share / math.fsum(own) for share in own] if own else None
+    tallies = tallies_of(side, [usable[number] for number in having], embodiment, kept, grouped=own is None)
+    return _merged(tallies, own, embodiment.state if side == "state" else embodiment.action)
 
 
 def _merged(tallies: list[Tally], shares: list[float] | None, parts: Sequence[Part]) -> dict[str, PartStatistics]:
-    if shares is not None and len(tallies) > 1:
-        whole = weighted(tallies, shares)
-    else:
-        whole, *others = tallies
-        for other in others:
-            whole.merge(other)
+    whole = merged(tallies) if shares is None or len(tallies) == 1 else weighted(tallies, shares)
     return part_statistics(whole, parts)
 
 
@@ -237,16 +197,6 @@ def _shares(
     own = [weight for (_, index), weight in zip(sources, weights, strict=True) if index.accepted]
     assert len(own) == len(usable)
     return [weight / math.fsum(own) for weight in own]
-
-
-def accepted_of(store: EpisodeStore, index: Index) -> Sequence[Verdict]:
-    """The accepted episodes; ValueError when the index is of another store."""
-    if index.store_digest != store.digest:
-        raise ValueError(
-            f"{store.root}: has digest {store.digest[:12]}, the index is of {index.store_digest[:12]}; "
-            "the store was changed after the check: check it again"
-        )
-    return index.accepted
 
 
 def _all_at_once(episodes: Sequence[tuple[EpisodeStore, int]], parts: Sequence[Part]) -> dict[str, PartStatistics]:

@@ -41,7 +41,8 @@ class Tally:
         mean, squares: float64 [D]; ``squares`` is the sum of squared distances from the mean.
         low, high: float64 [D], smallest and largest value.
         rows: float64 pieces [n, D] of every row seen, or None once there were more than ``EXACT_ROWS``.
-        digests: one t-digest a dimension from then on; empty before.
+        digests: one t-digest a dimension from then on; empty before, and while ``sketch`` says the same.
+        sketch: what ``centroids`` returned, until more is merged.
     """
 
     count: int
@@ -51,6 +52,7 @@ class Tally:
     high: Array
     rows: list[Array] | None
     digests: list[TDigest]
+    sketch: Array | None = None
 
     @classmethod
     def of(cls, values: Float[Array, "t d"]) -> Self:
@@ -88,10 +90,12 @@ class Tally:
         self.count = count
         if self.rows is not None and other.rows is not None:
             self.rows += other.rows
+            self.sketch = None
             self._forget_rows_beyond_limit()
             return
         for digest, theirs in zip(self._sketched(), other._sketched(), strict=True):
             digest.merge(theirs)
+        self.sketch = None
 
     def std(self) -> Float[Array, " d"]:
         """Of the population (divided by the count); exactly zero where every value is the same."""
@@ -101,46 +105,63 @@ class Tally:
         """The values at the given ranks (0..1)."""
         if self.rows is not None:
             return np.quantile(np.concatenate(self.rows), ranks, axis=0)
-        found = np.array([digest.quantile(np.array(ranks)) for digest in self.digests]).T
+        found = np.array([digest.quantile(np.array(ranks)) for digest in self._sketched()]).T
         return np.clip(found, self.low, self.high)
 
+    def centroids(self) -> Float[Array, "d 2 k"]:
+        """Mean and weight of the centroids of each dimension's t-digest, filled up with weight zero."""
+        if self.sketch is None:
+            columns = [] if self.rows is None else np.ascontiguousarray(np.concatenate(self.rows).T)
+            self.sketch = _padded(self.digests or [_filled(column) for column in columns])
+        return self.sketch
+
     def save(self, path: Path) -> None:
-        """Write as safetensors."""
+        """Write as safetensors; the centroids too, so that nobody makes them of the rows again."""
         tensors = {"count": np.array([self.count]), **{name: getattr(self, name) for name in _MOMENTS}}
         if self.rows is not None:
             tensors["rows"] = np.concatenate(self.rows)
-        for number, digest in enumerate(self.digests):
-            centroids = digest.centroids()
-            tensors[f"digest.{number}"] = np.stack([centroids["mean"], centroids["weight"]])
-        save_file(tensors, path)
+        save_file(tensors | {"centroids": self.centroids()}, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """The inverse of ``save``: the same numbers."""
         found = load_file(path)
-        numbers = range(sum(name.startswith("digest.") for name in found))
-        digests = [_filled(*np.ascontiguousarray(found[f"digest.{number}"])) for number in numbers]
         rows = [found["rows"]] if "rows" in found else None
         moments = {name: found[name] for name in _MOMENTS}
-        return cls(count=int(found["count"][0]), **moments, rows=rows, digests=digests)
+        return cls(count=int(found["count"][0]), **moments, rows=rows, digests=[], sketch=found["centroids"])
 
     def settle(self) -> None:
         """Forget in which pieces the digests were filled, as ``save`` and ``load`` do. Tallies that are merged later
         must all be settled: then it does not matter which of them came from a file.
         """
-        centroids = [digest.centroids() for digest in self.digests]
-        self.digests = [_filled(c["mean"].copy(), c["weight"].copy()) for c in centroids]
+        self.centroids()
+        self.digests = []
 
     def _forget_rows_beyond_limit(self) -> None:
         if self.rows is not None and self.count > EXACT_ROWS:
             self._sketched()
 
     def _sketched(self) -> list[TDigest]:
-        """The digests, made of the kept rows when there are none yet."""
-        if self.rows is not None:
-            columns = np.ascontiguousarray(np.concatenate(self.rows).T)
-            self.rows, self.digests = None, [_filled(column) for column in columns]
+        """The digests, made of the centroids when there are none yet."""
+        if not self.digests:
+            self.digests = _digests_of(self.centroids())
+        self.rows = None
         return self.digests
+
+
+def merged(tallies: Sequence[Tally]) -> Tally:
+    """One tally of all rows. Those that were read from files and those that were settled give the same.
+
+    Beyond ``EXACT_ROWS`` rows together it is made of the centroids alone, in one go; the rows are not looked at again.
+    The given tallies may not be used afterwards.
+    """
+    first, *others = tallies
+    total = sum(tally.count for tally in tallies)
+    if others and total > EXACT_ROWS:
+        return weighted(tallies, [tally.count / total for tally in tallies])
+    for other in others:
+        first.merge(other)
+    return first
 
 
 def weighted(tallies: Sequence[Tally], shares: Sequence[float]) -> Tally:
@@ -157,14 +178,23 @@ def weighted(tallies: Sequence[Tally], shares: Sequence[float]) -> Tally:
     variance = sum(share * value for share, value in zip(shares, spread, strict=True))
     count = sum(tally.count for tally in tallies)
     low, high = (getattr(np, f)([getattr(t, n) for t in tallies], axis=0) for f, n in (("min", "low"), ("max", "high")))
-    digests = []
-    for centroids in zip(*([d.centroids() for d in tally._sketched()] for tally in tallies), strict=True):
-        means = np.concatenate([c["mean"] for c in centroids])
-        weights = [
-            c["weight"] * (share * count / t.count) for c, share, t in zip(centroids, shares, tallies, strict=True)
-        ]
-        digests.append(_filled(means, np.concatenate(weights)))
-    return Tally(count, np.asarray(mean), np.asarray(variance) * count, low, high, None, digests)
+    grow = [np.array([[1.0], [share * count / tally.count]]) for share, tally in zip(shares, tallies, strict=True)]
+    sketch = np.concatenate([tally.centroids() * one for tally, one in zip(tallies, grow, strict=True)], axis=2)
+    return Tally(count, np.asarray(mean), np.asarray(variance) * count, low, high, None, _digests_of(sketch))
+
+
+def _padded(digests: Sequence[TDigest]) -> Array:
+    """float64 [D, 2, K]: mean and weight of the centroids, each dimension filled up to the longest with zeros."""
+    every = [digest.centroids() for digest in digests]
+    sketch = np.zeros((len(every), 2, max(map(len, every), default=0)))
+    for own, centroids in zip(sketch, every, strict=True):
+        own[0, : len(centroids)], own[1, : len(centroids)] = centroids["mean"], centroids["weight"]
+    return sketch
+
+
+def _digests_of(sketch: Array) -> list[TDigest]:
+    """The inverse of ``_padded``."""
+    return [_filled(*np.ascontiguousarray(own[:, own[1] > 0])) for own in sketch]
 
 
 def _filled(values: Array, weights: Array | float = 1.0) -> TDigest:

@@ -24,12 +24,15 @@ class Weighing:
             at 1); None leaves it to the frames.
         max_synthetic: largest share of the kinds simulated and neural together, 0..1; reached by scaling down those of
             them that have no share of their own.
+        human: share of the samples from the kind human, 0..1, reached by scaling those without a share of their own;
+            0 leaves human video out, None leaves it to the frames.
     """
 
     temperature: float = 1.0
     shares: Mapping[str, float] = field(default_factory=dict)
     neural_per_real: float | None = None
     max_synthetic: float | None = None
+    human: float | None = None
 
     def __post_init__(self) -> None:
         if math.isnan(self.temperature) or self.temperature < 1:
@@ -43,6 +46,8 @@ class Weighing:
             raise WeighingError(f"neural_per_real is {self.neural_per_real}, expected a positive number")
         if self.max_synthetic is not None and not 0 <= self.max_synthetic <= 1:
             raise WeighingError(f"max_synthetic is {self.max_synthetic}, expected 0..1")
+        if self.human is not None and not 0 <= self.human <= 1:
+            raise WeighingError(f"human is {self.human}, expected 0..1")
 
 
 def weigh(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighing) -> dict[str, float]:
@@ -58,6 +63,9 @@ def weigh(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighin
     if unknown := sorted(weighing.shares.keys() - frames.keys()):
         raise WeighingError(f"shares name {', '.join(unknown)}; the stores are {', '.join(sorted(frames))}")
     shares = _by_frames(frames, weighing)
+    if weighing.human is not None:
+        people = {name for name in shares if kinds[name] == "human"}
+        shares = _divided(shares, people, weighing.human, weighing.shares, "human")
     if weighing.neural_per_real is not None:
         shares = _with_ratio(shares, kinds, weighing)
     if weighing.max_synthetic is not None:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from gr00t_data.curate.camera_evidence import CameraEvidence, camera_evidence
+from gr00t_data.curate.check_hands import check_hands
 from gr00t_data.curate.check_leaps import check_leaps
+from gr00t_data.curate.check_masked import check_masked
 from gr00t_data.curate.check_motion import check_motion
 from gr00t_data.curate.check_pixels import SMALLEST_PX
 from gr00t_data.curate.check_rows import check_finite, check_length, check_limits, check_numbering, check_widths
@@ -29,7 +31,7 @@ __all__ = ["CHECKS", "check_episode", "check_store", "examine"]
 
 Ranges = tuple[tuple[int, int], ...]
 
-CUT = frozenset({"MOTION-01", "MOTION-02", "MOTION-05", "VIDEO-10", "IMAGE-19"})
+CUT = frozenset({"MOTION-01", "MOTION-02", "MOTION-05", "VIDEO-10", "IMAGE-19", "MASK-01"})
 """Findings that do not reject an episode but whose frames, and the chunks that cross them, are left out."""
 
 _IDLE = frozenset({"IDLE-01", "IDLE-02"})
@@ -57,7 +59,8 @@ def examine(
     instruction = instruction_of(subject)
     signals = signals_of(subject)
     findings = [*subject.findings, *_check_rows(subject, signals), *check_instruction(subject, instruction)]
-    findings += [*check_success(subject), *_barred(subject, store_findings or [])]
+    findings += [*check_success(subject), *check_masked(subject), *check_hands(subject)]
+    findings += _barred(subject, store_findings or [])
     pose = pose_of(signals, len(embodiment.state))
     cameras: dict[str, CameraEvidence] = {}
     pictures: dict[str, np.ndarray] = {}

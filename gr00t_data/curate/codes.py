@@ -113,7 +113,17 @@ CHECKS: dict[str, Check] = {
     "STATS-03": Check("stats.json does not describe the rows", "actions are scaled wrongly"),
     "META-09": Check("names of the dimensions missing or too few", "LeRobot's tools stop with a KeyError"),
     "META-10": Check("info.json declares another width than the rows have", "the loader stops or cuts parts wrongly"),
+    "HANDS-01": Check("no hand in human video", "there is nothing to learn from a person who does nothing"),
+    "HANDS-02": Check("hands visible in too few rows", "the future that FLARE aligns with shows no work"),
+    "HANDS-03": Check("left and right hand exchanged", "the policy learns to act with the wrong hand"),
+    "HANDS-04": Check("a hand jumps", "an action chunk across it teleports the hand"),
+    "HANDS-05": Check("hands are only followed in short pieces", "no complete action chunk can be cut from it"),
+    "HANDS-06": Check("more than two hands", "the policy imitates a bystander"),
+    "HANDS-07": Check("nobody looked for hands", "clips without any work pass as demonstrations"),
+    "HANDS-08": Check("a hand is not known in some rows", "none: they are masked part by part"),
     "STORE-01": Check("the whole store is barred", "a store-level error makes every episode unusable"),
+    "CONSENT-01": Check("a participant withdrew", "the weights would hold what a person took back"),
+    "MASK-01": Check("rows marked as not to be sampled", "the policy learns from a blurred turn of the head"),
     "KEEP-01": Check("no frame is left to sample", "the episode would never be drawn"),
 }
 """Code -> title and consequence. Codes are never given another meaning."""

@@ -1,9 +1,7 @@
 """The doctor: every episode on its own, then all against each other. One function for shell, index and benchmark."""
 
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Set
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ from gr00t_data.curate.precedence import without_consequences
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store import EpisodeStore
+from gr00t_data.workers import worker_pool
 
 Progress = Callable[[int, int], None]
 """Called with episodes done and episodes in all."""
@@ -121,8 +120,7 @@ def _examined(
         yield from (examine(store, number, embodiment, findings) for number in numbers)
         return
     job = partial(_examine_in_process, store.root, embodiment, findings)
-    # Not forked: the threads of pyarrow and polars do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         yield from pool.map(job, numbers, chunksize=max(min(len(numbers) // (4 * workers), 16), 1))
 
 
@@ -154,7 +152,8 @@ def compare(
     rows = {one.index: one.rows for one in evidence if one.rows is not None}
     for index, findings in compare_motion(rows, embodiment).items():
         found[index] += [_placed(finding, store, index, None) for finding in findings]
-    for index, camera, finding in _compared_views(evidence, embodiment):
+    # A camera on a head shows another scene in every episode.
+    for index, camera, finding in _compared_views(evidence, embodiment) if store.kind != "human" else ():
         found[index].append(_placed(finding, store, index, camera))
     wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
     sound = [one for one in evidence if one.index not in wrong]

@@ -5,7 +5,7 @@ among all rows of all others. A copy holds them all, at one and the same offset.
 same where the motion is not are a finding of their own: one of the two episodes shows another one's video.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -14,21 +14,14 @@ import numpy as np
 
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.fingerprints import PICTURES, Fingerprint, Key
+from gr00t_data.curate.motion_search import found_by_probes
 from gr00t_data.curate.robust import usual_extent
 
 Kind = Literal["identical", "copy", "same motion", "same pictures"]
 
-_PROBES = 6
-"""Rows of an episode that are looked up."""
-_PROBES_FOUND = 5
-_RADIUS = 0.03
-"""How near a row of a copy is, in standard deviations of each dimension (root mean square). Sensor noise stays below
-0.01; a robot in motion goes that far in a third of a row."""
 _STILL_SHARE, _SMALL_SHARE = 0.01, 0.1
 """Of the spread of the dimension that moves most: below the first a dimension is left out, below the second it counts
 as if it spread that far, so that its noise does not."""
-_OVERLAP = 0.6
-"""Share of the shorter episode that both hold."""
 _ALIKE = 0.5
 """Correlation of what moves in the pictures that confirms a motion; episodes of one scene reach 0.69 at most and
 median 0.1 to 0.5, copies cropped by 5 % have 0.75 and more."""
@@ -186,7 +179,7 @@ def _same_motion(fingerprints: Sequence[Fingerprint]) -> dict[tuple[int, int], i
             number: np.nan_to_num(fingerprints[number].motion[:, moving] / np.maximum(scale[moving], floor))
             for number in group
         }
-        found |= _found_by_probes(motions)
+        found |= found_by_probes(motions)
     return found
 
 
@@ -208,53 +201,6 @@ def _equal_rows(fingerprints: Sequence[Fingerprint], group: Sequence[int]) -> di
         for pair in (combinations(numbers, 2) if len(numbers) <= _CROWD else ((numbers[0], n) for n in numbers[1:]))
     ]
     return dict.fromkeys(pairs, 0)
-
-
-def _found_by_probes(motions: Mapping[int, np.ndarray]) -> dict[tuple[int, int], int]:
-    from scipy.spatial import KDTree
-
-    owner = np.concatenate([np.full(len(rows), number) for number, rows in motions.items()])
-    place = np.concatenate([np.arange(len(rows)) for rows in motions.values()])
-    rows = np.concatenate(list(motions.values()))
-    usual = np.median(rows, axis=0)
-    tree = KDTree(rows)
-    radius = _RADIUS * np.sqrt(rows.shape[1])
-    found: dict[tuple[int, int], int] = {}
-    for number, motion in motions.items():
-        probes = _probes(motion, usual)
-        votes: dict[tuple[int, int], set[int]] = {}
-        for probe, near in zip(probes, tree.query_ball_point(motion[probes], radius), strict=True):
-            for hit in near:
-                if owner[hit] != number:
-                    votes.setdefault((int(owner[hit]), int(probe - place[hit])), set()).add(int(probe))
-        best: dict[int, tuple[float, int]] = {}
-        for (other, offset), probed in votes.items():
-            if len(probed) >= _PROBES_FOUND and (apart := _apart(motion, motions[other], offset)) < np.inf:
-                best[other] = min(best.get(other, (np.inf, 0)), (apart, offset))
-        for other, (_, offset) in best.items():
-            first, second = min(number, other), max(number, other)
-            found.setdefault((first, second), offset if first == number else -offset)
-    return found
-
-
-def _probes(motion: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """Rows far from the usual pose, spread over the middle of the episode; int64 [_PROBES]."""
-    distance = np.linalg.norm(motion - usual, axis=1)
-    parts = np.array_split(np.arange(len(motion) // 5, max(len(motion) * 9 // 10, len(motion) // 5 + _PROBES)), _PROBES)
-    inside = [part[part < len(motion)] for part in parts]
-    return np.array([part[distance[part].argmax()] if len(part) else len(motion) - 1 for part in inside])
-
-
-def _apart(one: np.ndarray, two: np.ndarray, offset: int) -> float:
-    """How far the overlapping rows are apart; infinite when not as near as the probes, or when nothing moves there."""
-    start, end = max(offset, 0), min(len(one), len(two) + offset)
-    if end - start < _OVERLAP * min(len(one), len(two)):
-        return float("inf")
-    mine, other = one[start:end], two[start - offset : end - offset]
-    apart = np.sqrt(((mine - other) ** 2).mean(1))
-    moves = float(np.sqrt((mine.std(0) ** 2).mean()))
-    near = np.quantile(apart, 0.9) < _RADIUS and np.median(apart) < 0.3 * moves
-    return float(np.median(apart)) if near else float("inf")
 
 
 def _same_pictures(fingerprints: Sequence[Fingerprint]) -> list[tuple[int, int, float]]:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,3 +48,15 @@ def action_histograms(actions: Mapping[str, np.ndarray]) -> bytes:
         axis.set_title(name, fontsize=7, loc="left", pad=2)
         axis.set_yscale("log")
     return png(figure)
+
+
+def thumbnail(picture: Path, most_high_px: int = 700) -> bytes:
+    """A picture of any size, ``WIDTH_PX`` wide; the top of it where it is very long."""
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        height = max(round(image.height * WIDTH_PX / image.width), 1)
+        small = image.convert("RGB").resize((WIDTH_PX, height)).crop((0, 0, WIDTH_PX, min(height, most_high_px)))
+    buffer = io.BytesIO()
+    small.save(buffer, format="PNG")
+    return buffer.getvalue()

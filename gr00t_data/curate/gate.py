@@ -1,159 +1,168 @@
 """The gate: which generated clips may be trained on. Every score has a threshold of its own, set by real episodes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from gr00t_data.curate.gate_scores import SCORES, ClipScores, score_clip, with_duplicates
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data import video
+from gr00t_data.curate.gate_cache import load_scores, save_scores, scoring_digest
+from gr00t_data.curate.gate_opinion import Judge, Opinion, ask
+from gr00t_data.curate.gate_scores import ClipScores, score_clip, with_duplicates
+from gr00t_data.curate.gate_thresholds import GateError, Thresholds, calibrate
+from gr00t_data.disk import digest_json, write_text
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Episode
+from gr00t_data.replayed import Replayer
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.writing import StoreWriter
 
-FALSE_REJECTS_SHARE = 0.05
-"""Of the real episodes that may be rejected by all thresholds together."""
+__all__ = ["GateError", "Judged", "Thresholds", "ask_judge", "calibrate", "judge", "score_store", "seal_accepted"]
 
-FIXED = {"duplicate": 0.85, "first_frame": 12.0}
-"""Thresholds that real episodes cannot set: correlation that means "the same video" (distinct episodes of one scene
-reach 0.69), and levels of luma (an encoder and a resize change a picture by 2 to 4)."""
-
-_MARGIN = 1.1
-"""With too few episodes for a quantile, a threshold is this many times the worst real episode."""
-_FLOORS = {"limits": 0.01, "frozen": 0.1, "scene_cut": 4.0, "teleport": 0.02, "blur": 0.1}
-"""A threshold is never below these: real episodes of one store may all have a score of zero."""
+Progress = Callable[[int, int], None]
 
 
-class GateError(ValueError):
-    """Clips that cannot be judged; the message says why."""
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Score -> the largest value that is accepted.
-
-    Attributes:
-        measured: what the thresholds were set by: store digests and episodes.
-        false_rejects: share of those episodes that these thresholds reject.
-    """
-
-    limits: dict[str, float]
-    measured: dict[str, Any]
-    false_rejects: float
-
-    def reasons(self, scores: ClipScores) -> list[str]:
-        """Why a clip is rejected: one sentence a score; empty when it is accepted. NaN rejects nobody."""
-        found = []
-        for name, limit in self.limits.items():
-            if scores.values[name] > limit:
-                where = f" (worst at frame {scores.frames[name]})" if name in scores.frames else ""
-                found.append(f"{name} {scores.values[name]:.3g}, at most {limit:.3g}: {SCORES[name]}{where}")
-        return found
-
-    def save(self, path: Path) -> None:
-        """As JSON."""
-        write_json(path, vars(self))
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """The inverse of ``save``; GateError when the file holds something else."""
-        try:
-            return cls(**read_json(path))
-        except TypeError as error:
-            raise GateError(f"{path}: holds no thresholds ({error}); make it with `gr00t gate --calibrate`") from error
+def _silent(done: int, total: int) -> None:
+    """No progress."""
 
 
 def score_store(
     store: EpisodeStore,
     embodiment: Embodiment,
     first_frames: Mapping[int, np.ndarray] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = _silent,
+    replayer: Replayer | None = None,
+    kept: Path | None = None,
 ) -> dict[int, ClipScores]:
-    """Every clip's scores, by episode number."""
+    """Every clip's scores, by episode number.
+
+    Args:
+        first_frames: episode -> the picture it was to begin with, for clips whose provenance does not hold it.
+        replayer: executes inferred actions in a simulator; None leaves those scores NaN.
+        kept: folder for scores that were measured before with the same code; a killed run goes on there.
+    """
     found = {}
     for done, row in enumerate(store.rows, start=1):
-        found[row.index] = score_clip(store, row.index, embodiment, (first_frames or {}).get(row.index))
+        first = (first_frames or {}).get(row.index)
+        path = None if kept is None else kept / _cache_name(store, row.index, embodiment, first, replayer)
+        scores = load_scores(path) if path else None
+        if scores is None:
+            scores = score_clip(store, row.index, embodiment, first, replayer)
+            if path:
+                save_scores(path, scores)
+        found[row.index] = scores
         progress(done, len(store.rows))
     return with_duplicates(found)
 
 
-def calibrate(
-    stores: Sequence[tuple[EpisodeStore, Mapping[int, ClipScores]]], share: float = FALSE_REJECTS_SHARE
-) -> Thresholds:
-    """Thresholds that reject at most ``share`` of real episodes, all scores together.
-
-    Each score is given an equal part of the share. Real episodes need labels of the same model as the clips will have;
-    without them the scores of actions measure other things.
-
-    Raises:
-        GateError: no episode.
-    """
-    every = [scores for _, clips in stores for scores in clips.values()]
-    if not every:
-        raise GateError("no real episode to set thresholds by; give a store of them")
-    free = [name for name in SCORES if name not in FIXED]
-    known = {name: np.array([one.values[name] for one in every]) for name in free}
-    known = {name: values[np.isfinite(values)] for name, values in known.items()}
-    each = share / max(sum(len(values) > 0 for values in known.values()), 1)
-    limits = {name: _limit(values, each, _FLOORS.get(name, 0.0)) for name, values in known.items() if len(values)}
-    measured = {store.digest: sorted(clips) for store, clips in stores}
-    judged = Thresholds(limits, measured, 0.0)
-    rejected = sum(bool(judged.reasons(one)) for one in every) / len(every)
-    return Thresholds(limits | FIXED, measured, rejected)
-
-
-def _limit(values: np.ndarray, share: float, floor: float) -> float:
-    """The value that at most ``share`` of the episodes exceed; a tenth above the worst when they are too few."""
-    allowed = int(share * len(values))
-    ordered = np.sort(values)
-    limit = float(ordered[-1 - allowed]) if allowed else float(ordered[-1] * _MARGIN)
-    return max(limit, floor)
+def _cache_name(
+    store: EpisodeStore, index: int, embodiment: Embodiment, first: np.ndarray | None, replayer: Replayer | None
+) -> str:
+    given = None if first is None else first.tolist()
+    replayed = None if replayer is None else f"{replayer.__module__}.{getattr(replayer, '__qualname__', '')}"
+    what = [store.digest, index, embodiment.digest, scoring_digest(), replayed, given]
+    return f"{digest_json(what)[:32]}.npz"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One clip's decision. ``reasons`` is empty when it is accepted."""
+    """One clip's decision.
+
+    Attributes:
+        reasons: empty when it is accepted.
+        opinion: of the external judge; None when it was not asked.
+    """
 
     episode: int
     scores: dict[str, float]
     reasons: tuple[str, ...]
+    frames: Mapping[str, int]
+    opinion: Opinion | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no score and no judge spoke against it."""
+        return not self.reasons
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        opinion = None if self.opinion is None else self.opinion.to_dict()
+        return {
+            "episode": self.episode,
+            "accepted": self.accepted,
+            "reasons": list(self.reasons),
+            "scores": plain_scores(self.scores),
+            "worst_frames": dict(self.frames),
+            "judge": opinion,
+        }
 
 
 def judge(clips: Mapping[int, ClipScores], thresholds: Thresholds) -> list[Judged]:
-    """Accept or reject every clip."""
-    return [Judged(index, one.values, tuple(thresholds.reasons(one))) for index, one in clips.items()]
+    """Accept or reject every clip by its scores."""
+    return [Judged(index, one.values, tuple(thresholds.reasons(one)), one.frames) for index, one in clips.items()]
 
 
-def gate_store(
-    store: EpisodeStore, embodiment: Embodiment, clips: Mapping[int, ClipScores], thresholds: Thresholds, target: Path
+def ask_judge(
+    store: EpisodeStore, judged: Sequence[Judged], asked: Judge, kept: Path | None = None, progress: Progress = _silent
+) -> list[Judged]:
+    """The same with an external judge's opinion of the clips that the scores accept; it can reject, not rescue.
+
+    A clip about which the judge says nothing usable stays accepted, and its opinion says what the problem was.
+    """
+    found = []
+    for done, one in enumerate(judged, start=1):
+        if one.accepted:
+            frames = video.decode(store.video_path(one.episode, store.cameras[0]))
+            opinion = ask(asked, frames, store.row(one.episode).instruction, store.fps, kept)
+            against = (f"judge: {opinion.reason or 'gave no reason'}",) if opinion.verdict == "reject" else ()
+            one = replace(one, reasons=against, opinion=opinion)
+        found.append(one)
+        progress(done, len(judged))
+    return found
+
+
+def seal_accepted(
+    store: EpisodeStore,
+    embodiment: Embodiment,
+    judged: Sequence[Judged],
+    thresholds: Thresholds,
+    target: Path,
+    slot: int | None = None,
 ) -> EpisodeStore:
     """Seal the accepted clips as a new store of the kind ``neural``; the rejected ones are named in it with reasons.
+
+    Args:
+        slot: projectors of the model that these episodes train instead of the robot's; kept as ``about["slot"]``.
 
     Raises:
         GateError: nothing was accepted, or the store is of another kind or not labelled.
         StoreError: the target holds something else.
     """
-    if store.kind != "neural" or "action" in store.about.get("absent", ()):
-        raise GateError(f"{store.root}: is no store of labelled generated clips; label it first with `gr00t label`")
-    judged = judge(clips, thresholds)
-    rejected = [
-        {"episode": one.episode, "scores": _plain(one.scores), "reasons": one.reasons} for one in judged if one.reasons
-    ]
+    check_labelled(store)
     source = {"gated": store.root.name, "store": store.digest, "thresholds": thresholds.limits, "from": store.about}
+    source |= {"calibrated_on": thresholds.calibrated_on, "slot": slot}
+    rejected = [one.to_dict() for one in judged if not one.accepted]
+    source["rejected"] = rejected
     if (target / SEAL).is_file():
         return _same_or_refuse(EpisodeStore.open(target), source)
-    accepted = [one for one in judged if not one.reasons]
+    accepted = [one for one in judged if one.accepted]
     if not accepted:
         raise GateError(f"{store.root}: none of {len(judged)} clips is accepted: {rejected[0]['reasons'][0]}")
     writer = EpisodeStore.create(
         target, embodiment, kind="neural", licence=store.licence, source=source, absent=store.about.get("absent")
     )
+    writer.about |= {} if slot is None else {"slot": slot}
+    _same_beginning(writer, source)
     _append(writer, store, accepted)
-    writer.about["source"]["rejected"] = rejected
     return writer.seal()
+
+
+def check_labelled(store: EpisodeStore) -> None:
+    """GateError unless the store holds generated clips with actions."""
+    if store.kind != "neural" or "action" in store.about.get("absent", ()):
+        raise GateError(f"{store.root}: is no store of labelled generated clips; label it first with `gr00t label`")
 
 
 def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]) -> None:
@@ -164,6 +173,7 @@ def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]
         if one.episode in there:
             continue
         row, columns = store.row(one.episode), store.columns(one.episode)
+        opinion = {} if one.opinion is None else {"judge": one.opinion.to_dict()}
         writer.append(
             Episode(
                 instruction=row.instruction,
@@ -172,7 +182,12 @@ def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]
                 action=store.action(one.episode),
                 video={camera: store.video_path(one.episode, camera) for camera in store.cameras},
                 success=row.success,
-                source={**(row.source or {}), "gated_episode": one.episode, "scores": _plain(one.scores)},
+                source={
+                    **(row.source or {}),
+                    "gated_episode": one.episode,
+                    "scores": plain_scores(one.scores),
+                    **opinion,
+                },
                 columns={name: columns[name].to_numpy() for name in further},
             )
         )
@@ -183,14 +198,26 @@ _EVERY_STORE = frozenset(
 )
 
 
-def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
+def plain_scores(scores: Mapping[str, float]) -> dict[str, float | None]:
     """JSON has no NaN."""
     return {name: float(value) if np.isfinite(value) else None for name, value in scores.items()}
 
 
+def _same_beginning(writer: StoreWriter, source: dict[str, Any]) -> None:
+    """A store that was begun with other clips, thresholds or decisions is not gone on with."""
+    path, begun = writer.pending / "gating", digest_json(source)
+    if writer.records and (not path.is_file() or path.read_text("utf-8") != begun):
+        raise StoreError(
+            f"{writer.root}: was begun with other clips or thresholds; delete the folder, or take another name"
+        )
+    write_text(path, begun)
+
+
 def _same_or_refuse(store: EpisodeStore, source: dict[str, Any]) -> EpisodeStore:
     sealed = store.about.get("source", {})
-    keys = ("store", "thresholds")
-    if digest_json({key: sealed.get(key) for key in keys}) != digest_json({key: source[key] for key in keys}):
+    keys = ("store", "thresholds", "slot")
+    same = digest_json({key: sealed.get(key) for key in keys}) == digest_json({key: source[key] for key in keys})
+    rejected = [[one["episode"] for one in told["rejected"]] for told in (sealed, source) if "rejected" in told]
+    if not same or len(rejected) != 2 or rejected[0] != rejected[1]:
         raise StoreError(f"{store.root}: is sealed and was made from other clips or thresholds; take another name")
     return store

@@ -1,4 +1,4 @@
-"""One picture that shows what the gate did: a strip of frames for each clip, its scores, and why it was rejected."""
+"""Pictures that show what the gate did: a strip of frames for each clip, its scores, and why it was rejected."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,14 +14,21 @@ from gr00t_data.store import EpisodeStore
 
 _FRAMES = 6
 _SIDE_PX = 96
-_TEXT_PX = 360
+_TEXT_PX = 440
 _GREEN, _RED, _INK = (20, 130, 60), (180, 30, 30), (30, 30, 30)
-_LINE_PX, _LETTERS = 12, 58
+_LINE_PX, _LETTERS = 12, 70
+_ROWS = 40
+_LINES = 7
 
 
-def write_sheet(path: Path, store: EpisodeStore, judged: Sequence[Judged], most: int = 60) -> Path:
-    """A PNG with one row a clip, rejected ones first, at most ``most`` rows."""
-    rows = sorted(judged, key=lambda one: (not one.reasons, one.episode))[:most]
+def write_sheets(folder: Path, store: EpisodeStore, judged: Sequence[Judged]) -> list[Path]:
+    """PNGs ``sheet-1.png``, ``sheet-2.png``, ... with one row a clip, rejected ones first, 40 rows a picture."""
+    rows = sorted(judged, key=lambda one: (one.accepted, one.episode))
+    pages = [rows[first : first + _ROWS] for first in range(0, len(rows), _ROWS)] or [[]]
+    return [_page(folder / f"sheet-{number}.png", store, page) for number, page in enumerate(pages, start=1)]
+
+
+def _page(path: Path, store: EpisodeStore, rows: Sequence[Judged]) -> Path:
     sheet = Image.new("RGB", (_FRAMES * _SIDE_PX + _TEXT_PX, max(len(rows), 1) * _SIDE_PX), "white")
     draw = ImageDraw.Draw(sheet)
     for number, one in enumerate(rows):
@@ -45,4 +52,6 @@ def _lines(one: Judged, instruction: str) -> list[tuple[str, tuple[int, int, int
     decision = _RED if one.reasons else _GREEN
     lines = [(f"{one.episode}  {instruction}"[:_LETTERS], _INK)]
     lines += [(text, decision) for text in textwrap.wrap("; ".join(one.reasons) or "accepted", _LETTERS)[:3]]
-    return lines + [(text, _INK) for text in textwrap.wrap(scores, _LETTERS)[:3]]
+    if one.opinion is not None and one.opinion.verdict is None:
+        lines.append((f"no verdict of the judge: {one.opinion.problem}"[:_LETTERS], _RED))
+    return lines + [(text, _INK) for text in textwrap.wrap(scores, _LETTERS)[: _LINES - len(lines)]]

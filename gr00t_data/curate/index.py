@@ -5,14 +5,14 @@ the same rules is checked once. Changed data, another embodiment or other rules 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.finding import Finding, Verdict
-from gr00t_data.disk import digest_file, digest_json, read_json, write_json
+from gr00t_data.curate.rules import checking_libraries, index_name, rules_digest
+from gr00t_data.disk import read_json, write_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.store import EpisodeStore
 
@@ -31,6 +31,7 @@ class Index:
         rules_digest: hash of the checks, their thresholds and the embodiment.
         findings: about the store as a whole.
         verdicts: one an episode, by episode number.
+        libraries: those that took part in the checks, with their versions; empty in older indexes.
     """
 
     store_path: str
@@ -40,6 +41,7 @@ class Index:
     rules_digest: str
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
+    libraries: dict[str, str] = field(default_factory=dict)
 
     @property
     def accepted(self) -> tuple[Verdict, ...]:
@@ -56,45 +58,30 @@ class Index:
         return asdict(self)
 
 
-def rules_digest(embodiment: Embodiment) -> str:
-    """SHA-256 over the code of the checks, thresholds included, and the embodiment."""
-    return digest_json({"code": _code_digest(), "embodiment": embodiment.digest})
-
-
-_NOT_RULES = frozenset(
-    f"{name}.py"
-    for name in (
-        *("index", "figures", "baseline", "report", "repair", "repair_plan", "repair_stats"),
-        *("gate", "gate_scores", "gate_sheet"),
-    )
-)
-"""Modules that do not decide what is found."""
-
-
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    here = Path(__file__).parent
-    rules = sorted(path for path in here.glob("*.py") if path.name not in _NOT_RULES)
-    rules.append(here.parent / "video_survey.py")
-    return digest_json({path.name: digest_file(path) for path in rules})
-
-
 def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) -> Path:
     """The file of the index of ``store`` under the rules of today."""
-    return index_folder / f"{store.digest[:16]}-{rules_digest(embodiment)[:8]}.json"
+    return index_folder / index_name(store.digest, embodiment)
 
 
 def build_index(
-    store: EpisodeStore, embodiment: Embodiment, index_folder: Path, progress: Progress | None = None, workers: int = 1
+    store: EpisodeStore,
+    embodiment: Embodiment,
+    index_folder: Path,
+    progress: Progress | None = None,
+    workers: int = 1,
+    *,
+    renew: bool = False,
 ) -> Index:
     """Run the doctor on a store and write the index; if that was done before, read it.
 
     Args:
         workers: processes; the index does not depend on it.
+        renew: check again when the index was made with other versions of the libraries.
     """
     path = index_path(index_folder, store, embodiment)
     index = _existing(path)
-    if index is not None:
+    libraries = checking_libraries()
+    if index is not None and not (renew and index.libraries != libraries):
         if index.store_path != str(store.root):
             index = replace(index, store_path=str(store.root))
             write_json(path, index.to_dict())
@@ -108,6 +95,7 @@ def build_index(
         rules_digest=rules_digest(embodiment),
         findings=report.findings,
         verdicts=report.verdicts,
+        libraries=libraries,
     )
     write_json(path, index.to_dict())
     return index

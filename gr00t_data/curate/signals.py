@@ -85,8 +85,10 @@ def signals_of(subject: Subject) -> list[Signal]:
 
 
 def _absent(subject: Subject) -> set[str]:
-    """What the store says it does not have: zeros that stand for it are no motion."""
-    return {str(name) for name in subject.store.about.get("absent", ())}
+    """What the store or the episode says it does not have everywhere: what stands in its place is no motion."""
+    hands = (subject.row.source or {}).get("hands")
+    masked = hands.get("masked_parts", ()) if isinstance(hands, dict) else ()
+    return {str(name) for name in (*subject.store.about.get("absent", ()), *masked)}
 
 
 def sides(embodiment: Embodiment) -> tuple[tuple[str, tuple[Part, ...]], ...]:

@@ -17,6 +17,7 @@ from gr00t_data import layout
 from gr00t_data.disk import read_json, replacing_folder, write_json, write_text
 from gr00t_data.export.lerobot_v3 import FileSizes, export_v3
 from gr00t_data.layout_v3 import Note
+from gr00t_data.licences import joined, of_store
 from gr00t_data.store import ABOUT, EpisodeStore, StoreError, json_lines
 from gr00t_data.tables import read_table
 
@@ -175,7 +176,7 @@ def _write_metadata(
     write_text(root / "meta/episodes.jsonl", _lines(lines))
     if (modality := first.root / "meta/modality.json").is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
-    about: dict[str, Any] = {"licence": " AND ".join(sorted({one.store.licence for one in chosen}))}
+    about: dict[str, Any] = {"licence": joined(of_store(one.store, one.episodes) for one in chosen)}
     if len(kinds := {one.store.kind for one in chosen}) == 1:
         about["kind"] = kinds.pop()
     write_json(root / ABOUT, {**about, "embodiment": first.embodiment_name})

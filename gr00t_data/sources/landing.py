@@ -8,64 +8,36 @@ What was taken in is written down in ``landed/<key>.json``: the drop's name, a s
 and the hash of its content.
 """
 
-import hashlib
-import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import digest_file, read_json, write_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Kind
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
-from gr00t_data.sources.ingest import content_digest, ingest, store_name
+from gr00t_data.sources.ingest import content_digest
+from gr00t_data.sources.landing_archive import opened
+from gr00t_data.sources.landing_drop import MARKER, Drop, describe, key_of, marker_of, passed_over
+from gr00t_data.sources.landing_fetch import LandingError, fetch, fetched, place_taken
+from gr00t_data.sources.landing_kinds import ingest_as
+from gr00t_data.sources.landing_remote import remote_landing
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 
-MARKER = "_SUCCESS"
-_UNDER_WAY = re.compile(r"\.(part|partial|tmp|crdownload|filepart)$|^\..+\.[A-Za-z0-9]{6}$")
-"""Names of files that are still being copied: of common tools, and of rsync (``.name.AbC123``)."""
+if TYPE_CHECKING:
+    from gr00t_data.sources.human.ingest import HumanSettings
+
 _SPARE_BYTES = 64 << 20
+
+ROBOT_KINDS: tuple[Kind, ...] = ("real", "simulated", "neural")
+"""Drops of these kinds become ``teleop_episodes``; those of the kind ``human`` become ``human_clips``."""
 
 Memory = Mapping[str, tuple[str, float]]
 """Drop key -> (signature, seconds on our clock since when it has that signature)."""
-
-
-class Said(BaseModel):
-    """What the marker of a drop may say, as YAML. An empty marker says nothing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    embodiment: str | None = None
-    licence: str | None = None
-    kind: Kind | None = None
-
-
-@dataclass(frozen=True)
-class Drop:
-    """One drop as it lies there.
-
-    Attributes:
-        key: name of its store and of its partition; different drops have different keys.
-        signature: hash of names, sizes and times of its files.
-        shape: hash of names and sizes; drops of equal content have the same.
-        marked: whether ``_SUCCESS`` is there.
-        under_way: a file that is still being copied, by its name.
-    """
-
-    key: str
-    path: Path
-    signature: str
-    shape: str
-    files: int
-    size_bytes: int
-    marked: bool
-    under_way: str | None
 
 
 @dataclass(frozen=True)
@@ -83,62 +55,46 @@ class Looked:
     memory: dict[str, tuple[str, float]]
 
 
-def key_of(name: str) -> str:
-    """The key of a drop's name: the name itself, or made of letters, digits and ``._-`` with a hash, never shared."""
-    safe = store_name(name)
-    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 def drops(lake: Lake) -> list[Drop]:
-    """Every drop of the landing, by name; hidden entries and loose markers are none."""
+    """Every drop of the landing, by name; hidden entries and loose markers are none. Those of a remote landing come
+    first, as they lie there, whether they were copied here or not.
+
+    Raises:
+        LandingError: the remote landing cannot be listed.
+    """
+    remote = remote_landing(lake)
+    far = remote.drops() if remote else []
+    far = [replace(drop, refused=drop.refused or place_taken(lake, drop)) for drop in far]
+    copied = {drop.key for drop in far if fetched(lake, drop.key) is not None}
+    return [*far, *(drop for drop in _drops_here(lake) if drop.key not in copied)]
+
+
+def _drops_here(lake: Lake) -> list[Drop]:
     entries = sorted(lake.landing.iterdir()) if lake.landing.is_dir() else []
-    return [describe(path) for path in entries if not path.name.startswith(".") and path.name != MARKER]
+    return [describe(path) for path in entries if not passed_over(path.name)]
 
 
-def describe(path: Path) -> Drop:
-    """Look at one drop without reading its files."""
-    seen: list[tuple[str, int, int]] = []
-    under_way = path.name if path.is_file() and _UNDER_WAY.search(path.name) else None
-    for file in [path] if path.is_file() else _files(path):
-        name = file.relative_to(path).as_posix() if file != path else path.name
-        if _UNDER_WAY.search(file.name):
-            under_way = name
-        hidden = any(part.startswith(".") for part in Path(name).parts)
-        if hidden or name == MARKER:
-            continue
-        try:
-            facts = file.stat()
-        except FileNotFoundError:  # renamed by whoever copies, or a link that leads nowhere yet
-            under_way = name
-            continue
-        seen.append((name, facts.st_size, facts.st_mtime_ns))
-    return Drop(
-        key=key_of(path.name),
-        path=path,
-        signature=digest_json(seen),
-        shape=digest_json([(name, size) for name, size, _ in seen]),
-        files=len(seen),
-        size_bytes=sum(size for _, size, _ in seen),
-        marked=(path / MARKER).is_file(),
-        under_way=under_way,
-    )
+def drops_of_kind(lake: Lake, kind: Kind) -> list[Drop]:
+    """The drops whose marker says that they are of this kind; those whose marker says nothing count as ``real``."""
+    return [drop for drop in drops(lake) if (drop.kind or "real") == kind]
 
 
-def _files(folder: Path) -> list[Path]:
-    found = [Path(root) / name for root, _, names in os.walk(folder, followlinks=False) for name in names]
-    return sorted(found)
-
-
-def look(lake: Lake, memory: Memory, now_s: float, quiet_s: float | None) -> Looked:
+def look(
+    lake: Lake, memory: Memory, now_s: float, quiet_s: float | None, kinds: Collection[Kind] | None = None
+) -> Looked:
     """Which drops are to be taken in.
 
     Args:
         now_s: our clock; when it jumps back, drops wait anew.
         quiet_s: how long an unmarked drop must stay the same; None accepts marked drops only.
+        kinds: look at drops of these kinds only (see ``drops_of_kind``); None: at all of them.
+
+    Raises:
+        LandingError: the remote landing cannot be listed; look again later with the same memory.
     """
     ready, waiting, kept = [], {}, {}
     for drop in drops(lake):
-        if _taken_in(lake, drop):
+        if _taken_in(lake, drop) or (kinds is not None and (drop.kind or "real") not in kinds):
             continue
         signature, since_s = memory.get(drop.key, ("", now_s))
         since_s = since_s if signature == drop.signature and since_s <= now_s else now_s
@@ -152,6 +108,8 @@ def look(lake: Lake, memory: Memory, now_s: float, quiet_s: float | None) -> Loo
 
 
 def _why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | None:
+    if drop.refused:
+        return drop.refused
     if not drop.files:
         return "is empty"
     if drop.under_way:
@@ -168,9 +126,10 @@ def _why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | Non
 def _taken_in(lake: Lake, drop: Drop) -> bool:
     """Whether the drop as it lies there was taken in. A store without a record is compared with the drop once more."""
     record = landed(lake, drop.key)
-    if record is None or record["signature"] != drop.signature:
+    if record is None or not (lake.stores / record["store"] / SEAL).is_file():
         return False
-    return (lake.stores / record["store"] / SEAL).is_file()
+    as_it_lies = fetched(lake, drop.key) if drop.url else record
+    return as_it_lies is not None and as_it_lies["signature"] == drop.signature
 
 
 def landed(lake: Lake, key: str) -> dict[str, Any] | None:
@@ -179,31 +138,27 @@ def landed(lake: Lake, key: str) -> dict[str, Any] | None:
     return read_json(path) if path.is_file() else None
 
 
-def find(lake: Lake, key: str) -> Path:
-    """The drop of a key.
+def find(lake: Lake, key: str, say: Callable[[str], None] = lambda line: None) -> Path:
+    """The drop of a key on this machine; one of a remote landing is copied here first.
+
+    Args:
+        say: told how far the copying is.
 
     Raises:
-        StoreError: there is none.
+        StoreError: there is none, or it cannot be copied.
     """
-    for path in sorted(lake.landing.iterdir()) if lake.landing.is_dir() else []:
-        if key_of(path.name) == key:
-            return path
-    raise StoreError(f"{lake.landing}: has no drop {key!r}; copy it there, then its marker {MARKER}")
-
-
-def marker_of(path: Path) -> Said:
-    """What the marker says.
-
-    Raises:
-        StoreError: it is not YAML of the known fields.
-    """
-    marker = path / MARKER
-    if not marker.is_file():
-        return Said()
+    remote = remote_landing(lake)
     try:
-        return Said.model_validate(yaml.safe_load(marker.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        raise StoreError(f"{marker}: leave it empty, or write embodiment, licence, kind as YAML ({error})") from error
+        if remote and (path := fetch(remote, key, say)):
+            return path
+    except LandingError:
+        if fetched(lake, key) is None or landed(lake, key) is None:
+            raise  # else it was taken in already, and the copy here serves while the remote landing is away
+    for path in sorted(lake.landing.iterdir()) if lake.landing.is_dir() else []:
+        if key_of(path.name) == key and not passed_over(path.name):
+            return path
+    where = remote.shown if remote else lake.landing
+    raise StoreError(f"{where}: has no drop {key!r}; copy it there, then its marker {MARKER}")
 
 
 def take_in(
@@ -214,16 +169,24 @@ def take_in(
     kind: Kind = "real",
     licence: str = "unknown",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    human: "HumanSettings | None" = None,
 ) -> EpisodeStore:
     """Ingest one drop. Repeating it is free; two at once wait for each other; a kill leaves nothing half done.
 
     A drop whose content was taken in under another name gives that store: the same episodes never count twice.
+
+    Args:
+        kind: what the drop is, and so who reads it, when its marker does not say.
+        licence: of the content, when the marker does not say.
+        human: how egocentric video is taken in.
 
     Raises:
         StoreError: the drop changed while it was read, or after it was taken in; or it cannot be read.
         DiskError: the disk has no room for it.
     """
     path = find(lake, key)
+    said = marker_of(path)
+    kind, licence = said.kind or kind, said.licence or licence
     with locked(lake.root / "locks" / f"store_{key}"):
         _sweep(lake, key)
         drop = describe(path)
@@ -232,13 +195,24 @@ def take_in(
             known = (lake.stores / key / SEAL).is_file()
             if not known:
                 _require_room(lake, drop)
-            store = ingest(path, embodiment, lake, name=key, kind=kind, licence=licence, progress=progress)
+            with opened(path, lake.root / "unpacking" / key) as folder:
+                options = {"name": key, "licence": licence, "progress": progress, "human": human}
+                store = ingest_as(kind, folder, embodiment, lake, **options)
             if describe(path).signature != drop.signature:
                 _refuse_moving(store, key, path, known)
-        content = store.about.get("source", {}).get("content", "")
-        record = {"drop": path.name, "store": store.root.name, "digest": store.digest, "content": content}
+        record = {"drop": path.name, "store": store.root.name, "digest": store.digest, "content": _content(path, store)}
         write_json(lake.root / "landed" / f"{key}.json", record | {"signature": drop.signature, "shape": drop.shape})
     return store
+
+
+def _content(path: Path, store: EpisodeStore | None = None) -> str:
+    """Hash of what landed: the bytes of a file, whatever its name, or names and bytes of a folder.
+
+    The store of a folder knows it already; else every file is read.
+    """
+    if path.is_file():
+        return digest_file(path)
+    return (store and store.about.get("source", {}).get("content")) or content_digest(path)
 
 
 def _sweep(lake: Lake, key: str) -> None:
@@ -256,7 +230,7 @@ def _twin(lake: Lake, drop: Drop, embodiment: Embodiment) -> EpisodeStore | None
         own = path.stem == drop.key or record["store"] == drop.key
         if own or record["shape"] != drop.shape or not (lake.stores / record["store"] / SEAL).is_file():
             continue
-        content = content or content_digest(drop.path)
+        content = content or _content(drop.path)
         store = EpisodeStore.open(lake.stores / record["store"])
         if content == record["content"] and store.embodiment_name == embodiment.name:
             return store
@@ -285,14 +259,15 @@ def _refuse_moving(store: EpisodeStore, key: str, path: Path, known: bool) -> No
 def changes(lake: Lake) -> dict[str, str]:
     """Key -> what is wrong with a drop that was taken in and now lies there with other content.
 
-    A drop that was only copied again, or touched, is written down as it lies there now.
+    A drop that was only copied again, or touched, is written down as it lies there now. Of a remote drop, the copy
+    that lies here is looked at.
     """
     found = {}
-    for drop in drops(lake):
+    for drop in _drops_here(lake):
         record = landed(lake, drop.key)
         if record is None or record["signature"] == drop.signature:
             continue
-        if content_digest(drop.path) == record["content"]:
+        if _content(drop.path) == record["content"]:
             write_json(lake.root / "landed" / f"{drop.key}.json", record | {"signature": drop.signature})
             continue
         found[drop.key] = (

@@ -1,11 +1,10 @@
 """Raw episodes into a store: read, aligned, pictures encoded; several at once, each one whole or not at all."""
 
 import importlib
-import multiprocessing
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ from gr00t_data.sources.clocks import AlignError
 from gr00t_data.sources.formats.images import even_size
 from gr00t_data.sources.mapping import Mapping, MappingError
 from gr00t_data.sources.streams import CameraStream, RawEpisode, StreamError, VideoFile
+from gr00t_data.workers import worker_pool
 from gr00t_data.writing import StoreWriter
 
 _AHEAD = 2
@@ -100,8 +100,7 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[Episode | Refusal]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(bring_in, jobs)
         return
-    # A fork would copy locks held by threads of numerical libraries; a fresh interpreter has none.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         waiting: deque[Future[Episode | Refusal]] = deque()
         try:
             for job in jobs:

@@ -4,9 +4,8 @@ Several scenes advance in step, so that the network sees them as one batch: pred
 look again. Executing all of a chunk is worse (the picture is then up to 0.8 s old).
 """
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import Progress
 from gr00t_data.sources.sim.world import World
 from gr00t_data.store import StoreError
+from gr00t_data.workers import worker_pool
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Actions, Policy
 
@@ -157,8 +157,7 @@ def _run_all(jobs: list[_Job], processes: int, progress: Callable[[int, int], No
             if progress:
                 progress(len(done), len(jobs))
         return done
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_one_thread) as pool:
+    with worker_pool(processes, _one_thread) as pool:
         futures = {pool.submit(job.run): job for job in jobs}
         for future in as_completed(futures):
             done[futures[future]] = future.result()

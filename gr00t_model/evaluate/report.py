@@ -14,6 +14,7 @@ from gr00t_model.evaluate.open_loop import Errors, EvaluationError, Example, Ope
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
+from gr00t_model.training.loss_figure import loss_figure
 
 _HEIGHT_PX = 240
 _PARTS = "parts"
@@ -220,17 +221,4 @@ def predicted_figure(example: Example) -> bytes:
     axes.set_title(f"{example.part}: recorded (line), predicted (dashes)", fontsize=7)
     axes.set_xlabel(f"frame - {example.instruction}", fontsize=6)
     axes.set_ylabel(example.unit, fontsize=7)
-    return png(figure)
-
-
-def loss_figure(records: Sequence[dict[str, float]]) -> bytes:
-    """PNG: flow and FLARE loss over steps."""
-    figure, (axes,) = canvas(_HEIGHT_PX)
-    steps = [record["step"] for record in records]
-    for name in ("flow", "flare"):
-        axes.plot(steps, [record[name] for record in records], label=name, linewidth=1.0)
-    axes.set_yscale("log")
-    axes.set_xlabel("optimizer step", fontsize=7)
-    axes.set_title("training loss", fontsize=7)
-    axes.legend(fontsize=6)
     return png(figure)

@@ -22,6 +22,7 @@ from gr00t_data.disk import read_json, write_json
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.own_slots import OwnSlots, merge_slots, train_slots
 
+ADAPTER_BASE = "base.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 WRAPPED = ("q_proj", "k_proj", "v_proj", "to_q", "to_k", "to_v")
@@ -83,7 +84,7 @@ def merge_lora(model: Groot) -> None:
 
 
 def save_adapter(model: Groot, folder: Path, base_digest: str) -> None:
-    """Write adapter_config.json and adapter_model.safetensors as peft reads them; ``base_digest`` goes into the file.
+    """Write adapter_config.json and adapter_model.safetensors as peft reads them, and ``base_digest`` beside them.
 
     Slots and modules that train beside the adapters are written whole, as peft's ``modules_to_save``.
     """
@@ -101,7 +102,9 @@ def save_adapter(model: Groot, folder: Path, base_digest: str) -> None:
     fields = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     write_json(folder / ADAPTER_CONFIG, {**fields, "inference_mode": True, "modules_to_save": modules or None})
     tensors = {f"{_PREFIX}{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt", "base_digest": base_digest})
+    # A second key in the metadata would make the bytes differ from save to save: they are written in any order.
+    save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    write_json(folder / ADAPTER_BASE, {"sha256": base_digest})
 
 
 def _modules_to_save(model: Groot) -> list[str]:

@@ -4,17 +4,18 @@
 say and labelling cannot do without.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.statistics import NormStats, PartStatistics
 from gr00t_data.batches.transforms import VectorTransform, vector_transform
 from gr00t_data.disk import digest_json, folder_digests, read_json, replacing_folder, write_json, write_text
 from gr00t_data.embodiment import Embodiment, Part, load_embodiment
@@ -35,11 +36,14 @@ class Robot:
     Attributes:
         selection: of the embodiment: which cameras, which parts of the action, normalised how.
         statistics: of the training episodes' actions.
+        standardised: values that the embodiment scales by their extremes have mean 0 and standard deviation 1 instead.
+            Noise is as wide as that: by their extremes, angles that mostly rest somewhere drown in it.
     """
 
     embodiment: Embodiment
     selection: str | None
     statistics: NormStats
+    standardised: bool = False
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -54,7 +58,16 @@ class Robot:
     def transform(self, padded: int) -> VectorTransform:
         """Actions in their units to the model's ``padded`` values, and back. Rotations keep their representation."""
         modes = self.embodiment.selection(self.selection).action_normalization
-        return vector_transform(self.parts, modes, {}, self.statistics.action, padded)
+        statistics = self.statistics.action
+        if self.standardised:
+            # Bounds one standard deviation from the mean: the same numbers, and constants stay constants.
+            statistics = {name: _one_std_around(one) for name, one in statistics.items()}
+        return vector_transform(self.parts, modes, {}, statistics, padded)
+
+
+def _one_std_around(values: PartStatistics) -> PartStatistics:
+    mean, std = np.array(values.mean), np.array(values.std)
+    return replace(values, min=tuple((mean - std).tolist()), max=tuple((mean + std).tolist()))
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,11 @@ class Artifact:
         return self.model.config.vision.image_size
 
 
+def pixels_of(pictures: UInt8[Tensor, "n s s 3"]) -> Float[Tensor, "n 3 s s"]:
+    """Pictures as the model sees them, in [-1, 1]."""
+    return (pictures.permute(0, 3, 1, 2).float() - 127.5) / 127.5
+
+
 def batch_of(
     config: IdmConfig,
     slot: int,
@@ -94,20 +112,42 @@ def batch_of(
     ValueError when a row has more images than the model has places for; the published code drops them in silence.
     """
     rows, images = pictures.shape[:2]
+    places = _places(config, slot, rows, images, pictures.device)
+    return IdmBatch(images=pixels_of(pictures.flatten(0, 1)), action=action, action_mask=action_mask, **places)
+
+
+def batch_of_seen(config: IdmConfig, slot: int, seen: Float[Tensor, "b i q w"]) -> IdmBatch:
+    """The same rows when the model has looked at their images before (``Idm.look``)."""
+    rows, images = seen.shape[:2]
+    return IdmBatch(images=None, seen=seen.flatten(0, 1), **_places(config, slot, rows, images, seen.device))
+
+
+def _places(config: IdmConfig, slot: int, rows: int, images: int, device: torch.device) -> dict[str, Tensor]:
     if images > config.max_num_views:
         raise ValueError(
             f"{images} images a row, the model has places for {config.max_num_views}; choose fewer cameras"
         )
-    pixels = (pictures.flatten(0, 1).permute(0, 3, 1, 2).float() - 127.5) / 127.5
-    device = pictures.device
-    return IdmBatch(
-        images=pixels,
-        view_ids=torch.arange(images, device=device).repeat(rows),
-        token_ids=torch.full((rows, images * config.tokens_per_image), IMAGE_TOKEN, device=device),
-        embodiment_id=torch.full((rows,), slot, device=device),
-        action=action,
-        action_mask=action_mask,
-    )
+    return {
+        "view_ids": torch.arange(images, device=device).repeat(rows),
+        "token_ids": torch.full((rows, images * config.tokens_per_image), IMAGE_TOKEN, device=device),
+        "embodiment_id": torch.full((rows,), slot, device=device),
+    }
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        ValueError: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} is not there ({error}); use cpu, or auto") from error
+    return device
 
 
 def save_artifact(artifact: Artifact, folder: Path) -> Path:
@@ -120,15 +160,21 @@ def save_artifact(artifact: Artifact, folder: Path) -> Path:
         save_file(tensors, temporary / "model.safetensors")
         write_text(temporary / "embodiment.yaml", artifact.robot.embodiment.text)
         artifact.robot.statistics.save(temporary / "statistics.json")
-        own = {"format": FORMAT, "timing": artifact.timing.to_dict(), "selection": artifact.robot.selection}
-        write_json(temporary / _FACTS, {**artifact.facts, **own, "embodiment": artifact.robot.embodiment.name})
+        robot = artifact.robot
+        own = {"format": FORMAT, "timing": artifact.timing.to_dict(), "selection": robot.selection}
+        own |= {"standardised": robot.standardised, "embodiment": robot.embodiment.name}
+        write_json(temporary / _FACTS, {**artifact.facts, **own})
     return folder
 
 
-def load_artifact(folder: Path | str) -> Artifact:
+def load_artifact(folder: Path | str, device: str = "cpu") -> Artifact:
     """Read a folder that ``gr00t idm train`` left, in eval mode.
 
+    Args:
+        device: where the model computes: cpu, cuda, cuda:1, auto (``choose_device``).
+
     Raises:
+        ValueError: no such device.
         WeightsError: files are missing or do not fit each other; a published folder, which has no ``idm.json``.
         TimingError: it does not say its time step.
     """
@@ -141,7 +187,9 @@ def load_artifact(folder: Path | str) -> Artifact:
     facts = read_json(folder / _FACTS)
     timing = Timing.from_dict(facts.get("timing", {}), str(folder / _FACTS))
     embodiment = load_embodiment(folder / "embodiment.yaml")
-    robot = Robot(embodiment, facts.get("selection"), NormStats.load(folder / "statistics.json"))
+    statistics = NormStats.load(folder / "statistics.json")
+    robot = Robot(embodiment, facts.get("selection"), statistics, bool(facts.get("standardised")))
     names = ("config.json", "model.safetensors", "embodiment.yaml", "statistics.json", _FACTS)
     files = {name: value for name, value in folder_digests(folder).items() if name in names}
-    return Artifact(load(folder), timing, robot, facts, digest_json(files))
+    model = load(folder).to(choose_device(device))
+    return Artifact(model, timing, robot, facts, digest_json(files))

@@ -12,33 +12,39 @@ IMAGE_TOKEN, PAD_TOKEN = 1, 0
 
 @dataclass(frozen=True)
 class ConvTowerConfig:
-    """The small tower: four strided convolutions, then one token for each cell of a grid.
+    """The small tower: four convolutions, then a linear readout of the whole map into a few tokens.
 
     Attributes:
-        image_size: pixels of a side, a multiple of 16; the grid has a sixteenth of it on each side.
-        channels: of the four feature maps; the last is the width of a token.
+        image_size: pixels of a side, a multiple of 16; the last map has a sixteenth of it on each side.
+        channels: of the four feature maps, multiples of 8.
+        tokens: of an image.
+        hidden_size: width of a token.
     """
 
-    image_size: int = 64
-    channels: tuple[int, int, int, int] = (32, 64, 96, 128)
+    image_size: int = 80
+    channels: tuple[int, int, int, int] = (48, 64, 64, 64)
+    tokens: int = 4
+    hidden_size: int = 128
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
-        if self.image_size % 16 or len(self.channels) != 4:
-            raise ConfigError(f"expected image_size in steps of 16 and four channels, found {asdict(self)}")
-
-    @property
-    def hidden_size(self) -> int:
-        return self.channels[-1]
+        if self.image_size % 16 or len(self.channels) != 4 or any(number % 8 for number in self.channels):
+            raise ConfigError(
+                f"expected image_size in steps of 16 and four channels in steps of 8, found {asdict(self)}"
+            )
 
     @property
     def tokens_per_image(self) -> int:
-        return (self.image_size // 16) ** 2
+        """Tokens the model reads of an image."""
+        return self.tokens
 
 
 @dataclass(frozen=True)
 class IdmConfig:
     """Two frames of up to three cameras in, the chunk of actions between them out.
+
+    ``inference_noise`` is the width of the noise that inference begins with: 1 samples an action, as published; 0, with
+    one step, gives the mean action, for a model whose training had draws without noise.
 
     The defaults are the published base configuration of GR00T-Dreams (about 612 M parameters): SigLIP2-large at 256 px
     with patch 16, 16 tokens an image, four layers of mixing, a DiT of eight layers.
@@ -69,6 +75,7 @@ class IdmConfig:
     add_pos_embed: bool = True
     add_view_embed: bool = True
     num_inference_timesteps: int = 16
+    inference_noise: float = 1.0
     num_timestep_buckets: int = 1000
     noise_beta_alpha: float = 1.5
     noise_s: float = 0.999
@@ -133,7 +140,7 @@ def published() -> IdmConfig:
 
 
 def nano() -> IdmConfig:
-    """The same wiring at about 4 M parameters and 64 px, for a CPU: convolutions for SigLIP, no dropout."""
+    """The same wiring at about 4 M parameters and 80 px, for a CPU: convolutions for SigLIP, no dropout."""
     width, heads = 128, 4
     return IdmConfig(
         vision=ConvTowerConfig(),
@@ -141,13 +148,14 @@ def nano() -> IdmConfig:
         diffusion=DiTConfig(
             num_attention_heads=heads,
             attention_head_dim=width // heads,
-            num_layers=4,
+            num_layers=2,
             cross_attention_dim=width,
             output_dim=width,
             dropout=0.0,
         ),
         hidden_size=width,
-        num_inference_timesteps=8,
+        num_inference_timesteps=1,
+        inference_noise=0.0,
     )
 
 

@@ -1,7 +1,7 @@
 """How good an inverse dynamics model is on episodes it has not seen, beside predictors that cost nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,18 @@ from jaxtyping import Float
 from gr00t_data.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import combine_windows
-from gr00t_model.idm.examples import ExamplesError, Recording, gather, read_recording, window_starts
+from gr00t_model.idm.examples import (
+    ExamplesError,
+    Recording,
+    Source,
+    Take,
+    gather,
+    read_recording,
+    takes_of,
+    window_starts,
+)
 from gr00t_model.idm.label import combining
-from gr00t_model.idm.predict import predict_windows
+from gr00t_model.idm.predict import Clip, predict_clips
 
 _PIXELS = 8
 _RIDGE = 1.0
@@ -21,6 +30,7 @@ _MOVING_SHARE = 0.02
 
 _MOVING_FLOOR = 1e-3
 _LINEAR_WINDOWS = 4000
+_LINEAR_EPISODES = 300
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,8 @@ class Scores:
         r2: mean over moving dimensions of 1 - squared error / variance; 1 is exact, 0 is no better than the mean of the
             held-out episodes.
         error: mean absolute error in the unit of the part.
-        magnitude: how far the prediction moves from the first action of a window to its last, by how far the robot did.
+        magnitude: how far the prediction moves in a window (from its first action to its last; the sum of what is
+            relative), by how far the robot did.
     """
 
     r2: float
@@ -44,38 +55,43 @@ class Scores:
 
 
 def evaluate_idm(
-    artifact: Artifact, stores: Sequence[EpisodeStore], *, frame_gap: int | None = None, batch_size: int = 64
+    artifact: Artifact,
+    sources: Sequence[Source],
+    *,
+    frame_gap: int | None = None,
+    batch_size: int = 64,
+    baselines: bool = True,
 ) -> dict[str, Any]:
     """Measure on the episodes that were held out of the training.
 
     Args:
-        stores: those of the training; other stores are measured whole.
+        sources: those of the training; of others every accepted episode counts.
         frame_gap: distance of the pictures; other than that of the model only to show what a wrong time step does.
+        baselines: measure the predictors without a model too.
 
     Returns:
         ``parts``: part -> predictor (idm, mean_action, previous_action, linear_on_pixels) -> Scores;
-        ``moving``: predictor -> Scores over all moving dimensions; ``labels``: part -> Scores of the combined windows,
-        as labelling writes them; ``episodes``, ``windows``.
+        ``moving``: predictor -> Scores over all moving dimensions; ``episodes``, ``windows``;
+        ``labels``: the same of the combined windows, as labelling writes them, with ``steps``, how far they move from
+        row to row by how far the robot did, and ``error_by_votes``, in standard deviations of the training data.
 
     Raises:
         ExamplesError: nothing to measure on.
     """
-    held = held_out(artifact, stores)
-    recordings = [read_recording(store, index, artifact.robot, artifact.image_size) for store, index in held]
-    starts = window_starts(recordings, artifact.timing)
+    held = left_out(artifact, sources)
+    recordings = [read_recording(take, artifact.robot, artifact.image_size) for take in held]
+    gap = artifact.timing.frame_gap if frame_gap is None else frame_gap
+    starts = window_starts(recordings, replace(artifact.timing, frame_gap=max(gap, artifact.timing.frame_gap)))
     _, truth = gather(recordings, starts, artifact.timing)
-    predicted = [
-        predict_windows(
-            artifact, one.pictures, _own(starts, number), seed=(number,), batch_size=batch_size, frame_gap=frame_gap
-        )
-        for number, one in enumerate(recordings)
-    ]
-    predictors = {"idm": np.concatenate(predicted), **_baselines(artifact, stores, held, recordings, starts)}
+    clips = (Clip(one.pictures, _own(starts, number), (number,)) for number, one in enumerate(recordings))
+    predicted = list(predict_clips(artifact, clips, batch_size=batch_size, frame_gap=gap))
+    predictors = {"idm": np.concatenate(predicted)}
+    predictors |= _baselines(artifact, sources, recordings, starts) if baselines else {}
     tables = {name: _by_part(artifact, chunk, truth) for name, chunk in predictors.items()}
     return {
         "episodes": len(recordings),
         "windows": len(starts),
-        "frame_gap": artifact.timing.frame_gap if frame_gap is None else frame_gap,
+        "frame_gap": gap,
         "timing": artifact.timing.to_dict(),
         "parts": {
             part.name: {name: table[part.name].to_dict() for name, table in tables.items()}
@@ -86,13 +102,26 @@ def evaluate_idm(
     }
 
 
-def held_out(artifact: Artifact, stores: Sequence[EpisodeStore]) -> list[tuple[EpisodeStore, int]]:
-    """The episodes of ``stores`` that the model was not trained on."""
-    learned = {(digest, index) for digest, index in artifact.facts["learned"]}
-    left = [(store, row.index) for store in stores for row in store.rows if (store.digest, row.index) not in learned]
+def left_out(artifact: Artifact, sources: Sequence[Source]) -> list[Take]:
+    """The accepted episodes of ``sources`` that the model was not trained on.
+
+    Raises:
+        ExamplesError: there is none.
+    """
+    learned = _learned(artifact)
+    left = [take for take in takes_of(sources) if take.key not in learned]
     if not left:
-        raise ExamplesError("the model was trained on every episode of these stores; measure it on others")
+        raise ExamplesError("the model was trained on every accepted episode of these stores; measure it on others")
     return left
+
+
+def held_out(artifact: Artifact, sources: Sequence[Source]) -> list[tuple[EpisodeStore, int]]:
+    """``left_out`` as (store, episode number)."""
+    return [(take.store, take.index) for take in left_out(artifact, sources)]
+
+
+def _learned(artifact: Artifact) -> set[tuple[str, int]]:
+    return {(digest, index) for digest, index in artifact.facts["learned"]}
 
 
 def _own(starts: np.ndarray, number: int) -> np.ndarray:
@@ -100,11 +129,7 @@ def _own(starts: np.ndarray, number: int) -> np.ndarray:
 
 
 def _baselines(
-    artifact: Artifact,
-    stores: Sequence[EpisodeStore],
-    held: Sequence[tuple[EpisodeStore, int]],
-    recordings: Sequence[Recording],
-    starts: np.ndarray,
+    artifact: Artifact, sources: Sequence[Source], recordings: Sequence[Recording], starts: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Predictors that need no model, [W, T, D] each: the mean of training, the action before the window held (which no
     video tells), and a linear map of small grey pictures."""
@@ -115,10 +140,10 @@ def _baselines(
         "mean_action": np.tile(np.concatenate([np.array(one) for one in means]), shape),
         "previous_action": np.repeat(before[:, None], artifact.timing.horizon, axis=1),
     }
-    learned = {(digest, index) for digest, index in artifact.facts["learned"]}
-    there = [(store, row.index) for store in stores for row in store.rows if (store.digest, row.index) in learned]
-    if there:
-        seen = [read_recording(store, index, artifact.robot, artifact.image_size) for store, index in there]
+    learned = _learned(artifact)
+    if there := [take for take in takes_of(sources) if take.key in learned]:
+        some = there[:: max(len(there) // _LINEAR_EPISODES, 1)]
+        seen = [read_recording(take, artifact.robot, artifact.image_size) for take in some]
         found["linear_on_pixels"] = _linear(artifact, seen, recordings, starts)
     return found
 
@@ -149,20 +174,29 @@ def _by_part(artifact: Artifact, predicted: np.ndarray, truth: np.ndarray) -> di
     scores, first = {}, 0
     for part in artifact.robot.parts:
         columns = slice(first, first + part.dim)
-        scores[part.name] = score(predicted[..., columns], truth[..., columns])
+        scores[part.name] = score(predicted[..., columns], truth[..., columns], part.absolute)
         first += part.dim
     return scores
 
 
 def _over_all(artifact: Artifact, predicted: np.ndarray, truth: np.ndarray) -> Scores:
-    """Over the dimensions of all parts that move."""
+    chosen = _moving_of_all(artifact, truth)
+    return score(predicted[..., chosen], truth[..., chosen], _absolute(artifact)[chosen])
+
+
+def _moving_of_all(artifact: Artifact, truth: np.ndarray) -> np.ndarray:
+    """The dimensions of all parts that move, judged part by part."""
     pieces, first = [], 0
     for part in artifact.robot.parts:
         columns = np.arange(first, first + part.dim)
         pieces.append(columns[moving(truth[..., columns])])
         first += part.dim
-    chosen = np.concatenate(pieces)
-    return score(predicted[..., chosen], truth[..., chosen])
+    return np.concatenate(pieces)
+
+
+def _absolute(artifact: Artifact) -> np.ndarray:
+    """bool [D]: False where an action is a displacement."""
+    return np.concatenate([np.full(part.dim, part.absolute) for part in artifact.robot.parts])
 
 
 def moving(truth: Float[np.ndarray, "... d"]) -> np.ndarray:
@@ -171,33 +205,83 @@ def moving(truth: Float[np.ndarray, "... d"]) -> np.ndarray:
     return std > max(_MOVING_FLOOR, _MOVING_SHARE * float(std.max(initial=0)))
 
 
-def score(predicted: Float[np.ndarray, "w t d"], truth: Float[np.ndarray, "w t d"]) -> Scores:
-    """Compare chunks; NaN for R2 and magnitude when nothing moves."""
+def score(
+    predicted: Float[np.ndarray, "w t d"], truth: Float[np.ndarray, "w t d"], absolute: bool | np.ndarray = True
+) -> Scores:
+    """Compare chunks; NaN for R2 and magnitude when nothing moves.
+
+    Args:
+        absolute: bool [D] or one for all; False where an action is a displacement.
+    """
     some = moving(truth)
     error = float(np.abs(predicted - truth).mean())
     if not some.any():
         return Scores(float("nan"), error, float("nan"))
     off, flat = ((predicted - truth)[..., some] ** 2).mean((0, 1)), truth[..., some]
     r2 = 1 - off / flat.var((0, 1))
-    ways = [np.linalg.norm(chunk[:, -1, some] - chunk[:, 0, some], axis=-1).sum() for chunk in (predicted, truth)]
+    kept = np.broadcast_to(absolute, some.shape)[some]
+    ways = [np.linalg.norm(_way(chunk[..., some], kept), axis=-1).sum() for chunk in (predicted, truth)]
     return Scores(float(r2.mean()), error, float(ways[0] / max(ways[1], 1e-12)))
+
+
+def _way(chunks: np.ndarray, absolute: np.ndarray) -> np.ndarray:
+    """float64 [W, D]: how far each chunk leads."""
+    return np.where(absolute, chunks[:, -1] - chunks[:, 0], chunks.sum(1))
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The rows of one episode that windows spoke about: combined, as recorded, and what the windows were like."""
+
+    action: Float[np.ndarray, "l d"]
+    true: Float[np.ndarray, "l d"]
+    spread: Float[np.ndarray, " l"]
+    votes: np.ndarray
+
+
+def _told(artifact: Artifact, one: Recording, chunks: np.ndarray, starts: np.ndarray) -> _Told:
+    labels = combine_windows(chunks, starts, len(one), artifact.robot.parts, **combining(artifact))
+    rows = labels.votes > 0
+    spread = np.mean([values[rows] for values in labels.spread.values()], axis=0)
+    return _Told(labels.action[rows], one.action[rows], spread, labels.votes[rows])
 
 
 def _labels(
     artifact: Artifact, recordings: Sequence[Recording], starts: np.ndarray, predicted: Sequence[np.ndarray]
 ) -> dict[str, Any]:
-    """Scores of the combined windows (one chunk an episode), and whether their spread tells where they are wrong."""
-    tables, spread, wrong = [], [], []
-    for number, one in enumerate(recordings):
-        own = _own(starts, number)
-        if not len(own):
-            continue
-        labels = combine_windows(predicted[number], own, len(one), artifact.robot.parts, **combining(artifact))
-        told = labels.votes > 0
-        tables.append((labels.action[told], one.action[told]))
-        spread.append(np.mean([values[told] for values in labels.spread.values()], axis=0))
-        wrong.append((np.abs(labels.action - one.action)[told] / combining(artifact)["scale"]).mean(1))
-    told, true = (np.concatenate([table[side] for table in tables])[None] for side in (0, 1))
-    scores = {name: one.to_dict() | {"magnitude": None} for name, one in _by_part(artifact, told, true).items()}
-    ranks = [np.argsort(np.argsort(np.concatenate(values))) for values in (spread, wrong)]
-    return {"parts": scores, "spread_tells_error": float(np.corrcoef(ranks[0], ranks[1])[0, 1])}
+    """Scores of the combined windows, and whether their spread tells where they are wrong."""
+    owns = [_own(starts, number) for number in range(len(recordings))]
+    every = zip(recordings, predicted, owns, strict=True)
+    found = [_told(artifact, one, chunks, own) for one, chunks, own in every if len(own)]
+    action, true, spread, votes = (
+        np.concatenate([getattr(one, name) for one in found]) for name in ("action", "true", "spread", "votes")
+    )
+    wrong = (np.abs(action - true) / combining(artifact)["scale"]).mean(1)
+    ranks = [np.argsort(np.argsort(values)) for values in (spread, wrong)]
+    parts = _by_part(artifact, action[None], true[None])
+    overall = _over_all(artifact, action[None], true[None])
+    first, steps = 0, {}
+    for part in artifact.robot.parts:
+        steps[part.name] = _steps(artifact, found, np.arange(first, first + part.dim))
+        first += part.dim
+    return {
+        "parts": {
+            name: {"r2": one.to_dict()["r2"], "error": one.error, "steps": steps[name]} for name, one in parts.items()
+        },
+        "moving": {
+            "r2": overall.to_dict()["r2"],
+            "error": overall.error,
+            "steps": _steps(artifact, found, _moving_of_all(artifact, true)),
+        },
+        "error_by_votes": {int(count): float(wrong[votes == count].mean()) for count in np.unique(votes)},
+        "spread_tells_error": float(np.corrcoef(ranks[0], ranks[1])[0, 1]),
+    }
+
+
+def _steps(artifact: Artifact, found: Sequence[_Told], chosen: np.ndarray) -> float:
+    """How far labels move from row to row by how far the robot did, over the dimensions ``chosen``."""
+    kept, ways = _absolute(artifact)[chosen], np.zeros(2)
+    for one in found:
+        for side, rows in enumerate((one.action[:, chosen], one.true[:, chosen])):
+            ways[side] += np.linalg.norm(np.where(kept, np.diff(rows, axis=0), rows[1:]), axis=-1).sum()
+    return float(ways[0] / max(ways[1], 1e-12))

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from gr00t_data import video
 from gr00t_data.batches.parts import read_parts
 from gr00t_data.batches.statistics import NormStats, PartStatistics, measured_digest
+from gr00t_data.curate.index import Index
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.store import EpisodeStore
 from gr00t_model.idm.artifact import Robot
@@ -19,6 +21,46 @@ class ExamplesError(ValueError):
     """Stores from which nothing can be learnt; the message says why."""
 
 
+Source = EpisodeStore | tuple[EpisodeStore, Index]
+"""A store as it is, or with the verdicts on it, which say what of it may be used."""
+
+
+class Take(NamedTuple):
+    """One episode that may be used, and its keep ranges: half-open ranges of rows."""
+
+    store: EpisodeStore
+    index: int
+    keep: tuple[tuple[int, int], ...]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(store digest, episode number)."""
+        return self.store.digest, self.index
+
+    @property
+    def name(self) -> str:
+        """``<store digest 12>/<episode>``."""
+        return f"{self.store.digest[:12]}/{self.index}"
+
+
+def takes_of(sources: Sequence[Source]) -> list[Take]:
+    """The accepted episodes of stores with verdicts, and every episode, whole, of stores without.
+
+    Raises:
+        ExamplesError: verdicts of another store.
+    """
+    found = []
+    for source in sources:
+        store, index = source if isinstance(source, tuple) else (source, None)
+        if index is None:
+            found += [Take(store, row.index, ((0, row.length),)) for row in store.rows]
+            continue
+        if index.store_digest != store.digest:
+            raise ExamplesError(f"{store.root}: the verdicts are of a store {index.store_digest[:12]}; check it again")
+        found += [Take(store, verdict.episode_index, verdict.keep) for verdict in index.accepted]
+    return found
+
+
 @dataclass(frozen=True)
 class Recording:
     """One episode in memory.
@@ -27,55 +69,67 @@ class Recording:
         name: ``<store digest 12>/<episode>``.
         pictures: uint8 [L, V, S, S, 3].
         action: float64 [L, D], the predicted parts side by side, in their units.
+        keep: half-open ranges of rows that may be used.
     """
 
     name: str
     pictures: np.ndarray
     action: np.ndarray
+    keep: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
         return len(self.action)
 
 
 def split_episodes(
-    stores: Sequence[EpisodeStore], held_out_share: float
-) -> tuple[list[tuple[EpisodeStore, int]], list[tuple[EpisodeStore, int]]]:
+    sources: Sequence[Source], held_out_share: float, named: Sequence[str] = ()
+) -> tuple[list[Take], list[Take]]:
     """Episodes to learn from and episodes to measure on, chosen by a hash of (store, episode): always the same ones.
 
+    Args:
+        named: the episodes to measure on, ``<store digest 12>/<episode>``, instead of a share.
+
     Raises:
-        ExamplesError: fewer than two episodes.
+        ExamplesError: fewer than two accepted episodes, or a named one that is not there.
     """
-    every = [(store, row.index) for store in stores for row in store.rows]
+    every = takes_of(sources)
     if len(every) < 2:
-        raise ExamplesError(f"{len(every)} episode(s); at least two are needed, one of them to measure on")
-    ordered = sorted(every, key=lambda pair: hashlib.sha256(f"{pair[0].digest}/{pair[1]}".encode()).hexdigest())
+        raise ExamplesError(f"{len(every)} accepted episode(s); at least two are needed, one of them to measure on")
+    if named:
+        held_out = [take for take in every if take.name in named]
+        if len(held_out) != len(set(named)) or len(held_out) == len(every):
+            raise ExamplesError(f"cannot hold out {list(named)}: accepted are {[take.name for take in every]}")
+        return [take for take in every if take.name not in named], held_out
+    ordered = sorted(every, key=lambda take: hashlib.sha256(f"{take.store.digest}/{take.index}".encode()).hexdigest())
     held = min(max(round(held_out_share * len(every)), 1), len(every) - 1)
     return ordered[held:], ordered[:held]
 
 
-def measure_actions(episodes: Sequence[tuple[EpisodeStore, int]], embodiment: Embodiment) -> NormStats:
-    """Statistics of the actions of these episodes; the state is not used and left out."""
-    values = [read_parts(store, index, embodiment.action) for store, index in episodes]
-    action = {
-        part.name: PartStatistics.of(np.concatenate([one[part.name] for one in values])) for part in embodiment.action
-    }
-    measured = measured_digest((store.digest, index) for store, index in episodes)
-    return NormStats(embodiment.name, embodiment.digest, measured, {}, action)
+def measure_actions(takes: Sequence[Take], embodiment: Embodiment) -> NormStats:
+    """Statistics of the kept actions of these episodes; the state is not used and left out."""
+    rows: dict[str, list[np.ndarray]] = {part.name: [] for part in embodiment.action}
+    for take in takes:
+        values = read_parts(take.store, take.index, embodiment.action)
+        for name, kept in rows.items():
+            kept += [values[name][first:end] for first, end in take.keep]
+    action = {name: PartStatistics.of(np.concatenate(kept)) for name, kept in rows.items()}
+    return NormStats(embodiment.name, embodiment.digest, measured_digest(take.key for take in takes), {}, action)
 
 
-def read_recording(store: EpisodeStore, index: int, robot: Robot, image_size: int) -> Recording:
+def read_recording(take: Take, robot: Robot, image_size: int) -> Recording:
     """Decode one episode.
 
     Raises:
         ExamplesError: a camera is missing, or pictures and rows differ in number.
         VideoError, StoreError: a file cannot be read.
     """
+    store, index, keep = take
     parts = read_parts(store, index, robot.parts)
     action = np.concatenate([parts[part.name] for part in robot.parts], axis=1)
     pictures = read_pictures(store, index, robot.cameras, image_size)
     if len(pictures) != len(action):
         raise ExamplesError(f"{store.root}: episode {index} has {len(action)} rows and {len(pictures)} pictures")
-    return Recording(f"{store.digest[:12]}/{index}", pictures, action)
+    return Recording(take.name, pictures, action, keep)
 
 
 def read_pictures(store: EpisodeStore, index: int, cameras: Sequence[str], image_size: int) -> np.ndarray:
@@ -90,12 +144,17 @@ def read_pictures(store: EpisodeStore, index: int, cameras: Sequence[str], image
 
 
 def window_starts(recordings: Sequence[Recording], timing: Timing) -> np.ndarray:
-    """int64 [N, 2]: (recording, frame) of every window whose second frame exists and whose actions are all recorded."""
+    """int64 [N, 2]: (recording, frame) of every window whose pictures and actions all lie in one keep range."""
     reach = max(timing.frame_gap, timing.horizon - 1)
-    pairs = [(number, frame) for number, one in enumerate(recordings) for frame in range(len(one) - reach)]
+    pairs = [
+        (number, frame)
+        for number, one in enumerate(recordings)
+        for first, end in one.keep
+        for frame in range(first, end - reach)
+    ]
     if not pairs:
         raise ExamplesError(
-            f"no episode is longer than {reach} frames, the distance of a window's pictures; use others"
+            f"no kept part of an episode is longer than {reach} frames, the distance of a window's pictures; use others"
         )
     return np.array(pairs, dtype=np.int64)
 

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from gr00t_data import video
+from gr00t_data.batches.absent import LABEL_VALID
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.episode import Episode
+from gr00t_data.licences import joined, of_store
 from gr00t_data.sources.transfer import Refusal
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.video_packets import cut
@@ -19,12 +21,16 @@ from gr00t_data.writing import StoreWriter
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import Labels, combine_windows
 from gr00t_model.idm.examples import ExamplesError, read_pictures
-from gr00t_model.idm.predict import predict_windows
+from gr00t_model.idm.predict import Clip, predict_clips
 from gr00t_model.idm.timing import TimingError
 
-VOTES, VALID, SPREAD = "label_votes", "label_valid", "label_spread"
-"""Columns: windows that spoke about a row; 1 where all windows did that could; how far they are apart (see ``Labels``),
+VOTES, VALID, SPREAD = "label_votes", LABEL_VALID, "label_spread"
+"""Columns: windows that spoke about a row; 1 where at least two did; how far they are apart (see ``Labels``),
 averaged over parts, and ``label_spread.<part>`` for each."""
+
+_FEWEST_VOTES = 2
+"""With one vote nothing tells whether it is right. More need not be asked: rows at the ends of a clip, of which few
+windows speak, are hardly worse than others (``error_by_votes`` of an evaluation)."""
 
 _BEGUN = "labelling"
 _KEPT_COLUMNS = ("source_frame",)
@@ -34,6 +40,10 @@ _STILL_SHARE = 0.05
 
 class LabelError(ValueError):
     """A store that this model cannot label; the message says why and what could."""
+
+
+_REFUSES = (TimingError, LabelError, ExamplesError, video.VideoError)
+"""What is wrong with a clip, not with the program: the clip is left out and its reason kept."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ def label_store(
         target,
         artifact.robot.embodiment,
         kind="neural",
-        licence=store.licence,
+        licence=joined([of_store(store), *(str(one["licence"]) for one in artifact.facts.get("stores", ()))]),
         source=source,
         absent=["state", *unknown],
     )
@@ -122,18 +132,43 @@ def _label_all(
 ) -> list[Refusal]:
     done = {record["source"]["labelled_episode"] for record in writer.records}
     todo = [row.index for row in store.rows if row.index not in done]
-    refused, finished = [], len(done)
-    for index, pictures in _decoded(store, todo, artifact, workers):
+    refused: list[Refusal] = []
+    sent: deque[tuple[int, Clip]] = deque()
+
+    def clips() -> Iterator[Clip]:
+        for index, pictures in _decoded(store, todo, artifact, workers):
+            try:
+                sent.append((index, _clip(store, index, pictures, artifact)))
+            except _REFUSES as error:
+                refused.append(Refusal(f"episode {index}", str(error)))
+                continue
+            yield sent[-1][1]
+
+    for number, chunks in enumerate(predict_clips(artifact, clips(), batch_size=batch_size), start=1):
+        index, clip = sent.popleft()
         try:
-            if isinstance(pictures, Exception):
-                raise pictures
-            artifact.timing.check_period((store.row(index).source or {}).get("period_s"))
-            writer.append(_episode(store, artifact, label_clip(store, index, pictures, artifact, batch_size), writer))
-        except (TimingError, LabelError, ExamplesError, video.VideoError) as error:
+            writer.append(_episode(store, artifact, combined(index, chunks, clip, artifact), writer))
+        except video.VideoError as error:
             refused.append(Refusal(f"episode {index}", str(error)))
-        finished += 1
-        progress(finished, len(store.rows))
+        progress(len(done) + number + len(refused), len(store.rows))
     return refused
+
+
+def _clip(store: EpisodeStore, index: int, pictures: np.ndarray | Exception, artifact: Artifact) -> Clip:
+    """The windows of an episode: one for every frame that has another one a gap later.
+
+    Raises:
+        LabelError: it is not longer than the gap; TimingError, VideoError, ExamplesError: it cannot be used.
+    """
+    if isinstance(pictures, Exception):
+        raise pictures
+    artifact.timing.check_period((store.row(index).source or {}).get("period_s"))
+    gap = artifact.timing.frame_gap
+    if len(pictures) <= gap:
+        raise LabelError(
+            f"has {len(pictures)} rows, and the model compares pictures {gap} rows apart; generate a longer clip"
+        )
+    return Clip(pictures, np.arange(len(pictures) - gap), (index,))
 
 
 def _decoded(
@@ -156,31 +191,14 @@ def _decoded(
             yield index, future.result()
 
 
-def label_clip(
-    store: EpisodeStore, index: int, pictures: np.ndarray, artifact: Artifact, batch_size: int = 32
-) -> Labelled:
-    """The labels of one clip.
-
-    Raises:
-        LabelError: it is not longer than the gap of the model's pictures.
-    """
-    gap, horizon = artifact.timing.frame_gap, artifact.timing.horizon
-    if len(pictures) <= gap:
-        raise LabelError(
-            f"has {len(pictures)} rows, and the model compares pictures {gap} rows apart; generate a longer clip"
-        )
-    starts = np.arange(len(pictures) - gap)
-    predicted = predict_windows(artifact, pictures, starts, seed=(index,), batch_size=batch_size)
-    labels = combine_windows(predicted, starts, len(pictures), artifact.robot.parts, **combining(artifact))
+def combined(index: int, chunks: np.ndarray, clip: Clip, artifact: Artifact) -> Labelled:
+    """The labels of one clip from what its windows say, float64 [W, T, D]."""
+    labels = combine_windows(chunks, clip.starts, len(clip.pictures), artifact.robot.parts, **combining(artifact))
     rows = int(np.flatnonzero(labels.votes)[-1]) + 1
-    columns = {VOTES: labels.votes[:rows], VALID: (labels.votes[:rows] >= _most(labels, horizon)).astype(np.int64)}
+    columns = {VOTES: labels.votes[:rows], VALID: (labels.votes[:rows] >= _FEWEST_VOTES).astype(np.int64)}
     columns |= {f"{SPREAD}.{name}": spread[:rows] for name, spread in labels.spread.items()}
     columns[SPREAD] = np.mean([spread[:rows] for spread in labels.spread.values()], axis=0)
     return Labelled(index, rows, labels, columns)
-
-
-def _most(labels: Labels, horizon: int) -> int:
-    return min(horizon, int(labels.votes.max()))
 
 
 def combining(artifact: Artifact) -> dict[str, Any]:

@@ -69,20 +69,22 @@ class IdmBatch:
     """What the model sees. B rows; N images, those of row 0 first, a row's images ordered by time, then by camera.
 
     Attributes:
-        images: float32 [N, 3, S, S] in [-1, 1].
+        images: float32 [N, 3, S, S] in [-1, 1], or None with ``seen``.
         view_ids: int64 [N], the number of an image within its row.
         token_ids: int64 [B, L], IMAGE_TOKEN where an image token goes, PAD_TOKEN on the left.
         embodiment_id: int64 [B], the slot of each row.
         action: float32 [B, T, A] normalised, or None at inference.
         action_mask: bool [B, T, A], true where an action counts in the loss, or None at inference.
+        seen: what ``Idm.look`` made of the images, [N, Q, W], where they were looked at before.
     """
 
-    images: Float[Tensor, "n 3 s s"]
+    images: Float[Tensor, "n 3 s s"] | None
     view_ids: Int[Tensor, " n"]
     token_ids: Int[Tensor, "b l"]
     embodiment_id: Int[Tensor, " b"]
     action: Float[Tensor, "b t a"] | None = None
     action_mask: Bool[Tensor, "b t a"] | None = None
+    seen: Float[Tensor, "n q w"] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,18 @@ class Idm(nn.Module):
         if not tune_diffusion_model:
             self.model.requires_grad_(False)
 
+    def look(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n q w"]:
+        """What each image says by itself, wherever it stands in a row."""
+        return self.mm_projector(self.vision_projector(self.siglip_model.patches(images)))
+
     def tokens(self, batch: IdmBatch) -> Float[Tensor, "b l w"]:
         """The sequence the mixer reads: every image's tokens in their places, zero vectors where padding stands.
 
         ValueError when the places do not match the images.
         """
-        seen = self.mm_projector(self.vision_projector(self.siglip_model.patches(batch.images)))
+        seen = batch.seen if batch.images is None else self.look(batch.images)
+        if seen is None:
+            raise ValueError("a batch needs images, or what the model saw in them")
         if self.config.add_view_embed:
             seen = seen + self.view_embedding(batch.view_ids)[:, None]
         places = batch.token_ids == IMAGE_TOKEN
@@ -183,11 +191,14 @@ class Idm(nn.Module):
         time: Float[Tensor, " n"] | None = None,
         noise: Float[Tensor, "n t a"] | None = None,
         draws: int = 1,
+        mean_draws: int = 0,
     ) -> Float[Tensor, ""]:
         """The flow-matching loss, a mean over the elements of ``action_mask``.
 
         Args:
             draws: times and noises for each row. Images cost most, and this is a better estimate for one look at them.
+            mean_draws: how many of them begin at time 0 without any noise. The velocity there is the mean action, which
+                teaches the tower much faster than noisy actions do, and is what ``inference_noise`` 0 asks for.
         """
         if batch.action is None or batch.action_mask is None:
             raise ValueError("a training batch needs action and action_mask; for actions call get_action")
@@ -197,6 +208,9 @@ class Idm(nn.Module):
             time = flow.sample_time(len(action), config.noise_beta_alpha, config.noise_s, generator, action.device)
         if noise is None:
             noise = flow.sample_noise(action.shape, generator, action.device)
+        if mean_draws:
+            noisy = (torch.arange(len(action), device=action.device) % draws >= mean_draws).to(noise.dtype)
+            time, noise = time * noisy, noise * noisy[:, None, None]
         bucket = flow.time_bucket(time, config.num_timestep_buckets)
         velocity, _ = self.velocity(self.see(batch, draws), flow.interpolate(action, noise, time), bucket)
         return flow.masked_mse(velocity, flow.target_velocity(action, noise), mask)
@@ -210,11 +224,11 @@ class Idm(nn.Module):
         *,
         noise: Float[Tensor, "b t a"] | None = None,
     ) -> Float[Tensor, "b t a"]:
-        """Normalised float32 action chunks in ``steps`` Euler steps (default: the configuration's)."""
+        """Normalised float32 action chunks in ``steps`` Euler steps from ``noise`` (defaults: the configuration's)."""
         config, rows = self.config, len(batch.token_ids)
         if noise is None:
             shape = (rows, config.action_horizon, config.action_dim)
-            noise = flow.sample_noise(shape, generator, batch.images.device)
+            noise = config.inference_noise * flow.sample_noise(shape, generator, batch.token_ids.device)
         sight = self.see(batch)
 
         def velocity(action: Float[Tensor, "b t a"], bucket: int) -> Float[Tensor, "b t a"]:

@@ -12,19 +12,24 @@ from torch.nn.utils import clip_grad_norm_
 
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment import Embodiment
+from gr00t_data.licences import of_store
 from gr00t_data.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, save_artifact
-from gr00t_model.idm.config import PRESETS
+from gr00t_model.idm.config import PRESETS, IdmConfig
 from gr00t_model.idm.examples import (
     ExamplesError,
     Recording,
+    Source,
+    Take,
     gather,
     measure_actions,
     read_recording,
     split_episodes,
+    takes_of,
     window_starts,
 )
 from gr00t_model.idm.model import Idm
+from gr00t_model.idm.stages import TAUGHT_BY
 from gr00t_model.idm.timing import Timing
 from gr00t_model.training.config import Optimizer
 from gr00t_model.training.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
@@ -42,16 +47,22 @@ class IdmTraining:
         preset: of ``config.PRESETS``.
         frame_gap: frames between the two pictures; None is the horizon.
         batch_size: rows a step and process.
-        draws: times and noises for each row.
+        draws, mean_draws: times and noises for each row, and how many of them are without noise; None: one of two for
+            a preset that is asked for the mean, none of four for one that samples.
+        standardise: see ``Robot``; False as published.
+        held_out: ``<store digest 12>/<episode>`` of the episodes to measure on; empty: ``held_out_share`` of all.
     """
 
     preset: str = "nano"
     selection: str | None = None
-    steps: int = 600
+    steps: int = 2000
     batch_size: int = 32
-    draws: int = 4
+    draws: int | None = None
+    mean_draws: int | None = None
     frame_gap: int | None = None
+    standardise: bool = True
     held_out_share: float = 0.15
+    held_out: tuple[str, ...] = ()
     seed: int = 42
     save_every_steps: int = 200
     log_every_steps: int = 50
@@ -66,10 +77,14 @@ class IdmTrainingError(ValueError):
     """A training that cannot go on where it stands; the message says what to do."""
 
 
-def train_idm(
-    stores: Sequence[EpisodeStore], embodiment: Embodiment, folder: Path, training: IdmTraining, say: Say = print
+def train_on(
+    sources: Sequence[Source], embodiment: Embodiment, folder: Path, training: IdmTraining, say: Say = print
 ) -> Path:
-    """Train on the stores and leave the model in ``folder``; what was begun there with the same inputs goes on.
+    """Train on the accepted episodes of the stores, inside their keep ranges, and leave the model in ``folder``; what
+    was begun there with the same inputs goes on.
+
+    Args:
+        sources: stores with their verdicts; of a store without verdicts every row is used.
 
     Raises:
         IdmTrainingError: the folder was begun with other inputs, or the preset is unknown.
@@ -78,18 +93,18 @@ def train_idm(
     """
     if training.preset not in PRESETS:
         raise IdmTrainingError(f"no preset {training.preset!r}; choose from {', '.join(PRESETS)}")
-    if wrong := [store for store in stores if store.embodiment_name not in (None, embodiment.name)]:
-        raise ExamplesError(f"{wrong[0].root}: is of {wrong[0].embodiment_name!r}, expected {embodiment.name!r}")
-    _claim(folder, stores, embodiment, training)
-    learn, held = split_episodes(stores, training.held_out_share)
-    robot = Robot(embodiment, training.selection, measure_actions(learn, embodiment))
+    stores = [source[0] if isinstance(source, tuple) else source for source in sources]
+    _refuse_stores(stores, embodiment)
+    _claim(folder, sources, embodiment, training)
+    learn, held = split_episodes(sources, training.held_out_share, training.held_out)
+    robot = Robot(embodiment, training.selection, measure_actions(learn, embodiment), training.standardise)
     horizon = embodiment.action_horizon
     timing = Timing(embodiment.control_hz, training.frame_gap or horizon, embodiment.control_hz, horizon)
     facts = {
         "training": training.to_dict(),
-        "stores": [{"name": store.root.name, "digest": store.digest, "licence": store.licence} for store in stores],
-        "learned": [[store.digest, index] for store, index in learn],
-        "held_out": [[store.digest, index] for store, index in held],
+        "stores": [{"name": store.root.name, "digest": store.digest, "licence": of_store(store)} for store in stores],
+        "learned": [list(take.key) for take in learn],
+        "held_out": [list(take.key) for take in held],
     }
     model = _fit(learn, robot, timing, folder, training, say)
     artifact = Artifact(model.eval(), timing, robot, facts)
@@ -97,17 +112,32 @@ def train_idm(
     return folder / "model"
 
 
-def _claim(folder: Path, stores: Sequence[EpisodeStore], embodiment: Embodiment, training: IdmTraining) -> None:
-    inputs = {"stores": [store.digest for store in stores], "embodiment": embodiment.digest}
-    key = digest_json({**inputs, "training": training.to_dict()})
-    path = folder / "run.json"
+def _refuse_stores(stores: Sequence[EpisodeStore], embodiment: Embodiment) -> None:
+    for store in stores:
+        if store.embodiment_name not in (None, embodiment.name):
+            raise ExamplesError(f"{store.root}: is of {store.embodiment_name!r}, expected {embodiment.name!r}")
+        if store.kind not in TAUGHT_BY:
+            raise ExamplesError(
+                f"{store.root}: is of kind {store.kind!r}, whose actions nobody recorded; a model that learns from "
+                f"predicted ones repeats their errors: give stores of kind {' or '.join(TAUGHT_BY)}"
+            )
+
+
+def training_key(sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> str:
+    """SHA-256 (hex) of what the training reads: episodes with their kept rows, the embodiment and the settings."""
+    takes = [[*take.key, take.keep] for take in takes_of(sources)]
+    return digest_json({"takes": takes, "embodiment": embodiment.digest, "training": training.to_dict()})
+
+
+def _claim(folder: Path, sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> None:
+    key, path = training_key(sources, embodiment, training), folder / "run.json"
     if path.is_file() and read_json(path)["key"] != key:
         raise IdmTrainingError(f"{folder}: was begun with other stores or settings; give another folder (--into)")
-    write_json(path, {"key": key, **inputs, "training": training.to_dict()})
+    write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.to_dict()})
 
 
 def _fit(
-    learn: Sequence[tuple[EpisodeStore, int]],
+    learn: Sequence[Take],
     robot: Robot,
     timing: Timing,
     folder: Path,
@@ -124,17 +154,17 @@ def _fit(
     first = states[-1] if states else 0
     if states:
         load_state(folder / "states", first, model, average, optimizer)
-    recordings = [read_recording(store, index, robot, config.vision.image_size) for store, index in learn]
+    recordings = [read_recording(take, robot, config.vision.image_size) for take in learn]
     starts = window_starts(recordings, timing)
     say(f"{len(starts)} windows of {len(recordings)} episodes; steps {first} to {training.steps}")
     wrapped, draw = accelerator.prepare_model(model), _Draw(recordings, starts, robot, timing, config.action_dim)
     wrapped.train()
-    losses = []
+    losses, draws = [], _draws(training, config)
     for step in range(first, training.steps):
         set_learning_rate(optimizer, learning_rate(step, training.steps, training.optimizer))
         pictures, action, mask = draw(training, step, accelerator.process_index)
         batch = batch_of(config, robot.embodiment.slot, *(x.to(accelerator.device) for x in (pictures, action, mask)))
-        loss = wrapped(batch, _generator(training.seed, step, accelerator.process_index), draws=training.draws)
+        loss = wrapped(batch, _generator(training.seed, step, accelerator.process_index), **draws)
         accelerator.backward(loss)
         clip_grad_norm_(model.parameters(), training.optimizer.clip_norm or float("inf"))
         optimizer.step()
@@ -150,6 +180,13 @@ def _fit(
         for name, tensor in average.exported().items():
             model.get_parameter(name).copy_(tensor)
     return model.cpu()
+
+
+def _draws(training: IdmTraining, config: IdmConfig) -> dict[str, int]:
+    draws, mean_draws = (4, 0) if config.inference_noise else (2, 1)
+    draws = draws if training.draws is None else training.draws
+    mean_draws = min(mean_draws, draws) if training.mean_draws is None else training.mean_draws
+    return {"draws": draws, "mean_draws": mean_draws}
 
 
 def _report(done: int, losses: list[torch.Tensor], training: IdmTraining, say: Say) -> None:

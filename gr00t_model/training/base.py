@@ -76,8 +76,12 @@ def add_own_weights(model: Groot, config: TrainConfig) -> None:
 
 
 def slots_in_use(config: TrainConfig) -> tuple[int, ...]:
-    """The slots of the embodiments that the run's data come from."""
-    return tuple(sorted({load_embodiment(mixture.embodiment).slot for mixture in config.data.mixtures}))
+    """The slots of the embodiments that the run's data come from, and those that stores of the mixtures ask for."""
+    found = set()
+    for mixture in config.data.mixtures:
+        slot = load_embodiment(mixture.embodiment).slot
+        found |= {slot, *(MixtureManifest.load(Path(mixture.manifest)).slots(slot) if mixture.manifest else ())}
+    return tuple(sorted(found))
 
 
 def _texts(manifest: Path) -> list[str]:

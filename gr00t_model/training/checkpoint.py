@@ -41,11 +41,12 @@ from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
 from gr00t_model.training.optimizer import trainable
 from gr00t_model.training.precision import restore_stored, widen
-from gr00t_model.training.run import Outcome, RunFolder, base_digest, code_digest
+from gr00t_model.training.run import LEARNING_LIBRARIES, Outcome, RunFolder, base_digest, code_digest
 
 FORMAT = 1
 """Layout of the folder; another number cannot be read."""
 
+_METRICS = "metrics.json"
 FILES = (
     "config.json",
     "statistics.json",
@@ -53,11 +54,10 @@ FILES = (
     "manifest.json",
     "train_config.json",
     "versions.json",
-    "metrics.json",
+    _METRICS,
     "episodes.json",
     "tokenizer",
 )
-_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "safetensors", "tokenizers", "numpy", "av", "pyarrow")
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -119,7 +119,7 @@ class Checkpoint:
                 manifest=members[0].manifest,
                 train_config=train_config,
                 versions=versions,
-                metrics=read_json(folder / "metrics.json"),
+                metrics=read_json(folder / _METRICS),
                 episodes=read_json(folder / "episodes.json")["episodes"],
                 members=members,
             )
@@ -144,8 +144,11 @@ class Checkpoint:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over names and bytes of all its files."""
-        return digest_json(folder_digests(self.folder))
+        """SHA-256 (hex) over names and bytes of all its files but ``metrics.json``, which tells how the run went.
+
+        So a run that was interrupted, and needed other memory in the end, leaves the checkpoint of one that was not.
+        """
+        return digest_json({name: value for name, value in folder_digests(self.folder).items() if name != _METRICS})
 
     def model(self, device: torch.device | str = "cpu") -> Groot:
         """The network with its weights, in evaluation mode.
@@ -218,7 +221,7 @@ def export_checkpoint(run: RunFolder, config: TrainConfig, model: Groot, outcome
         copy_tokenizer(config, base, folder / "tokenizer")
         write_members(config.data, folder)
         write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
-        write_json(folder / "metrics.json", asdict(outcome))
+        write_json(folder / _METRICS, asdict(outcome))
         samples = outcome.step * config.accumulate * config.batch_size * world
         write_json(folder / "episodes.json", {"episodes": episodes_of(members, samples)})
         write_json(folder / "versions.json", _versions() | {"base": base_digest(base)})
@@ -267,7 +270,7 @@ def _episodes(order: JointOrder, samples: int) -> list[dict[str, Any]]:
 
 
 def _versions() -> dict[str, Any]:
-    libraries = {name: version(name) for name in _LIBRARIES}
+    libraries = {name: version(name) for name in LEARNING_LIBRARIES}
     return {
         "format": FORMAT,
         "gr00t-lake": _own_version(),

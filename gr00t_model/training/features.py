@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.disk import digest_json, fsync_folder, read_json, write_json
+from gr00t_data.disk import digest_json, fsync_folder, read_json, reserve, write_json
 from gr00t_model.training.run import feature_code_digest
 
 
@@ -224,9 +224,10 @@ class _Filler:
         if not np.isfinite(values).all():
             raise ValueError(f"{name} of row {first}: not finite as {values.dtype}; use --set cache_dtype=float32")
         if name not in self.arrays:
-            self.arrays[name] = np.lib.format.open_memmap(
-                self.folder / f"{name}.npy", mode="w+", dtype=values.dtype, shape=(self.rows, *values.shape[1:])
-            )
+            path, shape = self.folder / f"{name}.npy", (self.rows, *values.shape[1:])
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
+            reserve(path)
+            self.arrays[name] = array
         self.arrays[name][first : first + len(values)] = values
 
     def _note(self, rows: int) -> None:

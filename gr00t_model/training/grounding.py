@@ -10,8 +10,6 @@ configuration, and the errors measured on stills that were held out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
@@ -19,9 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-import gr00t_data.sources.sim
-import gr00t_model.groot
-from gr00t_data.disk import digest_file, digest_json, replacing_folder, write_json
+from gr00t_data.disk import replacing_folder, write_json
 from gr00t_data.sources.sim.stills import render_stills
 from gr00t_model.groot.cpu_products import fast_products
 from gr00t_model.groot.model import Groot
@@ -31,32 +27,15 @@ from gr00t_model.groot.prompt import train_tokenizer
 from gr00t_model.groot.vision import pixels_of
 from gr00t_model.training import lessons
 from gr00t_model.training.config import Optimizer
+from gr00t_model.training.grounding_key import GroundingConfig, grounding_key
 from gr00t_model.training.lessons import Lesson, Readout, augmented, lesson_of, pixel_errors, pointing_loss, tower_of
 from gr00t_model.training.optimizer import build_optimizer, learning_rate, set_learning_rate
-from gr00t_model.training.run import GROUNDING_LIBRARIES
 
 Progress = Callable[[int, int], None]
 _RENDERERS = 2
 _HELD_OUT_SHARE = 0.1
 _CHUNK = 100
 _USUAL_STILLS = 1000
-
-
-@dataclass(frozen=True)
-class GroundingConfig:
-    """How the stage trains. With 4,000 stills it costs about 170 CPU-seconds, rendering included."""
-
-    batch_size: int = 16
-    look_epochs: int = 4
-    tell_epochs: int = 3
-    look: Optimizer = field(default_factory=lambda: _adamw(2e-3))
-    tell: Optimizer = field(default_factory=lambda: _adamw(1e-3))
-    gain: float = 0.1  # largest relative change of contrast and of each colour channel
-    noise: float = 0.02  # standard deviation of the pixel noise, pixels being -1..1
-
-
-def _adamw(lr: float) -> Optimizer:
-    return Optimizer(lr=lr, betas=(0.9, 0.98), weight_decay=0.01, warmup_share=0.1)
 
 
 def ground(
@@ -95,16 +74,6 @@ def ground(
         save(model, temporary)
         write_json(temporary / "grounding.json", {"stills": stills_count, "seed": seed, **errors})
     return done
-
-
-def grounding_key(stills_count: int, seed: int, config: GroundingConfig) -> str:
-    """SHA-256 of the arguments, of the code that renders, defines the model and teaches it, and of the libraries."""
-    settings = {**asdict(config), "look": config.look.model_dump(), "tell": config.tell.model_dump()}
-    packages = (gr00t_data.sources.sim, gr00t_model.groot)
-    code = [path for package in packages for root in package.__path__ for path in sorted(Path(root).glob("*.py"))]
-    code += [Path(__file__), Path(str(lessons.__file__))]
-    libraries = [version(name) for name in GROUNDING_LIBRARIES]
-    return digest_json([stills_count, seed, settings, [digest_file(path) for path in code], libraries])
 
 
 def teach(

@@ -3,10 +3,8 @@
 import shutil
 from pathlib import Path
 
-from safetensors import safe_open
-
-from gr00t_data.disk import replacing_folder
-from gr00t_model.groot.lora import ADAPTER_WEIGHTS, AdapterError, adapter_tensors, merge_adapter
+from gr00t_data.disk import read_json, replacing_folder
+from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_tensors, merge_adapter
 from gr00t_model.groot.nvidia_weights import load, save
 from gr00t_model.training.precision import widen
 from gr00t_model.training.run import base_digest
@@ -38,8 +36,8 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
 
 
 def _check_base(base: Path, adapter: Path) -> None:
-    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as file:
-        made_on = (file.metadata() or {}).get("base_digest")
+    note = adapter / ADAPTER_BASE
+    made_on = read_json(note).get("sha256") if note.is_file() else None  # peft's own adapters do not say
     if made_on is not None and made_on != (found := base_digest(base)):
         raise AdapterError(
             f"{adapter} was made on a base with digest {made_on[:16]}, {base} has {found[:16]}; give the folder that "

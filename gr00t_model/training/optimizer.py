@@ -84,9 +84,10 @@ class AveragedWeights:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self._live = [p.detach() for p in trainable(model).values()]
+        # The parameters themselves: their memory may be another one when the model was wrapped for several processes.
+        self._live = list(trainable(model).values())
         self._names = list(trainable(model))
-        copies = [p.clone() for p in self._live] if decay else []
+        copies = [p.detach().clone() for p in self._live] if decay else []
         self.weights: dict[str, Tensor] = dict(zip(self._names, copies, strict=False))
 
     @torch.no_grad()
@@ -94,9 +95,9 @@ class AveragedWeights:
         """Take in the weights after optimizer step ``step`` (0-based); nothing to do without a decay."""
         if self.decay:
             decay = min(self.decay, (1 + step) / (10 + step))
-            get_ema_multi_avg_fn(decay)(list(self.weights.values()), self._live, step)
+            get_ema_multi_avg_fn(decay)(list(self.weights.values()), [p.detach() for p in self._live], step)
 
     @torch.no_grad()
     def exported(self) -> dict[str, Tensor]:
         """The weights a checkpoint should hold: the average, or the last ones when there is no decay."""
-        return self.weights or dict(zip(self._names, self._live, strict=True))
+        return self.weights or {name: p.detach() for name, p in zip(self._names, self._live, strict=True)}

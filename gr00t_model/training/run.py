@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -25,8 +26,15 @@ _LEARNING_CODE = (
 )
 _FEATURE_CODE = ((gr00t_model, "groot/**/*.py"), (gr00t_model, "training/features.py"), (gr00t_data, "video.py"))
 _NOT_LEARNING = {"run.py", "launch.py", "recipes.py", "progress.py", "grounding.py", "checkpoint.py", "stop.py"}
-_NOT_LEARNING |= {"memory.py", "activations.py", "merge.py", "settings.py"}
+_NOT_LEARNING |= {"memory.py", "activations.py", "merge.py", "settings.py", "loss_figure.py", "grounding_key.py"}
 _LEARNING_MACHINE = ("num_processes", "precision", "frozen_dtype")
+LEARNING_LIBRARIES = (
+    *("accelerate", "av", "numpy", "peft", "pyarrow"),
+    *("safetensors", "tokenizers", "torch", "transformers"),
+)
+"""Distributions whose version can change what is learnt, to the last bit: another version is another run."""
+GROUNDING_LIBRARIES = ("mujoco", "numpy", "safetensors", "tokenizers", "torch", "transformers")
+"""The same for a base model that is grounded here."""
 _NOT_CONTENT = ("keep_states", "log_every_steps", "checkpoint_every_steps")
 
 
@@ -110,6 +118,14 @@ class RunFolder:
         path = self.root / "outcome.json"
         return Outcome(**read_json(path)) if path.is_file() else None
 
+    def finished(self) -> Outcome | None:
+        """The outcome of a run that did its last step and left its checkpoint, with no step done now; else None."""
+        former = self.outcome()
+        whole = (self.checkpoint / "versions.json").is_file()  # the last file of a folder that appears by one rename
+        if former is None or former.state != "complete" or not whole:
+            return None
+        return replace(former, steps_done=0, message=f"{self.root}: complete already, nothing was done")
+
     def write_outcome(self, outcome: Outcome) -> None:
         """Leave ``outcome`` for whoever started the trainer (an exit status does not pass through accelerate)."""
         write_json(self.root / "outcome.json", asdict(outcome))
@@ -134,7 +150,9 @@ def prepare_run(config: TrainConfig, runs: Path) -> RunFolder:
 
 
 def run_key(config: TrainConfig) -> str:
-    """SHA-256 (hex) of all that decides the weights: inputs by content, configuration, code. Paths do not count.
+    """SHA-256 (hex) of all that decides the weights: inputs by content, configuration, code, versions of libraries.
+
+    Paths do not count.
 
     Raises:
         ConfigError: an input is not named or not there.
@@ -148,7 +166,8 @@ def run_key(config: TrainConfig) -> str:
         fields["model"][name] = base_digest(Path(path)) if (path := getattr(config.model, name)) else ""
     embedding = config.model.flare.embedding
     fields["model"]["flare"]["embedding"] = base_digest(Path(embedding)) if embedding else ""
-    return digest_json({"config": fields, "code": code_digest()})
+    libraries = {name: version(name) for name in LEARNING_LIBRARIES}
+    return digest_json({"config": fields, "code": code_digest(), "libraries": libraries})
 
 
 def input_digests(config: TrainConfig) -> dict[str, Any]:

@@ -14,13 +14,17 @@ def override(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     Raises:
         ConfigError: not of that form, an unknown field (with the nearest known one), or a value that does not fit.
     """
-    fields = config.to_dict()
+    return TrainConfig.from_dict(changed_fields(config.to_dict(), settings))
+
+
+def changed_fields(fields: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """The dictionary of a configuration with each ``a.b=c`` applied in order; see ``override``."""
     for setting in settings:
         dotted, sign, text = setting.partition("=")
         if not sign:
             raise ConfigError(f"--set {setting}: expected FIELD=VALUE, for example --set optimizer.lr=3e-4")
         _assign(fields, dotted.strip(), _value(text.strip()))
-    return TrainConfig.from_dict(fields)
+    return fields
 
 
 def _value(text: str) -> Any:

@@ -20,10 +20,16 @@ class StopRequest:
     """Turns SIGTERM, SIGINT and a dead parent into a flag that the loop reads between two steps.
 
     A context manager: the former signal handlers come back at the end.
+
+    Attributes:
+        reason: why to stop; None: go on.
+        working: set by the loop before its first step. Before that nothing is worth a wait: a trainer whose parent
+            died ends at once.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.working = False
         self._former: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -47,5 +53,6 @@ class StopRequest:
         while os.read(sys.stdin.fileno(), 1024):
             pass
         self.reason = self.reason or "the process that started the training is gone"
-        time.sleep(_ORPHAN_GRACE_S)
+        if self.working:
+            time.sleep(_ORPHAN_GRACE_S)
         os._exit(INTERRUPTED_STATUS)

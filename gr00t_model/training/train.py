@@ -66,6 +66,7 @@ def _loop(session: Session, stop: StopRequest) -> tuple[dict[str, float], int]:
     first, last = step * config.accumulate, config.steps * config.accumulate
     batches = prefetch(session.batches.batch, first, last, config.machine.prefetch_batches)
     session.wrapped.train()
+    stop.working = True
     try:
         while step < config.steps and not _anyone_stopped(session, stop):
             rate = learning_rate(step, config.steps, config.optimizer)

@@ -23,7 +23,7 @@ from gr00t_model.idm.examples import ExamplesError, measure_actions, split_episo
 from gr00t_model.idm.label import LabelError, label_store
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing, TimingError
-from gr00t_model.idm.train import IdmTraining, IdmTrainingError, train_idm
+from gr00t_model.idm.train import IdmTraining, IdmTrainingError, train_on
 from tests.data.builders import GR1, episode, sealed
 
 CONTINUOUS = Part("arm", 0, 2, "rad", None, None, True, "float64", "min_max", ("a", "b"), "action")
@@ -58,7 +58,7 @@ def artifact(recorded: EpisodeStore) -> Artifact:
     learn, held = split_episodes([recorded], 0.3)
     robot = Robot(GR1, None, measure_actions(learn, GR1))
     config = replace(nano(), num_inference_timesteps=2)
-    facts = {"learned": [[store.digest, index] for store, index in learn], "held_out": [[recorded.digest, held[0][1]]]}
+    facts = {"learned": [list(take.key) for take in learn], "held_out": [list(take.key) for take in held]}
     return Artifact(Idm(config).eval(), Timing(20, 16, 20, 16), robot, facts, "artifact")
 
 
@@ -131,6 +131,21 @@ def test_a_killed_labelling_goes_on(clips: EpisodeStore, artifact: Artifact, tmp
     assert label_store(clips, artifact, tmp_path / "killed").digest == whole.digest
 
 
+def test_a_broken_film_is_refused_and_the_others_are_labelled(artifact: Artifact, tmp_path: Path) -> None:
+    writer = EpisodeStore.create(tmp_path / "clips", GR1, kind="neural", licence="x", absent=["state", "action"])
+    for seed in range(2):
+        writer.append(episode(24, seed))
+    clips = writer.seal()
+    film = clips.video_path(0, "ego_view")
+    film.write_bytes(film.read_bytes()[:60])
+    done = label_store(clips, artifact, tmp_path / "labelled")
+    refused = done.about["source"]["refused"]
+    assert len(done.rows) == 1 and len(refused) == 1 and "episode 0" in str(refused[0])
+    with pytest.raises(LabelError, match="no clip could be labelled"):
+        clips.video_path(1, "ego_view").write_bytes(b"no film")
+        label_store(clips, artifact, tmp_path / "none")
+
+
 def test_a_model_of_another_robot_is_refused(clips: EpisodeStore, artifact: Artifact, tmp_path: Path) -> None:
     other = replace(artifact, robot=replace(artifact.robot, embodiment=load_embodiment("so100")))
     with pytest.raises(LabelError, match="is of embodiment 'gr1', the model is of 'so100'"):
@@ -160,19 +175,19 @@ def test_what_nobody_predicted_is_masked_in_training(clips: EpisodeStore, artifa
 
 def test_training_resumes_where_it_stood(recorded: EpisodeStore, tmp_path: Path) -> None:
     said: list[str] = []
-    straight = train_idm([recorded], GR1, tmp_path / "straight", SHORT, said.append)
+    straight = train_on([recorded], GR1, tmp_path / "straight", SHORT, said.append)
 
     def dies(line: str) -> None:
         if line.startswith("step 4"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_idm([recorded], GR1, tmp_path / "killed", SHORT, dies)
-    resumed = train_idm([recorded], GR1, tmp_path / "killed", SHORT, said.append)
+        train_on([recorded], GR1, tmp_path / "killed", SHORT, dies)
+    resumed = train_on([recorded], GR1, tmp_path / "killed", SHORT, said.append)
     assert any("steps 2 to 4" in line for line in said)
     assert files(straight) == files(resumed)
     with pytest.raises(IdmTrainingError, match="other stores or settings"):
-        train_idm([recorded], GR1, tmp_path / "killed", replace(SHORT, seed=1), said.append)
+        train_on([recorded], GR1, tmp_path / "killed", replace(SHORT, seed=1), said.append)
     loaded = load_artifact(straight)
     assert loaded.timing == Timing(20, 16, 20, 16) and len(loaded.digest) == 64
     report = evaluate_idm(loaded, [recorded])

@@ -7,8 +7,9 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_model.groot.lora import (
+    ADAPTER_BASE,
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     AdapterError,
@@ -137,10 +138,17 @@ def test_slots_of_other_embodiments_are_untouched():
 def test_peft_alone_loads_what_was_saved(tmp_path, scope, slots):
     model = trained(scope, slots)
     save_adapter(model, tmp_path, "digest")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [ADAPTER_CONFIG, ADAPTER_WEIGHTS]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [ADAPTER_CONFIG, ADAPTER_WEIGHTS, ADAPTER_BASE]
     loaded = PeftModel.from_pretrained(small_model(), str(tmp_path)).eval()
     torch.testing.assert_close(act(loaded), act(model), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(losses(loaded), losses(model), rtol=1e-5, atol=1e-5)
+
+
+def test_the_same_adapter_gives_the_same_bytes(tmp_path: Path) -> None:
+    model = trained()
+    for name in "abcd":
+        save_adapter(model, tmp_path / name, "digest")
+    assert len({digest_json(folder_digests(tmp_path / name)) for name in "abcd"}) == 1
 
 
 @pytest.mark.parametrize("scope", ["action_head", "whole"])

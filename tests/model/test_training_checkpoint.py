@@ -86,6 +86,29 @@ def test_publishing_twice_gives_one_folder(run, tmp_path):
     assert Checkpoint.load(first).digest == Checkpoint.load(run.checkpoint).digest
 
 
+def test_a_run_that_was_interrupted_leaves_the_same_checkpoint(lake, run, tmp_path):
+    """What it is called by does not depend on how the run went: that is told beside it."""
+
+    class AtStep(StopRequest):
+        """Stops when it was asked twice."""
+
+        asked = 0
+
+        @property
+        def reason(self) -> str | None:  # type: ignore[override]
+            self.asked += 1
+            return "a test" if self.asked == 3 else None
+
+        @reason.setter
+        def reason(self, value: str | None) -> None:
+            """It is not told why."""
+
+    again = prepare_run(lake.config(), tmp_path)
+    assert train(again, AtStep()).step == 2 and train(again, StopRequest()).steps_done == 2
+    first, second = Checkpoint.load(run.checkpoint), Checkpoint.load(again.checkpoint)
+    assert first.metrics["steps_done"] != second.metrics["steps_done"] and first.digest == second.digest
+
+
 def test_nothing_in_a_run_folder_is_a_pickle(run):
     for path in (path for path in run.root.rglob("*") if path.is_file() and "tensorboard" not in path.parts):
         with path.open("rb") as stream, pytest.raises((pickle.UnpicklingError, EOFError, ValueError, KeyError)):

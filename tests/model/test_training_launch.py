@@ -4,11 +4,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from gr00t_model.training import launch as launching
 from gr00t_model.training.checkpoint import Checkpoint
@@ -93,8 +96,9 @@ def test_an_interrupt_saves_the_state_first(lake, tmp_path, processes):
 
 
 @pytest.mark.slow
-def test_the_trainer_dies_with_a_killed_parent(lake, tmp_path):
-    run = endless(lake, tmp_path)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_trainer_dies_with_a_killed_parent(lake, tmp_path, processes):
+    run = endless(lake, tmp_path, processes)
     code = f"""
         import sys; sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
@@ -106,12 +110,40 @@ def test_the_trainer_dies_with_a_killed_parent(lake, tmp_path):
     while not parent.stdout.readline().startswith("step 3/"):
         assert parent.poll() is None
     family = psutil.Process(parent.pid).children(recursive=True)
-    assert len(family) >= 2
+    assert len(family) >= 1 + processes
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _, alive = psutil.wait_procs(family, timeout=30)
     assert not alive
     assert run.outcome().state == "interrupted"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_trainer_that_has_nothing_to_save_ends_at_once(lake, tmp_path, processes):
+    """Its parent is gone before it reads its first batch: it does not load a model for nobody."""
+    run = endless(lake, tmp_path, processes)
+    start = time.monotonic()
+    process = launching._start(launching.command(run))
+    process.stdin.close()
+    assert process.wait(60) != 0
+    assert not run.states.exists() and run.outcome() is None
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.slow
+def test_two_trainers_of_one_run_work_one_after_the_other(lake, tmp_path):
+    """One may still be saving because whoever started it was killed: the second one waits, and finds the work done."""
+    run = prepare_run(lake.config(), tmp_path)
+    done = []
+    threads = [
+        threading.Thread(target=lambda: done.append(launch(run, lambda line: None).outcome.state)) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == ["complete", "complete"] and len(run.records()) == 4
 
 
 @pytest.mark.slow
@@ -124,7 +156,8 @@ def test_a_failing_trainer_shows_its_last_lines(lake, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(lake, tmp_path):
-    """Two ranks of 3 rows, and one process that takes the same rows in two passes, agree on losses and gradients."""
+    """Two ranks of 3 rows, and one process that takes the same rows in two passes, agree on losses, gradients and the
+    averaged weights that are exported."""
     run, lines = prepare_run(lake.config(machine=Machine(threads=1, num_processes=2)), tmp_path / "two"), []
     assert "--multi_gpu" in launching.command(run)
     assert launch(run, lines.append).outcome.state == "complete"
@@ -134,6 +167,14 @@ def test_two_processes_train_as_one(lake, tmp_path):
     for both, alone in zip(run.records(), one.records(), strict=True):
         assert both["flow"] == pytest.approx(alone["flow"], rel=1e-3)
         assert both["gradient_norm"] == pytest.approx(alone["gradient_norm"], rel=1e-2)
+    exported, wanted, start = (
+        load_file(folder / "model.safetensors") for folder in (run.checkpoint, one.checkpoint, one.fresh_base)
+    )
+    learned = [name for name, tensor in wanted.items() if not torch.equal(tensor, start[name])]
+    assert len(learned) > 50
+    for name in learned:
+        step = float((wanted[name] - start[name]).abs().max())
+        assert float((exported[name] - wanted[name]).abs().max()) < 0.3 * step, name
     assert {e["samples"] for e in Checkpoint.load(run.checkpoint).episodes} == {
         e["samples"] for e in Checkpoint.load(one.checkpoint).episodes
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.curate.index import rules_digest
+from gr00t_data.curate.rules import rules_digest
 from tests.pipelines.drops import GR1
 
 PRELOAD = ["gr00t_data.stages", "gr00t_data.batches.mixture", "tests.pipelines.drops", "tests.pipelines.killing"]

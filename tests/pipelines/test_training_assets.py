@@ -4,14 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from assets.training import FinetuneConfig, training_assets
+from assets.training import FinetuneConfig, require_all_steps, training_assets
+from gr00t_data.disk import write_json
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.training.recipes import recipe
+from gr00t_model.training.run import Outcome, RunFolder
+from pipelines.definitions import defs
+from tests.pipelines.stale_assets import statuses
 
 ROOT = Path(__file__).parents[2]
 GR1 = load_embodiment("gr1")
@@ -30,6 +36,17 @@ def test_fail_instead_of_ensure_names_what_to_run(tmp_path: Path) -> None:
         assert "teleop_episodes, norm_stats_gr1, mixture_gr1, base_nano" in text
         assert "dagster asset materialize --select '*finetune_gr1'" in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_did_not_do_its_steps_is_no_success(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    write_json(run.run_json, {"key": "k", "config": recipe("gr1_nano_tiny").model_copy(update={"steps": 4}).to_dict()})
+    done = Outcome("complete", 4, 0, "was complete already", {}, 0)
+    require_all_steps(run, done, "gr1")
+    with pytest.raises(dg.Failure, match="says it is complete after 0 of 4 steps"):
+        require_all_steps(run, replace(done, step=0), "gr1")
+    with pytest.raises(dg.Failure, match="ended interrupted at step 2: told to stop; materialize finetune_gr1 again"):
+        require_all_steps(run, Outcome("interrupted", 2, 2, "told to stop", {}, 0), "gr1")
 
 
 @pytest.mark.slow
@@ -65,3 +82,5 @@ def test_finetune_alone_in_an_empty_lake(tmp_path: Path) -> None:
         event = instance.get_latest_materialization_event(dg.AssetKey("mixture_gr1"))
         assert event and event.asset_materialization
         assert event.asset_materialization.metadata["data_source"].value == "simulator"
+        made = statuses(defs, instance)  # what was built inside the step is as fresh as what was built by its own
+        assert len(made) == 5 and not any(made.values()), made

@@ -15,7 +15,7 @@ class Narration:
         uid: its name in the dataset, unique within the video.
         text: as written by the annotator.
         start_s: where it begins, seconds from the start of the video.
-        end_s: where it ends; None for a point in time (Ego4D narrates points).
+        end_s: where it ends; infinite for the end of the video, None for a point in time (Ego4D narrates points).
         annotator: which pass or person wrote it; the midpoints of different passes are never mixed.
     """
 
@@ -80,6 +80,8 @@ class PlannedClip:
         original: the annotator's sentence; equal to ``instruction`` when nothing had to be cleaned.
         narration: uid of the narration it was cut by; None when it was cut by motion.
         masked_s: stretches inside the clip, seconds of the video, whose frames are not to be sampled (fast head turns).
+        narrated_s: what the annotator marked, before it was cut, trimmed or widened; None when nobody marked it.
+        head_speed: median speed of the view within the clip, longer sides of the picture a second.
     """
 
     footage: Footage
@@ -89,3 +91,5 @@ class PlannedClip:
     original: str
     narration: str | None = None
     masked_s: tuple[tuple[float, float], ...] = ()
+    narrated_s: tuple[float, float] | None = None
+    head_speed: float = float("nan")

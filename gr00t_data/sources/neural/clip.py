@@ -22,6 +22,7 @@ class Clip:
         made: how it was made: model, adapter_sha256, seed, prompt, first_frame_sha256, sampler, licence, ...
         action: float64 [frames, A] when the drop has labels of its own, one a frame; None when it has none.
         notes: what was found and repaired.
+        first_frame: the picture (PNG or JPEG) that it was to begin with; None when the drop does not hold it.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Clip:
     made: dict[str, Any] = field(default_factory=dict)
     action: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    first_frame: Path | None = None

@@ -13,10 +13,15 @@ from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.transfer import Refusal
 
 MANIFEST = "manifest.jsonl"
-PROVENANCE = ("model", "adapter_sha256", "seed", "prompt", "first_frame_sha256", "sampler", "licence", "source_episode")
-"""Fields of a manifest line that say how a clip was made. Others are kept too, under ``other``."""
+PROVENANCE = (
+    *("model", "adapter_sha256", "seed", "prompt", "first_frame_sha256", "sampler", "licence", "source_episode"),
+    *("scene", "defect"),
+)
+"""Fields of a manifest line that say how a clip was made. ``scene`` is an object that names the scene of the embedded
+simulator which the first frame shows (``{"simulator": "tabletop", "task": "push", "seed": 3}``), ``defect`` says what
+was planted into an oracle dream. Others are kept too, under ``other``."""
 
-_READ = {"file", "instruction", "embodiment", "view", "fps", "time_warp"}
+_READ = {"file", "instruction", "embodiment", "view", "fps", "time_warp", "first_frame"}
 _NUMBERED = re.compile(r"^\d+_")
 
 
@@ -109,9 +114,10 @@ def _listed(drop: Path) -> Found:
         name = line["file"]
         try:
             path = path_inside(drop, "{name}", name=name)
-            clip = _from_line(name, path, line)
+            clip = _from_line(name, path, line, _first_frame(drop, line))
         except (PathError, ValueError, TypeError) as error:
             refused.append(Refusal(name, f"{where}: {error}"))
+            seen.setdefault(name, number)
             continue
         if not path.is_file():
             refused.append(Refusal(name, f"{where}: names {name!r}, and there is no such file; copy it again"))
@@ -138,7 +144,18 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         yield number, value if isinstance(value, dict) else f"holds {type(value).__name__}, expected an object"
 
 
-def _from_line(name: str, path: Path, line: dict[str, Any]) -> Clip:
+def _first_frame(drop: Path, line: dict[str, Any]) -> Path | None:
+    """The picture that the clip was to begin with: ``first_frame`` names a PNG or JPEG of the drop."""
+    said = line.get("first_frame")
+    if said is None:
+        return None
+    path = path_inside(drop, "{name}", name=str(said))
+    if not path.is_file():
+        raise ValueError(f"first_frame names {said!r}, and there is no such file; copy it again or leave it out")
+    return path
+
+
+def _from_line(name: str, path: Path, line: dict[str, Any], first_frame: Path | None = None) -> Clip:
     fps = line.get("fps")
     if fps is not None and not 0 < float(fps) <= 240:
         raise ValueError(f"fps is {fps!r}, expected frames a second between 0 and 240")
@@ -156,4 +173,5 @@ def _from_line(name: str, path: Path, line: dict[str, Any]) -> Clip:
         fps=None if fps is None else float(fps),
         time_warp=warp,
         made=made,
+        first_frame=first_frame,
     )

@@ -1,10 +1,14 @@
 """One generated clip as an episode: its robot checked, its picture cut, its frames laid on the control clock."""
 
+import base64
 import hashlib
+import io
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from gr00t_data import video
 from gr00t_data.disk import digest_file
@@ -15,6 +19,10 @@ from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fi
 
 SOURCE_FRAME = "source_frame"
 """Column: the number of the generated frame that a row shows. A clip slower than the rows repeats frames."""
+
+FIRST_FRAME, FIRST_PX = "first_frame_png", 32
+"""Provenance of a row: the picture that the clip was to begin with, cut like the clip, as a PNG of this side in base64.
+It follows the clip into every later store, where the file of the drop does not."""
 
 _SAME_ROBOT = {"robocasa_panda_omron": "panda_gripper", "robocasa": "panda_gripper", "franka": "oxe_droid"}
 """Names that published datasets give robots which have another name here."""
@@ -89,7 +97,7 @@ def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: Settings) ->
         state=np.zeros((len(shown), embodiment.state_dim)),
         action=_action(clip, shown, count, embodiment),
         video={camera: pictures[shown] for camera, pictures in views.items()},
-        source=_source(clip, settings, info, clock, layout, frames),
+        source=_source(clip, settings, info, clock, layout, frames) | _first_frame(clip, layout, frames, embodiment),
         columns={SOURCE_FRAME: shown},
     )
 
@@ -133,6 +141,40 @@ def _views(
         return {names[view]: fit(pictures, size) for view, pictures in frames.items()}, None
     layout = choose_layout(frames[""], clip.view or settings.view, cameras)
     return cut_views(frames[""], layout, cameras, size), layout
+
+
+def _first_frame(
+    clip: Clip, layout: Layout | None, frames: dict[str, np.ndarray], embodiment: Embodiment
+) -> dict[str, Any]:
+    """The picture the clip was given, cut as the clip is; nothing for clips whose views came as files of their own."""
+    if clip.first_frame is None or layout is None:
+        return {}
+    given = read_picture(clip.first_frame)
+    wanted = clip.made.get("first_frame_sha256")
+    if wanted is not None and wanted != (found := digest_file(clip.first_frame)):
+        raise ClipError(
+            f"its first frame {clip.first_frame.name} has the hash {found[:16]}, the manifest says {wanted}"
+        )
+    cameras = embodiment.selection().cameras
+    same_size = video.resize(given[None], (frames[""].shape[1], frames[""].shape[2]))
+    cut = cut_views(same_size, layout, cameras, (FIRST_PX, FIRST_PX))[cameras[0]][0]
+    return {FIRST_FRAME: png_text(cut)}
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3] of a PNG or JPEG. ClipError when it is none."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ClipError(f"{path}: is no readable picture ({error}); write a PNG or JPEG") from error
+
+
+def png_text(picture: np.ndarray) -> str:
+    """uint8 [h, w, 3] as PNG in base64."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, format="PNG")
+    return base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def _action(clip: Clip, shown: np.ndarray, frames: int, embodiment: Embodiment) -> np.ndarray:

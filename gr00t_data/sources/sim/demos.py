@@ -2,10 +2,8 @@
 # (mujoco is compiled and ships no stubs)
 """Demonstrations: the expert at work, recorded as episodes on a 20 Hz clock; many of them into a store."""
 
-import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from gr00t_data.sources.sim.env import CAMERA, TabletopEnv
 from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ, World
+from gr00t_data.workers import worker_pool
 
 if TYPE_CHECKING:
     from gr00t_data.writing import StoreWriter
@@ -157,8 +156,7 @@ def _recorded(jobs: list[Job], folder: Path, workers: int) -> Iterator[Episode]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_record, jobs, targets)
         return
-    # A fork would copy locks held by threads of numerical libraries; a fresh interpreter has none.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         yield from pool.map(_record, jobs, targets)
 
 

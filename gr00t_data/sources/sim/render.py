@@ -50,6 +50,11 @@ class EgoCamera:
             colour = _averaged(colour, self._finer)
         return (colour * 255 + 0.5).astype(np.uint8)
 
+    def geoms_seen(self) -> np.ndarray:
+        """Int32 [size, size] (twice as fine for small pictures): which geom each pixel of the last picture shows, -1
+        for table, plate and floor."""
+        return self._ids.copy()
+
     def target_share(self) -> float:
         """Share of the pixels of the last picture in which the named object is what is seen."""
         geom = mujoco.mj_name2id(self._world.model, mujoco.mjtObj.mjOBJ_GEOM, "object0")

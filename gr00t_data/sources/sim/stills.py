@@ -1,7 +1,5 @@
 """Stills for grounding: independent scenes, the robot anywhere along its work, and where the named object is."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import repeat
 from typing import Any
@@ -16,6 +14,7 @@ from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.scene import HALF_HEIGHT_M, PLATE_TOP_M, TABLE_TOP_M, up
 from gr00t_data.sources.sim.tasks import PUSH_M, TASKS
 from gr00t_data.sources.sim.world import World, part_slots
+from gr00t_data.workers import worker_pool
 
 _CHUNK = 64
 _ITERATIONS = 12
@@ -70,7 +69,7 @@ def render_stills(
     fixed = (repeat(seed), repeat(image_size), repeat(tasks))
     if workers <= 1 or len(ranges) == 1:
         return _joined([_render(numbers, seed, image_size, tasks) for numbers in ranges])
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         return _joined(list(pool.map(_render, ranges, *fixed)))
 
 

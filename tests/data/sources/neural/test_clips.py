@@ -7,6 +7,7 @@ import pytest
 
 from gr00t_data import video
 from gr00t_data.curate.index import build_index
+from gr00t_data.disk import digest_file
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.clips import ClipsError, find_clips
@@ -193,13 +194,25 @@ def test_a_dreams_dataset_with_labels_keeps_what_was_predicted(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real generated clips are not here (../shared/data)")
 def test_the_real_clips(tmp_path: Path) -> None:
-    store = ingest_clips(REAL, GR1, Lake(tmp_path), licence="Apache-2.0")
+    settings = Settings(fps=16.0, made={"model": "wan2.1", "sampler": "unipc"})
+    store = ingest_clips(REAL, GR1, Lake(tmp_path), licence="Apache-2.0", settings=settings)
     reasons = refusals(store)
     assert len(store.rows) == 10 and len(reasons) == 4
     assert "same bytes as '0_counterfactual_1.mp4'" in reasons["0_counterfactual_2.mp4"]
     assert "'unknown'" in reasons["3_liquid.mp4"]
     bars = {row.source["clip"]: row.source["layout"]["bars"] for row in store.rows if row.source}
     assert {name for name, found in bars.items() if found} == {"1_multiround_1.mp4", "1_multiround_2.mp4"}
+    assert all("'robocasa_panda_omron'" in reasons[name] for name in reasons if name.startswith("0_robocasa"))
+    for row in store.rows:
+        source = row.source or {}
+        assert source["generated"] == settings.made and source["clock"] == "option" and store.licence == "Apache-2.0"
+        assert source["sha256"]["picture"] == digest_file(REAL / source["clip"])
+        assert source["frames"] in (49, 81) and source["container_fps"] == 8  # probed, never assumed to be 93
+    frames = video.decode(REAL / "1_pnp_1.mp4")
+    layout = choose_layout(frames, "gr1_crop", ("ego_view",))
+    crop = cut_views(frames[:1], layout, ("ego_view",), (256, 256))["ego_view"][0]
+    # 720 x 480 within a square leaves 42 black lines above and below.
+    assert layout.name == "gr1_crop" and not crop[:42].any() and not crop[-42:].any() and crop[44:-44].mean() > 20
     panda = ingest_clips(REAL, PANDA, Lake(tmp_path), name="panda")
     layouts = [row.source["layout"] for row in panda.rows if row.source]
     assert [layout["name"] for layout in layouts] == ["grid_2x2", "grid_2x2"]

@@ -1,0 +1,272 @@
+"""Group ingest: drops of egocentric video become sealed, checked stores of clips."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from assets.recording import record
+from assets.reporting import Made, figure, table
+from assets.versions import code_version
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.lake import Lake
+
+HANDS = "human_hands"
+"""Clips with labelled wrists have a mixture of their own, for batches beside the robot's (``also=["human_hands"]``)."""
+
+HUMAN_EMBODIMENTS = ("gr1", HANDS)
+"""Embodiments that clips can become rows of: a robot that learns from them without labels, or hands as a robot."""
+
+HUMAN_DROPS = dg.DynamicPartitionsDefinition(name="human_drops")
+
+HUMAN_CHECKS = [
+    dg.AssetCheckSpec(
+        "clips_accepted",
+        asset="human_clips",
+        description="At least one clip passed every check; a warning names how many did not.",
+    ),
+    dg.AssetCheckSpec(
+        "people_protected",
+        asset="human_clips",
+        description=(
+            "Every clip was searched for faces, and says who is in it, what they agreed to, and under which licence."
+        ),
+    ),
+]
+
+
+class HumanConfig(dg.Config):
+    """How footage becomes clips, and what is stated for footage that does not say it itself."""
+
+    embodiment: str = Field(
+        default="gr1",
+        description="gr1: rows of the robot, without labels (FLARE alone learns from them). human_hands: own mixture.",
+    )
+    labels: Literal["action-free", "wrist"] = Field(
+        default="action-free", description="'wrist' labels wrist poses where hands are known in space (human_hands)."
+    )
+    hands: bool = Field(default=False, description="Look for hands with MediaPipe where no file of tracks is there.")
+    faces: Literal["auto", "none"] = Field(
+        default="auto", description="'auto' hides faces; 'none' states that there are none in the videos."
+    )
+    licence: str = Field(default="", description="Licence of footage that does not say it itself.")
+    consent: str = Field(default="", description="What the people agreed to, where the footage does not say it.")
+    participant: str = Field(default="", description="Who wore the camera, where the footage does not say it.")
+
+    def settings(self) -> Any:
+        """As the library has it."""
+        from gr00t_data.sources.human.ingest import HumanSettings
+
+        return HumanSettings(
+            labels=self.labels,
+            hands="mediapipe" if self.hands else None,
+            faces=self.faces,
+            licence=self.licence or None,
+            consent=self.consent or None,
+            participant=self.participant or None,
+        )
+
+
+def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
+    """Take in one drop of footage, check every clip, and say what came out."""
+    from gr00t_data.curate.figures import episode_durations
+    from gr00t_data.curate.index import summary_rows
+    from gr00t_data.disk import digest_json
+    from gr00t_data.licences import of_store
+    from gr00t_data.sources.landing import find, marker_of, take_in
+    from gr00t_data.stages import check
+
+    path = find(lake, drop, log.info)
+    embodiment = load_embodiment(marker_of(path).embodiment or config.embodiment)
+    log.info(f"cutting {path}")
+    store = take_in(lake, drop, embodiment, kind="human", progress=_told(drop, log), human=config.settings())
+    index = check(lake, store, embodiment, renew=True)
+    for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
+        log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")
+    clips, refused = clip_rows(store, index), store.about["source"].get("refused", [])
+    seconds = [verdict.length / embodiment.control_hz for verdict in index.verdicts]
+    metadata = {
+        "drop": drop,
+        "store": store.root.name,
+        "embodiment": embodiment.name,
+        "format": str(store.about["source"].get("format", "")),
+        "licence": of_store(store),
+        "commercial use": commercial_use(of_store(store)),
+        "participants": len({row["participant"] for row in clips}),
+        "clips": len(clips),
+        "accepted": len(index.accepted),
+        "rejected": len(index.rejected),
+        "refused": len(refused),
+        "frames": sum(verdict.kept_frames for verdict in index.accepted),
+        "seconds": round(sum(seconds), 1),
+        "frames with faces": sum(int(row["frames with faces"] or 0) for row in clips),
+        "clip table": table(clips),
+        "refused, with reasons": table([{"what": one["episode"], "reason": one["reason"]} for one in refused]),
+        "durations": figure(episode_durations(seconds), "clip durations"),
+        **_contact_sheet(lake, store, index),
+    }
+    usable = [[verdict.episode_index, verdict.keep, verdict.instruction] for verdict in index.accepted]
+    return Made(store.root, digest_json([store.digest, usable]), metadata, _check_results(clips))
+
+
+def _contact_sheet(lake: Lake, store: Any, index: Any) -> dict[str, Any]:
+    """Frames of every clip, hands drawn in where they were found; made of the stored pictures, faces hidden."""
+    from gr00t_data.curate.figures import thumbnail
+    from gr00t_data.curate.hand_sheet import write_hand_sheet
+
+    errors = {
+        verdict.episode_index: tuple(sorted({one.code for one in verdict.findings if one.severity == "error"}))
+        for verdict in index.verdicts
+    }
+    path = lake.root / "sheets" / f"{store.digest[:16]}.png"
+    write_hand_sheet(path, store, reasons=errors)
+    return {"contact sheet": dg.MetadataValue.path(str(path)), "clips, small": figure(thumbnail(path), "clips")}
+
+
+def _told(drop: str, log: dg.DagsterLogManager) -> Callable[[int, int], None]:
+    def progress(done: int, total: int) -> None:
+        if done % max(total // 10, 1) == 0 or done == total:
+            log.info(f"{drop}: {done} of {total} videos")
+
+    return progress
+
+
+def commercial_use(licence: str) -> str:
+    """What bars a product, in words."""
+    from gr00t_data.licences import obstacles
+
+    return "; ".join(f"{one.name}: {one.why}" for one in obstacles(licence)) or "nothing known bars it"
+
+
+def clip_rows(store: Any, index: Any) -> list[dict[str, Any]]:
+    """A row a clip: what is said, who is in it, what the checks say."""
+    rows = []
+    for verdict in index.verdicts:
+        source = store.row(verdict.episode_index).source or {}
+        faces = source.get("faces") or {}
+        rows.append(
+            {
+                "clip": str(source.get("clip", verdict.episode_index)),
+                "verdict": "accepted" if verdict.accepted else "rejected",
+                "instruction": verdict.instruction,
+                "original": str(source.get("original", "")),
+                "frames": verdict.length,
+                "kept": verdict.kept_frames,
+                "participant": source.get("participant"),
+                "consent": source.get("consent"),
+                "licence": source.get("licence"),
+                "frames with faces": faces.get("frames_with_faces"),
+                "codes": " ".join(verdict.codes),
+            }
+        )
+    return rows
+
+
+def _check_results(clips: Sequence[dict[str, Any]]) -> tuple[dg.AssetCheckResult, ...]:
+    accepted = sum(row["verdict"] == "accepted" for row in clips)
+    lacking = {
+        "not searched for faces": sum(row["frames with faces"] is None for row in clips),
+        "without a participant": sum(not row["participant"] for row in clips),
+        "without a consent": sum(not row["consent"] for row in clips),
+        "without a known licence": sum((row["licence"] or "unknown") == "unknown" for row in clips),
+    }
+    told = [f"{count} {what}" for what, count in lacking.items() if count]
+    return (
+        dg.AssetCheckResult(
+            check_name="clips_accepted",
+            passed=accepted > 0 and accepted == len(clips),
+            severity=dg.AssetCheckSeverity.WARN if accepted else dg.AssetCheckSeverity.ERROR,
+            description=f"{accepted} of {len(clips)} clips accepted",
+        ),
+        dg.AssetCheckResult(
+            check_name="people_protected",
+            passed=not told,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"of {len(clips)} clips: {', '.join(told)}" if told else "faces, people and licences are known",
+        ),
+    )
+
+
+def human_version() -> str:
+    """Code version of ``human_clips``: clips are checked against the embodiments they become rows of."""
+    return code_version("human_clips", *map(load_embodiment, HUMAN_EMBODIMENTS))
+
+
+def _ingest(body: Callable[..., dg.MaterializeResult], drops: dg.PartitionsDefinition | None) -> dg.AssetsDefinition:
+    """``body`` as the asset ``human_clips``, whether it makes one drop or every waiting one."""
+    return dg.asset(
+        name="human_clips",
+        group_name="ingest",
+        partitions_def=drops,
+        kinds={"lerobot", "video", "opencv"},
+        owners=["team:robot-data"],
+        check_specs=HUMAN_CHECKS,
+        code_version=human_version(),
+        description=(
+            "Egocentric video of people at work, one partition a drop whose `_SUCCESS` says `kind: human`: cut by its "
+            "narrations, fast turns of the head left out, sound dropped, faces hidden before a frame is written. Clips "
+            "carry participant, consent and licence; `gr00t withdraw` takes a participant out of everything to come."
+        ),
+    )(body)
+
+
+def _one_drop(
+    context: dg.AssetExecutionContext, config: HumanConfig, lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """One drop, one partition."""
+    return make_clips(context.partition_key, config, lake, context.log).result()
+
+
+def _every_drop(
+    context: dg.AssetExecutionContext, config: HumanConfig, lake: dg.ResourceParam[Lake]
+) -> dg.MaterializeResult:
+    """Every waiting drop of footage in one step, for the bare command line, which has no partition to give."""
+    from gr00t_data.stages import waiting_drops
+
+    made = {drop: make_clips(drop, config, lake, context.log) for drop in waiting_drops(lake, ("human",))}
+    for drop, one in made.items():
+        context.instance.add_dynamic_partitions("human_drops", [drop])
+        record(context, "human_clips", one, human_version(), partition=drop)
+    return _together(made, lake).result()
+
+
+def _together(made: dict[str, Made], lake: Lake) -> Made:
+    """All footage of the lake after the new drops."""
+    from gr00t_data.disk import digest_json
+    from gr00t_data.stages import check, sealed_stores
+
+    robots = [load_embodiment(name) for name in HUMAN_EMBODIMENTS]
+    stores = [(store, robot) for robot in robots for store in sealed_stores(lake, robot) if store.kind == "human"]
+    pairs = [(store, check(lake, store, robot)) for store, robot in stores]
+    rows = [
+        {
+            "store": store.root.name,
+            "embodiment": store.embodiment_name,
+            "accepted": len(index.accepted),
+            "rejected": len(index.rejected),
+            "licence": store.licence,
+            "new": store.root.name in made,
+        }
+        for store, index in pairs
+    ]
+    every = [row for store, index in pairs for row in clip_rows(store, index)]
+    checks = _check_results(every) if every else tuple(_nothing(spec.name) for spec in HUMAN_CHECKS)
+    usable = [[store.digest, [verdict.episode_index for verdict in index.accepted]] for store, index in pairs]
+    return Made(
+        Path(lake.stores),
+        digest_json(usable),
+        {"new drops": len(made), "clips": len(every), "stores": table(rows)},
+        checks,
+    )
+
+
+def _nothing(name: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name, passed=True, severity=dg.AssetCheckSeverity.WARN, description="the lake holds no footage"
+    )
+
+
+human_clips = _ingest(_one_drop, HUMAN_DROPS)
+all_human_clips = _ingest(_every_drop, None)

@@ -1,0 +1,239 @@
+"""Group label: generated video becomes trajectories: dream, tell the actions, judge, keep what passes."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import dagster as dg
+from pydantic import Field
+
+from assets.reporting import Made, figure, table
+from assets.versions import code_version
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+
+
+class IdmConfig(dg.Config):
+    """How the inverse dynamics model is trained."""
+
+    when: Literal["needed", "always"] = Field(
+        default="needed", description="'needed': only when the lake holds generated clips to label."
+    )
+    stores: list[str] = Field(default=["*"], description="Patterns of the recorded stores it learns from.")
+    steps: int = Field(default=2000, ge=1, description="Training steps.")
+    seed: int = Field(default=42, ge=0, description="Seed of weights and batches.")
+
+
+class DreamConfig(dg.Config):
+    """What is dreamed, and by which model."""
+
+    generator: str = Field(
+        default="auto",
+        description=(
+            "auto: the lake's world model if there is one, else nothing. oracle: the simulator's expert with its "
+            "actions hidden. Or the folder of a world model: nano, Wan or Cosmos-Predict2."
+        ),
+    )
+    adapter: str = Field(default="", description="Folder of a LoRA adapter for it.")
+    count: int = Field(default=32, ge=1, description="First frames.")
+    candidates: int = Field(default=1, ge=1, description="Clips for each of them.")
+    frames_from: Literal["simulator", "store", "images"] = Field(default="simulator", description="First frames.")
+    frames_path: str = Field(default="", description="Of the store, or of the folder of images.")
+    tasks: list[str] = Field(default=["reach", "push", "pick_and_place"], description="Tasks of the simulator.")
+    instructions: list[str] = Field(
+        default=[], description="One for each first frame in turn; empty: what the scene or the episode says."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the clips.")
+    licence: str = Field(default="", description="Licence of the clips, where the model's is not known.")
+
+    def job(self, generator: str) -> Any:
+        """As the library has it."""
+        from gr00t_model.dream.job import DreamJob
+        from gr00t_model.dream.shots import FirstFrames, Instructions
+
+        frames = FirstFrames(source=self.frames_from, path=self.frames_path, tasks=tuple(self.tasks), count=self.count)
+        return DreamJob(
+            generator=generator,
+            adapter=self.adapter,
+            first_frames=frames,
+            instructions=Instructions(texts=tuple(self.instructions)),
+            candidates=self.candidates,
+            seed=self.seed,
+            licence=self.licence,
+        )
+
+
+class TrajectoriesConfig(dg.Config):
+    """How accepted clips enter training."""
+
+    own_slot: bool = Field(
+        default=True, description="Accepted clips train projectors of their own, as DreamGen does, not the robot's."
+    )
+
+
+def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
+    """Train on the accepted recorded episodes, and measure on those held out."""
+    from gr00t_data.disk import read_json
+    from gr00t_model.idm.stages import train_idm
+    from gr00t_model.idm.train import IdmTraining
+    from gr00t_model.trajectories import waiting_clips
+
+    if config.when == "needed" and not waiting_clips(lake, embodiment):
+        log.info("the lake holds no generated clips: no model is needed to label them")
+        return _nothing(lake, "no generated clips to label")
+    training = IdmTraining(steps=config.steps, seed=config.seed)
+    folder, digest = train_idm(lake, embodiment, config.stores, training=training, say=log.info)
+    report = read_json(folder / "report.json")
+    return Made(folder, digest, _flat(report))
+
+
+def _flat(report: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as they are; scores of the model and of its baselines as a table."""
+    rows = [
+        {"what": part, "told by": who, "R2": one["r2"], "magnitude ratio": one["magnitude"], "error": one["error"]}
+        for part, scores in [("all that moves", report["moving"]), *report["parts"].items()]
+        for who, one in scores.items()
+    ]
+    scores = report["moving"]["idm"]
+    numbers = {"R2": scores["r2"], "magnitude ratio": scores["magnitude"]}
+    numbers |= {name: value for name, value in report.items() if isinstance(value, int | float | str)}
+    return {name: value for name, value in numbers.items() if value is not None} | {"scores": table(rows)}
+
+
+def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
+    """Dream a drop of clips, or say why there is none."""
+    from gr00t_model.dream.stage import dream
+
+    generator = config.generator
+    if generator == "auto":
+        if lake.pointed(f"world_model_{embodiment.name}") is None:
+            log.info(f"the lake has no world_model_{embodiment.name}, and no generator is named: nothing is dreamed")
+            return _nothing(lake, "no world model: train one with `gr00t dream train`, or name a generator")
+        generator = "nano"
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % max(total // 10, 1) == 0:
+            log.info(f"{done} of {total} clips")
+
+    folder, digest = dream(lake, embodiment, config.job(generator), progress=progress)
+    clips = sorted(path.name for path in folder.rglob("*.mp4"))
+    metadata = {"generator": generator, "clips": len(clips), "files": table([{"clip": name} for name in clips])}
+    return Made(folder, digest, metadata)
+
+
+def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
+    """Label and judge every store of generated clips."""
+    from gr00t_data.curate.figures import thumbnail
+    from gr00t_data.disk import digest_json
+    from gr00t_model.trajectories import make_trajectories
+
+    found = make_trajectories(lake, embodiment, own_slot=config.own_slot, say=log.info)
+    if not found:
+        why = "no generated clips: land some with `kind: neural`, or materialize the dreams"
+        return _nothing(lake, why, (_all_kept([]),))
+    rows = [
+        {
+            "clips of": one.clips.root.name,
+            "clips": len(one.clips.rows),
+            "accepted": one.report.get("accepted", 0),
+            "rejected by": ", ".join(f"{k} {v}" for k, v in one.report.get("rejected_by", {}).items()) or one.problem,
+            "store": one.accepted.root.name if one.accepted else "",
+            "licence": one.clips.licence,
+        }
+        for one in found
+    ]
+    for one in found:
+        if one.problem:
+            log.warning(one.problem)
+    sheets = {f"sheet of {one.clips.root.name}": one.folder / one.report["sheets"][0] for one in found if one.folder}
+    metadata = {
+        "clips": sum(int(row["clips"]) for row in rows),
+        "accepted": sum(int(row["accepted"]) for row in rows),
+        "stores": table(rows),
+        **{name: figure(thumbnail(path), "accepted and rejected clips") for name, path in sheets.items()},
+        **{f"{name}, full size": dg.MetadataValue.path(str(path)) for name, path in sheets.items()},
+    }
+    digests = [one.accepted.digest if one.accepted else "" for one in found]
+    checks = (_all_kept(rows),)
+    return Made(lake.root / "gate", digest_json(digests), metadata, checks)
+
+
+def _all_kept(rows: list[dict[str, Any]]) -> dg.AssetCheckResult:
+    clips, accepted = (sum(int(row[name]) for row in rows) for name in ("clips", "accepted"))
+    return dg.AssetCheckResult(
+        check_name="clips_pass_the_gate",
+        passed=2 * accepted >= clips,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{accepted} of {clips} clips accepted",
+    )
+
+
+def _nothing(lake: Lake, why: str, checks: tuple[dg.AssetCheckResult, ...] = ()) -> Made:
+    """An asset that has nothing to do is materialized all the same, so that what lies below it can be."""
+    return Made(Path(lake.root), "nothing" + 25 * "0", {"clips": 0, "why": why}, checks)
+
+
+def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
+    """``dreamed_videos_<embodiment>``, ``idm_<embodiment>`` and ``neural_trajectories_<embodiment>``."""
+    name = embodiment.name
+
+    @dg.asset(
+        name=f"dreamed_videos_{name}",
+        deps=["teleop_episodes"],
+        group_name="label",
+        kinds={"pytorch", "diffusers", "video"},
+        owners=["team:robot-data"],
+        pool="gpu",
+        code_version=code_version("dreamed_videos", embodiment),
+        description=(
+            f"Video of `{name}` that a world model continues from first frames and instructions, with the provenance "
+            "of every clip. Without a world model nothing is dreamed; generated video from elsewhere is landed with "
+            "`kind: neural`."
+        ),
+    )
+    def dreamed_videos(
+        context: dg.AssetExecutionContext, config: DreamConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        return make_dreams(embodiment, config, lake, context.log).result()
+
+    @dg.asset(
+        name=f"idm_{name}",
+        deps=["teleop_episodes", f"dreamed_videos_{name}"],
+        group_name="label",
+        kinds={"pytorch", "huggingface"},
+        owners=["team:robot-learning"],
+        pool="gpu",
+        code_version=code_version("idm", embodiment),
+        description=(
+            f"The inverse dynamics model of `{name}`: two frames in, the actions between them out. Learns from the "
+            "accepted recorded episodes, is measured on those held out, and is trained when there are clips to label."
+        ),
+    )
+    def idm(context: dg.AssetExecutionContext, config: IdmConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        return make_idm(embodiment, config, lake, context.log).result()
+
+    @dg.asset(
+        name=f"neural_trajectories_{name}",
+        deps=[f"dreamed_videos_{name}", f"idm_{name}", "teleop_episodes"],
+        group_name="label",
+        kinds={"lerobot", "parquet"},
+        owners=["team:robot-data"],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "clips_pass_the_gate",
+                asset=f"neural_trajectories_{name}",
+                description="At least half of the clips are accepted.",
+            )
+        ],
+        code_version=code_version("neural_trajectories", embodiment),
+        description=(
+            f"Generated clips of `{name}` with the actions that the inverse dynamics model tells, judged by scores "
+            "whose thresholds are set on recorded episodes. Accepted clips become stores of the kind `neural`, which "
+            "`mixture_" + name + "` draws one to one with recorded data; rejected ones keep their reason."
+        ),
+    )
+    def neural_trajectories(
+        context: dg.AssetExecutionContext, config: TrajectoriesConfig, lake: dg.ResourceParam[Lake]
+    ) -> dg.MaterializeResult:
+        return make_accepted(embodiment, config, lake, context.log).result()
+
+    return [dreamed_videos, idm, neural_trajectories]

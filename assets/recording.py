@@ -1,0 +1,42 @@
+"""Recording: an asset built on behalf of another one gets the event that its own step would have written."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from assets.reporting import Made
+
+
+def record(
+    context: dg.AssetExecutionContext,
+    key: str,
+    made: Made,
+    code_version: str,
+    *,
+    partition: str | None = None,
+    inputs: Sequence[str] = (),
+) -> None:
+    """Log a materialization of ``key`` with its code version and the versions of its inputs.
+
+    Without them Dagster could not tell later whether the asset is stale. The step that is under way has read the
+    versions of its own inputs when it began: it has to read that of ``key`` again.
+
+    Args:
+        inputs: keys of the assets that ``made`` was made of.
+    """
+    tags = {"dagster/code_version": code_version, "dagster/data_version_is_user_provided": "true"}
+    tags |= {name: text for one in inputs for name, text in _input_tags(context.instance, one)}
+    context.log_event(made.event(key, partition, tags))
+    context.op_execution_context.get_step_execution_context().wipe_input_asset_version_info(dg.AssetKey(key))
+
+
+def _input_tags(instance: dg.DagsterInstance, key: str) -> Iterator[tuple[str, str]]:
+    """Data version and storage number of the newest materialization of an input."""
+    records = instance.fetch_materializations(dg.AssetKey(key), limit=1).records
+    version, number = "INITIAL", "NULL"
+    if records:
+        materialization = records[0].event_log_entry.asset_materialization
+        tags = materialization.tags if materialization else None
+        version, number = (tags or {}).get("dagster/data_version", version), str(records[0].storage_id)
+    yield f"dagster/input_data_version/{key}", version
+    yield f"dagster/input_event_pointer/{key}", number

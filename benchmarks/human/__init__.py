@@ -1,0 +1,1 @@
+"""What egocentric video costs, and what it brings."""

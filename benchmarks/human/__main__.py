@@ -1,0 +1,136 @@
+"""How fast footage is cut: seconds of 1080p30 video a second of one core, for looking, and for writing the clips.
+
+python -m benchmarks.human --seconds 20
+
+Looking is everything that decides the cuts: packets, decoding, optical flow, shot cuts; two looks a second. Its bound
+is ten times real time. Writing decodes every frame of a clip at full quality, and has no bound: it is shown beside it.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.human.films import CODINGS, again_and_again, calm_view
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.human.clips import ClipSettings, plan_in_full
+from gr00t_data.sources.human.footage import Footage, Narration
+from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.motion import measure_head_motion
+from gr00t_data.video_footage import footage_frames, glances, read_footage_facts
+
+BOUND = 10.0
+KITCHEN = Path(__file__).parents[3] / "shared/data/ego/kitchen_plate.mp4"
+EVERY_S = 4.0
+"""A narration each four seconds, over the whole film."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One film. All but ``seconds`` and ``looked_closer_share`` are seconds of video a second of the processor.
+
+    Attributes:
+        look: deciding the cuts, whole.
+        decode: the cheap decoding of it alone.
+        decode_all: decoding every frame in full, as a peer that samples would have to without the shortcuts.
+        write: the store with its clips, faces left.
+        looked_closer_share: part of the film that the fine pass decoded again.
+    """
+
+    film: str
+    seconds: float
+    look: float
+    decode: float
+    decode_all: float
+    write: float
+    looked_closer_share: float
+    clips: int
+
+    @property
+    def within(self) -> bool:
+        """Whether looking keeps its bound."""
+        return self.look >= BOUND
+
+
+def timed(work: Callable[[], object], runs: int = 2) -> float:
+    """Seconds of the processor; the best of some runs."""
+    found = []
+    for _ in range(runs):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def measure(name: str, path: Path, folder: Path) -> Speed:
+    """Time one film."""
+    facts = read_footage_facts(path)
+    seconds = facts.duration_s
+    starts = [EVERY_S * number for number in range(int(seconds // EVERY_S))]
+    narrations = tuple(Narration(f"n{start:g}", f"wash cup {start:g}", start, start + EVERY_S) for start in starts)
+    footage = Footage("film", path, "folder", narrations, None, "own film", "CC0-1.0")
+    look_s = timed(lambda: plan_in_full(footage, ClipSettings()))
+    decode_s = timed(lambda: sum(1 for _ in glances(path, facts, [(0.0, seconds)])))
+    every = range(len(facts.times_s))
+    all_s = timed(lambda: sum(1 for _ in footage_frames(path, facts, every, 320)), runs=1)
+    closer = measure_head_motion(path, facts).looked_closer_s
+    rows = [f"{path.name},{one.start_s},{one.end_s},{one.text}" for one in narrations]
+    (path.parent / "notes.csv").write_text("video,start_s,end_s,text\n" + "\n".join(rows))
+    start = time.process_time()
+    settings = HumanSettings(faces="none", consent="own film", licence="CC0-1.0")
+    store = ingest_human(path.parent, load_embodiment("human_hands"), Lake(folder), settings=settings)
+    write_s = time.process_time() - start - look_s
+    return Speed(
+        film=name,
+        seconds=round(seconds, 2),
+        look=round(seconds / look_s, 2),
+        decode=round(seconds / decode_s, 2),
+        decode_all=round(seconds / all_s, 2),
+        write=round(seconds / write_s, 2),
+        looked_closer_share=round(closer / seconds, 3),
+        clips=len(store.rows),
+    )
+
+
+def films(folder: Path, seconds: float, only: str) -> Iterator[tuple[str, Path]]:
+    """(name, path) of every film whose name holds ``only``; each in a drop of its own."""
+    kitchen = "kitchen clip repeated (turns and cuts)"
+    if KITCHEN.is_file() and only in kitchen:
+        (folder / "kitchen").mkdir()
+        yield kitchen, again_and_again(KITCHEN, folder / "kitchen/a.mp4", seconds)
+    for number, (coding, options) in enumerate(CODINGS.items()):
+        if only in (name := f"calm view, {coding}"):
+            (folder / str(number)).mkdir()
+            yield name, calm_view(folder / f"{number}/a.mp4", seconds, options)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(min=4, help="Length of each film.")] = 20.0,
+    only: Annotated[str, typer.Option(help="Only films with this in their name.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Make the films, time them, and fail where looking is slower than its bound."""
+    speeds = []
+    titles = ("times real time, one core", "look", "(decode)", "all frames", "write", "closer")
+    if not as_json:
+        typer.echo("{:45} {:>6} {:>9} {:>11} {:>6} {:>7}".format(*titles))
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, path) in enumerate(films(Path(folder), seconds, only)):
+            speeds.append(one := measure(name, path, Path(folder) / f"lake{number}"))
+            if not as_json:
+                verdict = "" if one.within else f"below {BOUND:g}"
+                numbers = f"{one.look:6.1f} {one.decode:9.1f} {one.decode_all:11.1f} {one.write:6.1f}"
+                typer.echo(f"{one.film:45.45} {numbers} {one.looked_closer_share:7.0%}  {verdict}")
+    if as_json:
+        typer.echo(json.dumps([asdict(one) | {"within": one.within} for one in speeds], indent=1))
+    raise typer.Exit(0 if all(one.within for one in speeds) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,83 @@
+"""The inverse dynamics model that the benchmarks of this folder measure: recorded, checked and trained once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr00t_data.curate.index import Index
+from gr00t_data.disk import read_json
+from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.sim.env import TASKS
+from gr00t_data.stages import Demonstrations, check, simulate
+from gr00t_data.store import EpisodeStore
+from gr00t_model.groot.cpu_products import use_fast_products
+from gr00t_model.idm.artifact import Artifact, load_artifact
+from gr00t_model.idm.evaluate import held_out
+from gr00t_model.idm.examples import Source
+from gr00t_model.idm.stages import measure_idm, train_idm
+from gr00t_model.idm.train import IdmTraining
+
+STORE = "simulator-idm"
+SEED = 3000
+
+LakeOption = Annotated[Path, typer.Option(help="Folder that keeps the recordings and the model between runs.")]
+EpisodesOption = Annotated[int, typer.Option(min=2, help="Recorded episodes per task.")]
+StepsOption = Annotated[int, typer.Option(min=1, help="Optimizer steps of the training.")]
+ModelOption = Annotated[Path | None, typer.Option("--idm", help="A trained model instead of training one.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+
+LAKE = Path("lake")
+EPISODES = 200
+STEPS = 2000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: the model, and the episodes that it has not seen (of a store without verdicts all count)."""
+
+    artifact: Artifact
+    store: EpisodeStore
+    index: Index | None
+    folder: Path
+
+    @property
+    def robot(self) -> Embodiment:
+        """The robot of the simulator."""
+        return self.artifact.robot.embodiment
+
+    @property
+    def source(self) -> Source:
+        """The store with its verdicts."""
+        return self.store if self.index is None else (self.store, self.index)
+
+    @property
+    def unseen(self) -> list[int]:
+        """Accepted episodes of the store that the model was not trained on."""
+        return [episode for _, episode in held_out(self.artifact, [self.source])]
+
+
+def subject(lake: Path, episodes: int, steps: int, idm: Path | None = None) -> Subject:
+    """Record, check and train; each is done once for the same arguments and code."""
+    use_fast_products()
+    where, robot = Lake(lake.absolute()), load_embodiment("gr1")
+    wanted = Demonstrations(dict.fromkeys(TASKS, episodes), seed=SEED)
+    store = simulate(where, robot, wanted, name=STORE)
+    index = check(where, store, robot)
+    if idm is None:
+        training = IdmTraining(steps=steps, held_out_share=0.1)
+        idm, _ = train_idm(where, robot, [STORE], training=training, say=_say)
+    elif not (idm / "report.json").is_file():
+        measure_idm(idm, [(store, index)])
+    return Subject(load_artifact(idm), store, index, idm)
+
+
+def report_of(measured: Subject) -> dict:
+    """The report on unseen episodes, kept beside the model."""
+    return read_json(measured.folder / "report.json")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,61 @@
+"""Verdicts after a withdrawal: what a participant took back is rejected in every index, whatever the checks said."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.index import Index, load_index
+from gr00t_data.disk import write_json
+from gr00t_data.store import EpisodeStore
+from gr00t_data.withdrawal import Withdrawal, Withdrawals, read
+
+CODE = "CONSENT-01"
+
+
+def without_withdrawn(index: Index, store: EpisodeStore, withdrawals: Withdrawals) -> Index:
+    """The index with the withdrawn episodes of its store rejected; the same object when nothing changes."""
+    reached = withdrawals.reached(store)
+    todo = {v.episode_index for v in index.verdicts if v.episode_index in reached and CODE not in v.codes}
+    if not todo:
+        return index
+    verdicts = (_rejected(v, store, reached[v.episode_index]) if v.episode_index in todo else v for v in index.verdicts)
+    return replace(index, verdicts=tuple(verdicts))
+
+
+def after_withdrawals(index: Index, store: EpisodeStore, index_folder: Path) -> Index:
+    """The index as it stands after the withdrawals of its lake; written back where they are news to it."""
+    after = without_withdrawn(index, store, read(index_folder.parent))
+    if after is not index:
+        write_json(index_folder / f"{index.store_digest[:16]}-{index.rules_digest[:8]}.json", after.to_dict())
+    return after
+
+
+def _rejected(verdict: Verdict, store: EpisodeStore, entry: Withdrawal) -> Verdict:
+    message = (
+        f"{store.root}: episode {verdict.episode_index}: {entry.who} withdrew on {entry.at[:10]}"
+        f"{f' ({entry.reason})' if entry.reason else ''}; nothing to repair, it is never used again"
+    )
+    finding = Finding(CODE, "error", message)
+    return replace(verdict, accepted=False, keep=(), findings=(*verdict.findings, finding))
+
+
+def bring_up_to_date(index_folder: Path, store: EpisodeStore, withdrawals: Withdrawals) -> list[Path]:
+    """Write the withdrawals into every index of a store, those of older rules too; returns the files that changed."""
+    changed = []
+    for path in sorted(index_folder.glob(f"{store.digest[:16]}-*.json")):
+        before = load_index(path)
+        after = without_withdrawn(before, store, withdrawals)
+        if after is not before:
+            write_json(path, after.to_dict())
+            changed.append(path)
+    return changed
+
+
+def forget(index_folder: Path, store_digest: str) -> list[Path]:
+    """Delete the indexes of a store that hold a withdrawal; the checks make them again from the data."""
+    found = []
+    for path in sorted(index_folder.glob(f"{store_digest[:16]}-*.json")):
+        if any(CODE in verdict.codes for verdict in load_index(path).verdicts):
+            path.unlink()
+            found.append(path)
+    return found

@@ -1,0 +1,284 @@
+"""A drop of egocentric video into a sealed store of the kind ``human``: clips on the control clock, faces hidden.
+
+Without labels of hands such a store has no state and no actions: both are marked absent, so that the zeros in their
+columns reach no loss. Rows in fast turns of the head are marked in the column ``masked``; the checks leave them out.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from gr00t_data import licences
+from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.human import readers
+from gr00t_data.sources.human.clips import ClipSettings, Plan, plan_in_full
+from gr00t_data.sources.human.consent import admit
+from gr00t_data.sources.human.detector import HandDetector
+from gr00t_data.sources.human.footage import Footage, PlannedClip
+from gr00t_data.sources.human.hand_tracks import HandTracks
+from gr00t_data.sources.human.hands_labels import Labels, LabelSettings, label, row_times_s
+from gr00t_data.sources.human.hands_tracks import find_tracks
+from gr00t_data.sources.human.provenance import clip_name, provenance
+from gr00t_data.sources.human.reading import Hide, Pictures, read_episode
+from gr00t_data.sources.ingest import store_name
+from gr00t_data.sources.transfer import Refusal
+from gr00t_data.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.video import VideoError
+from gr00t_data.withdrawal import read as read_withdrawals
+from gr00t_data.writing import StoreWriter
+
+_BEGUN, _FINISHED = "human", "finished"
+LabelMode = Literal["action-free", "wrist"]
+
+
+@dataclass(frozen=True)
+class HumanSettings:
+    """How a drop of egocentric video becomes a store.
+
+    Attributes:
+        clips: how it is cut.
+        pictures: how the pictures are made.
+        labels: ``action-free`` keeps nothing but pictures and words; ``wrist`` takes only clips whose hands are known
+            in space, and labels them.
+        wrists: how tracks become labels.
+        hands: ``mediapipe`` looks for hands where no file of tracks is there; None only takes files.
+        faces: ``auto`` hides them with the detector of this machine; ``none`` states that there are none.
+        licence, consent, participant: for footage that does not say it itself.
+    """
+
+    clips: ClipSettings = field(default_factory=ClipSettings)
+    pictures: Pictures = field(default_factory=Pictures)
+    labels: LabelMode = "action-free"
+    wrists: LabelSettings = field(default_factory=LabelSettings)
+    hands: str | None = None
+    faces: Literal["auto", "none"] = "auto"
+    licence: str | None = None
+    consent: str | None = None
+    participant: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress."""
+
+
+def ingest_human(
+    drop: Path,
+    embodiment: Embodiment,
+    lake: Lake,
+    *,
+    name: str | None = None,
+    settings: HumanSettings = HumanSettings(),
+    progress: Callable[[int, int], None] = _silent,
+) -> EpisodeStore:
+    """Turn a drop of footage into a sealed store ``lake.stores/<name>``; the drop is never changed.
+
+    The same drop with the same settings again is a no-op; a killed ingest goes on with the next clip. What became no
+    clip is listed with its reason in ``about["source"]["refused"]``.
+
+    Args:
+        progress: called with (narrations done, narrations in all); a video that nobody narrated counts as one.
+
+    Raises:
+        DropError: the drop holds no footage, or annotations that cannot be understood.
+        StoreError: the name is taken by other content, or no clip could be used.
+        FaceDetectorError: no face detector is set up, and nobody stated that there are no faces.
+    """
+    drop = Path(drop)
+    root = lake.stores / store_name(name or drop.name)
+    digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
+    source = {"drop": drop.name, "content": digest_json(digests), "settings": settings.to_dict()}
+    if (root / SEAL).is_file():
+        return _same_or_refuse(EpisodeStore.open(root), source, drop)
+    found = readers.find(drop)
+    source |= {"format": f"egocentric video ({found.form})", "findings": list(found.findings)}
+    footage = [_with_defaults(one, settings) for one in found.footage]
+    licence = licences.joined(one.licence for one in footage)
+    writer = EpisodeStore.create(root, embodiment, kind="human", licence=licence, source=source)
+    _same_beginning(writer, source, embodiment)
+    withdrawn = read_withdrawals(lake.root)
+    refused = list(found.refused)
+    admitted = [one for one in footage if not _refusal(one, admit(one, withdrawn), refused)]
+    with ExitStack() as stack:
+        taking = _Taking(writer, drop, digests, embodiment, settings, stack)
+        refused += taking.take(admitted, progress)
+    if not len(writer):
+        reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
+        raise StoreError(f"{drop}: no clip could be made; {len(refused)} things were refused: {reasons}")
+    writer.about |= {"absent": sorted({name for record in writer.records for name in record["source"]["absent"]})}
+    writer.about["licence"] = licences.joined(record["source"]["licence"] for record in writer.records)
+    writer.about["source"]["refused"] = [vars(one) for one in refused]
+    return writer.seal()
+
+
+def _refusal(footage: Footage, reason: str | None, refused: list[Refusal]) -> bool:
+    refused += [] if reason is None else [Refusal(footage.uid, reason)]
+    return reason is not None
+
+
+def _with_defaults(footage: Footage, settings: HumanSettings) -> Footage:
+    """What the options state for footage that does not say it itself. A licence is added to one that is known."""
+    said = [one for one in (footage.licence, settings.licence) if one and one.strip().lower() != "unknown"]
+    return replace(
+        footage,
+        licence=licences.joined(said),
+        consent=footage.consent or settings.consent,
+        participant=footage.participant or settings.participant,
+    )
+
+
+class _Taking:
+    """Footage into a store, clip by clip; what is there already is not made again."""
+
+    def __init__(
+        self,
+        writer: StoreWriter,
+        drop: Path,
+        digests: dict[str, str],
+        embodiment: Embodiment,
+        settings: HumanSettings,
+        stack: ExitStack,
+    ) -> None:
+        self.writer, self.drop, self.digests = writer, drop, digests
+        self.embodiment, self.settings, self._stack = embodiment, settings, stack
+        self.there = {record["source"]["clip"] for record in writer.records}
+        self._detector: HandDetector | None = None
+        self._hide: Hide | None = None
+
+    def take(self, footage: list[Footage], progress: Callable[[int, int], None]) -> list[Refusal]:
+        """Append the clips of all footage; returns what was refused."""
+        refused, first_of = list[Refusal](), dict[str, Path]()
+        done, total = 0, sum(_weight(one) for one in footage)
+        for one in footage:
+            progress(done, total)
+            digest = self._digest(one)
+            if (first := first_of.setdefault(digest, one.video)) != one.video:
+                reason = f"{one.video}: holds the same bytes as {first.name!r}; one of them is enough"
+                refused.append(Refusal(one.uid, reason))
+            else:
+                refused += self._once(one, digest, partial(_forward, progress, done, _weight(one), total))
+            done += _weight(one)
+        progress(total, total)
+        return refused
+
+    def _once(self, footage: Footage, digest: str, progress: Callable[[float], None]) -> list[Refusal]:
+        """What was refused of one footage, whose clips are in the store when this returns."""
+        finished = self.writer.pending / _FINISHED / f"{digest_json([footage.uid, digest])[:24]}.json"
+        if finished.is_file():
+            return [Refusal(**left) for left in read_json(finished)]
+        refused = self._take_one(footage, progress)
+        write_json(finished, [vars(one) for one in refused])
+        return refused
+
+    def _take_one(self, footage: Footage, progress: Callable[[float], None]) -> list[Refusal]:
+        """Append the clips of one footage; returns what was refused of it."""
+        try:
+            planned = plan_in_full(footage, self.settings.clips, self._tracks)
+        except (VideoError, ValueError) as error:
+            return [Refusal(footage.uid, str(error))]
+        refused = [Refusal(one.narration, one.reason) for one in planned.unused]
+        for number, clip in enumerate(planned.clips, start=1):
+            refused += self._append(clip, planned)
+            progress(number / len(planned.clips))
+        return refused
+
+    def _digest(self, footage: Footage) -> str:
+        return self.digests[footage.video.relative_to(self.drop).as_posix()]
+
+    def _append(self, clip: PlannedClip, planned: Plan) -> list[Refusal]:
+        if (name := clip_name(clip)) in self.there:
+            return []
+        try:
+            tracks = self._usable(self._tracks(clip))
+            times_s = row_times_s(clip, tracks, self.embodiment, self.settings.wrists)
+            labels = label(clip, tracks, self.embodiment, times_s, self.settings.wrists)
+            if reason := self._unfit(labels):
+                return [Refusal(name, reason)]
+            episode = read_episode(
+                clip, planned.facts, self.embodiment, times_s, labels, self.settings.pictures, self._faces()
+            )
+        except (VideoError, ValueError) as error:
+            return [Refusal(name, str(error))]
+        said = provenance(clip, self.drop, self._digest(clip.footage)) | {"absent": list(labels.absent)}
+        said["licence"] = licences.joined([clip.footage.licence, *_licences_of_labels(labels)])
+        self.writer.append(replace(episode, source={**said, **episode.source}))
+        return []
+
+    def _usable(self, tracks: HandTracks | None) -> HandTracks | None:
+        """Without its depth where only pictures are wanted: labels are then not made, hands are still counted."""
+        if tracks is None or self.settings.labels == "wrist":
+            return tracks
+        return replace(tracks, wrist_poses=None, apertures_m=None)
+
+    def _unfit(self, labels: Labels) -> str:
+        if self.settings.labels == "wrist" and labels.mode != "wrist":
+            return f"has no wrists in space ({labels.evidence.get('reason')}); ingest it with --labels action-free"
+        return ""
+
+    def _tracks(self, clip: PlannedClip) -> HandTracks | None:
+        if self.settings.hands is not None and self._detector is None:
+            self._detector = self._stack.enter_context(HandDetector())
+        return find_tracks(clip, self._detector)
+
+    def _faces(self) -> Hide | None:
+        if self.settings.faces == "none":
+            return None
+        if self._hide is None:
+            self._hide = _face_hider(self._stack)
+        return self._hide
+
+
+def _weight(footage: Footage) -> int:
+    return max(len(footage.narrations), 1)
+
+
+def _forward(progress: Callable[[int, int], None], done: int, weight: int, total: int, share: float) -> None:
+    progress(done + int(weight * share), total)
+
+
+def _face_hider(stack: ExitStack) -> Hide:
+    from gr00t_data.sources.human.face_detectors import find_detector
+    from gr00t_data.sources.human.faces import FaceBlur, counts
+
+    detector = find_detector()
+    stack.callback(detector.close)
+    blur = FaceBlur(detector)
+
+    def hide(frames):
+        hidden, boxes = blur(frames)
+        return hidden, counts(boxes, detector)
+
+    return hide
+
+
+def _licences_of_labels(labels: Labels) -> Iterator[str]:
+    """The licences of the models or datasets that made the labels; they follow the clip."""
+    yield from (text for _, text in licences.stated_in(labels.evidence))
+
+
+def _same_beginning(writer: StoreWriter, source: dict[str, Any], embodiment: Embodiment) -> None:
+    path, begun = writer.pending / _BEGUN, {"source": source, "embodiment": embodiment.digest}
+    if (writer.records or path.is_file()) and (not path.is_file() or read_json(path) != begun):
+        raise StoreError(
+            f"{writer.root}: was begun with another drop, settings or embodiment; delete the folder to begin anew, or "
+            "ingest under another name (--name)"
+        )
+    write_json(path, begun)
+
+
+def _same_or_refuse(store: EpisodeStore, source: dict[str, Any], drop: Path) -> EpisodeStore:
+    sealed = store.about.get("source", {})
+    if different := [key for key in source if sealed.get(key) != source[key]]:
+        raise StoreError(
+            f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
+            "so ingest this drop under another name (--name)"
+        )
+    return store

@@ -1,0 +1,96 @@
+"""EgoDex: pairs of N.mp4 and N.hdf5, one task a pair, hands and camera in ARKit's world (Hoque et al., 2025)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gr00t_data.sources.formats.hdf5_tree import member, opened
+from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
+from gr00t_data.sources.human.readers.drop import MOVIES, Found, visible
+from gr00t_data.sources.streams import StreamError
+from gr00t_data.sources.transfer import Refusal
+from gr00t_data.video import VideoError, probe
+
+NAME = "egodex"
+LICENCE = "CC-BY-NC-ND-4.0"
+_SUFFIXES = (".hdf5", ".h5")
+_TEXTS = ("llm_description", "llm_description2")
+
+
+def recognises(drop: Path) -> bool:
+    """Whether a video has an HDF5 file of its name beside it, with poses in it."""
+    for path in visible(drop, _SUFFIXES):
+        if _movie(path):
+            try:
+                with opened(path) as file:
+                    return "transforms" in file or "camera" in file
+            except StreamError:
+                continue
+    return False
+
+
+def _movie(path: Path) -> Path | None:
+    return next((path.with_suffix(end) for end in MOVIES if path.with_suffix(end).is_file()), None)
+
+
+def read(drop: Path) -> Found:
+    """Every pair of the drop; the poses stay in the file, which becomes ``tracks``."""
+    footage, refused = [], []
+    for path in visible(drop, _SUFFIXES):
+        name = path.relative_to(drop).with_suffix("").as_posix()
+        movie = _movie(path)
+        if movie is None:
+            refused.append(Refusal(name, f"{path}: has no video of its name beside it; copy {path.stem}.mp4"))
+            continue
+        try:
+            footage.append(_footage(name, movie, path))
+        except (StreamError, VideoError, ValueError) as error:
+            refused.append(Refusal(name, str(error)))
+    paired = {one.video for one in footage} | {drop / f"{one.episode}.mp4" for one in refused}
+    alone = [path for path in visible(drop, MOVIES) if path not in paired]
+    findings = tuple(f"{path}: has no HDF5 file beside it; left out" for path in alone)
+    return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), findings)
+
+
+def _footage(name: str, movie: Path, path: Path) -> Footage:
+    import h5py
+
+    facts = probe(movie)
+    with opened(path) as file:
+        attributes = {key: _plain(value) for key, value in file.attrs.items()}
+        camera = member(file, "camera/intrinsic")
+        matrix = np.asarray(camera[()], dtype=np.float64) if isinstance(camera, h5py.Dataset) else None
+    if matrix is not None and (matrix.shape != (3, 3) or not np.isfinite(matrix).all()):
+        raise ValueError(f"{path}: camera/intrinsic is {matrix.shape}, expected a finite 3 x 3 matrix; copy it again")
+    text = _description(attributes)
+    step_s = float(np.median(np.diff(facts.pts_s))) if facts.frames > 1 else 0.0
+    end_s = float(facts.pts_s[-1] - facts.pts_s[0]) + step_s if facts.frames else 0.0
+    return Footage(
+        uid=name,
+        video=movie,
+        dataset=NAME,
+        narrations=(Narration(f"{name}#task", text, 0.0, end_s),) if text else (),
+        participant=None,
+        consent=None,
+        licence=LICENCE,
+        tracks=path,
+        intrinsics=None if matrix is None else Intrinsics(matrix, facts.width, facts.height),
+        extra={key: value for key, value in attributes.items() if isinstance(value, str | int | float | bool)},
+    )
+
+
+def _description(attributes: dict[str, Any]) -> str:
+    """What is done. Reversible tasks have two descriptions; ``which_llm_description`` then says which one it is."""
+    which = str(attributes.get("which_llm_description", "1")).strip()
+    first, second = (str(attributes.get(name, "") or "").strip() for name in _TEXTS)
+    return (second or first) if which == "2" else (first or second)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as JSON holds it; arrays of one value become that value."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, np.ndarray):
+        return _plain(value.item()) if value.size == 1 else None
+    return value.item() if isinstance(value, np.generic) else value

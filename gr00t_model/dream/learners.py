@@ -1,0 +1,124 @@
+"""Learners: what differs between training adapters of a published model and a nano model from scratch.
+
+The loop (``train``) sees the same four steps of either: encode every clip once, draw a loss from codes, name what
+trains, export the product.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gr00t_model.dream.config import DreamTraining
+from gr00t_model.dream.nano import NanoNetwork, save_nano, text_rows
+from gr00t_model.dream.run import DreamRun
+from gr00t_model.dream.windows import Films, Windows
+from gr00t_model.groot.prompt import Prompt, train_tokenizer
+
+Codes = dict[str, Tensor]
+Encoder = Callable[[UInt8[np.ndarray, "t h w 3"], str], Codes]
+_FITTED_CLIPS = 800
+_LEAST_TIME = 0.3
+
+
+class Learner(Protocol):
+    """One way to train a world model."""
+
+    def encoder(self, windows: Windows, films: Films) -> Encoder:
+        """Loads what encoding takes (autoencoder, text encoder); gone when the returned function is let go."""
+        ...
+
+    def open(self, device: torch.device) -> nn.Module:
+        """The module whose trainable parameters learn; its ``forward`` is ``loss(codes, generator)``."""
+        ...
+
+    def export(self, module: nn.Module, folder: Path, facts: dict[str, Any]) -> None:
+        """Leave the product in ``folder``."""
+        ...
+
+
+def interpolated(
+    clean: Float[Tensor, "b c t y x"], time: Float[Tensor, " b"], generator: torch.Generator
+) -> tuple[Float[Tensor, "b c t y x"], Float[Tensor, "b c t y x"]]:
+    """A rectified flow: the point at ``time`` between clean codes (0) and noise (1), and the velocity there."""
+    noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+    along = time.view(-1, *[1] * (clean.ndim - 1))
+    return (1 - along) * clean + along * noise, noise - clean
+
+
+def shifted(time: Float[Tensor, " b"], shift: float) -> Float[Tensor, " b"]:
+    """Uniform times moved towards the noisy end as the flow-matching schedulers of diffusers move theirs."""
+    return shift * time / (1 + (shift - 1) * time)
+
+
+class NanoLearner:
+    """The nano model: its basis is measured on the training clips, its tokenizer trained on their instructions."""
+
+    def __init__(self, config: DreamTraining, run: DreamRun):
+        self.config, self.run = config, run
+
+    def encoder(self, windows: Windows, films: Films) -> Encoder:
+        torch.manual_seed(self.config.seed)  # of the first weights; layers draw them from torch's own generator
+        network = NanoNetwork(self.config.nano)
+        if not (self.run.start / "nano.json").is_file():
+            self._measure(network, windows, films)
+        network.load_state_dict(load_file(self.run.start / "model.safetensors"))
+        prompt = Prompt.load(self.run.start)
+
+        def encode(film: UInt8[np.ndarray, "t h w 3"], instruction: str) -> Codes:
+            pictures = torch.from_numpy(np.ascontiguousarray(film))[None]
+            ids, mask = text_rows(prompt, [instruction], self.config.nano.most_words)
+            codes = {"codes": network.codec.encode(pictures), "picture": network.codec.picture(pictures[:, 0])}
+            return {name: tensor[0].half().contiguous() for name, tensor in codes.items()} | {
+                "ids": ids[0],
+                "mask": mask[0],
+            }
+
+        return encode
+
+    def _measure(self, network: NanoNetwork, windows: Windows, films: Films) -> None:
+        """The basis from evenly chosen clips, with random weights: a model that knows nothing yet."""
+        every = max(len(windows.learn) // _FITTED_CLIPS, 1)
+        network.codec.fit(torch.from_numpy(np.stack([films(window) for window in windows.learn[::every]])))
+        tokenizer = self.run.root / "tokenizer"
+        train_tokenizer([window.instruction for window in windows.learn], tokenizer)
+        save_nano(network, tokenizer, self.run.start, {})
+
+    def open(self, device: torch.device) -> nn.Module:
+        network = NanoNetwork(self.config.nano)
+        network.load_state_dict(load_file(self.run.start / "model.safetensors"))
+        return _NanoLoss(network.to(device))
+
+    def export(self, module: nn.Module, folder: Path, facts: dict[str, Any]) -> None:
+        assert isinstance(module, _NanoLoss)
+        save_nano(module.network, self.run.start, folder, facts)
+
+
+class _NanoLoss(nn.Module):
+    def __init__(self, network: NanoNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, codes: Codes, generator: torch.Generator) -> Float[Tensor, ""]:
+        clean = codes["codes"].float()
+        uniform = torch.rand(len(clean), generator=generator, device=clean.device)
+        time = shifted(uniform, self.network.config.shift)
+        noisy, _ = interpolated(clean, time, generator)
+        found = self.network(noisy, time, codes["picture"].float(), codes["ids"], codes["mask"])
+        # An error of the velocity is one of the clean codes over the time. Near zero it would drown all others.
+        weight = time.clamp(min=_LEAST_TIME).square().reciprocal().view(-1, 1, 1, 1, 1)
+        return (weight * (found - clean).square()).mean()
+
+
+def learner_of(config: DreamTraining, run: DreamRun) -> Learner:
+    """The learner of a configuration."""
+    if config.preset == "nano":
+        return NanoLearner(config, run)
+    from gr00t_model.dream.lora_learner import LoraLearner
+
+    return LoraLearner(config, run)

@@ -1,0 +1,107 @@
+"""A published model as a folder on this machine: what it must hold, what must not be in it, and its digest.
+
+Nothing is fetched, nothing is unpickled, and no code that lies in the folder is run.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.disk import digest_file, digest_json, read_json, write_json
+from gr00t_model.dream.world_model import DreamError
+
+INDEX = "model_index.json"
+_LIBRARIES = ("diffusers", "transformers")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+_WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "image_processor", "feature_extractor", "safety_checker")
+_FETCH = "fetch the whole snapshot of a Diffusers checkpoint on a machine with a network and copy it here"
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The ``model_index.json`` of a folder in Diffusers layout, after looking for everything that it names.
+
+    Raises:
+        DreamError: no such folder or index; a part that is missing, is pickled, or brings its own code.
+    """
+    if not folder.is_dir():
+        raise DreamError(f"{folder}: no such folder; models are read from this machine only: {_FETCH}")
+    if not (folder / INDEX).is_file():
+        raise DreamError(f"{folder}: has no {INDEX}, so it is not a Diffusers checkpoint; {_FETCH}")
+    index = read_json(folder / INDEX)
+    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
+        raise DreamError(f"{folder / INDEX}: names no _class_name; {_FETCH}")
+    for part, kind in index.items():
+        if isinstance(kind, list) and len(kind) == 2 and kind[0] is not None:
+            _check_part(folder, part, str(kind[0]))
+    return index
+
+
+def _check_part(folder: Path, part: str, library: str) -> None:
+    if part == "safety_checker":  # brought along by the program, never loaded from the folder
+        return
+    if library not in _LIBRARIES:
+        raise DreamError(
+            f"{folder / INDEX}: part {part!r} comes from {library!r}; only parts of {' and '.join(_LIBRARIES)} are "
+            "loaded, no code of a checkpoint is run"
+        )
+    where = folder / part
+    if not where.is_dir():
+        raise DreamError(f"{where}: no such folder, but {folder / INDEX} names it; {_FETCH}")
+    if part in _WITHOUT_WEIGHTS:
+        return
+    weights = sorted(where.glob("*.safetensors"))
+    pickled = sorted(path.name for path in where.iterdir() if path.suffix in _PICKLES)
+    if not weights and pickled:
+        raise DreamError(
+            f"{where / pickled[0]}: is a pickle, and pickles are never read (they can run code); fetch the safetensors "
+            "of this checkpoint, or convert it where you trust it"
+        )
+    if not weights:
+        raise DreamError(f"{where}: holds no safetensors; {_FETCH}")
+    for listing in sorted(where.glob("*.safetensors.index.json")):
+        names = set(read_json(listing).get("weight_map", {}).values())
+        if missing := sorted(names - {path.name for path in weights}):
+            raise DreamError(f"{where / missing[0]}: is missing ({len(missing)} of {len(names)} shards); {_FETCH}")
+
+
+def part_config(folder: Path, part: str) -> dict[str, Any]:
+    """``config.json`` of a part (``scheduler_config.json`` of a scheduler).
+
+    Raises:
+        DreamError: it is not there.
+    """
+    path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+    if not path.is_file():
+        raise DreamError(f"{path}: no such file; {_FETCH}")
+    return read_json(path)
+
+
+def folder_digest(folder: Path, kept: Path | None = None) -> str:
+    """SHA-256 over names and bytes of every file of a model folder, hidden ones left out.
+
+    Args:
+        kept: JSON file in which the digests of files are remembered by size and time of change, because hashing tens
+            of gigabytes takes minutes.
+    """
+    known: dict[str, Any] = _remembered(kept)
+    digests = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+        entry = known.get(str(path.absolute()))
+        digest = entry[2] if entry and entry[:2] == stamp else digest_file(path)
+        known[str(path.absolute())] = [*stamp, digest]
+        digests[name.as_posix()] = digest
+    if kept:
+        write_json(kept, known)
+    return digest_json(digests)
+
+
+def _remembered(kept: Path | None) -> dict[str, Any]:
+    """What was remembered; a broken note is only a note lost."""
+    try:
+        return json.loads(kept.read_text("utf-8")) if kept and kept.is_file() else {}
+    except ValueError:
+        return {}

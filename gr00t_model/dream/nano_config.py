@@ -1,0 +1,51 @@
+"""Sizes of the nano world model. No torch."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gr00t_model.dream.world_model import ClipShape, DreamError, nearest
+
+NANO_CONFIG = "nano.json"
+
+
+class NanoConfig(BaseModel):
+    """About 5 M parameters. Defaults: 25 frames of 64 px at 20 fps (1.25 s, the shortest demonstrations).
+
+    Attributes:
+        block_px, block_frames, codes, picture_codes: see ``nano_codec.Blocks``.
+        patch: blocks of a token, in height and in width.
+        vocabulary, most_words: of the tokenizer.
+        shift: of the noise levels towards the noisy end, in training and in sampling.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shape: ClipShape = ClipShape(frames=25, fps=20, height=64, width=64)
+    block_px: int = 8
+    block_frames: int = 4
+    codes: int = 48
+    picture_codes: int = 32
+    patch: int = 2
+    width: int = 192
+    heads: int = 4
+    layers: int = 6
+    text_width: int = 64
+    vocabulary: int = 512
+    most_words: int = Field(default=48, ge=8)
+    sampling_steps: int = 20
+    shift: float = 2.0
+
+
+def check_nano_shape(config: NanoConfig, shape: ClipShape) -> None:
+    """Refuse sizes that do not divide into tokens.
+
+    Raises:
+        DreamError: says which numbers would.
+    """
+    step, group = config.block_px * config.patch, config.block_frames
+    for name, value in (("height", shape.height), ("width", shape.width)):
+        if value % step:
+            below, above = nearest(value, step)
+            raise DreamError(f"nano: {name} {value} is no multiple of {step}; take {below} or {above}")
+    if shape.frames % group != 1:
+        below, above = nearest(shape.frames, group, 1)
+        raise DreamError(f"nano: {shape.frames} frames are not {group} k + 1; take {below} or {above}")

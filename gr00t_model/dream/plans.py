@@ -1,0 +1,130 @@
+"""From what a user names to a resolved training or job: the model's own sizes where none were given. No torch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.stages import sealed_stores
+from gr00t_model.dream.config import DreamTraining, lora_training, nano_training
+from gr00t_model.dream.job import DreamJob
+from gr00t_model.dream.nano_config import NanoConfig
+from gr00t_model.dream.published import check_shape, family_of
+from gr00t_model.dream.windows import plan_windows
+from gr00t_model.dream.world_model import ClipShape, DreamError
+from gr00t_model.training.settings import changed_fields
+
+Sizes = Mapping[str, float | None]
+"""``frames``, ``fps``, ``height``, ``width``; None where the model decides."""
+
+
+def shape_of(usual: ClipShape, sizes: Sizes) -> ClipShape:
+    """``usual`` with the sizes that were named.
+
+    Raises:
+        DreamError: a size that cannot be.
+    """
+    named = {name: value for name, value in sizes.items() if value is not None}
+    return checked(ClipShape, {**usual.model_dump(), **named}, "the clips")
+
+
+def checked(kind: Any, fields: dict[str, Any], what: str) -> Any:
+    """A pydantic value, or DreamError with one line for everything that is wrong."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
+        raise DreamError(f"{what}: " + "; ".join(lines)) from error
+
+
+def plan_training(
+    lake: Lake,
+    embodiment: Embodiment,
+    *,
+    base: str = "",
+    stores: Sequence[str] = ("*",),
+    sizes: Sizes | None = None,
+    settings: Sequence[str] = (),
+    named: str = "",
+) -> DreamTraining:
+    """The training of a nano model, or of adapters of ``base``, on the lake's stores that match.
+
+    Args:
+        stores: patterns of names. Stores of generated video are never learnt from unless named exactly.
+        settings: ``a.b=c`` changes of ``config.DreamTraining``.
+        named: the embodiment as the user named it, when it is not a bundled one.
+
+    Raises:
+        DreamError: no store with video, or a configuration that does not fit.
+    """
+    family = family_of(Path(base)) if base else None
+    shape = shape_of(family.usual if family else NanoConfig().shape, sizes or {})
+    if family:
+        check_shape(Path(base), family, shape)
+    found = [store for store in sealed_stores(lake, embodiment, stores) if store.cameras]
+    found = [store for store in found if store.kind != "neural" or store.root.name in stores]
+    if not found:
+        raise DreamError(
+            f"{lake.stores}: no sealed store of {embodiment.name!r} with video matches {list(stores)}; record "
+            "some with `gr00t demo`, or bring yours with `gr00t ingest`"
+        )
+    common: dict[str, Any] = {"stores": [str(store.root) for store in found]}
+    common["embodiment"] = named or embodiment.name
+    planned = lora_training(base, shape, **common) if base else nano_training(shape=shape.model_dump(), **common)
+    return DreamTraining.of(changed_fields(planned.model_dump(mode="json"), settings))
+
+
+def training_facts(config: DreamTraining) -> dict[str, Any]:
+    """What a training would learn from, for a dry run."""
+    from gr00t_data.store import EpisodeStore
+
+    stores = [EpisodeStore.open(path) for path in config.stores]
+    windows = plan_windows(stores, config.shape, config.stride_frames, config.held_out_share)
+    seen = config.steps * config.batch_size * config.accumulate * config.machine.num_processes
+    return {
+        "preset": config.preset,
+        "base": config.base or "none",
+        "stores": [store.root.name for store in stores],
+        "shape": str(config.shape),
+        "clips to learn from": len(windows.learn),
+        "clips held out": len(windows.held_out),
+        "episodes too short": windows.too_short,
+        "episodes without an instruction": windows.unsaid,
+        "epochs": round(seen / len(windows.learn), 1),
+    }
+
+
+def job_of(fields: dict[str, Any], settings: Sequence[str]) -> DreamJob:
+    """A job of the fields that differ from its defaults, with ``a.b=c`` changes (``sampler.offload=model``).
+
+    Raises:
+        DreamError: a value that cannot be. ConfigError: a setting of no field.
+    """
+    whole = checked(DreamJob, fields, "the job").model_dump(mode="json")
+    return checked(DreamJob, changed_fields(whole, settings), "the job")
+
+
+def source_of(text: str) -> dict[str, str]:
+    """``simulator``, a store (a folder with meta/info.json) or a folder of pictures, as fields of FirstFrames."""
+    if text == "simulator":
+        return {"source": "simulator"}
+    return {"source": "store" if (Path(text) / "meta/info.json").is_file() else "images", "path": text}
+
+
+def lines_of(path: Path) -> list[str]:
+    """The instructions of a text file, one a line; empty lines and lines that begin with # are passed over.
+
+    Raises:
+        DreamError: the file is missing, is not text, or has none.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DreamError(f"{path}: cannot be read as text ({error}); give one instruction a line, UTF-8") from error
+    texts = [line for line in lines if line and not line.startswith("#")]
+    if not texts:
+        raise DreamError(f"{path}: holds no instruction; write one a line")
+    return texts

@@ -1,0 +1,78 @@
+"""The run folder of a world model: as a policy's run, with another configuration and another product. No torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gr00t_data.disk import digest_file, digest_json, read_json, write_json
+from gr00t_data.embodiment import load_embodiment
+from gr00t_data.store import EpisodeStore
+from gr00t_model.dream.config import DreamTraining
+from gr00t_model.dream.local_folder import folder_digest
+from gr00t_model.dream.world_model import DreamError
+from gr00t_model.training.run import RunFolder
+
+_NOT_CONTENT = ("stores", "base", "keep_states", "log_every_steps", "checkpoint_every_steps")
+_LEARNING_CODE = (
+    "adapter",
+    "learners",
+    "lora_learner",
+    "nano",
+    "nano_codec",
+    "nano_config",
+    "pictures",
+    "train",
+    "windows",
+)
+
+
+@dataclass(frozen=True)
+class DreamRun(RunFolder):
+    """The files of one training of a world model."""
+
+    def config(self) -> DreamTraining:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The configuration in ``RUN.json``; DreamError when there is none."""
+        if not self.run_json.is_file():
+            raise DreamError(f"{self.run_json}: no such file; make it with `gr00t dream train`")
+        return DreamTraining.of(read_json(self.run_json)["config"])
+
+    @property
+    def encoded(self) -> Path:
+        """Training clips as the model's codes, one safetensors each; may be deleted when the run is complete."""
+        return self.root / "encoded"
+
+    @property
+    def start(self) -> Path:
+        """What a nano model starts with: its measured basis and its tokenizer."""
+        return self.root / "start"
+
+    @property
+    def product(self) -> Path:
+        """The nano model, or the adapter."""
+        return self.root / ("adapter" if self.config().preset == "lora" else "model")
+
+
+def prepare_run(config: DreamTraining, runs: Path, kept: Path | None = None) -> DreamRun:
+    """The folder of a training below ``runs``, made if it is not there; equal content gives the same folder.
+
+    Args:
+        kept: where digests of model files are remembered.
+    """
+    key = run_key(config, kept)
+    run = DreamRun(runs / f"{config.recipe}-{key[:16]}")
+    write_json(run.run_json, {"key": key, "config": config.model_dump(mode="json")})
+    return run
+
+
+def run_key(config: DreamTraining, kept: Path | None = None) -> str:
+    """SHA-256 over configuration, stores and base by content, embodiment and code. Paths do not count."""
+    fields = config.model_dump(mode="json")
+    for name in _NOT_CONTENT:
+        del fields[name]
+    fields["machine"] = {"num_processes": config.machine.num_processes, "precision": config.machine.precision}
+    fields["embodiment"] = load_embodiment(config.embodiment).digest
+    inputs = {
+        "stores": [EpisodeStore.open(path).digest for path in config.stores],
+        "base": folder_digest(Path(config.base), kept) if config.base else "",
+        "code": [digest_file(Path(__file__).with_name(f"{name}.py")) for name in _LEARNING_CODE],
+    }
+    return digest_json({"config": fields, **inputs})

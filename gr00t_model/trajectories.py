@@ -1,0 +1,96 @@
+"""From generated clips to trajectories for training, over a whole lake: take in, label, judge, seal the accepted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.curate.gate_thresholds import GateError
+from gr00t_data.disk import read_json
+from gr00t_data.embodiment import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.neural.ingest import ingest_clips
+from gr00t_data.stages import checked_stores, sealed_stores, unlabelled
+from gr00t_data.store import EpisodeStore
+from gr00t_model.neural_gate import GateSettings, free_slot, gate_store
+
+Say = Callable[[str], None]
+
+
+class MissingModel(ValueError):
+    """There are clips to label and no inverse dynamics model."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What became of one store of generated clips.
+
+    Attributes:
+        accepted: the sealed store of accepted trajectories; None when every clip was rejected.
+        report: of the gate, see ``neural_gate.gate_store``.
+        folder: with the report and the contact sheets; None when every clip was rejected before they were written.
+    """
+
+    clips: EpisodeStore
+    accepted: EpisodeStore | None
+    folder: Path | None
+    report: dict[str, Any]
+    problem: str = ""
+
+
+def generated_stores(lake: Lake, embodiment: Embodiment) -> list[EpisodeStore]:
+    """Stores of generated clips that wait for labels: landed ones, and the newest dreams of the lake, taken in here."""
+    if (dreamed := lake.pointed(f"dreamed_videos_{embodiment.name}")) is not None and dreamed[0].is_dir():
+        ingest_clips(dreamed[0], embodiment, lake)
+    return [store for store in sealed_stores(lake, embodiment) if unlabelled(store)]
+
+
+def waiting_clips(lake: Lake, embodiment: Embodiment) -> bool:
+    """Whether there is anything that an inverse dynamics model would label."""
+    dreamed = lake.pointed(f"dreamed_videos_{embodiment.name}")
+    return dreamed is not None or any(unlabelled(store) for store in sealed_stores(lake, embodiment))
+
+
+def make_trajectories(lake: Lake, embodiment: Embodiment, *, own_slot: bool = True, say: Say = print) -> list[Gated]:
+    """Label and judge every store of generated clips with the lake's inverse dynamics model; done work is found done.
+
+    Args:
+        own_slot: let accepted trajectories train projectors of their own instead of the robot's.
+
+    Raises:
+        MissingModel: there are clips, but no model to label them.
+        StoreError: there is no recorded episode to set the thresholds by.
+    """
+    stores = generated_stores(lake, embodiment)
+    if not stores:
+        return []
+    pointed = lake.pointed(f"idm_{embodiment.name}")
+    if pointed is None:
+        raise MissingModel(
+            f"{lake.root}: has {len(stores)} stores of generated clips and no inverse dynamics model of "
+            f"{embodiment.name}; materialize idm_{embodiment.name} or run `gr00t idm train`"
+        )
+    real = [store for store, _ in checked_stores(lake, embodiment) if store.kind in ("real", "simulated")]
+    settings = GateSettings(slot=free_slot(embodiment) if own_slot else None)
+    return [_gated(lake, store, embodiment, pointed[0], real, settings, say) for store in stores]
+
+
+def _gated(
+    lake: Lake,
+    store: EpisodeStore,
+    embodiment: Embodiment,
+    idm: Path,
+    real: list[EpisodeStore],
+    settings: GateSettings,
+    say: Say,
+) -> Gated:
+    def progress(what: str, done: int, total: int) -> None:
+        if done == total or done % max(total // 4, 1) == 0:
+            say(f"{store.root.name}: {what}, {done} of {total}")
+
+    try:
+        accepted, folder = gate_store(lake, store, embodiment, idm, real=real, settings=settings, progress=progress)
+    except GateError as error:
+        say(str(error))
+        return Gated(store, None, None, {}, str(error))
+    return Gated(store, accepted, folder, read_json(folder / "report.json"))

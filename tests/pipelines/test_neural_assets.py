@@ -1,0 +1,74 @@
+"""Generated clips in the graph: nothing to do, clips without a model, what a mixture takes of them."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.mixtures import SharesConfig
+from assets.neural import neural_assets
+from gr00t_data.lake import Lake
+from gr00t_data.sources.neural.oracle import Wanted, dream
+from gr00t_data.stages import checked_stores
+from gr00t_data.store import EpisodeStore
+from gr00t_model.trajectories import MissingModel, make_trajectories
+from tests.data.builders import GR1, episode, sealed
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A recorded store of three episodes."""
+    lake = Lake(tmp_path / "lake")
+    sealed(lake.stores / "recorded", [episode(20, seed) for seed in range(3)])
+    return lake
+
+
+def dreamt(lake: Lake, truth: bool = False) -> EpisodeStore:
+    recorded = EpisodeStore.open(lake.stores / "recorded")
+    told = lake.stores / "dreams-told" if truth else None
+    return dream(recorded, GR1, [Wanted(0), Wanted(1)], lake.stores / "dreams", truth=told)
+
+
+def names(lake: Lake, patterns: tuple[str, ...] = ("*",)) -> list[str]:
+    return [store.root.name for store, _ in checked_stores(lake, GR1, patterns)]
+
+
+def test_a_lake_without_generated_clips_has_nothing_to_label(lake: Lake) -> None:
+    with dg.instance_for_test() as instance:
+        result = dg.materialize(
+            neural_assets(GR1),
+            selection=["dreamed_videos_gr1", "idm_gr1", "neural_trajectories_gr1"],
+            resources={"lake": lake},
+            instance=instance,
+        )
+    assert result.success
+    for key in ("dreamed_videos_gr1", "idm_gr1", "neural_trajectories_gr1"):
+        (event,) = result.asset_materializations_for_node(key)
+        assert event.metadata["clips"].value == 0 and event.metadata["why"].value
+    assert lake.pointed("idm_gr1") is None
+
+
+def test_clips_without_a_model_to_label_them(lake: Lake) -> None:
+    dreamt(lake)
+    with pytest.raises(MissingModel, match=r"1 stores of generated clips .* materialize idm_gr1"):
+        make_trajectories(lake, GR1)
+
+
+def test_a_mixture_takes_no_clips_that_nobody_labelled(lake: Lake) -> None:
+    assert SharesConfig().weighing(lake, GR1).neural_per_real is None
+    dreamt(lake, truth=True)
+    assert names(lake) == ["dreams-told", "recorded"]
+    assert names(lake, ("dreams",)) == ["dreams"], "named ones are taken: FLARE learns from them alone"
+    assert SharesConfig().weighing(lake, GR1).neural_per_real == 1.0
+
+
+def test_a_later_judgement_replaces_an_earlier_one(lake: Lake) -> None:
+    dreamt(lake, truth=True)
+    recorded = lake.stores / "recorded"
+    for name in ("told-1", "told-2"):
+        source = {"gated": "dreams-told", "judgement": name}
+        writer = EpisodeStore.create(lake.stores / name, GR1, kind="neural", licence="MIT", source=source, absent=[])
+        writer.append(episode(20, 5 if name == "told-1" else 6))
+        accepted = writer.seal()
+        lake.point("trajectories_dreams-told", accepted.root, accepted.digest)
+        assert names(lake) == [recorded.name, name]
