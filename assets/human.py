@@ -71,12 +71,12 @@ class HumanConfig(dg.Config):
 
 def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Take in one drop of footage, check every clip, and say what came out."""
+    from gr00t_data.checked import check
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
     from gr00t_data.disk import digest_json
     from gr00t_data.licences import of_store
     from gr00t_data.sources.landing import find, marker_of, take_in
-    from gr00t_data.stages import check
 
     path = find(lake, drop, log.info)
     embodiment = load_embodiment(marker_of(path).embodiment or config.embodiment)
@@ -234,8 +234,8 @@ def _every_drop(
 
 def _together(made: dict[str, Made], lake: Lake) -> Made:
     """All footage of the lake after the new drops."""
+    from gr00t_data.checked import check, sealed_stores
     from gr00t_data.disk import digest_json
-    from gr00t_data.stages import check, sealed_stores
 
     robots = [load_embodiment(name) for name in HUMAN_EMBODIMENTS]
     stores = [(store, robot) for robot in robots for store in sealed_stores(lake, robot) if store.kind == "human"]

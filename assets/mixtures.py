@@ -34,7 +34,7 @@ class SharesConfig(dg.Config):
     def weighing(self, lake: Lake, embodiment: Embodiment) -> Any:
         """As the library has it."""
         from gr00t_data.batches.weighing import Weighing
-        from gr00t_data.stages import checked_stores
+        from gr00t_data.checked import checked_stores
 
         kinds = {store.kind for store, _ in checked_stores(lake, embodiment, self.stores)}
         ratio = self.neural_per_real if "neural" in kinds and kinds & {"real", "simulated"} else None

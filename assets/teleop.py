@@ -52,9 +52,10 @@ class TeleopConfig(dg.Config):
 
 def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Ingest one drop (or record it in the simulator), check every episode, and say what came out."""
+    from gr00t_data.checked import check
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
-    from gr00t_data.stages import SIMULATOR, check
+    from gr00t_data.stages import SIMULATOR
 
     simulated = drop.startswith(SIMULATOR) and not (lake.landing / drop).is_dir()
     store, embodiment = (_simulated if simulated else _landed)(drop, config, lake, log)
@@ -181,8 +182,9 @@ def _every_drop(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
     """Every waiting drop in one step, for the bare command line, which has no partition to give."""
+    from gr00t_data.checked import sealed_stores
     from gr00t_data.sources.landing import changes
-    from gr00t_data.stages import SIMULATOR, sealed_stores, waiting_drops
+    from gr00t_data.stages import SIMULATOR, waiting_drops
 
     embodiment = load_embodiment(config.embodiment)
     drops = waiting_drops(lake)
@@ -202,8 +204,8 @@ def _every_drop(
 
 def _together(made: dict[str, Made], lake: Lake, embodiment) -> Made:
     """The state of the whole lake after the new drops."""
+    from gr00t_data.checked import check, sealed_stores
     from gr00t_data.disk import digest_json
-    from gr00t_data.stages import check, sealed_stores
 
     pairs = [(store, check(lake, store, embodiment)) for store in sealed_stores(lake, embodiment)]
     rows = [

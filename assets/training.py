@@ -141,7 +141,8 @@ def inputs_of(
     embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
 ) -> list[Input]:
     """What ``finetune_<embodiment>`` reads, in the order in which it is built."""
-    from gr00t_data.stages import SIMULATOR, sealed_stores
+    from gr00t_data.checked import sealed_stores
+    from gr00t_data.stages import SIMULATOR
 
     name = embodiment.name
     drops = config.simulator.model_copy(update={"embodiment": source})

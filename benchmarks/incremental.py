@@ -44,9 +44,10 @@ Seconds = dict[str, tuple[float, float]]
 
 def laps(root: Path) -> Seconds:
     """Each stage, for whatever waits in the landing."""
+    from gr00t_data.checked import check
     from gr00t_data.embodiment import load_embodiment
     from gr00t_data.lake import Lake
-    from gr00t_data.stages import check, land, measure_statistics, mix, waiting_drops
+    from gr00t_data.stages import land, measure_statistics, mix, waiting_drops
 
     lake, gr1 = Lake(root), load_embodiment("gr1")
     seconds: Seconds = {}

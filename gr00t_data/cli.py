@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gr00t_data import stages
+from gr00t_data import checked, stages
 from gr00t_data.embodiment import Embodiment, embodiment_names, load_embodiment
 from gr00t_data.lake import Lake
 
@@ -190,7 +190,7 @@ def _report_checks(lake: Lake, store: Any, embodiment: Embodiment, as_json: bool
     from gr00t_data.curate.index import summary_rows
 
     with progress_bar("checking episodes") as progress:
-        index = stages.check(lake, store, embodiment, progress)
+        index = checked.check(lake, store, embodiment, progress)
     facts = {
         "store": str(store.root),
         "digest": store.digest,

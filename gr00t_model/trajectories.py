@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.checked import checked_stores, sealed_stores, unlabelled
 from gr00t_data.curate.gate_thresholds import GateError
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.stages import checked_stores, sealed_stores, unlabelled
 from gr00t_data.store import EpisodeStore
 from gr00t_model.neural_gate import GateSettings, free_slot, gate_store
 

@@ -32,6 +32,7 @@ FORBIDDEN = {
     "gr00t_model.policy": ("gr00t_model.evaluate", "gr00t_model.serve"),
 }
 ROOF = (
+    "gr00t_data.checked",
     "gr00t_data.stages",
     "gr00t_data.cli",
     "gr00t_data.cli_doctor",

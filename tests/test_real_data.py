@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from gr00t_data.batches.weighing import Weighing
+from gr00t_data.checked import check
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.stages import Demonstrations, check, measure_statistics, mix, simulate
+from gr00t_data.stages import Demonstrations, measure_statistics, mix, simulate
 from gr00t_model.stages import base_model, new_run, publish_checkpoint, train_run
 from gr00t_model.training.checkpoint import Checkpoint
 

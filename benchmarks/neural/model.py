@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from gr00t_data.checked import check
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.env import TASKS
-from gr00t_data.stages import Demonstrations, check, simulate
+from gr00t_data.stages import Demonstrations, simulate
 from gr00t_data.store import EpisodeStore
 from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.idm.artifact import Artifact, load_artifact

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gr00t_data.checked import sealed_stores
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import sealed_stores
 from gr00t_model.dream.config import DreamTraining, lora_training, nano_training
 from gr00t_model.dream.job import DreamJob
 from gr00t_model.dream.nano_config import NanoConfig

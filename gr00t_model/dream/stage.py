@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.checked import sealed_stores
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.licences import UNKNOWN, joined
 from gr00t_data.locks import locked
-from gr00t_data.stages import sealed_stores
 from gr00t_data.store import EpisodeStore
 from gr00t_model.dream.adapter import FACTS
 from gr00t_model.dream.config import DreamTraining

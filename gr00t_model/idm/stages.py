@@ -8,12 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gr00t_data.checked import checked_stores
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import digest_file, digest_json, write_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
-from gr00t_data.stages import checked_stores
 from gr00t_data.store import EpisodeStore, StoreError
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.batches.mixture import MixtureManifest, build_manifest
+from gr00t_data.checked import check
 from gr00t_data.curate.index import build_index
 from gr00t_data.lake import Lake
 from gr00t_data.licences import UNKNOWN, LicenceError, joined, known, obstacles, of_store, parts, stated_in
-from gr00t_data.stages import check, plan_mix
+from gr00t_data.stages import plan_mix
 from gr00t_data.store import EpisodeStore
 from tests.data.builders import GR1, episode
 

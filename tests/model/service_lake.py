@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from gr00t_data.checked import check
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import check, measure_statistics, mix
+from gr00t_data.stages import measure_statistics, mix
 from gr00t_data.store import EpisodeStore
 from gr00t_model.stages import publish_checkpoint
 from gr00t_model.training.config import Data, Flare, Machine, Model, Optimizer, TrainConfig

@@ -7,11 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.checked import check, sealed_stores
 from gr00t_data.curate.index import load_index
 from gr00t_data.curate.withdrawn import CODE
 from gr00t_data.lake import Lake
 from gr00t_data.purge import purge
-from gr00t_data.stages import check, measure_statistics, mix, sealed_stores
+from gr00t_data.stages import measure_statistics, mix
 from gr00t_data.store import EpisodeStore
 from gr00t_data.withdrawal import FILE, Withdrawal, WithdrawalError, add, read
 from gr00t_model.cli import app

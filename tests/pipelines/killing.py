@@ -19,8 +19,9 @@ RULES = rules_digest(GR1)
 
 def stages(root: str) -> None:
     """Take in every waiting drop, check it, measure and mix."""
+    from gr00t_data.checked import check
     from gr00t_data.lake import Lake
-    from gr00t_data.stages import check, land, measure_statistics, mix, waiting_drops
+    from gr00t_data.stages import land, measure_statistics, mix, waiting_drops
 
     lake = Lake(Path(root))
     for key in waiting_drops(lake):

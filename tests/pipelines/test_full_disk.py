@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from gr00t_data.checked import check, sealed_stores
 from gr00t_data.disk import DiskError, digest_file, folder_digests, replacing, write_json
 from gr00t_data.lake import Lake
-from gr00t_data.stages import check, land, measure_statistics, mix, sealed_stores
+from gr00t_data.stages import land, measure_statistics, mix
 from tests.pipelines.drops import GR1, put
 from tests.pipelines.small_disk import fill, small_disk
 

@@ -7,9 +7,9 @@ import pytest
 
 from assets.mixtures import SharesConfig
 from assets.neural import neural_assets
+from gr00t_data.checked import checked_stores
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle import Wanted, dream
-from gr00t_data.stages import checked_stores
 from gr00t_data.store import EpisodeStore
 from gr00t_model.trajectories import MissingModel, make_trajectories
 from tests.data.builders import GR1, episode, sealed

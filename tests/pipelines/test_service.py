@@ -208,7 +208,8 @@ def test_a_failed_run_is_told(lake, instance, monkeypatch):
 
 def test_measuring_and_mixing_follow_the_lake(lake):
     """One rejected drop beside a good one: only the good one is mixed."""
-    from gr00t_data.stages import check, land
+    from gr00t_data.checked import check
+    from gr00t_data.stages import land
 
     put(lake, "bad", bad=(0, 1, 2))
     put(lake, "good", seed=4)

@@ -152,7 +152,7 @@ def test_what_a_kill_left_is_swept_and_never_read(lake):
     put(lake, "monday")
     store = take_in(lake, "monday", GR1)
     shutil.copytree(store.root, lake.stores / ".tuesday.ab12cd3_")
-    from gr00t_data.stages import sealed_stores
+    from gr00t_data.checked import sealed_stores
 
     assert [one.root.name for one in sealed_stores(lake, GR1)] == ["monday"]
     put(lake, "tuesday", seed=3)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from gr00t_data.checked import check, sealed_stores
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings
 from gr00t_data.sources.landing import ROBOT_KINDS, changes, drops_of_kind, look, take_in
-from gr00t_data.stages import check, sealed_stores
 from gr00t_data.store import StoreError
 from tests.data.sources.human.ego_films import calm_film, epic_csv
 from tests.data.sources.neural.drops import listed, movie

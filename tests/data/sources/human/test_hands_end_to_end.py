@@ -11,13 +11,13 @@ from gr00t_data import video
 from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture import build_manifest
 from gr00t_data.batches.statistics import measure
+from gr00t_data.checked import check
 from gr00t_data.cli import app
 from gr00t_data.cli_hands import COULD_NOT_DETECT
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.detector_environment import mediapipe_python
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
-from gr00t_data.stages import check
 from gr00t_data.store import EpisodeStore
 from tests.data.sources.human.ego_films import turning
 from tests.data.sources.human.hand_files import motion, write_egodex

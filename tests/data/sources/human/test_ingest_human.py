@@ -12,13 +12,13 @@ import av
 import numpy as np
 import pytest
 
+from gr00t_data.checked import check
 from gr00t_data.disk import folder_digests
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.clips import ClipSettings
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 from gr00t_data.sources.human.reading import MASKED
-from gr00t_data.stages import check
 from gr00t_data.store import EpisodeStore, StoreError
 from tests.data.films import film, only_sound
 from tests.data.sources.human.ego_films import calm_film, epic_csv, turning
