@@ -31,7 +31,10 @@ def use_fast_products() -> bool:
 
 @contextmanager
 def fast_products() -> Iterator[None]:
-    """``use_fast_products`` for a while; afterwards everything is as it was."""
+    """``use_fast_products`` for a while, on machines without a GPU; afterwards everything is as it was."""
+    if torch.cuda.is_available():
+        yield
+        return
     precision, fused = torch.get_float32_matmul_precision(), torch.backends.cuda.flash_sdp_enabled()
     use_fast_products()
     try:

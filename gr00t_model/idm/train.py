@@ -14,6 +14,7 @@ from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.licences import of_store
 from gr00t_data.store import EpisodeStore
+from gr00t_model.groot.cpu_products import fast_products
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, save_artifact
 from gr00t_model.idm.config import PRESETS, IdmConfig
 from gr00t_model.idm.examples import (
@@ -106,7 +107,8 @@ def train_on(
         "learned": [list(take.key) for take in learn],
         "held_out": [list(take.key) for take in held],
     }
-    model = _fit(learn, robot, timing, folder, training, say)
+    with fast_products():
+        model = _fit(learn, robot, timing, folder, training, say)
     artifact = Artifact(model.eval(), timing, robot, facts)
     save_artifact(artifact, folder / "model")
     return folder / "model"

@@ -7,10 +7,10 @@ from gr00t_model.training.config import ConfigError, Data, Flare, Machine, Model
 
 
 def gr1_nano() -> TrainConfig:
-    """The default: nano on cached features, two to three minutes on two CPU cores."""
+    """The default: nano on cached features, about three minutes on two CPU cores."""
     return TrainConfig(
         recipe="gr1_nano",
-        steps=1000,
+        steps=1500,
         batch_size=64,
         checkpoint_every_steps=250,
         log_every_steps=25,
