@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class BaseConfig(dg.Config):
     """How the small base model is grounded."""
 
-    stills: int = Field(default=4000, ge=16, description="Simulator stills to learn 'where is the named object' from.")
+    stills: int = Field(default=4000, ge=20, description="Simulator stills to learn 'where is the named object' from.")
     seed: int = Field(default=0, ge=0, description="Seed of the stills and of the weights.")
 
 

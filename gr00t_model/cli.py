@@ -45,7 +45,7 @@ from gr00t_model.training.recipes import RECIPES
 
 @app.command()
 def ground(
-    stills: Annotated[int, typer.Option(min=16, help="Simulator stills to learn from.")] = 4000,
+    stills: Annotated[int, typer.Option(min=20, help="Simulator stills to learn from.")] = 4000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     lake: LakeOption = None,
     as_json: JsonOption = False,
