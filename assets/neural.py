@@ -79,11 +79,27 @@ def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.Dags
 
     if config.when == "needed" and not waiting_clips(lake, embodiment):
         log.info("the lake holds no generated clips: no model is needed to label them")
-        return _nothing(lake, "no generated clips to label")
+        return _nothing(lake, "no generated clips to label", (_worth_using(None),))
     training = IdmTraining(steps=config.steps, seed=config.seed)
     folder, digest = train_idm(lake, embodiment, config.stores, training=training, say=log.info)
     report = read_json(folder / "report.json")
-    return Made(folder, digest, _flat(report))
+    return Made(folder, digest, _flat(report), (_worth_using(report["moving"]),))
+
+
+def _worth_using(scores: dict[str, Any] | None) -> dg.AssetCheckResult:
+    """Labels of a model that is no better than a guess would pass a gate whose thresholds it set itself."""
+    found = {who: one["r2"] for who, one in (scores or {}).items() if one["r2"] is not None}
+    own = found.pop("idm", None)
+    best = max(found, key=lambda who: found[who], default=None)
+    told = "no model is needed" if scores is None else "nothing moved in the held-out episodes: not measured"
+    if own is not None and best is not None:
+        told = f"R2 {own:.2f} on held-out episodes, {best.replace('_', ' ')} has {found[best]:.2f}"
+    return dg.AssetCheckResult(
+        check_name="beats_baselines",
+        passed=scores is None or (own is not None and best is not None and own > found[best]),
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=told,
+    )
 
 
 def _flat(report: dict[str, Any]) -> dict[str, Any]:
@@ -202,6 +218,13 @@ def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         kinds={"pytorch", "huggingface"},
         owners=["team:robot-learning"],
         pool="gpu",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "beats_baselines",
+                asset=f"idm_{name}",
+                description="On held-out episodes better than the mean action, the last one, a linear map of pixels.",
+            )
+        ],
         code_version=code_version("idm", embodiment),
         description=(
             f"The inverse dynamics model of `{name}`: two frames in, the actions between them out. Learns from the "

@@ -10,8 +10,10 @@ from gr00t_data.curate.gate_thresholds import GateError
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.licences import UNKNOWN, joined
+from gr00t_data.sources.neural.clips import MANIFEST
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store import EpisodeStore, json_lines
 from gr00t_model.neural_gate import GateSettings, free_slot, gate_store
 
 Say = Callable[[str], None]
@@ -40,8 +42,9 @@ class Gated:
 
 def generated_stores(lake: Lake, embodiment: Embodiment) -> list[EpisodeStore]:
     """Stores of generated clips that wait for labels: landed ones, and the newest dreams of the lake, taken in here."""
-    if (dreamed := lake.pointed(f"dreamed_videos_{embodiment.name}")) is not None and dreamed[0].is_dir():
-        ingest_clips(dreamed[0], embodiment, lake)
+    if (dreamed := lake.pointed(f"dreamed_videos_{embodiment.name}")) is not None:
+        stated = {str(line.get("licence") or UNKNOWN.name) for line in json_lines(dreamed[0] / MANIFEST)}
+        ingest_clips(dreamed[0], embodiment, lake, licence=joined(sorted(stated)))
     return [store for store in sealed_stores(lake, embodiment) if unlabelled(store)]
 
 
