@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.checked import checked_stores, sealed_stores, unlabelled
+from gr00t_data.checked import check, checked_stores, sealed_stores, unlabelled
 from gr00t_data.curate.gate_thresholds import GateError
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment import Embodiment
@@ -45,7 +45,10 @@ def generated_stores(lake: Lake, embodiment: Embodiment) -> list[EpisodeStore]:
     if (dreamed := lake.pointed(f"dreamed_videos_{embodiment.name}")) is not None:
         stated = {str(line.get("licence") or UNKNOWN.name) for line in json_lines(dreamed[0] / MANIFEST)}
         ingest_clips(dreamed[0], embodiment, lake, licence=joined(sorted(stated)))
-    return [store for store in sealed_stores(lake, embodiment) if unlabelled(store)]
+    found = [store for store in sealed_stores(lake, embodiment) if unlabelled(store)]
+    for store in found:
+        check(lake, store, embodiment)  # every store of a lake has its verdicts, whoever brought it
+    return found
 
 
 def waiting_clips(lake: Lake, embodiment: Embodiment) -> bool:
