@@ -27,7 +27,8 @@ TAUGHT_BY = ("real", "simulated")
 
 _LEARNING_CODE = (
     *("idm/config.py", "idm/conv_tower.py", "idm/examples.py", "idm/model.py", "idm/timing.py", "idm/train.py"),
-    *("groot/attention.py", "groot/cpu_products.py", "groot/dit.py", "groot/flow.py", "groot/slots.py", "groot/vision.py"),
+    *("groot/attention.py", "groot/cpu_products.py", "groot/dit.py", "groot/flow.py", "groot/slots.py"),
+    "groot/vision.py",
 )
 _LIBRARIES = ("torch", "accelerate", "av")
 
