@@ -190,6 +190,10 @@ def _nothing(lake: Lake, why: str, checks: tuple[dg.AssetCheckResult, ...] = ())
 
 def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
     """``dreamed_videos_<embodiment>``, ``idm_<embodiment>`` and ``neural_trajectories_<embodiment>``."""
+    return [_dreamed_videos(embodiment), _idm(embodiment), _neural_trajectories(embodiment)]
+
+
+def _dreamed_videos(embodiment: Embodiment) -> dg.AssetsDefinition:
     name = embodiment.name
 
     @dg.asset(
@@ -210,6 +214,12 @@ def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: DreamConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         return make_dreams(embodiment, config, lake, context.log).result()
+
+    return dreamed_videos
+
+
+def _idm(embodiment: Embodiment) -> dg.AssetsDefinition:
+    name = embodiment.name
 
     @dg.asset(
         name=f"idm_{name}",
@@ -233,6 +243,12 @@ def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
     )
     def idm(context: dg.AssetExecutionContext, config: IdmConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         return make_idm(embodiment, config, lake, context.log).result()
+
+    return idm
+
+
+def _neural_trajectories(embodiment: Embodiment) -> dg.AssetsDefinition:
+    name = embodiment.name
 
     @dg.asset(
         name=f"neural_trajectories_{name}",
@@ -259,4 +275,4 @@ def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         return make_accepted(embodiment, config, lake, context.log).result()
 
-    return [dreamed_videos, idm, neural_trajectories]
+    return neural_trajectories

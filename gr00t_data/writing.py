@@ -45,6 +45,29 @@ class StoreWriter:
     def __len__(self) -> int:
         return len(self.records)
 
+    def claim(self, made_of: Any, what: str) -> None:
+        """Note what the store is made of, so that a later call goes on with that and nothing else. While it holds no
+        episode it may be begun anew with something else.
+
+        Args:
+            made_of: JSON-able.
+            what: that in words, for the message.
+
+        Raises:
+            StoreError: the store holds episodes that were made of something else.
+        """
+        path, digest = self.pending / "made_of", digest_json(made_of)
+        if path.is_file() and path.read_text("utf-8") == digest:
+            return
+        if self.records:
+            raise StoreError(
+                f"{self.root}: was begun with another {what} and holds {len(self)} episodes; delete the folder to "
+                "begin anew, or take another name"
+            )
+        for notes in (path for path in self.pending.iterdir() if path.is_dir()):
+            shutil.rmtree(notes)
+        write_text(path, digest)
+
     def append(self, episode: Episode) -> int:
         """Write one episode; it is in the store when this returns.
 

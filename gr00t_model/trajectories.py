@@ -98,5 +98,7 @@ def _gated(
         accepted, folder = gate_store(lake, store, embodiment, idm, real=real, settings=settings, progress=progress)
     except GateError as error:
         say(str(error))
+        # What an earlier judgement accepted is not accepted any more: the clips stand for themselves again.
+        lake.point(f"trajectories_{store.root.name}", store.root, store.digest)
         return Gated(store, None, None, {}, str(error))
     return Gated(store, accepted, folder, read_json(folder / "report.json"))

@@ -28,14 +28,12 @@ class Arm:
         stores: their names in the lake.
         settings: changes to the recipe ``gr1_nano``, each ``a.b=c``.
         weighing: shares of the stores.
-        also: further embodiments that share the batches, as ``gr00t train --also``.
     """
 
     name: str
     stores: tuple[str, ...]
     settings: tuple[str, ...] = ()
     weighing: Weighing = BY_FRAMES
-    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes, say: Say, process
     robot = load_embodiment(ROBOT)
     _, statistics = measure_statistics(lake, robot, arm.stores, weighing=arm.weighing)
     manifest, _ = mix(lake, robot, arm.stores, weighing=arm.weighing, held_out_share=0.0)
-    run = new_run(lake, robot, "gr1_nano", [*arm.settings, f"seed={seed}"], also=arm.also)
+    run = new_run(lake, robot, "gr1_nano", [*arm.settings, f"seed={seed}"])
     kept = lake.root / "tried" / f"{digest_json([run.key, scenes.task, list(scenes.seeds)])[:16]}.json"
     if kept.is_file():
         return read_json(kept)["success"]

@@ -12,7 +12,7 @@ python -m benchmarks.policies.flare_video FOLDER [--colour purple] [--episodes 6
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ import typer
 
 from benchmarks.policies.arms import Arm, Outcome, Say, Scenes, grounded, lines, outcomes, successes
 from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Kind
+from gr00t_data.episode import Episode, Kind
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.sources.sim.draw import COLOURS, draw_scene
@@ -50,9 +50,7 @@ def record(lake: Lake, name: str, seeds: list[int], kind: Kind) -> EpisodeStore:
     return writer.seal()
 
 
-def _without_actions(episode):
-    from dataclasses import replace
-
+def _without_actions(episode: Episode) -> Episode:
     return replace(episode, state=np.zeros_like(episode.state), action=np.zeros_like(episode.action))
 
 

@@ -12,7 +12,7 @@ from gr00t_data.curate.gate_cache import load_scores, save_scores, scoring_diges
 from gr00t_data.curate.gate_opinion import Judge, Opinion, ask
 from gr00t_data.curate.gate_scores import ClipScores, score_clip, with_duplicates
 from gr00t_data.curate.gate_thresholds import GateError, Thresholds, calibrate
-from gr00t_data.disk import digest_json, write_text
+from gr00t_data.disk import digest_json
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.episode import Episode
 from gr00t_data.replayed import Replayer
@@ -154,7 +154,7 @@ def seal_accepted(
         target, embodiment, kind="neural", licence=store.licence, source=source, absent=store.about.get("absent")
     )
     writer.about |= {} if slot is None else {"slot": slot}
-    _same_beginning(writer, source)
+    writer.claim(source, "set of clips, thresholds or decisions")
     _append(writer, store, accepted)
     return writer.seal()
 
@@ -201,16 +201,6 @@ _EVERY_STORE = frozenset(
 def plain_scores(scores: Mapping[str, float]) -> dict[str, float | None]:
     """JSON has no NaN."""
     return {name: float(value) if np.isfinite(value) else None for name, value in scores.items()}
-
-
-def _same_beginning(writer: StoreWriter, source: dict[str, Any]) -> None:
-    """A store that was begun with other clips, thresholds or decisions is not gone on with."""
-    path, begun = writer.pending / "gating", digest_json(source)
-    if writer.records and (not path.is_file() or path.read_text("utf-8") != begun):
-        raise StoreError(
-            f"{writer.root}: was begun with other clips or thresholds; delete the folder, or take another name"
-        )
-    write_text(path, begun)
 
 
 def _same_or_refuse(store: EpisodeStore, source: dict[str, Any]) -> EpisodeStore:

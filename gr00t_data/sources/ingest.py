@@ -1,7 +1,7 @@
 """Ingest: a drop becomes a sealed store in the lake."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +25,8 @@ MAPPING_FILE = "mapping.yaml"
 """A mapping that lies in the drop is used when none is given."""
 _MARKER = "_SUCCESS"
 """Written by whoever copies a drop, when it is complete; not part of its content."""
-_BEGUN = "ingest"
+_DECIDES = ("content", "mapping")
+"""What of a source a sealed store must share: the rest follows from it."""
 
 
 def _silent(done: int, total: int) -> None:
@@ -73,11 +74,11 @@ def ingest(
     source["content"] = content_digest(drop)
     if not hasattr(reader, "take_over"):
         if (root / SEAL).is_file() and mapping is None:
-            return _same_or_refuse(EpisodeStore.open(root), source, drop)
+            return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
         mapping = mapping_for(drop, reader, embodiment, mapping)
         source["mapping"] = mapping.model_dump(mode="json", exclude_defaults=True)
     if mapping is None or (root / SEAL).is_file():
-        return _same_or_refuse(EpisodeStore.open(root), source, drop)
+        return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
     writer = _begun(root, embodiment, kind, licence, source)
     refused = transfer(writer, reader, drop, mapping, workers=workers, progress=progress)
     return _sealed(writer, refused, drop)
@@ -158,14 +159,7 @@ def found_mapping(drop: Path, reader: ModuleType, embodiment: Embodiment) -> Map
 def _begun(root: Path, embodiment: Embodiment, kind: Kind, licence: str, source: dict[str, Any]) -> Any:
     """The writer of the store; a store begun with another drop, mapping or embodiment is not gone on with."""
     writer = EpisodeStore.create(root, embodiment, kind=kind, licence=licence, source=source)
-    begun = {"source": source, "embodiment": embodiment.digest}
-    path = writer.pending / _BEGUN
-    if writer.records and (not path.is_file() or read_json(path) != begun):
-        raise StoreError(
-            f"{root}: was begun with another drop, mapping or embodiment and holds {len(writer)} episodes; "
-            "delete the folder to begin anew, or ingest under another name (--name)"
-        )
-    write_json(path, begun)
+    writer.claim([source, embodiment.digest], "drop, mapping or embodiment")
     return writer
 
 
@@ -210,16 +204,21 @@ def store_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "drop"
 
 
-def _same_or_refuse(store: EpisodeStore, source: dict[str, Any], drop: Path) -> EpisodeStore:
+def same_or_refuse(
+    store: EpisodeStore, source: dict[str, Any], drop: Path, keys: Collection[str] | None = None
+) -> EpisodeStore:
+    """The sealed store, if it was made of the same.
+
+    Args:
+        keys: those of ``source`` that must be the same where it has them; None: all.
+
+    Raises:
+        StoreError: it was made of something else.
+    """
     sealed = store.about.get("source", {})
-    if sealed.get("content") != source["content"]:
+    if different := [key for key in keys or source if key in source and sealed.get(key) != source[key]]:
         raise StoreError(
-            f"{store.root}: is a sealed store with other content than {drop}; stores never change, "
+            f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
             "so ingest this drop under another name (--name)"
-        )
-    if "mapping" in source and sealed.get("mapping") != source["mapping"]:
-        raise StoreError(
-            f"{store.root}: was made from the same drop with another mapping; stores never change, "
-            "so ingest it under another name (--name)"
         )
     return store

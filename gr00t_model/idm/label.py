@@ -11,7 +11,6 @@ import numpy as np
 
 from gr00t_data import video
 from gr00t_data.batches.absent import LABEL_VALID
-from gr00t_data.disk import read_json, write_json
 from gr00t_data.episode import Episode
 from gr00t_data.licences import joined, of_store
 from gr00t_data.sources.transfer import Refusal
@@ -32,7 +31,6 @@ _FEWEST_VOTES = 2
 """With one vote nothing tells whether it is right. More need not be asked: rows at the ends of a clip, of which few
 windows speak, are hardly worse than others (``error_by_votes`` of an evaluation)."""
 
-_BEGUN = "labelling"
 _KEPT_COLUMNS = ("source_frame",)
 _STILL_SHARE = 0.05
 """Dimensions that hardly moved in training have no scale of their own: tiny differences in them would count most."""
@@ -104,7 +102,7 @@ def label_store(
         source=source,
         absent=["state", *unknown],
     )
-    _same_beginning(writer, source)
+    writer.claim(source, "store or model")
     refused = _label_all(writer, store, artifact, batch_size, workers, progress)
     if not len(writer):
         raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
@@ -238,13 +236,6 @@ def _film(store: EpisodeStore, labelled: Labelled, camera: str, writer: StoreWri
         return path
     cut(path, 0, labelled.rows - 1, target := writer.pending / f"{camera}.mp4")
     return target
-
-
-def _same_beginning(writer: StoreWriter, source: dict[str, Any]) -> None:
-    path = writer.pending / _BEGUN
-    if writer.records and (not path.is_file() or read_json(path) != source):
-        raise StoreError(f"{writer.root}: was begun with another store or model; delete it or label into another name")
-    write_json(path, source)
 
 
 def _same_or_refuse(store: EpisodeStore, source: dict[str, Any]) -> EpisodeStore:

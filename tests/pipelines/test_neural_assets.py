@@ -72,3 +72,6 @@ def test_a_later_judgement_replaces_an_earlier_one(lake: Lake) -> None:
         accepted = writer.seal()
         lake.point("trajectories_dreams-told", accepted.root, accepted.digest)
         assert names(lake) == [recorded.name, name]
+    clips = EpisodeStore.open(lake.stores / "dreams")
+    lake.point("trajectories_dreams-told", clips.root, clips.digest)
+    assert names(lake) == [recorded.name], "a last judgement accepted none of them"

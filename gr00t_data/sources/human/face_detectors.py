@@ -120,7 +120,7 @@ class MediaPipeFaces:
             )
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass
+            pass  # it ended: what is read below is short, and says so
         head = self._process.stdout.read(4)
         if len(head) < 4:
             raise FaceDetectorError(

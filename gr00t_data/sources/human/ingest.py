@@ -25,14 +25,14 @@ from gr00t_data.sources.human.hands_labels import Labels, LabelSettings, label, 
 from gr00t_data.sources.human.hands_tracks import find_tracks
 from gr00t_data.sources.human.provenance import clip_name, provenance
 from gr00t_data.sources.human.reading import Hide, Pictures, read_episode
-from gr00t_data.sources.ingest import store_name
+from gr00t_data.sources.ingest import same_or_refuse, store_name
 from gr00t_data.sources.transfer import Refusal
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.video import VideoError
 from gr00t_data.withdrawal import read as read_withdrawals
 from gr00t_data.writing import StoreWriter
 
-_BEGUN, _FINISHED = "human", "finished"
+_FINISHED = "finished"
 LabelMode = Literal["action-free", "wrist"]
 
 
@@ -97,13 +97,13 @@ def ingest_human(
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
     source = {"drop": drop.name, "content": digest_json(digests), "settings": settings.to_dict()}
     if (root / SEAL).is_file():
-        return _same_or_refuse(EpisodeStore.open(root), source, drop)
+        return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = readers.find(drop)
     source |= {"format": f"egocentric video ({found.form})", "findings": list(found.findings)}
     footage = [_with_defaults(one, settings) for one in found.footage]
     licence = licences.joined(one.licence for one in footage)
     writer = EpisodeStore.create(root, embodiment, kind="human", licence=licence, source=source)
-    _same_beginning(writer, source, embodiment)
+    writer.claim([source, embodiment.digest], "drop, settings or embodiment")
     withdrawn = read_withdrawals(lake.root)
     refused = list(found.refused)
     admitted = [one for one in footage if not _refusal(one, admit(one, withdrawn), refused)]
@@ -262,23 +262,3 @@ def _face_hider(stack: ExitStack) -> Hide:
 def _licences_of_labels(labels: Labels) -> Iterator[str]:
     """The licences of the models or datasets that made the labels; they follow the clip."""
     yield from (text for _, text in licences.stated_in(labels.evidence))
-
-
-def _same_beginning(writer: StoreWriter, source: dict[str, Any], embodiment: Embodiment) -> None:
-    path, begun = writer.pending / _BEGUN, {"source": source, "embodiment": embodiment.digest}
-    if (writer.records or path.is_file()) and (not path.is_file() or read_json(path) != begun):
-        raise StoreError(
-            f"{writer.root}: was begun with another drop, settings or embodiment; delete the folder to begin anew, or "
-            "ingest under another name (--name)"
-        )
-    write_json(path, begun)
-
-
-def _same_or_refuse(store: EpisodeStore, source: dict[str, Any], drop: Path) -> EpisodeStore:
-    sealed = store.about.get("source", {})
-    if different := [key for key in source if sealed.get(key) != source[key]]:
-        raise StoreError(
-            f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
-            "so ingest this drop under another name (--name)"
-        )
-    return store

@@ -6,14 +6,13 @@ Such a store has no state and no actions yet: both are marked absent, so that th
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests, read_json, write_json
+from gr00t_data.disk import digest_file, digest_json, folder_digests
 from gr00t_data.embodiment import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.ingest import store_name
+from gr00t_data.sources.ingest import same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.clips import find_clips
 from gr00t_data.sources.neural.reading import Settings, read_clip_episode
@@ -21,8 +20,6 @@ from gr00t_data.sources.transfer import Refusal
 from gr00t_data.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.video import VideoError
 from gr00t_data.writing import StoreWriter
-
-_BEGUN = "clips"
 
 
 def _silent(done: int, total: int) -> None:
@@ -58,11 +55,11 @@ def ingest_clips(
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
     source = {"drop": drop.name, "content": digest_json(digests), "settings": settings.to_dict()}
     if (root / SEAL).is_file():
-        return _same_or_refuse(EpisodeStore.open(root), source, drop)
+        return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = find_clips(drop)
     source |= {"format": f"generated video ({found.form})", "findings": list(found.findings)}
     writer = EpisodeStore.create(root, embodiment, kind="neural", licence=licence, source=source)
-    _same_beginning(writer, source, embodiment)
+    writer.claim([source, embodiment.digest], "drop, settings or embodiment")
     clips, absent = _with_one_kind_of_labels(found.clips, embodiment)
     refused = [*found.refused, *_take(writer, clips, embodiment, settings, progress)]
     if not len(writer):
@@ -103,23 +100,3 @@ def _with_one_kind_of_labels(clips: tuple[Clip, ...], embodiment: Embodiment) ->
     moved = np.any([np.any(clip.action != 0, axis=0) for clip in clips if clip.action is not None], axis=0)
     still = [f"action.{part.name}" for part in embodiment.action if not moved[part.slice].any()]
     return list(clips), ["state", *still]
-
-
-def _same_beginning(writer: StoreWriter, source: dict[str, Any], embodiment: Embodiment) -> None:
-    path, begun = writer.pending / _BEGUN, {"source": source, "embodiment": embodiment.digest}
-    if writer.records and (not path.is_file() or read_json(path) != begun):
-        raise StoreError(
-            f"{writer.root}: was begun with another drop, settings or embodiment; delete the folder to begin anew, or "
-            "ingest under another name (--name)"
-        )
-    write_json(path, begun)
-
-
-def _same_or_refuse(store: EpisodeStore, source: dict[str, Any], drop: Path) -> EpisodeStore:
-    sealed = store.about.get("source", {})
-    if different := [key for key in source if sealed.get(key) != source[key]]:
-        raise StoreError(
-            f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
-            "so ingest this drop under another name (--name)"
-        )
-    return store

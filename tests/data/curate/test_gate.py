@@ -140,7 +140,7 @@ def test_a_killed_gate_goes_on_with_the_same_decisions_only(
             seal_accepted(store, GR1, judged, thresholds, tmp_path / "killed")
     gc.collect()  # a killed process holds no lock
     other = Thresholds({**thresholds.limits, "jerk": 1e9}, {}, 0.0)
-    with pytest.raises(StoreError, match="was begun with other clips or thresholds"):
+    with pytest.raises(StoreError, match="was begun with another set of clips, thresholds or decisions"):
         seal_accepted(store, GR1, judged, other, tmp_path / "killed")
     gc.collect()
     assert seal_accepted(store, GR1, judged, thresholds, tmp_path / "killed").digest == whole.digest

@@ -74,7 +74,7 @@ def test_the_same_again_is_no_work_and_another_mapping_is_refused(tmp_path: Path
     drop, lake = robomimic_file(tmp_path / "drop.hdf5", (8,)), Lake(tmp_path / "lake")
     first = ingest(drop, robot, lake, mapping=parse_mapping(MAPPING))
     assert ingest(drop, robot, lake).digest == first.digest
-    with pytest.raises(StoreError, match="from the same drop with another mapping"):
+    with pytest.raises(StoreError, match="is a sealed store with another mapping"):
         ingest(drop, robot, lake, mapping=parse_mapping({**MAPPING, "hz": 20}))
 
 

@@ -122,6 +122,12 @@ def test_a_killed_ingest_goes_on_and_gives_the_same_bytes(drop: Path, store: Epi
     assert (again.video_path(0, "ego_view")).stat().st_mtime_ns == made
 
 
+def test_a_drop_that_gave_no_clip_can_be_tried_again_otherwise(drop: Path, store: EpisodeStore, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no clip could be made"):
+        ingest_human(drop, HANDS, Lake(tmp_path), settings=replace(PLAIN, labels="wrist"))
+    assert ingest_human(drop, HANDS, Lake(tmp_path), settings=PLAIN).digest == store.digest
+
+
 def test_bad_videos_are_refused_and_the_others_stay(drop: Path, tmp_path: Path) -> None:
     root = shutil.copytree(drop, tmp_path / "mixed")
     (root / "narrations.csv").unlink()
