@@ -11,6 +11,7 @@ far apart, by the motion over the right distance.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,10 +134,16 @@ def rows_of(measured: Subject) -> list[dict[str, Any]]:
         report = evaluate_idm(measured.artifact, [measured.source], frame_gap=gap, baselines=False)
         windows, labels = ([side[name] for name in ARMS] for side in (report["parts"], report["labels"]["parts"]))
         row = {"gap": gap, "predicted": predicted_ratio(measured, gap)}
-        row["magnitude"] = float(np.mean([one["idm"]["magnitude"] for one in windows]))
-        row["labels"] = float(np.mean([one["steps"] for one in labels]))
-        found.append(row | {"r2": float(np.mean([one["idm"]["r2"] for one in windows]))})
+        row["magnitude"] = _mean(one["idm"]["magnitude"] for one in windows)
+        row["labels"] = _mean(one["steps"] for one in labels)
+        found.append(row | {"r2": _mean(one["idm"]["r2"] for one in windows)})
     return found
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    """Over the parts that moved; NaN where none did."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def fallen(rows: list[dict[str, Any]], gap: int) -> float:
