@@ -78,6 +78,10 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Windows a step.")] = None,
     frame_gap: Annotated[int | None, typer.Option(min=1, help="Frames between the two pictures.")] = None,
+    nearest_gap: Annotated[
+        int | None,
+        typer.Option(min=1, help="Learn slower motions too: pictures this close up to the gap pass for a whole gap."),
+    ] = None,
     held_out_share: Annotated[float, typer.Option(min=0, max=0.9)] = 0.15,
     seed: Annotated[int, typer.Option(min=0)] = 42,
     embodiment: EmbodimentOption = "gr1",
@@ -93,8 +97,9 @@ def train(
     from gr00t_model.idm import stages
     from gr00t_model.idm.train import IdmTraining, train_on
 
-    training = IdmTraining(preset=preset, frame_gap=frame_gap, held_out_share=held_out_share, seed=seed)
-    training = replace(training, steps=steps or training.steps, batch_size=batch_size or training.batch_size)
+    training = IdmTraining(preset=preset, frame_gap=frame_gap, nearest_gap=nearest_gap, seed=seed)
+    steps, batch_size = steps or training.steps, batch_size or training.batch_size
+    training = replace(training, steps=steps, batch_size=batch_size, held_out_share=held_out_share)
     robot, where = load_embodiment(embodiment), lake_at(lake)
     if into is None:
         folder, _ = stages.train_idm(where, robot, stores, training=training, say=_say)

@@ -4,25 +4,25 @@
 
 A user of the published chain found its actions "much smaller than realistically captured actions" (GR00T-Dreams issue
 16): its scripts take pictures 8 frames apart, its public training configuration 16. Here the distance is changed with
-the guard off, for two models. The first learnt joint targets from the scripted expert, which has one speed: the first
-picture nearly tells how far the arm will go. The second learnt what most robots record: displacements from row to row,
-at speeds that vary, so that only the pair of pictures tells the speed. Predicted is the motion between pictures that
-far apart, by the motion over the right distance.
+the guard off, for two models of the same episodes. The first learnt them as they were recorded: the scripted expert
+has one speed, so the first picture nearly tells how far the arm will go, and the actions fall little. The second also
+learnt them slowed down (``nearest_gap``), as people move at many speeds: only both pictures tell how far the arm goes.
+Predicted is the motion that a model reports which believes its two pictures: the recorded commands between them, taken
+for those of the right distance. All numbers are of the arms: hands open and close at once, in jumps that no distance
+changes.
 """
 
 import json
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-import yaml
 
 from benchmarks.neural.model import (
     EPISODES,
     LAKE,
-    SEED,
     STEPS,
     EpisodesOption,
     JsonOption,
@@ -32,124 +32,77 @@ from benchmarks.neural.model import (
     Subject,
     subject,
 )
-from gr00t_data import video
-from gr00t_data.disk import write_text
-from gr00t_data.embodiment import Embodiment, load_embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.lake import Lake
-from gr00t_data.store import SEAL, EpisodeRow, EpisodeStore
-from gr00t_model.idm.artifact import load_artifact
-from gr00t_model.idm.evaluate import evaluate_idm
+from gr00t_data.store import EpisodeStore
+from gr00t_model.idm.evaluate import Scores, left_out, score
+from gr00t_model.idm.examples import Recording, Slowed, gather, read_recording, window_starts
+from gr00t_model.idm.predict import Clip, predict_clips
 from gr00t_model.idm.timing import TimingError
-from gr00t_model.idm.train import IdmTraining, train_on
 
 RIGHT, HALF = 16, 8
 GAPS = (2, 4, HALF, 12, RIGHT, 24)
 ARMS = ("left_arm", "right_arm")
-DISPLACED = "gr1_displaced"
-SLOWEST = 0.3
-TOLERANCE = 0.2
-"""The pictures tell of the speed, but so does the distance still to go: the labels fall less than the motion does."""
-
-PICTURE_PX = 96
+NEAREST = 2
+TOLERANCE = 0.1
+"""How far the fall along the true motion may be from the predicted one, at half the distance."""
 
 
-def displaced_robot(folder: Path) -> Embodiment:
-    """The gr1 with arms that are told how far to move until the next row, and nothing else."""
-    text = yaml.safe_load(load_embodiment("gr1").text)
-    text["name"], text["default_selection"] = DISPLACED, "arms"
-    text["action"] = [{**part, "absolute": False} if part["name"] in ARMS else part for part in text["action"]]
-    text["selections"] = {"arms": {"cameras": ["ego_view"], "state": list(ARMS), "action": list(ARMS)}}
-    path = folder / f"{DISPLACED}.yaml"
-    write_text(path, yaml.safe_dump(text, sort_keys=False))
-    return load_embodiment(path)
+@dataclass(frozen=True)
+class Row:
+    """One distance.
 
-
-def displaced_store(store: EpisodeStore, robot: Embodiment, target: Path, episodes: int) -> EpisodeStore:
-    """``episodes`` of a store, each at a speed of its own, with displacements for actions of the arms.
-
-    A slower episode shows pictures twice or more; between its rows commands are interpolated. Row t leads from command
-    t to command t + 1.
+    Attributes:
+        predicted: what a model would score that takes the motion between its pictures for that of a whole gap.
+        found: what the model scores.
     """
-    if (target / SEAL).is_file():
-        return EpisodeStore.open(target)
-    source = {"displaced": store.root.name, "store": store.digest, "episodes": episodes, "slowest": SLOWEST}
-    writer = EpisodeStore.create(target, robot, kind="simulated", licence=store.licence, source=source)
-    chosen = store.rows[:: max(len(store.rows) // episodes, 1)][:episodes]
-    for row in chosen[len(writer) :]:
-        writer.append(_slowed(store, row, robot))
-    return writer.seal()
+
+    gap: int
+    predicted: Scores
+    found: Scores
 
 
-def _slowed(store: EpisodeStore, row: EpisodeRow, robot: Embodiment) -> Episode:
-    speed = float(np.random.default_rng([SEED, row.index]).uniform(SLOWEST, 1))
-    command = store.action(row.index)
-    at = np.arange(0, len(command) - 1, speed)
-    near = np.rint(at).astype(np.int64)
-    action = command[near]
-    for part in (robot.action_part(name) for name in ARMS):
-        columns = np.arange(part.start, part.end)
-        path = np.stack([np.interp([*at, at[-1] + speed], np.arange(len(command)), command[:, one]) for one in columns])
-        action[:, part.slice] = np.diff(path, axis=1).T
-    size = (PICTURE_PX, PICTURE_PX)
-    videos: dict[str, np.ndarray | Path] = {
-        camera: video.decode(store.video_path(row.index, camera), size)[near] for camera in store.cameras
-    }
-    times_s, state = np.arange(len(at)) / robot.control_hz, store.state(row.index)[near]
-    return Episode(row.instruction, times_s, state, action, videos, row.success, {**(row.source or {}), "speed": speed})
-
-
-def displaced(measured: Subject, lake: Path, steps: int, episodes: int) -> Subject:
-    """A model of displacements at many speeds."""
-    where, robot = Lake(lake.absolute()), displaced_robot(lake)
-    name = f"{measured.store.root.name}-displaced-{episodes}"
-    store = displaced_store(measured.store, robot, where.stores / name, episodes)
-    training = IdmTraining(steps=steps, held_out_share=0.1)
-    folder = train_on([store], robot, where.root / "idm" / f"{name}-{steps}", training, _say)
-    return Subject(load_artifact(folder), store, None, folder)
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
-
-
-def predicted_ratio(measured: Subject, gap: int) -> float:
-    """How far the arms move in ``gap`` frames, by how far they move over the right distance; unseen episodes."""
-    right, ways = measured.artifact.timing.frame_gap, np.zeros(2)
-    arms = [measured.robot.state_part(name).slice for name in ARMS]
-    for index in measured.unseen:
-        values = np.concatenate([measured.store.state(index)[:, arm] for arm in arms], axis=1)
-        rows = max(len(values) - max(GAPS), 1)
-        ways += [np.linalg.norm(values[g:] - values[:-g], axis=-1)[:rows].sum() for g in (gap, right)]
-    return float(ways[0] / ways[1])
-
-
-def rows_of(measured: Subject) -> list[dict[str, Any]]:
-    """Distance -> what was predicted, magnitude within a window, step from row to row of the labels, and R2.
-
-    All of the arms alone: hands open and close at once, in jumps that no distance changes.
-    """
-    found = []
+def rows_of(measured: Subject) -> list[Row]:
+    """Every distance, on the same windows of unseen episodes."""
+    artifact = measured.artifact
+    recordings = [
+        read_recording(take, artifact.robot, artifact.image_size) for take in left_out(artifact, [measured.source])
+    ]
+    starts = _starts(measured, recordings)
+    arms = _arms(measured)
+    _, truth = gather(recordings, starts, artifact.timing)
+    slowed, found = Slowed(recordings, artifact.robot.parts, artifact.timing), []
     for gap in GAPS:
-        report = evaluate_idm(measured.artifact, [measured.source], frame_gap=gap, baselines=False)
-        windows, labels = ([side[name] for name in ARMS] for side in (report["parts"], report["labels"]["parts"]))
-        row = {"gap": gap, "predicted": predicted_ratio(measured, gap)}
-        row["magnitude"] = _mean(one["idm"]["magnitude"] for one in windows)
-        row["labels"] = _mean(one["steps"] for one in labels)
-        found.append(row | {"r2": _mean(one["idm"]["r2"] for one in windows)})
+        _, between = slowed.gather(starts, np.full(len(starts), gap))
+        told = np.concatenate(list(predict_clips(artifact, _clips(recordings, starts), batch_size=64, frame_gap=gap)))
+        scores = (score(chunks[..., arms], truth[..., arms]) for chunks in (between, told))
+        found.append(Row(gap, *scores))
     return found
 
 
-def _mean(values: Iterable[float | None]) -> float:
-    """Over the parts that moved; NaN where none did."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else float("nan")
+def _starts(measured: Subject, recordings: list[Recording]) -> np.ndarray:
+    """The windows that have a second picture at every distance."""
+    starts = window_starts(recordings, measured.artifact.timing)
+    lengths = np.array([len(one) for one in recordings])
+    return starts[starts[:, 1] + max(GAPS) < lengths[starts[:, 0]]]
 
 
-def fallen(rows: list[dict[str, Any]], gap: int) -> float:
-    """How far the labels of a distance move from row to row, by how far those of the right distance do."""
-    steps = {row["gap"]: row["labels"] for row in rows}
-    return steps[gap] / steps[RIGHT]
+def _clips(recordings: list[Recording], starts: np.ndarray) -> list[Clip]:
+    return [Clip(one.pictures, starts[starts[:, 0] == number, 1], (number,)) for number, one in enumerate(recordings)]
+
+
+def _arms(measured: Subject) -> np.ndarray:
+    """Columns of the arms in a chunk."""
+    names = [part.name for part in measured.artifact.robot.parts for _ in range(part.dim)]
+    return np.flatnonzero(np.isin(names, ARMS))
+
+
+def fallen(rows: list[Row], gap: int, measure: str) -> tuple[float, float]:
+    """Predicted and found ``along`` or ``magnitude`` at a distance, by those at the right one."""
+    at = {row.gap: row for row in rows}
+    sides = ("predicted", "found")
+    predicted, found = (
+        getattr(getattr(at[gap], side), measure) / getattr(getattr(at[RIGHT], side), measure) for side in sides
+    )
+    return predicted, found
 
 
 def refusal(measured: Subject) -> str:
@@ -163,35 +116,42 @@ def refusal(measured: Subject) -> str:
     raise AssertionError("the guard let a store of half the rate pass")
 
 
+def table(name: str, rows: list[Row]) -> str:
+    """Markdown."""
+    lines = [
+        f"| {name}: frames apart | motion along the true one, predicted | found | its size, predicted | found | R2 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        numbers = (*fallen(rows, row.gap, "along"), *fallen(rows, row.gap, "magnitude"), row.found.r2)
+        lines.append(f"| {row.gap} | " + " | ".join(f"{number:.2f}" for number in numbers) + " |")
+    return "\n".join(lines)
+
+
 def main(
     lake: LakeOption = LAKE,
     episodes: EpisodesOption = EPISODES,
     steps: StepsOption = STEPS,
-    displaced_steps: StepsOption = 900,
-    displaced_episodes: Annotated[int, typer.Option(min=10, help="Episodes of the second model.")] = 200,
     idm: ModelOption = None,
+    slowed_idm: Annotated[Path | None, typer.Option(help="A trained second model instead of training one.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print how the size of motion falls with the distance. Exit status 1 when displacements do not fall so."""
-    positions = subject(lake, episodes, steps, idm)
-    other = displaced(positions, lake, displaced_steps, displaced_episodes)
-    tables = {"positions": rows_of(positions), "displacements": rows_of(other)}
-    said = refusal(positions)
+    """Print how motion falls with the distance. Exit status 1 when the second model does not fall as predicted."""
+    second = subject(lake, episodes, steps, slowed_idm, nearest_gap=NEAREST)
+    first = subject(lake, episodes, steps, idm)  # last: it becomes the lake's model
+    tables: dict[str, list[Row]] = {"as recorded": rows_of(first), "and slowed": rows_of(second)}
+    said = refusal(first)
     if as_json:
-        print(json.dumps({"refused": said, **tables}, indent=1))
+        print(json.dumps({"refused": said, **{name: [_plain(row) for row in rows] for name, rows in tables.items()}}))
     else:
-        print(f"guard: {said}\n")
-        for name, rows in tables.items():
-            print(
-                f"| {name}: distance, frames | predicted | labels by those at the right one | labels | windows | R2 |"
-            )
-            print("|---|---|---|---|---|---|")
-            for row in rows:
-                numbers = (row["predicted"], fallen(rows, row["gap"]), row["labels"], row["magnitude"], row["r2"])
-                print(f"| {row['gap']} | " + " | ".join(f"{number:.2f}" for number in numbers) + " |")
-    half = next(row for row in tables["displacements"] if row["gap"] == HALF)
-    if fallen(tables["displacements"], HALF) > half["predicted"] + TOLERANCE:
+        print("\n\n".join([f"guard: {said}", *(table(name, rows) for name, rows in tables.items())]))
+    predicted, found = fallen(tables["and slowed"], HALF, "along")
+    if abs(found - predicted) > TOLERANCE:
         raise typer.Exit(1)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {"gap": row.gap, "predicted": row.predicted.to_dict(), "found": row.found.to_dict()}
 
 
 if __name__ == "__main__":

@@ -60,15 +60,19 @@ class Subject:
         return [episode for _, episode in held_out(self.artifact, [self.source])]
 
 
-def subject(lake: Path, episodes: int, steps: int, idm: Path | None = None) -> Subject:
-    """Record, check and train; each is done once for the same arguments and code."""
+def subject(lake: Path, episodes: int, steps: int, idm: Path | None = None, nearest_gap: int | None = None) -> Subject:
+    """Record, check and train; each is done once for the same arguments and code.
+
+    Args:
+        nearest_gap: see ``IdmTraining``.
+    """
     use_fast_products()
     where, robot = Lake(lake.absolute()), load_embodiment("gr1")
     wanted = Demonstrations(dict.fromkeys(TASKS, episodes), seed=SEED)
     store = simulate(where, robot, wanted, name=STORE)
     index = check(where, store, robot)
     if idm is None:
-        training = IdmTraining(steps=steps, held_out_share=0.1)
+        training = IdmTraining(steps=steps, held_out_share=0.1, nearest_gap=nearest_gap)
         idm, _ = train_idm(where, robot, [STORE], training=training, say=_say)
     elif not (idm / "report.json").is_file():
         measure_idm(idm, [(store, index)])

@@ -95,8 +95,12 @@ def _path(values: np.ndarray, part: Part, edges_ns: np.ndarray) -> Summed | Turn
     return Turned.of(as_quaternions(values, part.rotation), edges_ns, moving_frame=False)
 
 
-def chunk_reader(values: Parts, parts: Sequence[Part], pace: Pace) -> Callable[[int, int], tuple[Parts, np.ndarray]]:
-    """A function of (frame, horizon): the recorded chunk, part -> float64 [T, D] raw, and bool [T], real steps."""
+ChunkReader = Callable[[int, int], tuple[Parts, np.ndarray]]
+"""(frame, horizon) to the chunk from there on: part -> float64 [T, D] raw, and bool [T], real steps."""
+
+
+def chunk_reader(values: Parts, parts: Sequence[Part], pace: Pace) -> ChunkReader:
+    """The chunks of one recording at the steps of its embodiment."""
     if not pace.agrees:
         return PacedActions.of(values, parts, pace).chunk
 

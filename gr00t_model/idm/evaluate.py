@@ -29,6 +29,7 @@ _MOVING_SHARE = 0.02
 """A dimension moves when its standard deviation is over this share of the widest one in its part."""
 
 _MOVING_FLOOR = 1e-3
+_NO_WAY = 1e-12
 _LINEAR_WINDOWS = 4000
 _LINEAR_EPISODES = 300
 
@@ -43,11 +44,14 @@ class Scores:
         error: mean absolute error in the unit of the part.
         magnitude: how far the prediction moves in a window (from its first action to its last; the sum of what is
             relative), by how far the robot did.
+        along: how far it moves in the robot's direction, by how far the robot did: errors in random directions, which
+            lengthen every motion and short ones most, do not show in it.
     """
 
     r2: float
     error: float
     magnitude: float
+    along: float
 
     def to_dict(self) -> dict[str, float | None]:
         """JSON-able: None stands for NaN, which JSON does not have."""
@@ -216,12 +220,14 @@ def score(
     some = moving(truth)
     error = float(np.abs(predicted - truth).mean())
     if not some.any():
-        return Scores(float("nan"), error, float("nan"))
+        return Scores(float("nan"), error, float("nan"), float("nan"))
     off, flat = ((predicted - truth)[..., some] ** 2).mean((0, 1)), truth[..., some]
     r2 = 1 - off / flat.var((0, 1))
     kept = np.broadcast_to(absolute, some.shape)[some]
-    ways = [np.linalg.norm(_way(chunk[..., some], kept), axis=-1).sum() for chunk in (predicted, truth)]
-    return Scores(float(r2.mean()), error, float(ways[0] / max(ways[1], 1e-12)))
+    told, gone = (_way(chunk[..., some], kept) for chunk in (predicted, truth))
+    far = [max(float(np.linalg.norm(way, axis=-1).sum()), _NO_WAY) for way in (told, gone)]
+    along = float((told * gone).sum() / max(float((gone**2).sum()), _NO_WAY))
+    return Scores(float(r2.mean()), error, far[0] / far[1], along)
 
 
 def _way(chunks: np.ndarray, absolute: np.ndarray) -> np.ndarray:
@@ -284,4 +290,4 @@ def _steps(artifact: Artifact, found: Sequence[_Told], chosen: np.ndarray) -> fl
     for one in found:
         for side, rows in enumerate((one.action[:, chosen], one.true[:, chosen])):
             ways[side] += np.linalg.norm(np.where(kept, np.diff(rows, axis=0), rows[1:]), axis=-1).sum()
-    return float(ways[0] / max(ways[1], 1e-12))
+    return float(ways[0] / max(ways[1], _NO_WAY))

@@ -3,15 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from gr00t_data import video
+from gr00t_data.batches.pace import ChunkReader, chunk_reader
 from gr00t_data.batches.parts import read_parts
 from gr00t_data.batches.statistics import NormStats, PartStatistics, measured_digest
 from gr00t_data.curate.index import Index
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.rates import Pace
 from gr00t_data.store import EpisodeStore
 from gr00t_model.idm.artifact import Robot
 from gr00t_model.idm.timing import Timing
@@ -168,3 +171,32 @@ def gather(recordings: Sequence[Recording], starts: np.ndarray, timing: Timing) 
     rows = [(recordings[number], frame) for number, frame in starts.tolist()]
     pictures = np.stack([np.concatenate([one.pictures[f], one.pictures[f + timing.frame_gap]]) for one, f in rows])
     return pictures, np.stack([one.action[f : f + timing.horizon] for one, f in rows])
+
+
+class Slowed:
+    """Windows of recordings as if the robot had moved more slowly.
+
+    Pictures that lie ``gap`` frames apart pass for ``timing.frame_gap`` frames of a motion that takes so much longer;
+    its commands hold longer, its displacements are spread (``gr00t_data.rates``).
+    """
+
+    def __init__(self, recordings: Sequence[Recording], parts: Sequence[Part], timing: Timing) -> None:
+        self._recordings, self._parts, self._timing = recordings, parts, timing
+        self._reader = cache(self._open)
+
+    def gather(self, starts: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``gather``, with a distance of the pictures (int64 [B], 1 .. ``frame_gap``) for each window."""
+        pictures, action = [], []
+        for (number, frame), gap in zip(starts.tolist(), gaps.tolist(), strict=True):
+            shown = self._recordings[number].pictures
+            pictures.append(np.concatenate([shown[frame], shown[frame + gap]]))
+            chunk, _ = self._reader(number, gap)(frame, self._timing.horizon)
+            action.append(np.concatenate([chunk[part.name] for part in self._parts], axis=1))
+        return np.stack(pictures), np.stack(action)
+
+    def _open(self, number: int, gap: int) -> ChunkReader:
+        edges = np.cumsum([part.dim for part in self._parts])[:-1]
+        columns = np.split(self._recordings[number].action, edges, axis=1)
+        values = {part.name: rows for part, rows in zip(self._parts, columns, strict=True)}
+        hz = self._timing.action_hz
+        return chunk_reader(values, self._parts, Pace(hz * gap / self._timing.frame_gap, hz))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gr00t_model.idm.config import PRESETS, IdmConfig
 from gr00t_model.idm.examples import (
     ExamplesError,
     Recording,
+    Slowed,
     Source,
     Take,
     gather,
@@ -47,6 +49,9 @@ class IdmTraining:
     Attributes:
         preset: of ``config.PRESETS``.
         frame_gap: frames between the two pictures; None is the horizon.
+        nearest_gap: each row's pictures lie from this many frames up to ``frame_gap`` apart, drawn evenly, and show a
+            slower motion (``examples.Slowed``). Where all demonstrations have one speed, the first picture alone nearly
+            tells the motion, and a model says what it expects instead of what both pictures show. None: as recorded.
         batch_size: rows a step and process.
         draws, mean_draws: times and noises for each row, and how many of them are without noise; None: one of two for
             a preset that is asked for the mean, none of four for one that samples.
@@ -61,6 +66,7 @@ class IdmTraining:
     draws: int | None = None
     mean_draws: int | None = None
     frame_gap: int | None = None
+    nearest_gap: int | None = None
     standardise: bool = True
     held_out_share: float = 0.15
     held_out: tuple[str, ...] = ()
@@ -94,13 +100,16 @@ def train_on(
     """
     if training.preset not in PRESETS:
         raise IdmTrainingError(f"no preset {training.preset!r}; choose from {', '.join(PRESETS)}")
+    gap = training.frame_gap or embodiment.action_horizon
+    if training.nearest_gap is not None and not 1 <= training.nearest_gap <= gap:
+        raise IdmTrainingError(f"nearest_gap must be 1 to {gap}, the frame gap, found {training.nearest_gap}")
     stores = [source[0] if isinstance(source, tuple) else source for source in sources]
     _refuse_stores(stores, embodiment)
     _claim(folder, sources, embodiment, training)
     learn, held = split_episodes(sources, training.held_out_share, training.held_out)
     robot = Robot(embodiment, training.selection, measure_actions(learn, embodiment), training.standardise)
     horizon = embodiment.action_horizon
-    timing = Timing(embodiment.control_hz, training.frame_gap or horizon, embodiment.control_hz, horizon)
+    timing = Timing(embodiment.control_hz, gap, embodiment.control_hz, horizon)
     facts = {
         "training": training.to_dict(),
         "stores": [{"name": store.root.name, "digest": store.digest, "licence": of_store(store)} for store in stores],
@@ -213,10 +222,19 @@ class _Draw:
     timing: Timing
     padded: int
 
+    @cached_property
+    def slowed(self) -> Slowed:
+        """The same windows at other speeds."""
+        return Slowed(self.recordings, self.robot.parts, self.timing)
+
     def __call__(self, training: IdmTraining, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         generator = np.random.default_rng([training.seed, step, rank])
         chosen = self.starts[generator.integers(len(self.starts), size=training.batch_size)]
-        pictures, action = gather(self.recordings, chosen, self.timing)
+        if training.nearest_gap is None:
+            pictures, action = gather(self.recordings, chosen, self.timing)
+        else:
+            gaps = generator.integers(training.nearest_gap, self.timing.frame_gap + 1, size=len(chosen))
+            pictures, action = self.slowed.gather(chosen, gaps)
         transform = self.robot.transform(self.padded)
         normalised = transform(transform.concat.inverse(action)).astype(np.float32)
         mask = np.broadcast_to(transform.pad.mask, normalised.shape)

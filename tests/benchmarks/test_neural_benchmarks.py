@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.neural.gap import DISPLACED, SLOWEST, displaced_robot, displaced_store, fallen, refusal
+from benchmarks.neural.gap import GAPS, RIGHT, Row, fallen, refusal, rows_of
+from benchmarks.neural.gap import table as falls
 from benchmarks.neural.idm import failures, table
 from benchmarks.neural.model import Subject
 from benchmarks.neural.replay import inferred, other_of, replay, summary
@@ -16,6 +17,7 @@ from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact, Robot
 from gr00t_model.idm.config import nano
+from gr00t_model.idm.evaluate import Scores
 from gr00t_model.idm.examples import measure_actions, takes_of
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing
@@ -69,25 +71,24 @@ def test_shares_are_of_the_true_successes() -> None:
     assert found["all"]["strayed_m"] == pytest.approx(0.015)
 
 
-def test_displacements_add_up_to_the_commands(store: EpisodeStore, tmp_path: Path) -> None:
-    robot = displaced_robot(tmp_path)
-    assert robot.name == DISPLACED and not robot.action_part("left_arm").absolute
-    slowed = displaced_store(store, robot, tmp_path / "slowed", 2)
-    arm, (speed, other) = robot.action_part("right_arm").slice, ((row.source or {})["speed"] for row in slowed.rows)
-    assert SLOWEST <= speed <= 1 and speed != other
-    command, moved = store.action(0)[:, arm], slowed.action(0)[:, arm]
-    after = np.minimum(np.arange(1, len(moved) + 1) * speed, len(command) - 1)
-    whole = np.floor(after).astype(int)
-    share = (after - whole)[:, None]
-    there = (1 - share) * command[whole] + share * command[np.minimum(whole + 1, len(command) - 1)]
-    np.testing.assert_allclose(command[0] + np.cumsum(moved, axis=0), there, atol=1e-5)
-    assert slowed.row(0).length == len(slowed.action(0)) > len(command) - 2
-    assert displaced_store(store, robot, tmp_path / "slowed", 2).digest == slowed.digest
+def test_motion_falls_by_that_at_the_right_distance() -> None:
+    full, half, less = Scores(1, 0, 1.0, 0.8), Scores(0, 0, 0.5, 0.4), Scores(0, 0, 0.7, 0.2)
+    rows = [Row(8, half, less), Row(16, full, full)]
+    assert fallen(rows, 8, "along") == pytest.approx((0.5, 0.25))
+    assert fallen(rows, 8, "magnitude") == pytest.approx((0.5, 0.7))
+    assert falls("x", rows).splitlines()[2:] == [
+        "| 8 | 0.50 | 0.25 | 0.50 | 0.70 | 0.00 |",
+        "| 16 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |",
+    ]
 
 
-def test_labels_fall_by_those_of_the_right_distance() -> None:
-    rows = [{"gap": gap, "labels": labels} for gap, labels in ((8, 0.4), (16, 0.8))]
-    assert fallen(rows, 8) == 0.5 and fallen(rows, 16) == 1
+def test_every_distance_is_measured_on_the_same_windows(subject: Subject) -> None:
+    rows = rows_of(subject)
+    assert [row.gap for row in rows] == list(GAPS)
+    predicted = [row.predicted.along for row in rows]
+    assert predicted == sorted(predicted) and predicted[GAPS.index(RIGHT)] == pytest.approx(1)
+    assert rows[GAPS.index(RIGHT)].predicted.r2 == 1 and rows[0].predicted.r2 < 1
+    assert len({row.found.r2 for row in rows}) == len(GAPS)
 
 
 def test_half_the_rate_is_refused(subject: Subject) -> None:

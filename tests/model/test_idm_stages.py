@@ -20,6 +20,7 @@ from gr00t_model.idm.evaluate import held_out, score
 from gr00t_model.idm.examples import (
     ExamplesError,
     Recording,
+    Slowed,
     measure_actions,
     read_pictures,
     split_episodes,
@@ -30,7 +31,7 @@ from gr00t_model.idm.model import Idm
 from gr00t_model.idm.predict import Clip, predict_clips, predict_windows
 from gr00t_model.idm.stages import label_store, train_idm
 from gr00t_model.idm.timing import Timing
-from gr00t_model.idm.train import IdmTraining, train_on
+from gr00t_model.idm.train import IdmTraining, IdmTrainingError, train_on
 from tests.data.builders import GR1, episode, sealed, still_rows
 
 TIMING = Timing(20, 16, 20, 16)
@@ -190,6 +191,36 @@ def measure_actions_of(left_arm: np.ndarray):
 
     action = {part.name: PartStatistics.of(np.zeros((50, part.dim))) for part in GR1.action}
     return NormStats("gr1", GR1.digest, "x", {}, action | {"left_arm": PartStatistics.of(left_arm)})
+
+
+def test_a_slowed_window_shows_less_and_its_commands_hold_longer() -> None:
+    rows = np.arange(40)
+    pictures = np.broadcast_to(rows[:, None, None, None, None], (40, 1, 8, 8, 3)).astype(np.uint8)
+    command, moved = GR1.action_part("left_arm"), replace(GR1.action_part("right_arm"), absolute=False)
+    action = np.concatenate([np.tile(rows[:, None], command.dim), np.ones((40, moved.dim))], axis=1)
+    slowed = Slowed([Recording("x", pictures, action, ((0, 40),))], (command, moved), TIMING)
+    seen, half = slowed.gather(np.array([[0, 4], [0, 4]]), np.array([8, 16]))
+    assert seen[:, :, 0, 0, 0].tolist() == [[4, 12], [4, 20]]
+    assert half[0, :, 0].tolist() == [4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11]
+    np.testing.assert_allclose(half[0, :, command.dim :], 0.5)
+    np.testing.assert_array_equal(half[1], action[4:20])
+
+
+def test_slower_motions_are_drawn_and_bounded(recorded: EpisodeStore, tmp_path: Path) -> None:
+    as_recorded = load_artifact(train_on([recorded], GR1, tmp_path / "plain", SHORT, lambda _: None))
+    slower = load_artifact(train_on([recorded], GR1, tmp_path / "slow", replace(SHORT, nearest_gap=2), lambda _: None))
+    assert as_recorded.digest != slower.digest and slower.timing == as_recorded.timing
+    with pytest.raises(IdmTrainingError, match="nearest_gap must be 1 to 16, the frame gap, found 17"):
+        train_on([recorded], GR1, tmp_path / "wrong", replace(SHORT, nearest_gap=17), lambda _: None)
+
+
+def test_motion_along_the_true_one_leaves_noise_out() -> None:
+    truth = np.cumsum(np.ones((4, 5, 2)), axis=1)
+    noisy = truth / 2
+    noisy[::2, -1, 0] += 3
+    noisy[1::2, -1, 0] -= 3
+    found = score(noisy, truth)
+    assert found.along == pytest.approx(0.5) and found.magnitude > 0.6
 
 
 def test_motion_of_displacements_is_their_sum() -> None:
