@@ -60,9 +60,9 @@ def gate(
     from gr00t_data.curate.gate_thresholds import Thresholds
     from gr00t_model.neural_gate import GateSettings, free_slot, gate_store
 
+    opened, robot = EpisodeStore.open(store), load_embodiment(embodiment)
     if bool(calibrate) == bool(thresholds):
         raise typer.BadParameter("give --calibrate or --thresholds, one of them", param_hint="--calibrate")
-    opened, robot = EpisodeStore.open(store), load_embodiment(embodiment)
     settings = GateSettings(
         thresholds=Thresholds.load(thresholds) if thresholds else None,
         judge=_judge(judge, judge_url, judge_prompt, judge_frames, judge_timeout_s),

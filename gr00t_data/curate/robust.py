@@ -1,5 +1,6 @@
 """Comparing one episode with the others of its store, so that a few bad episodes do not decide what is usual."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,13 +60,16 @@ def usual_extent(motions: Sequence[np.ndarray]) -> np.ndarray:
     """How far rows lie from the median row, an episode counting as at most three usual ones.
 
     Args:
-        motions: one an episode, float [T, D].
+        motions: one an episode, float [T, D]; values that are no finite numbers count for nothing.
 
     Returns:
-        float [D], root mean square over episodes.
+        float [D], root mean square over episodes; NaN where no episode has a number.
     """
-    middle = np.median(np.concatenate(motions), axis=0)
-    each = np.stack([np.sqrt(np.mean((motion - middle) ** 2, axis=0)) for motion in motions])
-    moved = each > 1e-6
-    filled = np.where(moved | ~moved.any(0), each, np.nan)
-    return np.sqrt(np.mean(np.minimum(each, 3 * np.nanmedian(filled, axis=0)) ** 2, axis=0))
+    finite = [np.where(np.isfinite(motion), motion, np.nan) for motion in motions]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of dimensions without any number: NaN is the answer
+        middle = np.nanmedian(np.concatenate(finite), axis=0)
+        each = np.stack([np.sqrt(np.nanmean((motion - middle) ** 2, axis=0)) for motion in finite])
+        moved = each > 1e-6
+        filled = np.where(moved | ~moved.any(0), each, np.nan)
+        return np.sqrt(np.nanmean(np.minimum(each, 3 * np.nanmedian(filled, axis=0)) ** 2, axis=0))

@@ -9,6 +9,7 @@ import pytest
 from gr00t_data import video
 from gr00t_data.curate.duplicates import Copy, check_copies, clusters, find_copies, same_cameras
 from gr00t_data.curate.fingerprints import Fingerprint, fingerprint, planes
+from gr00t_data.curate.robust import usual_extent
 from gr00t_data.episode import Episode
 from gr00t_data.store import EpisodeStore
 from tests.data.builders import GR1, change_parquet, sealed
@@ -120,3 +121,14 @@ def test_a_robot_at_rest_is_compared_by_its_background(tmp_path: Path) -> None:
     episodes = [*FIVE, replace(FIVE[0], video={"ego_view": still}), replace(FIVE[0], video={"ego_view": still})]
     kinds = {(c.first[1], c.second[1]): c.kind for c in copies_of(tmp_path / "s", episodes)}
     assert kinds[5, 6] == "identical" and kinds[0, 5] == "same motion"
+
+
+def test_one_bad_value_does_not_hide_how_far_episodes_move() -> None:
+    motions = [np.random.default_rng(seed).normal(size=(50, 3)) for seed in range(5)]
+    whole = usual_extent(motions)
+    motions[2][7, 1] = np.nan
+    motions[3][9, 1] = np.inf
+    assert usual_extent(motions)[[0, 2]].tolist() == whole[[0, 2]].tolist()
+    assert usual_extent(motions)[1] == pytest.approx(whole[1], rel=0.05)
+    nothing = [np.column_stack([motion[:, 0], np.full(50, np.nan)]) for motion in motions]
+    assert np.isfinite(usual_extent(nothing)).tolist() == [True, False]
