@@ -60,7 +60,7 @@ def measured(target: str, frames: Tensor, repeats: int) -> str:
 
 
 def main(
-    frames: Annotated[int, typer.Option(help="Random frames of 112 px.")] = 300,
+    frames: Annotated[int, typer.Option(help="Random frames of 120 px.")] = 300,
     repeats: Annotated[int, typer.Option(help="The best of so many builds counts.")] = 3,
 ) -> None:
     """Print CPU milliseconds a frame (nano, one thread) for both kinds of targets."""

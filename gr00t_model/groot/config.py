@@ -59,7 +59,7 @@ class KeypointConfig(Section):
     """The small tower: keypoints that the instruction asks for, and a coarse grid of the whole image."""
 
     model_type: str = "keypoints"
-    image_size: int = 112
+    image_size: int = 120
     hidden_size: int = 192  # width of the tokens
     channels: int = 48  # of the feature map, a quarter of the image on each side
     keypoints: int = 4

@@ -105,7 +105,7 @@ def test_a_base_is_made_once_and_can_be_loaded(tmp_path):
     assert (report["stills"], report["seed"]) == (24, 0)
     model, prompt = load(folder), Prompt.load(folder)
     ids, mask = prompt(["reach the red cube"], 1)
-    images = torch.zeros(1, 1, 112, 112, 3, dtype=torch.uint8)
+    images = torch.zeros(1, 1, 120, 120, 3, dtype=torch.uint8)
     assert model.encode(images, ids, mask)[0].shape == (1, ids.shape[1], 192)
     before = [(path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*"))]
     assert ground(24, 0, tmp_path, lambda *_: pytest.fail("it was done already"), quick) == folder

@@ -56,7 +56,7 @@ class Stills:
 
 
 def render_stills(
-    count: int, seed: int, image_size: int = 112, workers: int = 1, tasks: tuple[str, ...] = TASKS
+    count: int, seed: int, image_size: int = 120, workers: int = 1, tasks: tuple[str, ...] = TASKS
 ) -> Stills:
     """Render ``count`` stills of (seed, 0), (seed, 1), ...: each a pure function of its pair, whatever ``workers`` is.
 
