@@ -14,6 +14,7 @@ from gr00t_data.licences import UNKNOWN, joined
 from gr00t_data.sources.neural.clips import MANIFEST
 from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.store import EpisodeStore, json_lines
+from gr00t_model.idm.stages import beats_baselines
 from gr00t_model.neural_gate import GateSettings, free_slot, gate_store
 
 Say = Callable[[str], None]
@@ -28,7 +29,7 @@ class Gated:
     """What became of one store of generated clips.
 
     Attributes:
-        accepted: the sealed store of accepted trajectories; None when every clip was rejected.
+        accepted: the sealed store of accepted trajectories; None when every clip was rejected or nobody judged them.
         report: of the gate, see ``neural_gate.gate_store``.
         folder: with the report and the contact sheets; None when every clip was rejected before they were written.
     """
@@ -57,11 +58,15 @@ def waiting_clips(lake: Lake, embodiment: Embodiment) -> bool:
     return dreamed is not None or any(unlabelled(store) for store in sealed_stores(lake, embodiment))
 
 
-def make_trajectories(lake: Lake, embodiment: Embodiment, *, own_slot: bool = True, say: Say = print) -> list[Gated]:
+def make_trajectories(
+    lake: Lake, embodiment: Embodiment, *, own_slot: bool = True, any_model: bool = False, say: Say = print
+) -> list[Gated]:
     """Label and judge every store of generated clips with the lake's inverse dynamics model; done work is found done.
 
     Args:
         own_slot: let accepted trajectories train projectors of their own instead of the robot's.
+        any_model: take the labels of a model that is no better than a guess on held-out episodes. Otherwise it labels
+            nothing, and its clips wait.
 
     Raises:
         MissingModel: there are clips, but no model to label them.
@@ -76,6 +81,10 @@ def make_trajectories(lake: Lake, embodiment: Embodiment, *, own_slot: bool = Tr
             f"{lake.root}: has {len(stores)} stores of generated clips and no inverse dynamics model of "
             f"{embodiment.name}; materialize idm_{embodiment.name} or run `gr00t idm train`"
         )
+    good, told = beats_baselines(read_json(pointed[0] / "report.json")["moving"])
+    if not (good or any_model):
+        problem = f"{pointed[0]}: {told}; its labels would be guesses: train it longer or on more episodes"
+        return [_judged_by_nobody(lake, store, problem, say) for store in stores]
     real = [store for store, _ in checked_stores(lake, embodiment) if store.kind in ("real", "simulated")]
     settings = GateSettings(slot=free_slot(embodiment) if own_slot else None)
     return [_gated(lake, store, embodiment, pointed[0], real, settings, say) for store in stores]
@@ -97,8 +106,12 @@ def _gated(
     try:
         accepted, folder = gate_store(lake, store, embodiment, idm, real=real, settings=settings, progress=progress)
     except GateError as error:
-        say(str(error))
-        # What an earlier judgement accepted is not accepted any more: the clips stand for themselves again.
-        lake.point(f"trajectories_{store.root.name}", store.root, store.digest)
-        return Gated(store, None, None, {}, str(error))
+        return _judged_by_nobody(lake, store, str(error), say)
     return Gated(store, accepted, folder, read_json(folder / "report.json"))
+
+
+def _judged_by_nobody(lake: Lake, store: EpisodeStore, problem: str, say: Say) -> Gated:
+    """What an earlier judgement accepted is not accepted any more: the clips stand for themselves again."""
+    say(problem)
+    lake.point(f"trajectories_{store.root.name}", store.root, store.digest)
+    return Gated(store, None, None, {}, problem)

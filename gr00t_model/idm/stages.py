@@ -3,7 +3,7 @@
 No torch at import: the stages that need it import it when called.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +99,22 @@ def measure_idm(
     if frame_gap is None:
         write_json(folder / "report.json", report)
     return report
+
+
+def beats_baselines(moving: Mapping[str, Mapping[str, float | None]]) -> tuple[bool, str]:
+    """Whether a model says more than predictors without one, and a sentence about it.
+
+    Labels of one that does not would pass a gate whose thresholds its own labels set.
+
+    Args:
+        moving: predictor -> scores over all that moves, of ``report.json``.
+    """
+    r2 = {who: one["r2"] for who, one in moving.items() if one["r2"] is not None}
+    own = r2.pop("idm", None)
+    if own is None or not r2:
+        return False, "nothing moved in the held-out episodes: not measured"
+    best = max(r2, key=lambda who: r2[who])
+    return own > r2[best], f"R2 {own:.2f} on held-out episodes, {best.replace('_', ' ')} has {r2[best]:.2f}"
 
 
 def label_store(

@@ -8,9 +8,12 @@ import pytest
 from assets.mixtures import SharesConfig
 from assets.neural import neural_assets
 from gr00t_data.checked import checked_stores
+from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle import Wanted, dream
 from gr00t_data.store import EpisodeStore
+from gr00t_model.idm.stages import train_idm
+from gr00t_model.idm.train import IdmTraining
 from gr00t_model.trajectories import MissingModel, make_trajectories
 from tests.data.builders import GR1, episode, sealed
 
@@ -52,6 +55,16 @@ def test_clips_without_a_model_to_label_them(lake: Lake) -> None:
     dreamt(lake)
     with pytest.raises(MissingModel, match=r"1 stores of generated clips .* materialize idm_gr1"):
         make_trajectories(lake, GR1)
+
+
+def test_a_model_that_guesses_labels_nothing(lake: Lake) -> None:
+    dreamt(lake)
+    model, _ = train_idm(lake, GR1, training=IdmTraining(steps=1, batch_size=2), say=lambda _: None)
+    assert read_json(model / "report.json")["moving"]["idm"]["r2"] < 0.1
+    told: list[str] = []
+    (one,) = make_trajectories(lake, GR1, say=told.append)
+    assert one.accepted is None and "its labels would be guesses" in one.problem == told[0]
+    assert names(lake) == ["recorded"]
 
 
 def test_a_mixture_takes_no_clips_that_nobody_labelled(lake: Lake) -> None:
