@@ -1,4 +1,4 @@
-"""Deleting what a withdrawn participant left in a lake: pictures, rows, and decoded copies of them.
+"""Deleting what a withdrawn participant left in a lake: pictures, rows, decoded copies and features of them.
 
 Only files of withdrawn clips go. The other episodes of their stores stay as they were sealed and as they were accepted;
 the records (who, when, which clips) stay too, so that lineage can still name what has seen them.
@@ -7,6 +7,7 @@ the records (who, when, which clips) stay too, so that lineage can still name wh
 from collections.abc import Iterator
 from pathlib import Path
 
+from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.store import SEAL, EpisodeStore
 from gr00t_data.withdrawal import Withdrawal, WithdrawalError, Withdrawals, read
@@ -30,13 +31,29 @@ def purge(lake: Lake, entry: Withdrawal) -> list[Path]:
 
 
 def _files(lake: Lake, entry: Withdrawal) -> Iterator[Path]:
-    for store, episodes in _reached(lake, entry):
+    reached = list(_reached(lake, entry))
+    yield from _features(
+        lake, {f"{store.digest[:12]}/{episode}" for store, episodes in reached for episode in episodes}
+    )
+    for store, episodes in reached:
         decoded = [folder for folder in lake.cache.rglob(f"{store.digest[:16]}-*x*") if folder.is_dir()]
         yield from (lake.root / "sheets").glob(f"{store.digest[:16]}*")  # a contact sheet shows every clip of a store
         for episode in episodes:
             yield store.data_path(episode)
             yield from (store.video_path(episode, camera) for camera in store.cameras)
             yield from (path for folder in decoded for path in folder.glob(f"*/{episode:06d}.npy*"))
+
+
+def _features(lake: Lake, clips: set[str]) -> Iterator[Path]:
+    """Caches of a frozen backbone's features, each of all clips of a mixture.
+
+    Those that hold one of the clips go whole, and unfinished ones, which do not say what they hold: a mixture without
+    the clips has another anyway.
+    """
+    for folder in sorted((lake.cache / "features").glob("*/")):
+        listed = folder / "clips.json"
+        if not listed.is_file() or clips & {str(one["name"]) for one in read_json(listed)["clips"]}:
+            yield from sorted(folder.iterdir())
 
 
 def originals(lake: Lake, entry: Withdrawal) -> list[Path]:

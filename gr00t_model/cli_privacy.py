@@ -16,7 +16,8 @@ def withdraw(
     video: Annotated[str | None, typer.Option(help="Only this video; also where nobody is named.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="Who withdrew so far.")] = False,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also delete their pictures, rows and decoded copies. For good.")
+        bool,
+        typer.Option("--purge", help="Also delete their pictures, rows, decoded copies and cached features. For good."),
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take an entry written by mistake off the list.")] = False,
     lake: LakeOption = None,

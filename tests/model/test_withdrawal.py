@@ -10,6 +10,7 @@ from gr00t_data.batches.mixture import MixtureManifest
 from gr00t_data.checked import check, sealed_stores
 from gr00t_data.curate.index import load_index
 from gr00t_data.curate.withdrawn import CODE
+from gr00t_data.disk import write_json
 from gr00t_data.lake import Lake
 from gr00t_data.purge import purge
 from gr00t_data.stages import measure_statistics, mix
@@ -212,6 +213,14 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
     cached.mkdir(parents=True, exist_ok=True)
     for number in range(4):
         (cached / f"{number:06d}.npy").write_bytes(b"frames")
+    names = {"theirs": [0, 2], "others": [2], "unfinished.partial": None}
+    for cache, episodes in names.items():
+        folder = lake.cache / "features" / cache
+        folder.mkdir(parents=True)
+        (folder / "features.npy").write_bytes(b"numbers")
+        if episodes is not None:
+            clips = [{"name": f"{store.digest[:12]}/{number}", "first_row": 0, "length": 1} for number in episodes]
+            write_json(folder / "clips.json", {"clips": clips})
     original = lake.landing / "people/people-0"
     original.parent.mkdir(parents=True)
     original.write_bytes(b"video")
@@ -220,6 +229,7 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
     told = run(lake, "withdraw", "P07", "--purge")
     assert told["files deleted"] >= 3 * 3 and told["originals left to you"] == [str(original)]
     kept = {n for n in range(4) if store.video_path(n, "ego_view").is_file() and store.data_path(n).is_file()}
+    assert [(lake.cache / "features" / cache / "features.npy").is_file() for cache in names] == [False, True, False]
     assert kept == {2} and (cached / "000002.npy").is_file() and not (cached / "000000.npy").is_file()
     for file in lake.index.glob("*.json"):
         file.unlink()
