@@ -23,8 +23,12 @@ class SharesConfig(dg.Config):
         default=1.0, ge=1, description="1 makes every frame equally likely; larger values lift small stores."
     )
     neural_per_real: float | None = Field(
-        default=1.0,
-        description="Neural samples for one real or simulated sample, where there are both; null: by their frames.",
+        default=None,
+        ge=0,
+        description=(
+            "Neural samples for one real or simulated sample, 0: by their frames. Left out: 1 where there are both and "
+            "no weights are given."
+        ),
     )
     max_synthetic: float | None = Field(default=None, description="Largest share of simulated and neural samples.")
     human: float | None = Field(
@@ -33,11 +37,9 @@ class SharesConfig(dg.Config):
 
     def weighing(self, lake: Lake, embodiment: Embodiment) -> Any:
         """As the library has it."""
-        from gr00t_data.batches.weighing import Weighing
-        from gr00t_data.checked import checked_stores
+        from gr00t_data.stages import Weighing, usual_ratio
 
-        kinds = {store.kind for store, _ in checked_stores(lake, embodiment, self.stores)}
-        ratio = self.neural_per_real if "neural" in kinds and kinds & {"real", "simulated"} else None
+        ratio = usual_ratio(lake, embodiment, self.stores, self.weights, self.neural_per_real)
         return Weighing(self.temperature, self.weights, ratio, self.max_synthetic, self.human)
 
 

@@ -10,6 +10,7 @@ import typer
 from gr00t_data import stages
 from gr00t_data.cli import EmbodimentOption, JsonOption, LakeOption, StoresOption, app, lake_at, progress_bar, show
 from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.lake import Lake
 from gr00t_data.licences import PROFILES, Profile
 
 mix_app = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
@@ -20,7 +21,13 @@ TemperatureOption = Annotated[
     float, typer.Option(min=1, help="1 makes every frame equally likely; larger values lift small stores.")
 ]
 NeuralOption = Annotated[
-    float | None, typer.Option("--neural-per-real", help="Neural samples for one real or simulated sample.")
+    float | None,
+    typer.Option(
+        "--neural-per-real",
+        min=0,
+        help="Neural samples for one real or simulated sample; 0: by frames. 1 where there are both and no weight.",
+        show_default=False,
+    ),
 ]
 SyntheticOption = Annotated[
     float | None, typer.Option("--max-synthetic", min=0, max=1, help="Largest share of simulated and neural samples.")
@@ -48,6 +55,7 @@ def profile_of(text: str) -> Profile:
 
 
 def weighing_of(
+    among: tuple[Lake, Embodiment, list[str]],
     weight: list[str],
     temperature: float,
     neural_per_real: float | None,
@@ -55,6 +63,9 @@ def weighing_of(
     human: float | None = None,
 ):
     """The options as the library has them.
+
+    Args:
+        among: the lake, the robot and the patterns of the stores that are mixed.
 
     Raises:
         BadParameter: a weight that is not STORE=SHARE.
@@ -68,7 +79,8 @@ def weighing_of(
             sign = ""
         if not sign or not name:
             raise typer.BadParameter(f"{text!r} is not STORE=SHARE, for example PickNPlace=0.3", param_hint="--weight")
-    return stages.Weighing(temperature, shares, neural_per_real, max_synthetic, human)
+    ratio = stages.usual_ratio(*among, shares, neural_per_real)
+    return stages.Weighing(temperature, shares, ratio, max_synthetic, human)
 
 
 @app.command()
@@ -94,7 +106,8 @@ def stats(
     from gr00t_data.batches.oddities import oddities
 
     robot = load_embodiment(embodiment)
-    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic, human)
+    among = lake_at(lake), robot, stores
+    weighing = weighing_of(among, weight, temperature, neural_per_real, max_synthetic, human)
     statistics, path = stages.measure_statistics(lake_at(lake), robot, stores, weighing=weighing)
     rows = [
         {"part": f"{side}.{name}", "count": part.count, "mean": _short(part.mean), "std": _short(part.std)}
@@ -149,7 +162,8 @@ def mix(
     if context.invoked_subcommand:
         return
     robot = load_embodiment(embodiment)
-    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic, human)
+    among = lake_at(lake), robot, stores
+    weighing = weighing_of(among, weight, temperature, neural_per_real, max_synthetic, human)
     manifest, path = stages.mix(
         lake_at(lake),
         robot,

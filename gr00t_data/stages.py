@@ -259,6 +259,19 @@ def export_mixture(
     return export_joined(chosen, target, progress, facts=facts)
 
 
+def usual_ratio(
+    lake: Lake, embodiment: Embodiment, names: Sequence[str], shares: Mapping[str, float], wanted: float | None
+) -> float | None:
+    """``Weighing.neural_per_real`` for a wish: a ratio; 0, by their frames; None, the usual.
+
+    That is 1, as DreamGen co-trains, where there are generated stores and recorded ones and no share is given.
+    """
+    if wanted is not None:
+        return wanted or None
+    kinds = {store.kind for store, _ in checked_stores(lake, embodiment, names)}
+    return 1.0 if not shares and "neural" in kinds and kinds & {"real", "simulated"} else None
+
+
 def _shares(checked: Sequence[Checked], weighing: Weighing) -> dict[str, float]:
     frames = {store.root.name: sum(verdict.kept_frames for verdict in index.accepted) for store, index in checked}
     return weigh(frames, {store.root.name: store.kind for store, _ in checked}, weighing)

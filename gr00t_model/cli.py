@@ -129,10 +129,10 @@ def preview(
     from gr00t_data.batches.mixture import MixtureManifest
 
     robot, samples = load_embodiment(embodiment), stages.samples_of(recipe)
-    weighing = weighing_of(weight, temperature, neural_per_real, max_synthetic)
     if manifest:
         planned = MixtureManifest.load(manifest)
     else:
+        weighing = weighing_of((lake_at(lake), robot, stores), weight, temperature, neural_per_real, max_synthetic)
         planned = plan_mix(lake_at(lake), robot, stores, weighing=weighing, seed=seed, held_out_share=held_out_share)
     show_preview(planned, robot, samples, as_json, {"recipe": recipe})
 

@@ -1,9 +1,11 @@
 """Generated clips in the graph: nothing to do, clips without a model, what a mixture takes of them."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
 from assets.mixtures import SharesConfig
 from assets.neural import neural_assets
@@ -12,6 +14,7 @@ from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle import Wanted, dream
 from gr00t_data.store import EpisodeStore
+from gr00t_model.cli import app
 from gr00t_model.idm.stages import train_idm
 from gr00t_model.idm.train import IdmTraining
 from gr00t_model.trajectories import MissingModel, make_trajectories
@@ -73,6 +76,13 @@ def test_a_mixture_takes_no_clips_that_nobody_labelled(lake: Lake) -> None:
     assert names(lake) == ["dreams-told", "recorded"]
     assert names(lake, ("dreams",)) == ["dreams"], "named ones are taken: FLARE learns from them alone"
     assert SharesConfig().weighing(lake, GR1).neural_per_real == 1.0
+    assert SharesConfig(neural_per_real=0.5).weighing(lake, GR1).neural_per_real == 0.5
+    assert SharesConfig(neural_per_real=0.0).weighing(lake, GR1).neural_per_real is None
+    assert SharesConfig(weights={"dreams-told": 0.2}).weighing(lake, GR1).neural_per_real is None
+    ask = ["mix", "--json", "--lake", str(lake.root), "--held-out-share", "0"]
+    for more, share in (([], 0.5), (["--weight", "dreams-told=0.2"], 0.2), (["--neural-per-real", "3"], 0.75)):
+        told = CliRunner().invoke(app, [*ask, *more])
+        assert json.loads(told.stdout)["kinds"]["neural"] == pytest.approx(share), told.output
 
 
 def test_a_later_judgement_replaces_an_earlier_one(lake: Lake) -> None:
