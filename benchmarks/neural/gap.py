@@ -42,7 +42,7 @@ RIGHT, HALF = 16, 8
 GAPS = (2, 4, HALF, 12, RIGHT, 24)
 ARMS = ("left_arm", "right_arm")
 NEAREST = 2
-TOLERANCE = 0.1
+TOLERANCE = 0.15
 """How far the fall along the true motion may be from the predicted one, at half the distance."""
 
 
