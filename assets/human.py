@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.recording import record
-from assets.reporting import Made, figure, table
+from assets.reporting import Made, content_of, figure, table
 from assets.versions import code_version
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
@@ -74,7 +74,6 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     from gr00t_data.checked import check
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
-    from gr00t_data.disk import digest_json
     from gr00t_data.licences import of_store
     from gr00t_data.sources.landing import find, marker_of, take_in
 
@@ -107,8 +106,7 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
         "durations": figure(episode_durations(seconds), "clip durations"),
         **_contact_sheet(lake, store, index),
     }
-    usable = [[verdict.episode_index, verdict.keep, verdict.instruction] for verdict in index.accepted]
-    return Made(store.root, digest_json([store.digest, usable]), metadata, _check_results(clips))
+    return Made(store.root, content_of(store, index), metadata, _check_results(clips))
 
 
 def _contact_sheet(lake: Lake, store: Any, index: Any) -> dict[str, Any]:
@@ -253,10 +251,9 @@ def _together(made: dict[str, Made], lake: Lake) -> Made:
     ]
     every = [row for store, index in pairs for row in clip_rows(store, index)]
     checks = _check_results(every) if every else tuple(_nothing(spec.name) for spec in HUMAN_CHECKS)
-    usable = [[store.digest, [verdict.episode_index for verdict in index.accepted]] for store, index in pairs]
     return Made(
         Path(lake.stores),
-        digest_json(usable),
+        digest_json([content_of(*pair) for pair in pairs]),
         {"new drops": len(made), "clips": len(every), "stores": table(rows)},
         checks,
     )

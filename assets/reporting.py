@@ -4,9 +4,13 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    from gr00t_data.curate.index import Index
+    from gr00t_data.store import EpisodeStore
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,14 @@ class Made:
         """For an asset that was built on behalf of another one; ``tags`` say with which code and inputs."""
         tags = {"dagster/data_version": self.digest[:32], **tags}
         return dg.AssetMaterialization(key, metadata=self._shown(), partition=partition, tags=tags)
+
+
+def content_of(store: "EpisodeStore", index: "Index") -> str:
+    """Hash of what others read: the store, and of the verdicts what may be used. Texts of findings are no news."""
+    from gr00t_data.disk import digest_json
+
+    usable = [[verdict.episode_index, verdict.keep, verdict.instruction] for verdict in index.accepted]
+    return digest_json([store.digest, usable])
 
 
 def table(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> dg.TableMetadataValue:

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.recording import record
-from assets.reporting import Made, figure, table
+from assets.reporting import Made, content_of, figure, table
 from assets.versions import code_version
 from gr00t_data.embodiment import load_embodiment
 from gr00t_data.lake import Lake
@@ -79,15 +79,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
         "store findings": table([_finding(finding) for finding in index.findings]),
         "durations": figure(episode_durations(seconds), "episode durations"),
     }
-    return Made(store.root, _content(store, index), metadata, _check_results(index, accepted))
-
-
-def _content(store, index) -> str:
-    """Hash of what others read: the store, and of the verdicts what may be used. Texts of findings are no news."""
-    from gr00t_data.disk import digest_json
-
-    usable = [[verdict.episode_index, verdict.keep, verdict.instruction] for verdict in index.accepted]
-    return digest_json([store.digest, usable])
+    return Made(store.root, content_of(store, index), metadata, _check_results(index, accepted))
 
 
 def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
@@ -222,7 +214,7 @@ def _together(made: dict[str, Made], lake: Lake, embodiment) -> Made:
     checks = [result for one in made.values() for result in one.checks]
     summary = tuple(_worst(spec.name, checks) for spec in CHECKS)
     metadata = {"new drops": len(made), "episodes": sum(int(r["accepted"]) for r in rows), "stores": table(rows)}
-    return Made(Path(lake.stores), digest_json([_content(*pair) for pair in pairs]), metadata, summary)
+    return Made(Path(lake.stores), digest_json([content_of(*pair) for pair in pairs]), metadata, summary)
 
 
 def _worst(name: str, results: list[dg.AssetCheckResult]) -> dg.AssetCheckResult:

@@ -14,7 +14,9 @@ from gr00t_data.withdrawal import Withdrawal, WithdrawalError, Withdrawals, read
 
 
 def purge(lake: Lake, entry: Withdrawal) -> list[Path]:
-    """Delete the files of an entry's clips; repeating it finds nothing more.
+    """Delete the files of an entry's clips; at once again it finds nothing more.
+
+    Caches that hold them among others go whole, and are made again by the next mixture, without them.
 
     Returns:
         the files that were deleted. Originals in the landing are not touched: see ``originals``.
@@ -37,6 +39,7 @@ def _files(lake: Lake, entry: Withdrawal) -> Iterator[Path]:
     )
     for store, episodes in reached:
         decoded = [folder for folder in lake.cache.rglob(f"{store.digest[:16]}-*x*") if folder.is_dir()]
+        yield from (lake.cache / "motions").glob(f"{store.root.name}-{16 * '?'}.safetensors")  # rows of a whole store
         yield from (lake.root / "sheets").glob(f"{store.digest[:16]}*")  # a contact sheet shows every clip of a store
         for episode in episodes:
             yield store.data_path(episode)

@@ -28,6 +28,7 @@ from gr00t_data.cli import (
 )
 from gr00t_data.cli_mix import (
     HeldOutOption,
+    HumanOption,
     NeuralOption,
     SeedOption,
     SyntheticOption,
@@ -117,6 +118,7 @@ def preview(
     temperature: TemperatureOption = 1.0,
     neural_per_real: NeuralOption = None,
     max_synthetic: SyntheticOption = None,
+    human: HumanOption = None,
     seed: SeedOption = 0,
     held_out_share: HeldOutOption = 0.1,
     lake: LakeOption = None,
@@ -132,7 +134,8 @@ def preview(
     if manifest:
         planned = MixtureManifest.load(manifest)
     else:
-        weighing = weighing_of((lake_at(lake), robot, stores), weight, temperature, neural_per_real, max_synthetic)
+        among = lake_at(lake), robot, stores
+        weighing = weighing_of(among, weight, temperature, neural_per_real, max_synthetic, human)
         planned = plan_mix(lake_at(lake), robot, stores, weighing=weighing, seed=seed, held_out_share=held_out_share)
     show_preview(planned, robot, samples, as_json, {"recipe": recipe})
 

@@ -221,6 +221,10 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
         if episodes is not None:
             clips = [{"name": f"{store.digest[:12]}/{number}", "first_row": 0, "length": 1} for number in episodes]
             write_json(folder / "clips.json", {"clips": clips})
+    motions = [lake.cache / "motions" / f"{name}-{16 * 'a'}.safetensors" for name in ("people", "people-2")]
+    for path in motions:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"rows")
     original = lake.landing / "people/people-0"
     original.parent.mkdir(parents=True)
     original.write_bytes(b"video")
@@ -228,8 +232,10 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
         purge(lake, Withdrawal("P07"))
     told = run(lake, "withdraw", "P07", "--purge")
     assert told["files deleted"] >= 3 * 3 and told["originals left to you"] == [str(original)]
+    assert run(lake, "withdraw", "P07", "--purge")["files deleted"] == 0
     kept = {n for n in range(4) if store.video_path(n, "ego_view").is_file() and store.data_path(n).is_file()}
     assert [(lake.cache / "features" / cache / "features.npy").is_file() for cache in names] == [False, True, False]
+    assert [path.is_file() for path in motions] == [False, True]
     assert kept == {2} and (cached / "000002.npy").is_file() and not (cached / "000000.npy").is_file()
     for file in lake.index.glob("*.json"):
         file.unlink()
@@ -239,4 +245,3 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
     assert episodes_in(manifest)["people"] == {2}
     rows = run(lake, "lineage", "--participant", "P07")["rows"]
     assert {row["what"] for row in rows} == {"clip", "manifest", "checkpoint"}
-    assert run(lake, "withdraw", "P07", "--purge")["files deleted"] == 0
