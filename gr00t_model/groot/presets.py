@@ -23,9 +23,9 @@ def nano(vocab_size: int = 512) -> GrootConfig:
     """The same wiring at about 10 M parameters and 120 px, small enough to learn in minutes on two CPU cores.
 
     Differences from the published preset: a keypoint tower instead of SigLIP, the prompt's last token also modulates
-    the DiT, padding is masked, no dropout. The image placeholder is token 1 of the prompt's own tokenizer. Head and
-    backbone stand in about the published proportion: of a fine-tuning step on images the head's share of the operations
-    is 0.41 (published: 0.34).
+    the DiT, padding is masked, no dropout. The image placeholder is token 1 of the prompt's own tokenizer. Of the
+    operations of a fine-tuning step on images the head's share is 0.41 (``python -m benchmarks.step``), so that cached
+    features are worth their place.
     """
     width, heads = 192, 4
     return GrootConfig(

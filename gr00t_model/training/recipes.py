@@ -7,7 +7,7 @@ from gr00t_model.training.config import ConfigError, Data, Flare, Machine, Model
 
 
 def gr1_nano() -> TrainConfig:
-    """The default: nano on cached features, about three minutes on two CPU cores."""
+    """The default: nano on cached features, about four minutes on two CPU cores."""
     return TrainConfig(
         recipe="gr1_nano",
         steps=1500,
