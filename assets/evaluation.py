@@ -7,7 +7,7 @@ from pydantic import Field
 
 from assets.reporting import Made, figure, table
 from assets.versions import code_version
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 
 
@@ -27,7 +27,7 @@ class EvaluationConfig(dg.Config):
 def make_evaluation(embodiment: Embodiment, config: EvaluationConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Evaluate the current checkpoint and report."""
     from gr00t_data.disk import digest_json
-    from gr00t_model.stages import evaluate_checkpoint, evaluation_rows
+    from gr00t_model.stages.evaluate import evaluate_checkpoint, evaluation_rows
 
     report = evaluate_checkpoint(
         lake,
@@ -82,8 +82,8 @@ class ReleaseConfig(dg.Config):
 
 def make_released(embodiment: Embodiment, config: ReleaseConfig, lake: Lake) -> Made:
     """Release the candidate if it is not worse, and report which checkpoint stands."""
-    from gr00t_model.gate import release_candidate
-    from gr00t_model.release import Rule, folder_of, rows
+    from gr00t_model.release.history import Rule, folder_of, rows
+    from gr00t_model.stages.release import release_candidate
 
     rule = Rule(config.success_margin, config.error_margin, config.first_ratio, config.strict)
     verdict, standing = release_candidate(lake, embodiment, rule)

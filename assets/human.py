@@ -10,7 +10,7 @@ from pydantic import Field
 from assets.recording import record
 from assets.reporting import Made, content_of, figure, table
 from assets.versions import code_version
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 
 HANDS = "human_hands"
@@ -71,17 +71,17 @@ class HumanConfig(dg.Config):
 
 def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Take in one drop of footage, check every clip, and say what came out."""
-    from gr00t_data.checked import check
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
-    from gr00t_data.licences import of_store
-    from gr00t_data.sources.landing import find, marker_of, take_in
+    from gr00t_data.sources.landing.landing import find, marker_of, take_in
+    from gr00t_data.stages.stores import check
+    from gr00t_data.terms.licences import of_store
 
     path = find(lake, drop, log.info)
     embodiment = load_embodiment(marker_of(path).embodiment or config.embodiment)
     log.info(f"cutting {path}")
     store = take_in(lake, drop, embodiment, kind="human", progress=_told(drop, log), human=config.settings())
-    index = check(lake, store, embodiment, renew=True)
+    index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")
     clips, refused = clip_rows(store, index), store.about["source"].get("refused", [])
@@ -133,7 +133,7 @@ def _told(drop: str, log: dg.DagsterLogManager) -> Callable[[int, int], None]:
 
 def commercial_use(licence: str) -> str:
     """What bars a product, in words."""
-    from gr00t_data.licences import obstacles
+    from gr00t_data.terms.licences import obstacles
 
     return "; ".join(f"{one.name}: {one.why}" for one in obstacles(licence)) or "nothing known bars it"
 
@@ -221,7 +221,7 @@ def _every_drop(
     context: dg.AssetExecutionContext, config: HumanConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
     """Every waiting drop of footage in one step, for the bare command line, which has no partition to give."""
-    from gr00t_data.stages import waiting_drops
+    from gr00t_data.stages.ingest import waiting_drops
 
     made = {drop: make_clips(drop, config, lake, context.log) for drop in waiting_drops(lake, ("human",))}
     for drop, one in made.items():
@@ -232,8 +232,8 @@ def _every_drop(
 
 def _together(made: dict[str, Made], lake: Lake) -> Made:
     """All footage of the lake after the new drops."""
-    from gr00t_data.checked import check, sealed_stores
     from gr00t_data.disk import digest_json
+    from gr00t_data.stages.stores import check, sealed_stores
 
     robots = [load_embodiment(name) for name in HUMAN_EMBODIMENTS]
     stores = [(store, robot) for robot in robots for store in sealed_stores(lake, robot) if store.kind == "human"]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from assets.reporting import Made, figure, table
 from assets.versions import code_version
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 
 
@@ -37,7 +37,7 @@ class SharesConfig(dg.Config):
 
     def weighing(self, lake: Lake, embodiment: Embodiment) -> Any:
         """As the library has it."""
-        from gr00t_data.stages import Weighing, usual_ratio
+        from gr00t_data.stages.mix import Weighing, usual_ratio
 
         ratio = usual_ratio(lake, embodiment, self.stores, self.weights, self.neural_per_real)
         return Weighing(self.temperature, self.weights, ratio, self.max_synthetic, self.human)
@@ -63,7 +63,7 @@ class MixtureConfig(SharesConfig):
 def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake) -> Made:
     """Measure and report."""
     from gr00t_data.curate.figures import action_histograms
-    from gr00t_data.stages import measure_statistics, sample_actions
+    from gr00t_data.stages.mix import measure_statistics, sample_actions
 
     statistics, path = measure_statistics(lake, embodiment, config.stores, weighing=config.weighing(lake, embodiment))
     rows = [
@@ -90,7 +90,7 @@ def unit(embodiment: Embodiment, side: str, part: str) -> str:
 
 def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> Made:
     """Write the manifest and report what it will sample."""
-    from gr00t_data.stages import mix
+    from gr00t_data.stages.mix import mix
 
     manifest, path = mix(
         lake,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from assets.reporting import Made, figure, table
 from assets.versions import code_version
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 
 
@@ -76,9 +76,9 @@ class TrajectoriesConfig(dg.Config):
 def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train on the accepted recorded episodes, and measure on those held out."""
     from gr00t_data.disk import read_json
-    from gr00t_model.idm.stages import beats_baselines, train_idm
     from gr00t_model.idm.train import IdmTraining
-    from gr00t_model.trajectories import waiting_clips
+    from gr00t_model.stages.idm import beats_baselines, train_idm
+    from gr00t_model.stages.trajectories import waiting_clips
 
     if config.when == "needed" and not waiting_clips(lake, embodiment):
         log.info("the lake holds no generated clips: no model is needed to label them")
@@ -109,7 +109,7 @@ def _flat(report: dict[str, Any]) -> dict[str, Any]:
 
 def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Dream a drop of clips, or say why there is none."""
-    from gr00t_model.dream.stage import dream
+    from gr00t_model.stages.dream import dream
 
     generator = config.generator
     if generator == "auto":
@@ -132,7 +132,7 @@ def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake
     """Label and judge every store of generated clips."""
     from gr00t_data.curate.figures import thumbnail
     from gr00t_data.disk import digest_json
-    from gr00t_model.trajectories import make_trajectories
+    from gr00t_model.stages.trajectories import make_trajectories
 
     found = make_trajectories(lake, embodiment, own_slot=config.own_slot, any_model=config.any_model, say=log.info)
     if not found:

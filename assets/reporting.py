@@ -10,7 +10,7 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from gr00t_data.curate.index import Index
-    from gr00t_data.store import EpisodeStore
+    from gr00t_data.store.store import EpisodeStore
 
 
 @dataclass(frozen=True)

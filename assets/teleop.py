@@ -9,7 +9,7 @@ from pydantic import Field
 from assets.recording import record
 from assets.reporting import Made, content_of, figure, table
 from assets.versions import code_version
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 
 EMBODIMENTS = ("gr1",)
@@ -52,14 +52,14 @@ class TeleopConfig(dg.Config):
 
 def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Ingest one drop (or record it in the simulator), check every episode, and say what came out."""
-    from gr00t_data.checked import check
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
-    from gr00t_data.stages import SIMULATOR
+    from gr00t_data.stages.ingest import SIMULATOR
+    from gr00t_data.stages.stores import check
 
     simulated = drop.startswith(SIMULATOR) and not (lake.landing / drop).is_dir()
     store, embodiment = (_simulated if simulated else _landed)(drop, config, lake, log)
-    index = check(lake, store, embodiment, renew=True)
+    index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: episode {row['episode']} rejected: {row['reason']}")
     accepted = len(index.accepted)
@@ -83,7 +83,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
-    from gr00t_data.stages import Demonstrations, simulate
+    from gr00t_data.stages.ingest import Demonstrations, simulate
 
     episodes = {"reach": config.reach, "push": config.push, "pick_and_place": config.pick_and_place}
     wanted = Demonstrations(episodes, seed=config.seed, workers=config.workers, shoves=config.shoves)
@@ -98,8 +98,8 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
-    from gr00t_data.sources.landing import find, marker_of
-    from gr00t_data.stages import land
+    from gr00t_data.sources.landing.landing import find, marker_of
+    from gr00t_data.stages.ingest import land
 
     path = find(lake, drop, log.info)
     said = marker_of(path)
@@ -174,9 +174,9 @@ def _every_drop(
     context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
     """Every waiting drop in one step, for the bare command line, which has no partition to give."""
-    from gr00t_data.checked import sealed_stores
-    from gr00t_data.sources.landing import changes
-    from gr00t_data.stages import SIMULATOR, waiting_drops
+    from gr00t_data.sources.landing.landing import changes
+    from gr00t_data.stages.ingest import SIMULATOR, waiting_drops
+    from gr00t_data.stages.stores import sealed_stores
 
     embodiment = load_embodiment(config.embodiment)
     drops = waiting_drops(lake)
@@ -196,8 +196,8 @@ def _every_drop(
 
 def _together(made: dict[str, Made], lake: Lake, embodiment) -> Made:
     """The state of the whole lake after the new drops."""
-    from gr00t_data.checked import check, sealed_stores
     from gr00t_data.disk import digest_json
+    from gr00t_data.stages.stores import check, sealed_stores
 
     pairs = [(store, check(lake, store, embodiment)) for store in sealed_stores(lake, embodiment)]
     rows = [

@@ -12,11 +12,12 @@ from assets.recording import record
 from assets.reporting import Made, figure, table
 from assets.teleop import TeleopConfig, make_store, register, teleop_version
 from assets.versions import code_version
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 
 if TYPE_CHECKING:
-    from gr00t_model.training.run import Outcome, RunFolder
+    from gr00t_model.loop.run import Outcome
+from gr00t_model.training.key import PolicyRun
 
 
 class BaseConfig(dg.Config):
@@ -56,7 +57,7 @@ class FinetuneConfig(dg.Config):
 def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Ground the base model of the nano preset."""
     from gr00t_data.disk import read_json
-    from gr00t_model.stages import base_model
+    from gr00t_model.stages.base import base_model
 
     said = 0
 
@@ -74,9 +75,9 @@ def make_run(
     embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
 ) -> Made:
     """Train in a process group that ends with this step, and report the losses."""
-    from gr00t_model.gate import starting_settings
-    from gr00t_model.stages import new_run, train_run
-    from gr00t_model.training.loss_figure import loss_figure
+    from gr00t_model.loop.loss_figure import loss_figure
+    from gr00t_model.stages.release import starting_settings
+    from gr00t_model.stages.train import new_run, train_run
 
     settings = [*starting_settings(lake, embodiment, config.start), *config.settings]
     run = new_run(lake, embodiment, config.recipe, settings, embodiment_path=source, also=config.also)
@@ -100,7 +101,7 @@ def make_run(
     return Made(run.root, run.key, metadata)
 
 
-def require_all_steps(run: "RunFolder", outcome: "Outcome", name: str) -> None:
+def require_all_steps(run: "PolicyRun", outcome: "Outcome", name: str) -> None:
     """Refuse a run that did not do its steps; a green run that trained nothing would be released.
 
     Raises:
@@ -118,7 +119,7 @@ def require_all_steps(run: "RunFolder", outcome: "Outcome", name: str) -> None:
 
 
 def _data_source(embodiment: Embodiment, lake: Lake) -> str:
-    from gr00t_data.batches.mixture import MixtureManifest
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
 
     pointed = lake.pointed(f"mixture_{embodiment.name}")
     kinds = {source.kind for source in MixtureManifest.load(pointed[0]).sources} if pointed else set()
@@ -141,8 +142,8 @@ def inputs_of(
     embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
 ) -> list[Input]:
     """What ``finetune_<embodiment>`` reads, in the order in which it is built."""
-    from gr00t_data.checked import sealed_stores
-    from gr00t_data.stages import SIMULATOR
+    from gr00t_data.stages.ingest import SIMULATOR
+    from gr00t_data.stages.stores import sealed_stores
 
     name = embodiment.name
     drops = config.simulator.model_copy(update={"embodiment": source})
@@ -245,14 +246,15 @@ def training_assets(embodiment: Embodiment, source: str) -> list[dg.AssetsDefini
 
 def make_checkpoint(embodiment: Embodiment, lake: Lake) -> Made:
     """Publish the checkpoint of the last run."""
-    from gr00t_model.stages import MissingInput, publish_checkpoint
+    from gr00t_model.stages.inputs import MissingInput
+    from gr00t_model.stages.train import publish_checkpoint
     from gr00t_model.training.checkpoint import Checkpoint
-    from gr00t_model.training.run import RunFolder
+    from gr00t_model.training.key import PolicyRun
 
     pointed = lake.pointed(f"run_{embodiment.name}")
     if pointed is None:
         raise MissingInput(f"{lake.root}: has no run of {embodiment.name} yet; materialize finetune_{embodiment.name}")
-    folder, digest = publish_checkpoint(lake, embodiment, RunFolder(pointed[0]))
+    folder, digest = publish_checkpoint(lake, embodiment, PolicyRun(pointed[0]))
     checkpoint = Checkpoint.load(folder)
     kinds = sorted({str(episode["kind"]) for episode in checkpoint.episodes})
     metadata = {

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gr00t_data.batches.statistics import NormStats, PartStatistics
-from gr00t_data.embodiment import Embodiment, Part, load_embodiment
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
+from gr00t_data.embodiment.robot import Embodiment, Part, load_embodiment
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import nano
 from gr00t_model.groot.prompt import Prompt, train_tokenizer

@@ -9,10 +9,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from gr00t_data.sources.clocks import NS, nearest, usable_clock
-from gr00t_data.sources.evidence import drift, lag
-from gr00t_data.sources.resample import resample
-from gr00t_data.sources.streams import SignalKind, Stream
+from gr00t_data.sources.recordings.clocks import NS, nearest, usable_clock
+from gr00t_data.sources.recordings.evidence import drift, lag
+from gr00t_data.sources.recordings.resample import resample
+from gr00t_data.sources.recordings.streams import SignalKind, Stream
 
 AMPLITUDE_RAD = 0.8
 MOTION_HZ = (0.25, 0.6, 1.1)

@@ -15,12 +15,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from gr00t_data import video
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.export.convert import convert
-from gr00t_data.store import EpisodeStore
-from gr00t_data.tables import read_table
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.lerobot.convert import convert
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.tables import read_table
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.video import files as video
 
 ROBOT = load_embodiment("gr1")
 ROWS = 400
@@ -40,7 +41,7 @@ def film(path: Path) -> Path:
 
 def store_of(folder: Path, episodes: int) -> EpisodeStore:
     """A sealed store of 20 s episodes with 44 state and 44 action values a row and one camera."""
-    writer = EpisodeStore.create(folder, ROBOT, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(folder, ROBOT, kind="simulated", licence="Apache-2.0")
     taken, rng = film(folder.parent / "film.mp4"), np.random.default_rng(1)
     for number in range(episodes):
         state = np.cumsum(rng.normal(0, 0.01, (ROWS, ROBOT.state_dim)), axis=0)

@@ -13,7 +13,7 @@ import torch
 import typer
 from torch import Tensor
 
-from gr00t_model.groot.flare_config import EmbeddingConfig
+from gr00t_model.groot.flare.config import EmbeddingConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import nano
 from gr00t_model.training.features import Clip, build_features

@@ -37,10 +37,10 @@ from gr00t_model.groot.config import (
 )
 from gr00t_model.groot.lora import add_lora
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.own_slots import train_slots
 from gr00t_model.groot.presets import n1_5_3b
-from gr00t_model.training.config import Optimizer
-from gr00t_model.training.optimizer import build_optimizer, trainable
+from gr00t_model.groot.weights.own_slots import train_slots
+from gr00t_model.loop.config import Optimizer
+from gr00t_model.loop.optimizer import build_optimizer, trainable
 from gr00t_model.training.precision import store_for_training
 
 PUBLISHED_ACTION_MS = 47.88

@@ -23,12 +23,12 @@ SIDE_PX = 64
 
 def put(landing: Path, name: str, episodes: int, seed: int) -> None:
     """A marked drop of episodes with wandering arms and noise for pictures."""
-    from gr00t_data.embodiment import load_embodiment
-    from gr00t_data.episode import Episode
-    from gr00t_data.store import EpisodeStore
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.store.episode import Episode
+    from gr00t_data.store.writing import StoreWriter
 
     gr1, rng = load_embodiment("gr1"), np.random.default_rng(seed)
-    writer = EpisodeStore.create(landing / name, gr1, kind="real", licence="x")
+    writer = StoreWriter.create(landing / name, gr1, kind="real", licence="x")
     for _ in range(episodes):
         action = np.cumsum(rng.uniform(-0.003, 0.003, (FRAMES, 44)), axis=0)
         state = np.concatenate([action[:1], action[:-1]])
@@ -44,10 +44,11 @@ Seconds = dict[str, tuple[float, float]]
 
 def laps(root: Path) -> Seconds:
     """Each stage, for whatever waits in the landing."""
-    from gr00t_data.checked import check
-    from gr00t_data.embodiment import load_embodiment
+    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.lake import Lake
-    from gr00t_data.stages import land, measure_statistics, mix, waiting_drops
+    from gr00t_data.stages.ingest import land, waiting_drops
+    from gr00t_data.stages.mix import measure_statistics, mix
+    from gr00t_data.stages.stores import check
 
     lake, gr1 = Lake(root), load_embodiment("gr1")
     seconds: Seconds = {}

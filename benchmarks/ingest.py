@@ -20,13 +20,13 @@ import numpy as np
 import typer
 from mcap.writer import Writer
 
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.clocks import NS
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.sources.mapping import Mapping, parse_mapping
+from gr00t_data.sources.recordings.clocks import NS
+from gr00t_data.sources.recordings.mapping import Mapping, parse_mapping
 from gr00t_data.sources.sim.demos import record_episode
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 
 ROBOT = load_embodiment("gr1")
 EPISODE_S = 10
@@ -146,10 +146,10 @@ def copied(megabytes: int, episodes: int = 20) -> str:
 
 def _dataset(root: Path, megabytes: int, episodes: int) -> Path:
     """Videos are random bytes: a copy does not look inside."""
-    from gr00t_data.episode import Episode
+    from gr00t_data.store.episode import Episode
 
     rows = np.zeros((20, ROBOT.state_dim))
-    writer = EpisodeStore.create(root, ROBOT, kind="real", licence="CC0-1.0")
+    writer = StoreWriter.create(root, ROBOT, kind="real", licence="CC0-1.0")
     for _ in range(episodes):
         writer.append(Episode("push", np.arange(20) / HZ, rows, rows))
     store = writer.seal()

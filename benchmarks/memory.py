@@ -22,10 +22,10 @@ from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
+from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer
 from gr00t_model.training.base import add_own_weights, changed
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.memory import batch_maker, model_without_values, plan
-from gr00t_model.training.optimizer import AveragedWeights, build_optimizer
 from gr00t_model.training.recipes import recipe
 from gr00t_model.training.settings import override
 

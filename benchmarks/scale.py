@@ -30,13 +30,14 @@ TASKS = 50
 def make_store(root: Path, episodes: int) -> None:
     """A sealed store of ``episodes`` episodes of 100 rows, 50 instructions, no video."""
     from gr00t_data.disk import digest_file, digest_json, write_json
-    from gr00t_data.embodiment import load_embodiment
-    from gr00t_data.episode import Episode
-    from gr00t_data.store import SEAL, EpisodeStore
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.store.episode import Episode
+    from gr00t_data.store.store import SEAL
+    from gr00t_data.store.writing import StoreWriter
 
     gr1 = load_embodiment("gr1")
     gr1 = replace(gr1, cameras=())
-    writer = EpisodeStore.create(root, gr1, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(root, gr1, kind="simulated", licence="Apache-2.0")
     rows = 0.1 * np.sin(np.arange(ROWS)[:, None] / 10 + np.arange(44))
     writer.append(Episode("task 0", np.arange(ROWS) / 20, rows, rows, {}, True))
     store = writer.seal()
@@ -63,14 +64,15 @@ def measure(root: Path) -> dict[str, float]:
     """CPU-seconds of each step, and the peak memory of the process in MB."""
     import torch
 
-    from gr00t_data.batches.loader import Loader
-    from gr00t_data.batches.mixture import MixtureManifest, build_manifest
-    from gr00t_data.batches.preview import preview
-    from gr00t_data.batches.statistics import measure as measure_statistics
+    from gr00t_data.batches.member import Loader
+    from gr00t_data.batches.mixture.build import build_manifest
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
+    from gr00t_data.batches.mixture.preview import preview
+    from gr00t_data.batches.statistics.measure import measure as measure_statistics
     from gr00t_data.curate.finding import Verdict
     from gr00t_data.curate.index import Index
-    from gr00t_data.embodiment import load_embodiment
-    from gr00t_data.store import EpisodeStore
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.store.store import EpisodeStore
 
     torch.set_num_threads(1)
     gr1 = load_embodiment("gr1")

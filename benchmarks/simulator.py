@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.sources.sim.env import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ
-from gr00t_data.stages import Demonstrations, Lake, simulate
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.mix import Lake
 from gr00t_model.evaluate.rates import Rate
 
 

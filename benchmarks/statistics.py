@@ -68,7 +68,7 @@ def rank_error(values: np.ndarray, found: np.ndarray) -> float:
 
 def rows_and_quantiles() -> dict[str, float]:
     """Statistics of one pass over rows that are kept, and the error of the sketch that takes over beyond them."""
-    from gr00t_data.batches.tally import EXACT_ROWS, Tally
+    from gr00t_data.batches.statistics.tally import EXACT_ROWS, Tally
 
     few, many = columns(ROWS), columns(3 * EXACT_ROWS)
 
@@ -98,12 +98,13 @@ def pictures() -> float:
 
 def opening(folder: Path) -> float:
     """CPU-ms from a path to digest, episodes and tasks of a sealed store of 100 episodes."""
-    from gr00t_data.embodiment import load_embodiment
-    from gr00t_data.episode import Episode
-    from gr00t_data.store import EpisodeStore
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.store.episode import Episode
+    from gr00t_data.store.store import EpisodeStore
+    from gr00t_data.store.writing import StoreWriter
 
     gr1 = load_embodiment("gr1")
-    writer = EpisodeStore.create(folder / "store", gr1, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(folder / "store", gr1, kind="simulated", licence="Apache-2.0")
     rows = 0.1 * np.sin(np.arange(20)[:, None] / 10 + np.arange(44))
     for number in range(_EPISODES):
         writer.append(Episode(f"task {number % 10}", np.arange(20) / 20, rows, rows, {}, True))

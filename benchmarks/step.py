@@ -21,12 +21,13 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.stages import Demonstrations, Lake, measure_statistics, mix, simulate
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.mix import Lake, measure_statistics, mix
+from gr00t_model.loop.optimizer import learning_rate
 from gr00t_model.training.config import Data, TrainConfig
-from gr00t_model.training.optimizer import learning_rate
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.recipes import gr1_nano
-from gr00t_model.training.run import prepare_run
 from gr00t_model.training.session import Session, open_accelerator, open_session
 from gr00t_model.training.train import _Meter, _step
 

@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.quaternions import inverse, power, product
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 SAME_SHARE = 0.01
 """Rates that differ by less than this share are the same: 29.97 and 30 Hz are a fifth of a row apart after 100 rows."""

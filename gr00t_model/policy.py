@@ -8,15 +8,15 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from gr00t_data import video
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.published_video import PublishedVideo
-from gr00t_data.batches.statistics import NormStats
-from gr00t_data.batches.transforms import build_transforms
-from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.batches.transforms.transforms import build_transforms
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.video import files as video
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
-from gr00t_model.published import is_published, open_published
+from gr00t_model.groot.weights.published_folder import is_published, open_published
 from gr00t_model.training.checkpoint import Checkpoint
 
 Observation = Mapping[str, Any]

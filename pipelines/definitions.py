@@ -10,7 +10,7 @@ from assets.mixtures import mixture_assets
 from assets.neural import neural_assets
 from assets.teleop import EMBODIMENTS, teleop_episodes
 from assets.training import base_nano, training_assets
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from pipelines.jobs import jobs_of
 from pipelines.schedules import schedules_of

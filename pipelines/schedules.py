@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from pipelines.automation import SCHEDULES
 from pipelines.sensors import asked_before, busy, request
@@ -23,7 +23,7 @@ def schedules_of(embodiment: Embodiment, jobs: Sequence[Any]) -> list[dg.Schedul
         description="Trains, evaluates and releases at night when at least one accepted episode is new.",
     )
     def nightly(context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
-        from gr00t_model.retrain import Retraining, decide
+        from gr00t_model.retrain.retrain import Retraining, decide
 
         start = Retraining.from_environment().start
         decision = decide(lake, embodiment, Retraining(1, 0.0, start), {}, 0.0)

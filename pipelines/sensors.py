@@ -11,9 +11,9 @@ import yaml
 
 from assets.human import HUMAN_DROPS
 from assets.teleop import DROPS
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.episode import Kind
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.store.episode import Kind
 from pipelines.automation import CONTENT_TAG, EVERY_S, SENSORS
 from pipelines.jobs import ingest_human_job, ingest_job, steps_of
 
@@ -38,7 +38,7 @@ _UNDER_WAY = [
 )
 def landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
     """One run a drop as it lies there: its signature is part of the run key, so no drop is asked for twice."""
-    from gr00t_data.sources.landing import ROBOT_KINDS
+    from gr00t_data.sources.landing.landing import ROBOT_KINDS
 
     return _runs_of(context, lake, ROBOT_KINDS, DROPS)
 
@@ -57,7 +57,7 @@ def human_landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceP
 def _runs_of(
     context: dg.SensorEvaluationContext, lake: Lake, kinds: tuple[Kind, ...], partitions: Any
 ) -> dg.SensorResult:
-    from gr00t_data.sources.landing import look
+    from gr00t_data.sources.landing.landing import look
 
     minutes = float(os.environ.get("GR00T_LANDING_QUIET_MINUTES") or 10)
     looked = look(lake, _memory(context.cursor), time.time(), 60 * minutes or None, kinds)
@@ -78,7 +78,7 @@ def _memory(cursor: str | None) -> dict[str, Any]:
 
 
 def retrain_sensor_of(embodiment: Embodiment, job: Any) -> dg.SensorDefinition:
-    """``retrain_<embodiment>_on_arrival``: see ``gr00t_model.retrain``."""
+    """``retrain_<embodiment>_on_arrival``: see ``gr00t_model.retrain.retrain``."""
 
     @dg.sensor(
         name=f"retrain_{embodiment.name}_on_arrival",
@@ -92,7 +92,7 @@ def retrain_sensor_of(embodiment: Embodiment, job: Any) -> dg.SensorDefinition:
         ),
     )
     def retrain(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.RunRequest | dg.SkipReason:
-        from gr00t_model.retrain import Retraining, decide
+        from gr00t_model.retrain.retrain import Retraining, decide
 
         settings = Retraining.from_environment()
         decision = decide(lake, embodiment, settings, _memory(context.cursor), time.time())
@@ -151,7 +151,7 @@ def asked_before(
 )
 def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
     """Waits for a webhook three seconds at most."""
-    from gr00t_data.alerts import alert
+    from pipelines.alerts import alert
 
     run, error = context.dagster_run, context.failure_event.message or "no message"
     steps = [event.step_key for event in context.get_step_failure_events()]

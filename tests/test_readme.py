@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from gr00t_model.cli import app
+from gr00t_model.shell.train import app
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

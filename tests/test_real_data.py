@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.batches.weighing import Weighing
-from gr00t_data.checked import check
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.batches.mixture.weights import Weighing
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.stages import Demonstrations, measure_statistics, mix, simulate
-from gr00t_model.stages import base_model, new_run, publish_checkpoint, train_run
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.stores import check
+from gr00t_model.stages.base import base_model
+from gr00t_model.stages.train import new_run, publish_checkpoint, train_run
 from gr00t_model.training.checkpoint import Checkpoint
 
 DROP = Path(__file__).parents[2] / "shared/data/teleop/robot_sim.PickNPlace"

@@ -12,9 +12,9 @@ FOLDERS = ("gr00t_data", "gr00t_model", "assets", "pipelines", "benchmarks")
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "pty"}
 """Reading with these runs what a file says."""
 WITH_CARE = {
-    "tarfile": ("gr00t_data/sources/landing_archive.py",),
-    "zipfile": ("gr00t_data/sources/landing_archive.py",),
-    "urllib.request": ("gr00t_data/alerts.py", "gr00t_data/curate/gate_opinion.py"),
+    "tarfile": ("gr00t_data/sources/landing/archive.py",),
+    "zipfile": ("gr00t_data/sources/landing/archive.py",),
+    "urllib.request": ("pipelines/alerts.py", "gr00t_data/curate/gate/opinion.py"),
 }
 """Modules that need care, and who takes it: archive members and the schemes of addresses are checked there."""
 CALLS = {

@@ -19,8 +19,8 @@ from benchmarks.doctor.clean import clean_stores, video_hours
 from benchmarks.doctor.controls import CONTROLS
 from benchmarks.doctor.judgement import Judgement, judge
 from benchmarks.doctor.score import Job, Score, run
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.store import EpisodeStore
 
 _EMBODIMENT = "gr1"
 

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from benchmarks.doctor.folder import Folder
-from gr00t_data import video
 from gr00t_data.disk import replacing_folder
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import Demonstrations, simulate
-from gr00t_data.store import EpisodeStore
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 
 SIMULATOR, TWO_CAMERAS, PICK_N_PLACE = "simulator", "two_cameras", "pick_n_place"
 _TASKS = {"reach": 5, "push": 6, "pick_and_place": 13}

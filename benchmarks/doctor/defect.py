@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.doctor.folder import Folder, Rows
-from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.embodiment.robot import Embodiment, Part
 
 STORE = -1
 """Stands for the store as a whole among the targets."""

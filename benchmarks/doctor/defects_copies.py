@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.doctor.defect import CAMERA, STORE, Defect, Plant, Planting, Targets
 from benchmarks.doctor.defects_pairing import give_video
-from gr00t_data import video
-from gr00t_data.store import ABOUT
+from gr00t_data.store.store import ABOUT
+from gr00t_data.video import files as video
 
 DUPLICATE = ("DUP-01", "DUP-02")
 

@@ -6,7 +6,7 @@ import numpy as np
 from benchmarks.doctor import packets
 from benchmarks.doctor.clean import shared_data
 from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, each, in_frames
-from gr00t_data import video
+from gr00t_data.video import files as video
 
 
 def lose_file(p: Planting, index: int) -> None:

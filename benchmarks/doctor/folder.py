@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data import layout, video
 from gr00t_data.disk import read_json, write_json, write_text
-from gr00t_data.store import SEAL, EpisodeStore
+from gr00t_data.store import layout
+from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.video import files as video
 
 Rows = dict[str, np.ndarray]
 """Column name -> values: [T] for numbers, [T, D] for lists of numbers."""

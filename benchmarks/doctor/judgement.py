@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.doctor.defect import STORE
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.finding import Finding, Verdict
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore, StoreError
 
 UNREADABLE = "META-UNREADABLE"
 """Stands for a folder that cannot be opened at all; the command says so with an exit status of its own."""

@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.video import VideoStream
 
-from gr00t_data import video
+from gr00t_data.video import files as video
 
 
 def retime(path: Path, pts_s: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from benchmarks.doctor.controls import CONTROLS, Control
 from benchmarks.doctor.defect import STORE, Defect, Planting, Targets
 from benchmarks.doctor.folder import Folder
 from benchmarks.doctor.judgement import Judgement, judge
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 
 _OF_STORE = "STORE-01"
 """Every episode carries it when the store is barred: it says nothing of its own."""

@@ -17,13 +17,13 @@ from typing import Annotated
 import typer
 
 from benchmarks.human.films import CODINGS, again_and_again, calm_view
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.clips import ClipSettings, plan_in_full
+from gr00t_data.sources.human.cutting.clips import ClipSettings, plan_in_full
+from gr00t_data.sources.human.cutting.motion import measure_head_motion
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
-from gr00t_data.sources.human.motion import measure_head_motion
-from gr00t_data.video_footage import footage_frames, glances, read_footage_facts
+from gr00t_data.video.footage import footage_frames, glances, read_footage_facts
 
 BOUND = 10.0
 KITCHEN = Path(__file__).parents[3] / "shared/data/ego/kitchen_plate.mp4"

@@ -17,10 +17,10 @@ _VARIABLES = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 def launched(run_root: str) -> None:
     """Train a prepared run as Dagster does."""
-    from gr00t_model.stages import train_run
-    from gr00t_model.training.run import RunFolder
+    from gr00t_model.stages.train import train_run
+    from gr00t_model.training.key import PolicyRun
 
-    train_run(RunFolder(Path(run_root)), print)
+    train_run(PolicyRun(Path(run_root)), print)
 
 
 @dataclass
@@ -91,8 +91,8 @@ class Training:
         return f"training, {self.ranks} rank" + "s" * (self.ranks > 1)
 
     def prepare(self) -> None:
-        from gr00t_model.training.config import Machine
-        from gr00t_model.training.run import prepare_run
+        from gr00t_model.loop.config import Machine
+        from gr00t_model.training.key import prepare_run
         from tests.model.tiny import build
 
         lake = build(self.root)

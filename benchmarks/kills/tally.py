@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.kills.victim import End
 from gr00t_data.disk import folder_digests
 from gr00t_data.lake import Lake
-from gr00t_data.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
 MADE = ("stores", "index", "statistics", "mixtures", "landed", "current")
 """Folders of a lake whose every byte must be that of an undisturbed run, but for the pointer to the evaluation: its
@@ -103,7 +103,7 @@ def left_by(root: Path) -> Left:
 
 
 def _accepted(lake: Lake) -> frozenset[tuple[str, int]]:
-    from gr00t_data.batches.mixture import MixtureManifest
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
 
     pointed = lake.pointed("mixture_gr1")
     sources = MixtureManifest.load(pointed[0]).sources if pointed else ()

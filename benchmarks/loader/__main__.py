@@ -27,8 +27,8 @@ import typer
 from benchmarks.loader.sources import SIDE_PX, Setup, at_training_size, published_samples, simulated, teleoperated
 from gr00t_data.batches.clips import CLIP_FRAMES
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import Loader
-from gr00t_data.video_clip import read_clip
+from gr00t_data.batches.member import Loader
+from gr00t_data.video.spans import read_clip
 
 BATCH, HORIZON = 32, 16
 
@@ -94,7 +94,7 @@ def limit() -> float:
 
 
 def lerobot(python: str, store: Path, folder: Path, samples: int) -> float:
-    from gr00t_data.export.convert import convert
+    from gr00t_data.lerobot.convert import convert
 
     convert(store, folder, "v3.0", lambda done, total: None)
     program = Path(__file__).with_name("lerobot_program.py")

@@ -6,17 +6,20 @@ from pathlib import Path
 import numpy as np
 import polars
 
-from gr00t_data import video
-from gr00t_data.batches.mixture import MixtureManifest, build_manifest
-from gr00t_data.batches.statistics import NormStats, measure
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
-from gr00t_data.embodiment import Embodiment, load_embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import Demonstrations, simulate
-from gr00t_data.store import EpisodeStore
-from gr00t_data.video_clip import read_clip
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.video import files as video
+from gr00t_data.video.spans import read_clip
 
 SIDE_PX = 224
 
@@ -45,7 +48,7 @@ def at_training_size(one: Setup, folder: Path, cameras: int) -> Setup:
     views = tuple(replace(camera, name=name, column=f"observation.images.{name}") for name in names)
     selection = replace(one.embodiment.selection(None), cameras=tuple(names))
     robot = replace(one.embodiment, cameras=views, selections={selection.name: selection})
-    writer = EpisodeStore.create(folder, robot, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(folder, robot, kind="simulated", licence="Apache-2.0")
     for row in store.rows:
         frames = video.decode(store.video_path(row.index, camera.name), (SIDE_PX, SIDE_PX))
         turned: dict[str, np.ndarray | Path] = {

@@ -32,7 +32,7 @@ from benchmarks.neural.model import (
     Subject,
     subject,
 )
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.evaluate import Scores, left_out, score
 from gr00t_model.idm.examples import Recording, Slowed, gather, read_recording, window_starts
 from gr00t_model.idm.predict import Clip, predict_clips

@@ -16,15 +16,15 @@ import numpy as np
 
 from benchmarks.neural.gate_measures import markdown, rejected_by, rejected_share, table, without_duplicates
 from benchmarks.neural.gate_real import published_dreams, teleoperation
-from gr00t_data.curate.gate import judge, score_store
-from gr00t_data.curate.gate_scores import ClipScores
-from gr00t_data.curate.gate_sheet import write_sheets
-from gr00t_data.curate.gate_thresholds import calibrate
+from gr00t_data.curate.gate.gate import judge, score_store
+from gr00t_data.curate.gate.scores import ClipScores
+from gr00t_data.curate.gate.sheet import write_sheets
+from gr00t_data.curate.gate.thresholds import calibrate
 from gr00t_data.disk import write_json
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.sources.neural.oracle import DEFECTS, Wanted, dream
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.sources.neural.oracle.oracle import DEFECTS, Wanted, dream
 from gr00t_data.sources.neural.replay import replay_in_simulator
-from gr00t_data.store import SEAL, EpisodeStore
+from gr00t_data.store.store import SEAL, EpisodeStore
 
 if TYPE_CHECKING:
     from gr00t_model.idm.artifact import Artifact

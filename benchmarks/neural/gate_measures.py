@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.curate.gate_scores import SCORES, ClipScores
-from gr00t_data.curate.gate_thresholds import Thresholds
+from gr00t_data.curate.gate.scores import SCORES, ClipScores
+from gr00t_data.curate.gate.thresholds import Thresholds
 
 COMPARED = tuple(name for name in SCORES if name != "duplicate")
 """Without ``duplicate``: several dreams are made of one episode."""

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.neural.gate_measures import rejected_by, without_duplicates
-from gr00t_data import video
-from gr00t_data.curate.gate import score_store
-from gr00t_data.curate.gate_scores import ClipScores
-from gr00t_data.curate.gate_thresholds import calibrate
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.curate.gate.gate import score_store
+from gr00t_data.curate.gate.scores import ClipScores
+from gr00t_data.curate.gate.thresholds import calibrate
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.sources.neural.reading import Settings
-from gr00t_data.store import SEAL, EpisodeStore
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.video import files as video
 
 _PIECE_ROWS = 64
 _PIECE_SIDE = 256
@@ -26,7 +27,7 @@ def pieces(store: EpisodeStore, embodiment: Embodiment, target: Path) -> Episode
     """The episodes of a store cut to 64 rows each, about as long as generated clips; the rest of each is left out."""
     if (target / SEAL).is_file():
         return EpisodeStore.open(target)
-    writer = EpisodeStore.create(target, embodiment, kind=store.kind, licence=store.licence, source=store.about)
+    writer = StoreWriter.create(target, embodiment, kind=store.kind, licence=store.licence, source=store.about)
     camera = store.cameras[0]
     for row in store.rows:
         frames = video.decode(store.video_path(row.index, camera), (_PIECE_SIDE, _PIECE_SIDE))

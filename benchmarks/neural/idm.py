@@ -26,8 +26,8 @@ from benchmarks.neural.model import (
     report_of,
     subject,
 )
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import load_artifact
 from gr00t_model.idm.evaluate import evaluate_idm
 from gr00t_model.idm.examples import takes_of

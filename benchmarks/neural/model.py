@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from gr00t_data.checked import check
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import read_json
-from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.env import TASKS
-from gr00t_data.stages import Demonstrations, simulate
-from gr00t_data.store import EpisodeStore
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.stores import check
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.idm.artifact import Artifact, load_artifact
 from gr00t_model.idm.evaluate import held_out
 from gr00t_model.idm.examples import Source
-from gr00t_model.idm.stages import measure_idm, train_idm
 from gr00t_model.idm.train import IdmTraining
+from gr00t_model.stages.idm import measure_idm, train_idm
 
 STORE = "simulator-idm"
 SEED = 3000

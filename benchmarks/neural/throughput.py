@@ -27,16 +27,17 @@ from benchmarks.neural.model import (
     StepsOption,
     subject,
 )
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from gr00t_model.idm.artifact import load_artifact
 from gr00t_model.idm.label import label_store
 
 
 def clips_of(store: EpisodeStore, robot: Embodiment, count: int, target: Path) -> EpisodeStore:
     """The first ``count`` episodes as clips without actions."""
-    writer = EpisodeStore.create(target, robot, kind="neural", licence=store.licence, absent=["state", "action"])
+    writer = StoreWriter.create(target, robot, kind="neural", licence=store.licence, absent=["state", "action"])
     for row in store.rows[:count]:
         videos: dict[str, np.ndarray | Path] = {one: store.video_path(row.index, one) for one in store.cameras}
         state, action = store.state(row.index), store.action(row.index)

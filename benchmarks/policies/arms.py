@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.weighing import Weighing
+from gr00t_data.batches.mixture.weights import Weighing
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import BY_FRAMES, measure_statistics, mix
+from gr00t_data.stages.mix import BY_FRAMES, measure_statistics, mix
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop
 from gr00t_model.evaluate.rates import Rate
-from gr00t_model.stages import base_model, new_run, train_run
+from gr00t_model.stages.base import base_model
+from gr00t_model.stages.train import new_run, train_run
 
 Say = Callable[[str], None]
 ROBOT = "gr1"

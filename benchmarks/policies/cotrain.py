@@ -23,17 +23,18 @@ import numpy as np
 import typer
 
 from benchmarks.policies.arms import Arm, Outcome, Say, Scenes, grounded, lines, outcomes, successes
-from gr00t_data.batches.weighing import Weighing
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.batches.mixture.weights import Weighing
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.neural.oracle import Wanted, dream
-from gr00t_data.stages import Demonstrations, simulate
-from gr00t_data.store import SEAL, EpisodeStore
+from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
+from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from gr00t_model.evaluate.closed_loop import FIRST_SEED
-from gr00t_model.idm.stages import label_store, train_idm
 from gr00t_model.idm.train import IdmTraining
-from gr00t_model.neural_gate import free_slot
+from gr00t_model.stages.gate import free_slot
+from gr00t_model.stages.idm import label_store, train_idm
 
 TASK = "reach"
 _DREAMT_FROM, _IDM_FROM = 10_000, 20_000
@@ -64,7 +65,7 @@ def copied(
         return EpisodeStore.open(root)
     source: dict[str, Any] = {"labelled": store.digest}
     robot = load_embodiment("gr1")
-    writer = EpisodeStore.create(
+    writer = StoreWriter.create(
         root, robot, kind="neural", licence=store.licence, source=source, absent=store.about["absent"]
     )
     writer.about |= {} if slot is None else {"slot": slot}

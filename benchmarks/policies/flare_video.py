@@ -21,12 +21,13 @@ import numpy as np
 import typer
 
 from benchmarks.policies.arms import Arm, Outcome, Say, Scenes, grounded, lines, outcomes, successes
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode, Kind
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.sources.sim.draw import COLOURS, draw_scene
-from gr00t_data.store import SEAL, EpisodeStore
+from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from gr00t_model.evaluate.closed_loop import FIRST_SEED
 
 TASK = "reach"
@@ -43,7 +44,7 @@ def record(lake: Lake, name: str, seeds: list[int], kind: Kind) -> EpisodeStore:
     root = lake.stores / name
     if (root / SEAL).is_file():
         return EpisodeStore.open(root)
-    writer = EpisodeStore.create(root, load_embodiment("gr1"), kind=kind, licence="Apache-2.0", source={"seeds": seeds})
+    writer = StoreWriter.create(root, load_embodiment("gr1"), kind=kind, licence="Apache-2.0", source={"seeds": seeds})
     for seed in seeds[len(writer) :]:
         episode = record_episode(TASK, seed)
         writer.append(_without_actions(episode) if kind == "human" else episode)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.recorded.published_mixture import PERCENTILES, PublishedMixture, merge_statistics, sample_seed
 from benchmarks.recorded.recording import Comparisons, Recordings, close, equal, within
-from gr00t_data.batches.published_mixture import PERCENTILES, PublishedMixture, merge_statistics, sample_seed
-from gr00t_data.batches.statistics import PartStatistics
+from gr00t_data.batches.statistics.statistics import PartStatistics
 from gr00t_data.disk import read_json
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 MEASURES = ("mean", "std", "min", "max", "q01", "q99")
 _MERGED = 1e-6  # percentiles are float32, rounded differently by numpy 1 and 2

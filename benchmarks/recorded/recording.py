@@ -19,7 +19,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file as load_tensors
 from torch import Tensor
 
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 SHARED = Path(__file__).parents[3] / "shared"
 TENSOR, LOSS, NORM = 1e-5, 2e-6, 2e-5

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from benchmarks.recorded.recording import Comparisons, Recordings, equal, within
-from gr00t_data import video as video_file
 from gr00t_data.batches.published_video import FRAME_RULES, PublishedVideo
+from gr00t_data.video import files as video_file
 
 
 def video(recordings: Recordings) -> Comparisons:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gr00t_data.batches.mixture import MixtureManifest, SampleId
-from gr00t_data.seal import verify_file
-from gr00t_data.store import EpisodeStore
-from gr00t_data.video_clip import read_clip
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.store.seal import verify_file
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video.spans import read_clip
 
 CLIP_FRAMES = 128
 """Frames of a clip: long enough that the pictures decoded unseen before it cost less than itself."""

@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.batches.statistics import NormStats
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.batches.member import Loader
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.embodiment.robot import Embodiment
 
 
 class MixtureDataset(IterableDataset[Batch]):

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data import video
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import replacing, write_text
-from gr00t_data.seal import refuse_changed, sealed_digest
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.seal import refuse_changed, sealed_digest
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from gr00t_data.workers import worker_pool
 
 _OPEN_ARRAYS = 512

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
-from gr00t_data import video
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 
 Array = np.ndarray
 _LEVELS = np.arange(256) / 255

@@ -6,12 +6,12 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool
 
-from gr00t_data.batches.known import known_rows, says_per_row
-from gr00t_data.batches.mixture import MixtureManifest, SampleId
-from gr00t_data.batches.transforms import VectorTransform
-from gr00t_data.batches.window import chunk_rows
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.transforms.transforms import VectorTransform
+from gr00t_data.batches.values.known import known_rows, says_per_row
+from gr00t_data.batches.values.window import chunk_rows
 from gr00t_data.rates import Pace
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 _EPISODES_HELD = 4096
 

@@ -1,6 +1,6 @@
 """What a store says it does not have: all of the state or the actions, or single parts of them."""
 
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError
 
 ABSENT = "absent"
 """Key in ``meta/about.json``: a list of what was not recorded, ``state`` for all of it or ``state.<part>``, and the

@@ -12,13 +12,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from gr00t_data.batches.parts import read_parts
-from gr00t_data.batches.statistics import Checked, PartStatistics, accepted_of, measured_digest, part_statistics
-from gr00t_data.batches.tally import Tally
+from gr00t_data.batches.statistics.kept_tallies import Checked, accepted_of
+from gr00t_data.batches.statistics.measure import part_statistics
+from gr00t_data.batches.statistics.statistics import PartStatistics, measured_digest
+from gr00t_data.batches.statistics.tally import Tally
+from gr00t_data.batches.values.parts import read_parts
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import Pace, pace_of
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gr00t_data.batches.absent import told_rows
-from gr00t_data.batches.mixture import MixtureManifest, SampleId
-from gr00t_data.batches.pace import PacedActions
-from gr00t_data.batches.parts import Parts, read_parts
-from gr00t_data.batches.transforms import VectorTransform
-from gr00t_data.batches.window import chunk_rows, with_padding_row
-from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.batches.masks import told_rows
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.transforms.transforms import VectorTransform
+from gr00t_data.batches.values.pace import PacedActions
+from gr00t_data.batches.values.parts import Parts, read_parts
+from gr00t_data.batches.values.window import chunk_rows, with_padding_row
+from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import Pace, pace_of
-from gr00t_data.seal import verify_file
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.seal import verify_file
+from gr00t_data.store.store import EpisodeStore
 
 ROWS_BUDGET_BYTES = 1 << 30
 """What the rows in memory may take: 39 hours at 20 Hz with 64 state and 32 action values. Beyond it the episodes that

@@ -7,22 +7,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.curate.check_stats import check_stats
-from gr00t_data.curate.check_store import check_store
-from gr00t_data.curate.checks import concluded, examine
-from gr00t_data.curate.compare_cameras import compare_cameras
-from gr00t_data.curate.compare_contents import compare_contents
-from gr00t_data.curate.compare_motion import compare_motion
-from gr00t_data.curate.compare_pixels import compare_pixels
-from gr00t_data.curate.compare_sync import compare_sync
-from gr00t_data.curate.compare_views import compare_views
-from gr00t_data.curate.evidence import EpisodeEvidence
+from gr00t_data.curate.checks.stats import check_stats
+from gr00t_data.curate.checks.store import check_store
+from gr00t_data.curate.compare.cameras import compare_cameras
+from gr00t_data.curate.compare.contents import compare_contents
+from gr00t_data.curate.compare.evidence import EpisodeEvidence
+from gr00t_data.curate.compare.motion import compare_motion
+from gr00t_data.curate.compare.pixels import compare_pixels
+from gr00t_data.curate.compare.sync import compare_sync
+from gr00t_data.curate.compare.views import compare_views
+from gr00t_data.curate.examine import concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.precedence import without_consequences
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import at_recorded_rate
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from gr00t_data.workers import worker_pool
+
+LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "scipy")
+"""Another version of one of these can change what is found."""
 
 Progress = Callable[[int, int], None]
 """Called with episodes done and episodes in all."""

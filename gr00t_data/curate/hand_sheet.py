@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gr00t_data import video
 from gr00t_data.disk import replacing
-from gr00t_data.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.store import EpisodeRow, EpisodeStore
+from gr00t_data.video import files as video
 
 FINGERS = tuple((0, *range(first, first + 4)) for first in (1, 5, 9, 13, 17))
 """Landmarks from the wrist to each tip, thumb first."""

@@ -5,16 +5,15 @@ the same rules is checked once. Changed data, another embodiment or other rules 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.finding import Finding, Verdict
-from gr00t_data.curate.rules import checking_libraries, index_name, rules_digest
-from gr00t_data.disk import read_json, write_json
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.rules import index_name
+from gr00t_data.disk import read_json
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore
 
 Progress = Callable[[int, int], None]
 """Called with episodes done and episodes in all."""
@@ -61,54 +60,6 @@ class Index:
 def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) -> Path:
     """The file of the index of ``store`` under the rules of today."""
     return index_folder / index_name(store.digest, embodiment)
-
-
-def build_index(
-    store: EpisodeStore,
-    embodiment: Embodiment,
-    index_folder: Path,
-    progress: Progress | None = None,
-    workers: int = 1,
-    *,
-    renew: bool = False,
-) -> Index:
-    """Run the doctor on a store and write the index; if that was done before, read it.
-
-    Args:
-        workers: processes; the index does not depend on it.
-        renew: check again when the index was made with other versions of the libraries.
-    """
-    path = index_path(index_folder, store, embodiment)
-    index = _existing(path)
-    libraries = checking_libraries()
-    if index is not None and not (renew and index.libraries != libraries):
-        if index.store_path != str(store.root):
-            index = replace(index, store_path=str(store.root))
-            write_json(path, index.to_dict())
-        return index
-    report = diagnose(store, embodiment, progress=progress, workers=workers)
-    index = Index(
-        store_path=str(store.root),
-        store_digest=store.digest,
-        embodiment=embodiment.name,
-        embodiment_digest=embodiment.digest,
-        rules_digest=rules_digest(embodiment),
-        findings=report.findings,
-        verdicts=report.verdicts,
-        libraries=libraries,
-    )
-    write_json(path, index.to_dict())
-    return index
-
-
-def _existing(path: Path) -> Index | None:
-    """The index at ``path`` if it is there and whole; a damaged one is made again."""
-    if not path.is_file():
-        return None
-    try:
-        return load_index(path)
-    except ValueError:
-        return None
 
 
 def load_index(path: Path) -> Index:

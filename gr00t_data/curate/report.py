@@ -8,13 +8,13 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from gr00t_data import video
 from gr00t_data.curate import figures
 from gr00t_data.curate.codes import CHECKS
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.disk import write_text
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.video import files as video
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _TIMELINE_PX = 760

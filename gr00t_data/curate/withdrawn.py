@@ -6,8 +6,8 @@ from pathlib import Path
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.index import Index, load_index
 from gr00t_data.disk import write_json
-from gr00t_data.store import EpisodeStore
-from gr00t_data.withdrawal import Withdrawal, Withdrawals, read
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, read
 
 CODE = "CONSENT-01"
 

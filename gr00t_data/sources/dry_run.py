@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.sources.align import align
-from gr00t_data.sources.clocks import AlignError
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.ingest import found_mapping, reader_for
-from gr00t_data.sources.mapping import Mapping, MappingError, check_mapping
-from gr00t_data.sources.propose import listing
-from gr00t_data.sources.streams import CameraStream, RawEpisode, StreamError
-from gr00t_data.store import EpisodeStore
+from gr00t_data.sources.recordings.align import align
+from gr00t_data.sources.recordings.clocks import AlignError
+from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping
+from gr00t_data.sources.recordings.propose import listing
+from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError
+from gr00t_data.store.store import EpisodeStore
 
 
 @dataclass(frozen=True)

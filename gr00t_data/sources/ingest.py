@@ -1,30 +1,41 @@
 """Ingest: a drop becomes a sealed store in the lake."""
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests, read_json, replacing_folder, write_json
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.episode import Kind
+from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.formats import aloha, lerobot_v2, lerobot_v3, mcap_log, robomimic, rosbag, unitree
-from gr00t_data.sources.mapping import Mapping, MappingError, check_mapping, load_mapping
-from gr00t_data.sources.transfer import Refusal, transfer
-from gr00t_data.store import ABOUT, SEAL, EpisodeStore, StoreError
-from gr00t_data.writing import seal_folder, write_about
+from gr00t_data.lerobot import v2 as lerobot_v2
+from gr00t_data.lerobot import v3 as lerobot_v3
+from gr00t_data.sources.content import (
+    COMPLETE_MARKER,
+    MAPPING_FILE,
+    Refusal,
+    content_digest,
+    file_digests,
+    same_or_refuse,
+    store_name,
+    without_about,
+)
+from gr00t_data.sources.formats import unitree
+from gr00t_data.sources.formats.hdf5 import aloha, robomimic
+from gr00t_data.sources.formats.logs import mcap as mcap_log
+from gr00t_data.sources.formats.logs import rosbag
+from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
+from gr00t_data.sources.recordings.transfer import transfer
+from gr00t_data.store.episode import Kind
+from gr00t_data.store.seal import seal_folder
+from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter, write_about
 
 READERS: tuple[ModuleType, ...] = (lerobot_v2, lerobot_v3, aloha, robomimic, mcap_log, rosbag, unitree)
 """One module a raw format: ``NAME``, ``recognises(path)``, and either ``take_over(path, root, progress, embodiment)``
 for formats that a store can hold as they are, or ``episode_names``, ``read_episode``, ``read``, ``contents``
 and ``propose`` for recordings."""
 
-MAPPING_FILE = "mapping.yaml"
-"""A mapping that lies in the drop is used when none is given."""
-_MARKER = "_SUCCESS"
-"""Written by whoever copies a drop, when it is complete; not part of its content."""
 _DECIDES = ("content", "mapping")
 """What of a source a sealed store must share: the rest follows from it."""
 
@@ -98,8 +109,8 @@ def _taken_over(
     with replacing_folder(root) as folder:
         taken = reader.take_over(drop, folder, progress, embodiment)
         digests = taken if isinstance(taken, dict) else {}
-        source["content"] = digest_json(_content(digests) if digests else _digests(drop))
-        for name in (_MARKER, MAPPING_FILE):
+        source["content"] = digest_json(without_about(digests) if digests else file_digests(drop))
+        for name in (COMPLETE_MARKER, MAPPING_FILE):
             (folder / name).unlink(missing_ok=True)
         source |= _with_modality(folder, embodiment)
         write_about(folder, embodiment, kind=kind, licence=licence, source=source)
@@ -120,21 +131,6 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, Any]:
         return {}
     write_json(path, embodiment.modality([camera.name for camera in embodiment.cameras if camera.column in features]))
     return {"added": ["meta/modality.json"]}
-
-
-def content_digest(drop: Path) -> str:
-    """SHA-256 (hex) over names and bytes of a drop, its marker and its mapping left out; reads every file."""
-    return digest_json(_digests(drop))
-
-
-def _digests(drop: Path) -> dict[str, str]:
-    if drop.is_file():
-        return {drop.name: digest_file(drop)}
-    return _content(folder_digests(drop))
-
-
-def _content(digests: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in digests.items() if name not in (_MARKER, MAPPING_FILE)}
 
 
 def mapping_for(drop: Path, reader: ModuleType, embodiment: Embodiment, given: Mapping | None = None) -> Mapping:
@@ -158,7 +154,7 @@ def found_mapping(drop: Path, reader: ModuleType, embodiment: Embodiment) -> Map
 
 def _begun(root: Path, embodiment: Embodiment, kind: Kind, licence: str, source: dict[str, Any]) -> Any:
     """The writer of the store; a store begun with another drop, mapping or embodiment is not gone on with."""
-    writer = EpisodeStore.create(root, embodiment, kind=kind, licence=licence, source=source)
+    writer = StoreWriter.create(root, embodiment, kind=kind, licence=licence, source=source)
     writer.claim([source, embodiment.digest], "drop, mapping or embodiment")
     return writer
 
@@ -197,28 +193,3 @@ def _contents(drop: Path) -> str:
         return f"it holds {inside}"
     with files[0].open("rb") as stream:
         return f"it holds {inside}; {files[0].name!r} begins with {stream.read(12)!r}"
-
-
-def store_name(text: str) -> str:
-    """``text`` as a folder name and partition key: letters, digits, ``._-``."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "drop"
-
-
-def same_or_refuse(
-    store: EpisodeStore, source: dict[str, Any], drop: Path, keys: Collection[str] | None = None
-) -> EpisodeStore:
-    """The sealed store, if it was made of the same.
-
-    Args:
-        keys: those of ``source`` that must be the same where it has them; None: all.
-
-    Raises:
-        StoreError: it was made of something else.
-    """
-    sealed = store.about.get("source", {})
-    if different := [key for key in keys or source if key in source and sealed.get(key) != source[key]]:
-        raise StoreError(
-            f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
-            "so ingest this drop under another name (--name)"
-        )
-    return store

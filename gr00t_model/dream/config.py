@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gr00t_model.dream.nano_config import NanoConfig, check_nano_shape
+from gr00t_model.dream.nano.config import NanoConfig, check_nano_shape
 from gr00t_model.dream.world_model import ClipShape, DreamError
-from gr00t_model.training.config import Machine, Optimizer
+from gr00t_model.loop.config import Machine, Optimizer
 
 
 class DreamTraining(BaseModel):

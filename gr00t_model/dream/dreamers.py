@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import UInt8
 
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.pictures import fitted
 from gr00t_model.dream.shots import Shot
 from gr00t_model.dream.world_model import ClipShape, DreamError, WorldModel
@@ -129,7 +129,7 @@ class Oracle:
 
     def _replayed(self, store: EpisodeStore, shot: Shot, number: int, shape: ClipShape) -> Dreamt:
         """The recorded roll-out of the shot's episode, with a defect where one is due."""
-        from gr00t_data.sources.neural.oracle import Wanted, dreams_of
+        from gr00t_data.sources.neural.oracle.oracle import Wanted, dreams_of
         from gr00t_data.sources.neural.views import fit
 
         episode = int(shot.origin["source_episode"].rpartition(":")[2])
@@ -155,16 +155,16 @@ def open_world_model(folder: Path, adapter: Path | None, sampler: Any, kept: Pat
         DreamError: neither a nano model nor a Diffusers checkpoint, or an adapter for a model that takes none.
     """
     from gr00t_model.dream.local_folder import folder_digest
-    from gr00t_model.dream.nano_config import NANO_CONFIG, NanoConfig
+    from gr00t_model.dream.nano.config import NANO_CONFIG, NanoConfig
 
     if (folder / NANO_CONFIG).is_file():
         from gr00t_data.disk import read_json
-        from gr00t_model.dream.nano import Nano
+        from gr00t_model.dream.nano.network import Nano
 
         if adapter:
             raise DreamError(f"{folder}: a nano model is trained whole and takes no adapter; leave --adapter out")
         config = NanoConfig.model_validate(read_json(folder / NANO_CONFIG)["config"])
         return Nano(folder, config, sampler, folder_digest(folder, kept))
-    from gr00t_model.dream.published import open_published
+    from gr00t_model.dream.pipelines import open_published
 
     return open_published(folder, adapter, sampler, kept)

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gr00t_data import video
 from gr00t_data.disk import digest_file, fsync_folder, read_json, replacing, write_json, write_text
 from gr00t_data.locks import locked
+from gr00t_data.video import files as video
 from gr00t_model.dream.dreamers import Dreamer, Dreamt
 from gr00t_model.dream.job import DreamJob, clip_seed
 from gr00t_model.dream.shots import Shot
 from gr00t_model.dream.world_model import ClipShape, DreamError
+
+LIBRARIES = ("av", "diffusers", "mujoco", "numpy", "opencv-python-headless", "pyarrow", "torch", "transformers")
 
 MANIFEST = "manifest.jsonl"
 JOB = "job.json"

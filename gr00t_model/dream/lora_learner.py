@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from gr00t_model.dream.adapter import add_adapter, save_adapter
 from gr00t_model.dream.config import DreamTraining
-from gr00t_model.dream.learners import Codes, Encoder, interpolated, shifted
+from gr00t_model.dream.learner import Codes, Encoder, interpolated, shifted
 from gr00t_model.dream.local_folder import folder_digest, part_config
-from gr00t_model.dream.published import check_shape, family_of, load_pipeline
+from gr00t_model.dream.pipelines import check_shape, family_of, load_pipeline
 from gr00t_model.dream.run import DreamRun
 from gr00t_model.dream.windows import Films, Windows
 from gr00t_model.dream.world_model import DreamError, Sampler

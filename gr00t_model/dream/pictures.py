@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from gr00t_data import video
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.neural.views import fit
-from gr00t_data.store import EpisodeStore
-from gr00t_data.video_clip import read_clip
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
+from gr00t_data.video.spans import read_clip
 from gr00t_model.dream.world_model import DreamError
 
 GRID = "grid_2x2"

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gr00t_data.checked import sealed_stores
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.stages.stores import sealed_stores
 from gr00t_model.dream.config import DreamTraining, lora_training, nano_training
 from gr00t_model.dream.job import DreamJob
-from gr00t_model.dream.nano_config import NanoConfig
-from gr00t_model.dream.published import check_shape, family_of
+from gr00t_model.dream.nano.config import NanoConfig
+from gr00t_model.dream.pipelines import check_shape, family_of
 from gr00t_model.dream.windows import plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError
 from gr00t_model.training.settings import changed_fields
@@ -79,7 +79,7 @@ def plan_training(
 
 def training_facts(config: DreamTraining) -> dict[str, Any]:
     """What a training would learn from, for a dry run."""
-    from gr00t_data.store import EpisodeStore
+    from gr00t_data.store.store import EpisodeStore
 
     stores = [EpisodeStore.open(path) for path in config.stores]
     windows = plan_windows(stores, config.shape, config.stride_frames, config.held_out_share)

@@ -3,33 +3,23 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr00t_data.disk import digest_file, digest_json, read_json, write_json
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.code_key import code_key
+from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.config import DreamTraining
 from gr00t_model.dream.local_folder import folder_digest
 from gr00t_model.dream.world_model import DreamError
-from gr00t_model.training.run import RunFolder
+from gr00t_model.loop.run import RunFolder
 
 _NOT_CONTENT = ("stores", "base", "keep_states", "log_every_steps", "checkpoint_every_steps")
-_LEARNING_CODE = (
-    "adapter",
-    "learners",
-    "lora_learner",
-    "nano",
-    "nano_codec",
-    "nano_config",
-    "pictures",
-    "train",
-    "windows",
-)
 
 
 @dataclass(frozen=True)
 class DreamRun(RunFolder):
     """The files of one training of a world model."""
 
-    def config(self) -> DreamTraining:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def config(self) -> DreamTraining:
         """The configuration in ``RUN.json``; DreamError when there is none."""
         if not self.run_json.is_file():
             raise DreamError(f"{self.run_json}: no such file; make it with `gr00t dream train`")
@@ -73,6 +63,6 @@ def run_key(config: DreamTraining, kept: Path | None = None) -> str:
     inputs = {
         "stores": [EpisodeStore.open(path).digest for path in config.stores],
         "base": folder_digest(Path(config.base), kept) if config.base else "",
-        "code": [digest_file(Path(__file__).with_name(f"{name}.py")) for name in _LEARNING_CODE],
+        "code": code_key("gr00t_model.dream.train"),
     }
     return digest_json({"config": fields, **inputs})

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
 
 DREAM_SEED = 500_000

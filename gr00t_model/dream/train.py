@@ -15,15 +15,28 @@ import numpy as np
 from jaxtyping import Int
 
 from gr00t_data.disk import replacing, replacing_folder
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.config import DreamTraining
 from gr00t_model.dream.pictures import view_of
 from gr00t_model.dream.run import DreamRun
 from gr00t_model.dream.windows import Films, Window, Windows, plan_windows
-from gr00t_model.training.progress import Progress, say
-from gr00t_model.training.run import Outcome
-from gr00t_model.training.stop import INTERRUPTED_STATUS, StopRequest
+from gr00t_model.loop.progress import Progress, say
+from gr00t_model.loop.run import Outcome
+from gr00t_model.loop.stop import INTERRUPTED_STATUS, StopRequest
+
+LIBRARIES = (
+    "accelerate",
+    "av",
+    "diffusers",
+    "numpy",
+    "peft",
+    "pyarrow",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 USAGE = "usage: accelerate launch -m gr00t_model.dream.train RUN.json"
 
@@ -123,8 +136,8 @@ class _Loop:
     """Model, optimizer and states of one start."""
 
     def __init__(self, accelerator: Any, learner: Any, config: DreamTraining, run: DreamRun, windows: Windows):
-        from gr00t_model.training.optimizer import AveragedWeights, build_optimizer
-        from gr00t_model.training.state import list_states, load_state
+        from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer
+        from gr00t_model.loop.state import list_states, load_state
 
         self.accelerator, self.learner, self.config, self.run, self.windows = accelerator, learner, config, run, windows
         self.module = learner.open(accelerator.device)
@@ -164,7 +177,7 @@ class _Loop:
         """One optimizer step: its loss, the norm of its gradient, its learning rate."""
         from torch.nn.utils import clip_grad_norm_
 
-        from gr00t_model.training.optimizer import learning_rate, set_learning_rate
+        from gr00t_model.loop.optimizer import learning_rate, set_learning_rate
 
         config, accelerator, total = self.config, self.accelerator, 0.0
         rate = learning_rate(step, config.steps, config.optimizer)
@@ -198,7 +211,7 @@ class _Loop:
         return float(self.accelerator.reduce(asked, reduction="sum")) > 0
 
     def _save(self, step: int) -> None:
-        from gr00t_model.training.state import save_state
+        from gr00t_model.loop.state import save_state
 
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:

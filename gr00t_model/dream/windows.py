@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.pictures import View
 from gr00t_model.dream.world_model import ClipShape, DreamError
 

@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from gr00t_data import video
 from gr00t_data.batches.batch import Batch
-from gr00t_data.batches.parts import read_parts
+from gr00t_data.batches.values.parts import read_parts
+from gr00t_data.video import files as video
 from gr00t_model.evaluate.open_loop import EvaluationError, Held, held_out
 from gr00t_model.groot import flow
 from gr00t_model.policy import Policy

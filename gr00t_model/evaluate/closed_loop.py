@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.sources.sim.draw import Scene
 from gr00t_data.sources.sim.env import TabletopEnv
 from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import Progress
 from gr00t_data.sources.sim.world import World
-from gr00t_data.store import StoreError
+from gr00t_data.store.store import StoreError
 from gr00t_data.workers import worker_pool
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Actions, Policy
+
+LIBRARIES = ("av", "mujoco", "numpy", "pyarrow", "torch", "transformers")
 
 FIRST_SEED = 1_000_000
 """Demonstrations are recorded from seed 0 upwards; evaluation starts here."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gr00t_data
-import gr00t_model
+from gr00t_data.code_key import code_key
 from gr00t_data.curate.figures import canvas, png
-from gr00t_data.disk import digest_file, digest_json, read_json
+from gr00t_data.disk import read_json
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop, seen_seeds
 from gr00t_model.evaluate.open_loop import Held, episode_error, held_out_entries
 from gr00t_model.evaluate.paired import Measure, paired_errors, paired_shares
@@ -21,13 +20,6 @@ from gr00t_model.training.checkpoint import Checkpoint
 
 _STANDARD_DEVIATIONS = "standard deviations"
 _HEIGHT_PX = 200
-_CODE = (
-    (gr00t_model, "groot/**/*.py"),
-    (gr00t_model, "policy.py"),
-    (gr00t_model, "evaluate/closed_loop.py"),
-    (gr00t_data, "sources/sim/**/*.py"),
-    (gr00t_data, "batches/transforms.py"),
-)
 Say = Callable[[str], None]
 Trials = Sequence[Mapping[str, Any]]
 
@@ -63,8 +55,7 @@ class Comparison:
 
 def behaviour_digest() -> str:
     """SHA-256 (hex) of the code that decides what a checkpoint does in the simulator."""
-    files = [(package, path) for package, pattern in _CODE for path in sorted(Path(package.__path__[0]).glob(pattern))]
-    return digest_json({f"{p.__name__}/{f.relative_to(p.__path__[0])}": digest_file(f) for p, f in files})
+    return code_key("gr00t_model.evaluate.closed_loop")
 
 
 def compare(

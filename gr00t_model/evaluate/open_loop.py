@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gr00t_data import video
-from gr00t_data.batches.joint import Member
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.batches.pace import chunk_reader
-from gr00t_data.batches.parts import Parts, read_parts
-from gr00t_data.batches.statistics import NormStats
-from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.batches.loader import Member
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.batches.values.pace import chunk_reader
+from gr00t_data.batches.values.parts import Parts, read_parts
+from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import pace_of
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
 

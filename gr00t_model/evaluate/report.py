@@ -12,9 +12,9 @@ from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, u
 from gr00t_model.evaluate.comparison import Comparison, behaviour_digest, compare, comparison_figure
 from gr00t_model.evaluate.open_loop import Errors, EvaluationError, Example, OpenLoop, evaluate_open_loop
 from gr00t_model.evaluate.rates import Rate
+from gr00t_model.loop.loss_figure import loss_figure
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
-from gr00t_model.training.loss_figure import loss_figure
 
 _HEIGHT_PX = 240
 _PARTS = "parts"

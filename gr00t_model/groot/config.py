@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from gr00t_model.groot.flare_config import FlareConfig
+from gr00t_model.groot.flare.config import FlareConfig
 from gr00t_model.groot.section import ConfigError, Section
 
 MODEL_TYPE = "gr00t_n1_5"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.own_slots import OwnSlots, merge_slots, train_slots
+from gr00t_model.groot.weights.own_slots import OwnSlots, merge_slots, train_slots
 
 ADAPTER_BASE = "base.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

@@ -11,9 +11,9 @@ from gr00t_model.groot import flow
 from gr00t_model.groot.action_head import ActionHead, Context
 from gr00t_model.groot.backbone import Backbone
 from gr00t_model.groot.config import GrootConfig
-from gr00t_model.groot.embedding import Embedding
-from gr00t_model.groot.flare import Flare, shuffled
-from gr00t_model.groot.target import TargetEncoder, first_views
+from gr00t_model.groot.flare.embedding import Embedding
+from gr00t_model.groot.flare.flare import Flare, shuffled
+from gr00t_model.groot.flare.target import TargetEncoder, first_views
 from gr00t_model.groot.vision import pixels_of
 
 

@@ -15,11 +15,11 @@ from jaxtyping import Float, UInt8
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gr00t_data.batches.statistics import NormStats, PartStatistics
-from gr00t_data.batches.transforms import VectorTransform, vector_transform
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
+from gr00t_data.batches.transforms.transforms import VectorTransform, vector_transform
 from gr00t_data.disk import digest_json, folder_digests, read_json, replacing_folder, write_json, write_text
-from gr00t_data.embodiment import Embodiment, Part, load_embodiment
-from gr00t_model.groot.nvidia_weights import WeightsError
+from gr00t_data.embodiment.robot import Embodiment, Part, load_embodiment
+from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.config import IMAGE_TOKEN, IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch
 from gr00t_model.idm.timing import Timing

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from gr00t_data.embodiment import Part
+from gr00t_data.embodiment.robot import Part
 from gr00t_data.rotations import convert
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import combine_windows
 from gr00t_model.idm.examples import (

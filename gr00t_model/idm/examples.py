@@ -4,20 +4,23 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gr00t_data import video
-from gr00t_data.batches.pace import ChunkReader, chunk_reader
-from gr00t_data.batches.parts import read_parts
-from gr00t_data.batches.statistics import NormStats, PartStatistics, measured_digest
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, measured_digest
+from gr00t_data.batches.values.pace import ChunkReader, chunk_reader
+from gr00t_data.batches.values.parts import read_parts
 from gr00t_data.curate.index import Index
-from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import Pace
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from gr00t_model.idm.artifact import Robot
 from gr00t_model.idm.timing import Timing
+
+if TYPE_CHECKING:
+    pass
 
 
 class ExamplesError(ValueError):
@@ -200,3 +203,7 @@ class Slowed:
         values = {part.name: rows for part, rows in zip(self._parts, columns, strict=True)}
         hz = self._timing.action_hz
         return chunk_reader(values, self._parts, Pace(hz * gap / self._timing.frame_gap, hz))
+
+
+TAUGHT_BY = ("real", "simulated")
+"""Kinds of stores whose actions were recorded: what a model may learn from and be measured on."""

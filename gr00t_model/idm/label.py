@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data import video
-from gr00t_data.batches.absent import LABEL_VALID
-from gr00t_data.episode import Episode
-from gr00t_data.licences import joined, of_store
-from gr00t_data.sources.transfer import Refusal
-from gr00t_data.store import SEAL, EpisodeStore, StoreError
-from gr00t_data.video_packets import cut
-from gr00t_data.writing import StoreWriter
+from gr00t_data.batches.masks import LABEL_VALID
+from gr00t_data.sources.content import Refusal
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.terms.licences import joined, of_store
+from gr00t_data.video import files as video
+from gr00t_data.video.packets import cut
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import Labels, combine_windows
 from gr00t_model.idm.examples import ExamplesError, read_pictures
@@ -94,7 +94,7 @@ def label_store(
         return _same_or_refuse(EpisodeStore.open(target), source)
     predicted = {part.name for part in artifact.robot.parts}
     unknown = [f"action.{part.name}" for part in artifact.robot.embodiment.action if part.name not in predicted]
-    writer = EpisodeStore.create(
+    writer = StoreWriter.create(
         target,
         artifact.robot.embodiment,
         kind="neural",

@@ -7,7 +7,7 @@ come out too small or too large by that factor, and nothing in them shows it.
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 _SAME_SHARE = 0.01
 _COARSEST_SHARE = 0.5

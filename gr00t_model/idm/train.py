@@ -12,13 +12,14 @@ from accelerate import Accelerator
 from torch.nn.utils import clip_grad_norm_
 
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.licences import of_store
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.terms.licences import of_store
 from gr00t_model.groot.cpu_products import fast_products
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, save_artifact
 from gr00t_model.idm.config import PRESETS, IdmConfig
 from gr00t_model.idm.examples import (
+    TAUGHT_BY,
     ExamplesError,
     Recording,
     Slowed,
@@ -32,11 +33,12 @@ from gr00t_model.idm.examples import (
     window_starts,
 )
 from gr00t_model.idm.model import Idm
-from gr00t_model.idm.stages import TAUGHT_BY
 from gr00t_model.idm.timing import Timing
-from gr00t_model.training.config import Optimizer
-from gr00t_model.training.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
-from gr00t_model.training.state import list_states, load_state, save_state
+from gr00t_model.loop.config import Optimizer
+from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
+from gr00t_model.loop.state import list_states, load_state, save_state
+
+LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "torch")
 
 Say = Callable[[str], None]
 _SEED_OF_STEP = 1_000_003

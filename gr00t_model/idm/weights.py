@@ -6,7 +6,7 @@ import torch
 from transformers.initialization import no_init_weights
 
 from gr00t_data.disk import read_json
-from gr00t_model.groot.nvidia_weights import WeightsError, compare, read_tensors
+from gr00t_model.groot.weights.nvidia import WeightsError, compare, read_tensors
 from gr00t_model.idm.config import IdmConfig
 from gr00t_model.idm.model import Idm
 

@@ -9,13 +9,14 @@ from torch import nn
 
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.config import GrootConfig
-from gr00t_model.groot.flare_config import EmbeddingConfig, FlareConfig
+from gr00t_model.groot.flare.config import EmbeddingConfig, FlareConfig
+from gr00t_model.groot.flare.target import PARTS, TargetEncoder
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import load, read_config
 from gr00t_model.groot.prompt import Prompt
-from gr00t_model.groot.target import PARTS, TargetEncoder
-from gr00t_model.training.config import ConfigError, Flare, Model
-from gr00t_model.training.run import base_digest
+from gr00t_model.groot.weights.nvidia import load, read_config
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.training.config import Flare, Model
+from gr00t_model.training.key import base_digest
 
 
 def set_flare(model: Groot, chosen: Model, base: Path) -> None:

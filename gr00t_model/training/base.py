@@ -8,19 +8,20 @@ from typing import Any
 
 import torch
 
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import replacing_folder
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import load, read_config, save
-from gr00t_model.groot.own_slots import train_slots
 from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.prompt import Prompt, open_prompt, train_tokenizer
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
+from gr00t_model.groot.weights.nvidia import load, read_config, save
+from gr00t_model.groot.weights.own_slots import train_slots
+from gr00t_model.loop.config import ConfigError
 from gr00t_model.training.alignment_target import set_flare
-from gr00t_model.training.config import ConfigError, Model, TrainConfig
-from gr00t_model.training.run import RunFolder, base_digest
+from gr00t_model.training.config import Model, TrainConfig
+from gr00t_model.training.key import PolicyRun, base_digest
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Base:
     digest: str
 
 
-def open_base(config: TrainConfig, run: RunFolder) -> Base:
+def open_base(config: TrainConfig, run: PolicyRun) -> Base:
     """Load the base of ``config``, or make a fresh one in the run's folder first.
 
     Raises:

@@ -13,17 +13,19 @@ from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.joint import JointLoader, Member
-from gr00t_data.batches.mixture import EpisodeEntry, MixtureManifest, MixtureSource
-from gr00t_data.store import EpisodeStore
+from gr00t_data.batches.loader import JointLoader, Member
+from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.groot.prompt import Prompt
+from gr00t_model.loop.progress import say
 from gr00t_model.training.alignment_target import target_view
 from gr00t_model.training.augment import augmented, picture_generator, stored_side
 from gr00t_model.training.base import Base
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
 from gr00t_model.training.members import open_members
-from gr00t_model.training.progress import say
+
+LIBRARIES = ("av", "numpy", "pyarrow", "tokenizers", "torch", "transformers")
 
 _SAY_EVERY = 20
 """The building of caches speaks about twenty times."""

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gr00t_data.batches.joint import JointOrder, Member
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.loader import JointOrder, Member
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import (
     digest_json,
     folder_digests,
@@ -29,19 +29,22 @@ from gr00t_data.disk import (
     replacing_folder,
     write_json,
 )
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_model.groot.config import ConfigError as ModelConfigError
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import WeightsError, load, save
-from gr00t_model.groot.own_slots import merge_slots
 from gr00t_model.groot.prompt import Prompt
+from gr00t_model.groot.weights.nvidia import WeightsError, load, save
+from gr00t_model.groot.weights.own_slots import merge_slots
+from gr00t_model.loop.optimizer import trainable
+from gr00t_model.loop.run import Outcome
 from gr00t_model.training.base import copy_tokenizer
 from gr00t_model.training.config import TrainConfig
+from gr00t_model.training.key import PolicyRun, base_digest, learning_key, learning_libraries
 from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
-from gr00t_model.training.optimizer import trainable
 from gr00t_model.training.precision import restore_stored, widen
-from gr00t_model.training.run import LEARNING_LIBRARIES, Outcome, RunFolder, base_digest, code_digest
+
+LIBRARIES = ("safetensors",)
 
 FORMAT = 1
 """Layout of the folder; another number cannot be read."""
@@ -201,7 +204,7 @@ def _check_version(folder: Path) -> None:
         raise CheckpointError(f"{folder}/config.json: {error}") from error
 
 
-def export_checkpoint(run: RunFolder, config: TrainConfig, model: Groot, outcome: Outcome, world: int) -> Path:
+def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome: Outcome, world: int) -> Path:
     """Write the checkpoint of a finished run to ``run.checkpoint`` in one step. ``model`` holds the weights to export.
 
     It is a full model that needs no peft. The adapter of a LoRA run lies in ``adapter/`` beside it, in peft's format.
@@ -270,12 +273,12 @@ def _episodes(order: JointOrder, samples: int) -> list[dict[str, Any]]:
 
 
 def _versions() -> dict[str, Any]:
-    libraries = {name: version(name) for name in LEARNING_LIBRARIES}
+    libraries = learning_libraries()
     return {
         "format": FORMAT,
         "gr00t-lake": _own_version(),
         "python": platform.python_version(),
-        "code": code_digest(),
+        "code": learning_key(),
     } | {"libraries": libraries}
 
 

@@ -2,18 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from gr00t_model.loop.config import ConfigError, Frozen, Machine, Optimizer
 
 
-class ConfigError(ValueError):
-    """A training configuration that cannot be; the message names the field, what was found and what was expected."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Mixture(_Frozen):
+class Mixture(Frozen):
     """One mixture with its robot. Paths only: what the run depends on is their content (see ``run.run_key``).
 
     Attributes:
@@ -60,7 +54,7 @@ class Data(Mixture):
         return (Mixture(**own), *self.also)
 
 
-class Tune(_Frozen):
+class Tune(Frozen):
     """The published switches. Their defaults freeze the vision-language model and train the action head.
 
     A name of TUNE_CHOICES may stand in place of the four switches.
@@ -90,7 +84,7 @@ and FLARE train in all three.
 """
 
 
-class Lora(_Frozen):
+class Lora(Frozen):
     """Low-rank adapters (arXiv 2106.09685) on the linears that make queries, keys and values.
 
     Attributes:
@@ -114,7 +108,7 @@ class Lora(_Frozen):
         return self.rank > 0
 
 
-class Flare(_Frozen):
+class Flare(Frozen):
     """FLARE (arXiv 2505.15659): align the future tokens with an embedding of the frame one horizon ahead.
 
     Attributes:
@@ -144,7 +138,7 @@ class Flare(_Frozen):
     pretrain_embedding: bool = False
 
 
-class Model(_Frozen):
+class Model(Frozen):
     """The network.
 
     Attributes:
@@ -207,59 +201,7 @@ class Model(_Frozen):
         return self.tune.backbone_frozen and not (self.lora.on and self.lora.scope == "whole")
 
 
-class Optimizer(_Frozen):
-    """AdamW and its schedule. Defaults are those of the published GR00T N1.5 fine-tuning script.
-
-    Attributes:
-        kind: ``adamw`` keeps its moments in float32; the others keep them in 8 bits (arXiv 2110.02861), ``paged`` ones
-            in host memory when the GPU is full. Those two need the library bitsandbytes.
-        lr: peak learning rate.
-        schedule: shape after the warm-up.
-        warmup_share: share of all steps in which the rate rises linearly from zero.
-        final_lr_share: rate at the last step as a share of ``lr`` (cosine and linear).
-        clip_norm: gradients are scaled down to this global norm; 0 switches clipping off.
-        ema_decay: decay of the averaged weights that the checkpoint exports; 0 exports the last weights.
-    """
-
-    kind: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
-    lr: float = Field(default=1e-4, gt=0)
-    betas: tuple[float, float] = (0.95, 0.999)
-    eps: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=1e-5, ge=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup_share: float = Field(default=0.05, ge=0, lt=1)
-    final_lr_share: float = Field(default=0.0, ge=0, le=1)
-    clip_norm: float = Field(default=1.0, ge=0)
-    ema_decay: float = Field(default=0.0, ge=0, lt=1)
-
-
-class Machine(_Frozen):
-    """How the run is executed. What is learnt depends on ``num_processes`` (it multiplies the batch) and, by rounding,
-    on ``precision`` and ``frozen_dtype``; on nothing else here.
-
-    Attributes:
-        num_processes: ranks, one GPU each, or CPU processes.
-        threads: torch threads of a rank; 0 leaves the choice to torch.
-        precision: of the arithmetic. ``auto`` is bf16 on a GPU and fp32 on a CPU (bf16 is slower there). What trains
-            is stored in float32 either way.
-        frozen_dtype: storage of what does not train. ``auto`` is bf16 where the arithmetic is, as in the published
-            trainer; else float32.
-        gradient_checkpointing: compute the activations of each block again in the backward pass in place of keeping
-            them: the same gradients, less memory, and the time of a second forward pass.
-        decoders: processes that decode videos into the frames cache before training.
-        prefetch_batches: batches that a thread prepares ahead of the step; 0 prepares them in the loop.
-    """
-
-    num_processes: int = Field(default=1, ge=1)
-    threads: int = Field(default=0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    frozen_dtype: Literal["auto", "fp32", "bf16"] = "auto"
-    gradient_checkpointing: bool = False
-    decoders: int = Field(default=1, ge=1)
-    prefetch_batches: int = Field(default=2, ge=0)
-
-
-class TrainConfig(_Frozen):
+class TrainConfig(Frozen):
     """One training run, resolved.
 
     Attributes:

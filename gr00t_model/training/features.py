@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
+from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json, fsync_folder, read_json, reserve, write_json
-from gr00t_model.training.run import feature_code_digest
 
 
 class Backbone(Protocol):
@@ -119,7 +119,7 @@ class FeatureCache:
 def features_key(base_digest: str, clips: list[Clip], view: dict[str, Any]) -> str:
     """Address of a cache: 16 hex characters over model, code, clips, and how frames and numbers are represented."""
     listed = [(clip.store, clip.episode, clip.length, clip.instruction) for clip in clips]
-    content = {"base": base_digest, "code": feature_code_digest(), "clips": listed, "view": view}
+    content = {"base": base_digest, "code": code_key("gr00t_model.training.batches"), "clips": listed, "view": view}
     return digest_json(content)[:16]
 
 

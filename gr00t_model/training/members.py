@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.batches.agreement import require_agreement
-from gr00t_data.batches.joint import Member
-from gr00t_data.batches.metadata import dataset_metadata
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.loader import Member
+from gr00t_data.batches.mixture.agreement import require_agreement
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.metadata import dataset_metadata
+from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import read_json, write_json, write_text
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.training.config import Data
 
 _FILES = ("manifest.json", "statistics.json", "embodiment.yaml")

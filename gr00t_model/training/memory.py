@@ -24,15 +24,16 @@ import torch
 from torch import nn
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.groot.config import GrootConfig, KeypointConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import read_config
 from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
+from gr00t_model.groot.weights.nvidia import read_config
+from gr00t_model.loop.config import ConfigError
 from gr00t_model.training.activations import measure_step
 from gr00t_model.training.base import add_own_weights, changed, slots_in_use, with_training_switches
-from gr00t_model.training.config import ConfigError, TrainConfig
+from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training
 
 PARTS = (

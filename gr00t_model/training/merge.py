@@ -5,9 +5,9 @@ from pathlib import Path
 
 from gr00t_data.disk import read_json, replacing_folder
 from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_tensors, merge_adapter
-from gr00t_model.groot.nvidia_weights import load, save
+from gr00t_model.groot.weights.nvidia import load, save
+from gr00t_model.training.key import base_digest
 from gr00t_model.training.precision import widen
-from gr00t_model.training.run import base_digest
 
 _PREFIX = "base_model.model."
 

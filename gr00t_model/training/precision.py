@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import read_tensors
-from gr00t_model.training.config import ConfigError, Machine
+from gr00t_model.groot.weights.nvidia import read_tensors
+from gr00t_model.loop.config import ConfigError, Machine
 
 _PARTS = (
     "backbone.eagle_model.vision_model",

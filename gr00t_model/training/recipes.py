@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Callable
 
-from gr00t_model.training.config import ConfigError, Data, Flare, Machine, Model, Optimizer, TrainConfig, Tune
+from gr00t_model.loop.config import ConfigError, Machine, Optimizer
+from gr00t_model.training.config import Data, Flare, Model, TrainConfig, Tune
 
 
 def gr1_nano() -> TrainConfig:

@@ -10,15 +10,16 @@ from torch import nn
 
 from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.groot.model import Groot
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer
+from gr00t_model.loop.progress import say
+from gr00t_model.loop.state import list_states, load_state
 from gr00t_model.training.alignment_target import described
 from gr00t_model.training.base import open_base
 from gr00t_model.training.batches import Batches
-from gr00t_model.training.config import ConfigError, TrainConfig
-from gr00t_model.training.optimizer import AveragedWeights, build_optimizer
+from gr00t_model.training.config import TrainConfig
+from gr00t_model.training.key import PolicyRun
 from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training
-from gr00t_model.training.progress import say
-from gr00t_model.training.run import RunFolder
-from gr00t_model.training.state import list_states, load_state
 
 _RANKS_WAIT = timedelta(hours=12)
 """Other ranks wait this long for rank 0, which computes the features of every frame before the first step."""
@@ -39,7 +40,7 @@ class Session:
 
     accelerator: Accelerator
     config: TrainConfig
-    run: RunFolder
+    run: PolicyRun
     model: Groot
     wrapped: nn.Module
     optimizer: torch.optim.Optimizer
@@ -81,7 +82,7 @@ def open_accelerator(config: TrainConfig) -> Accelerator:
     return accelerator
 
 
-def open_session(run: RunFolder, config: TrainConfig, accelerator: Accelerator) -> Session:
+def open_session(run: PolicyRun, config: TrainConfig, accelerator: Accelerator) -> Session:
     """Everything in place for the first step, the last resumable state included.
 
     Raises:

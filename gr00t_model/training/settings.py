@@ -5,7 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from gr00t_model.training.config import ConfigError, TrainConfig, tune_named
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.training.config import TrainConfig, tune_named
 
 
 def override(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:

@@ -13,22 +13,26 @@ from torch import Tensor, nn
 
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.model import Loss
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.optimizer import learning_rate, set_learning_rate
+from gr00t_model.loop.prefetch import prefetch
+from gr00t_model.loop.progress import Progress, say
+from gr00t_model.loop.run import Outcome
+from gr00t_model.loop.state import save_state
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.alignment_target import remember_usual
 from gr00t_model.training.checkpoint import export_checkpoint, is_checkpoint
-from gr00t_model.training.config import ConfigError
-from gr00t_model.training.optimizer import learning_rate, set_learning_rate
-from gr00t_model.training.prefetch import prefetch
-from gr00t_model.training.progress import Progress, say
-from gr00t_model.training.run import Outcome, RunFolder, run_key
+from gr00t_model.training.key import PolicyRun, run_key
 from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.state import save_state
-from gr00t_model.training.stop import StopRequest
+
+LIBRARIES = ("accelerate", "av", "numpy", "peft", "pyarrow", "safetensors", "tokenizers", "torch", "transformers")
+"""Another version of one of these can change what is learnt, to the last bit: it is another run."""
 
 _LOSSES = ("total", "flow", "flare")
 _BATCHES_OF_A_MEAN = 32
 
 
-def train(run: RunFolder, stop: StopRequest) -> Outcome:
+def train(run: PolicyRun, stop: StopRequest) -> Outcome:
     """Train ``run`` to its last step, or until ``stop`` says so, and leave a checkpoint.
 
     Raises:
@@ -204,7 +208,7 @@ def _some_batches(session: Session) -> Iterator[Batch]:
     return (batches.seen(batches.batch(n).to(session.accelerator.device)) for n in range(_BATCHES_OF_A_MEAN))
 
 
-def _last_losses(run: RunFolder) -> dict[str, float]:
+def _last_losses(run: PolicyRun) -> dict[str, float]:
     records = run.records()
     return {name: records[-1][name] for name in ("loss", "flow", "flare")} if records else {}
 

@@ -8,10 +8,10 @@ import pytest
 from benchmarks.neural.gate import wanted_defects
 from benchmarks.neural.gate_measures import auroc, markdown, rejected_by, rejected_share, table, without_duplicates
 from benchmarks.neural.gate_real import pieces
-from gr00t_data.curate.fingerprints import Fingerprint
-from gr00t_data.curate.gate_scores import SCORES, ClipScores
-from gr00t_data.curate.gate_thresholds import Thresholds
-from gr00t_data.sources.neural.oracle import DEFECTS
+from gr00t_data.curate.copies.fingerprints import Fingerprint
+from gr00t_data.curate.gate.scores import SCORES, ClipScores
+from gr00t_data.curate.gate.thresholds import Thresholds
+from gr00t_data.sources.neural.oracle.oracle import DEFECTS
 from tests.data.builders import GR1, episode, sealed
 
 NONE = Fingerprint(("s", 0), "", np.zeros((1, 1), dtype=np.float32))

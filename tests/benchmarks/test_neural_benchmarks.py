@@ -12,9 +12,9 @@ from benchmarks.neural.idm import failures, table
 from benchmarks.neural.model import Subject
 from benchmarks.neural.replay import inferred, other_of, replay, summary
 from benchmarks.neural.throughput import clips_of
-from gr00t_data.curate.index import build_index
+from gr00t_data.curate.build import build_index
 from gr00t_data.sources.sim.demos import record_episode
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact, Robot
 from gr00t_model.idm.config import nano
 from gr00t_model.idm.evaluate import Scores

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data.embodiment import Embodiment, load_embodiment
-from gr00t_data.episode import Episode, Kind
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 
 GR1 = load_embodiment("gr1")
 PIXELS = 16
@@ -45,7 +46,7 @@ def episode(rows: int = 20, seed: int = 0, **changes: Any) -> Episode:
 
 def sealed(root: Path, episodes: Sequence[Episode], kind: Kind = "simulated", robot: Embodiment = GR1) -> EpisodeStore:
     """A sealed store of these episodes."""
-    writer = EpisodeStore.create(root, robot, kind=kind, licence="Apache-2.0")
+    writer = StoreWriter.create(root, robot, kind=kind, licence="Apache-2.0")
     for one in episodes:
         writer.append(one)
     return writer.seal()

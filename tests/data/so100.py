@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.joint import Member
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import build_index
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode, Kind
-from gr00t_data.store import EpisodeStore
+from gr00t_data.batches.loader import Member
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 
 SO100 = load_embodiment("so100")
 SELECTION = "so100_dualcam"
@@ -38,7 +39,7 @@ def so100_member(
     held_out_share: float = 0.0,
 ) -> Member:
     """A checked and measured mixture of it; its files lie in ``folder``."""
-    writer = EpisodeStore.create(folder / "so100", SO100, kind=kind, licence="Apache-2.0", absent=absent)
+    writer = StoreWriter.create(folder / "so100", SO100, kind=kind, licence="Apache-2.0", absent=absent)
     for seed in range(episodes):
         writer.append(so100_episode(30, seed, side_px))
     store: EpisodeStore = writer.seal()

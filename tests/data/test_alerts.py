@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from gr00t_data.alerts import URL_VARIABLE, alert
+from pipelines.alerts import URL_VARIABLE, alert
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gr00t_model.cli import app
+from gr00t_model.shell.train import app
 from tests.data.films import film, only_sound
 from tests.data.sources.human.ego_films import calm_film, epic_csv, turning
 

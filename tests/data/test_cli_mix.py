@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gr00t_model.cli import app
+from gr00t_model.shell.train import app
 from tests.data.builders import episode, sealed
 
 

@@ -51,8 +51,8 @@ def test_a_disk_that_takes_no_more_leaves_no_half_written_store(tmp_path: Path) 
         sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
         from tests.data.test_store import GR1, episode
-        from gr00t_data.store import EpisodeStore
-        writer = EpisodeStore.create(Path(sys.argv[1]), GR1, kind="real", licence="x")
+        from gr00t_data.store.writing import StoreWriter
+        writer = StoreWriter.create(Path(sys.argv[1]), GR1, kind="real", licence="x")
         writer.append(episode(0))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.embodiment import Embodiment, EmbodimentError, load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, EmbodimentError, load_embodiment
 
 ROOT = Path(__file__).parents[2]
 
@@ -264,8 +264,9 @@ def test_schemas_are_found_in_an_installed_wheel(tmp_path: Path) -> None:
     package.mkdir()
     for file in (ROOT / "gr00t_data").glob("*.py"):
         shutil.copy(file, package)
+    shutil.copytree(ROOT / "gr00t_data/embodiment", package / "embodiment")
     shutil.copytree(ROOT / "schemas", package / "schemas")
-    program = "import gr00t_data.embodiment as e; print(e.__file__, e.load_embodiment('gr1').state_dim)"
+    program = "import gr00t_data.embodiment.robot as e; print(e.__file__, e.load_embodiment('gr1').state_dim)"
     result = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -274,4 +275,4 @@ def test_schemas_are_found_in_an_installed_wheel(tmp_path: Path) -> None:
         check=True,
         env={"PYTHONPATH": ""},
     )
-    assert result.stdout.split() == [str(package / "embodiment.py"), "44"]
+    assert result.stdout.split() == [str(package / "embodiment" / "robot.py"), "44"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.embodiment import embodiment_names, load_embodiment
+from gr00t_data.embodiment.robot import embodiment_names, load_embodiment
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.lake import Lake
-from gr00t_data.sources.ingest import ingest, store_name
-from gr00t_data.store import StoreError
+from gr00t_data.sources.content import store_name
+from gr00t_data.sources.ingest import ingest
+from gr00t_data.store.store import StoreError
 from tests.data.test_store import GR1, sealed
 
 REAL = Path(__file__).parents[3] / "shared/data/teleop/robot_sim.PickNPlace"

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.video import files as video
 
 GR1 = load_embodiment("gr1")
 
@@ -34,7 +35,7 @@ def episode(seed: int = 0, rows: int = 6, instruction: str = "reach the green sp
 
 
 def sealed(root: Path, count: int = 2) -> EpisodeStore:
-    writer = EpisodeStore.create(root, GR1, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(root, GR1, kind="simulated", licence="Apache-2.0")
     for seed in range(count):
         writer.append(episode(seed, instruction=f"task {seed % 2}"))
     return writer.seal()
@@ -85,7 +86,7 @@ def test_sealed_store_refuses_and_notices_changes(tmp_path: Path) -> None:
     store = sealed(tmp_path / "s")
     store.verify()
     with pytest.raises(StoreError, match="is sealed and cannot be changed"):
-        EpisodeStore.create(store.root, GR1, kind="real", licence="x")
+        StoreWriter.create(store.root, GR1, kind="real", licence="x")
     with (store.root / "meta/tasks.jsonl").open("a") as stream:
         stream.write("\n")
     with pytest.raises(StoreError, match=r"tasks\.jsonl: was changed after sealing"):
@@ -93,16 +94,16 @@ def test_sealed_store_refuses_and_notices_changes(tmp_path: Path) -> None:
 
 
 def test_unsealed_store_cannot_be_opened_nor_written_twice(tmp_path: Path) -> None:
-    writer = EpisodeStore.create(tmp_path / "s", GR1, kind="real", licence="x")
+    writer = StoreWriter.create(tmp_path / "s", GR1, kind="real", licence="x")
     writer.append(episode())
     with pytest.raises(StoreError, match="still being written"):
         EpisodeStore.open(tmp_path / "s")
     with pytest.raises(StoreError, match="another process is writing"):
-        EpisodeStore.create(tmp_path / "s", GR1, kind="real", licence="x")
+        StoreWriter.create(tmp_path / "s", GR1, kind="real", licence="x")
 
 
 def test_dimensions_and_cameras_are_checked_before_writing(tmp_path: Path) -> None:
-    writer = EpisodeStore.create(tmp_path / "s", GR1, kind="real", licence="x")
+    writer = StoreWriter.create(tmp_path / "s", GR1, kind="real", licence="x")
     narrow = Episode("x", np.arange(2.0), np.zeros((2, 7)), np.zeros((2, 44)))
     with pytest.raises(StoreError, match=r"'state': 7.*'state': 44"):
         writer.append(narrow)
@@ -123,8 +124,8 @@ def test_killed_writer_loses_nothing(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from tests.data.test_store import GR1, episode
-        from gr00t_data.store import EpisodeStore
-        writer = EpisodeStore.create(Path(sys.argv[1]), GR1, kind="simulated", licence="Apache-2.0")
+        from gr00t_data.store.writing import StoreWriter
+        writer = StoreWriter.create(Path(sys.argv[1]), GR1, kind="simulated", licence="Apache-2.0")
         for seed in range(len(writer), 1000):
             writer.append(episode(seed, instruction=f"task {seed % 2}"))
             print(seed, flush=True)
@@ -137,7 +138,7 @@ def test_killed_writer_loses_nothing(tmp_path: Path) -> None:
         while process.stdout.readline().strip() != "3":
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
-    writer = EpisodeStore.create(root, GR1, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(root, GR1, kind="simulated", licence="Apache-2.0")
     assert len(writer) >= 4
     for seed in range(len(writer), 12):
         writer.append(episode(seed, instruction=f"task {seed % 2}"))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from gr00t_data.tables import LIMIT_BYTES, TableError, declared_bytes, opened_table, read_table
+from gr00t_data.store.tables import LIMIT_BYTES, TableError, declared_bytes, opened_table, read_table
 
 
 def blob_bomb(path: Path) -> Path:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.video import VideoError
+from gr00t_data.video import files as video
+from gr00t_data.video.files import VideoError
 
 
 def moving_square(frames: int = 25, side: int = 64) -> np.ndarray:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.video import VideoError
-from gr00t_data.video_packets import concat, cut, groups, read_track
-from gr00t_data.video_spans import encode_span, key_pictures
+from gr00t_data.video import files as video
+from gr00t_data.video.files import VideoError
+from gr00t_data.video.packets import concat, cut, groups, read_track
+from gr00t_data.video.spans import encode_span, key_pictures
 from tests.data.films import CODINGS, film, moving, only_sound
 
 LENGTHS = (12, 7, 15)

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from gr00t_data.checked import check
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import measure_statistics, mix
-from gr00t_data.store import EpisodeStore
-from gr00t_model.stages import publish_checkpoint
-from gr00t_model.training.config import Data, Flare, Machine, Model, Optimizer, TrainConfig
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.stores import check
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
+from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.stages.train import publish_checkpoint
+from gr00t_model.training.config import Data, Flare, Model, TrainConfig
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.tiny import SMALL, episode
 
@@ -19,7 +21,7 @@ GR1 = load_embodiment("gr1")
 
 def add_store(lake: Lake, name: str, numbers: range, licence: str = "CC-BY-4.0") -> EpisodeStore:
     """A sealed, checked store of episodes of a moving square."""
-    writer = EpisodeStore.create(lake.stores / name, GR1, kind="real", licence=licence, source={"drop": name})
+    writer = StoreWriter.create(lake.stores / name, GR1, kind="real", licence=licence, source={"drop": name})
     for number in numbers:
         writer.append(episode(number))
     store = writer.seal()

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data import video
+from gr00t_data.video import files as video
 from gr00t_model.evaluate.alignment import Alignment, alignment, mean_cosine, skill, variety
 from gr00t_model.evaluate.open_loop import EvaluationError, held_out
 from gr00t_model.evaluate.report import evaluate
-from gr00t_model.groot.target import pool
+from gr00t_model.groot.flare.target import pool
 from gr00t_model.groot.vision import pixels_of
-from gr00t_model.stages import evaluation_rows
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.stages.evaluate import evaluation_rows
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.tiny import FRAMES, SIDE_PX, SMALL, build
 

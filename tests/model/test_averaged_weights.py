@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from gr00t_model.training.optimizer import AveragedWeights
+from gr00t_model.loop.optimizer import AveragedWeights
 
 
 def moved_and_changed(average: AveragedWeights, model: nn.Linear) -> None:

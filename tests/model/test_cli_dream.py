@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gr00t_data.sources.sim.demos import record_episode
-from gr00t_data.store import EpisodeStore
-from gr00t_model.cli import app
+from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
+from gr00t_model.shell.train import app
 from tests.data.builders import episode, sealed
 from tests.model import tiny_worlds
 

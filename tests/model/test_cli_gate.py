@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.curate.gate_thresholds import Thresholds
+from gr00t_data.curate.gate.thresholds import Thresholds
 from gr00t_data.disk import read_json
-from gr00t_data.store import EpisodeStore
-from gr00t_model.cli import app
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from gr00t_model.idm.artifact import Artifact, Robot, load_artifact, save_artifact
 from gr00t_model.idm.config import nano
 from gr00t_model.idm.examples import measure_actions, split_episodes
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing
+from gr00t_model.shell.train import app
 from tests.data.builders import GR1, episode, sealed
 
 ROWS = 22
@@ -35,7 +36,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recorded episodes, clips without labels, and a model that has learned nothing yet."""
     lake = tmp_path_factory.mktemp("lake")
     recorded = sealed(lake / "stores/recorded", [episode(ROWS, seed) for seed in range(3)])
-    writer = EpisodeStore.create(
+    writer = StoreWriter.create(
         lake / "stores/dreams", GR1, kind="neural", licence="CC0-1.0", absent=["state", "action"]
     )
     for seed in (4, 5):

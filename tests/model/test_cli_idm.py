@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.store import EpisodeStore
-from gr00t_model.cli import app
+from gr00t_data.store.store import EpisodeStore
+from gr00t_model.shell.train import app
 from tests.data.builders import episode, sealed
 from tests.data.sources.neural.drops import movie, pictures
 

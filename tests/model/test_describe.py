@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from gr00t_model.cli import app
-from gr00t_model.describe import describe_folder, preset_config, shapes_of
 from gr00t_model.groot.config import FlareConfig
-from gr00t_model.groot.nvidia_weights import WeightsError, save
-from gr00t_model.training.config import ConfigError
+from gr00t_model.groot.weights.nvidia import WeightsError, save
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.shell.train import app
+from gr00t_model.training.describe import describe_folder, preset_config, shapes_of
 from tests.model.small import small_model
 
 RUN = CliRunner()

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data import video
 from gr00t_data.disk import digest_file
 from gr00t_data.lake import Lake
-from gr00t_data.sources.neural.clips import find_clips
+from gr00t_data.sources.neural.finding import find_clips
 from gr00t_data.sources.sim.demos import record_episode
+from gr00t_data.video import files as video
 from gr00t_model.dream.job import DreamJob, clip_seed
 from gr00t_model.dream.pictures import tile, view_of
 from gr00t_model.dream.plans import job_of, lines_of, source_of
 from gr00t_model.dream.shots import FirstFrames, Instructions, shots
-from gr00t_model.dream.stage import dream, plan_dream, with_sizes
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
+from gr00t_model.stages.dream import dream, plan_dream, with_sizes
 from tests.data.builders import GR1, episode, sealed
 from tests.model import tiny_worlds
 
@@ -202,10 +202,10 @@ def test_a_dream_of_another_object_says_the_other_object(tmp_path: Path) -> None
 
 KILLED = """
 from pathlib import Path
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_model.dream.job import DreamJob
-from gr00t_model.dream.stage import dream
+from gr00t_model.stages.dream import dream
 dream(Lake(Path({lake!r})), load_embodiment("gr1"), DreamJob.model_validate_json({job!r}))
 """
 

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from gr00t_data.disk import digest_file
 from gr00t_model.dream.config import lora_training
 from gr00t_model.dream.lora_learner import LoraLearner
-from gr00t_model.dream.published import open_published
+from gr00t_model.dream.pipelines import open_published
 from gr00t_model.dream.run import DreamRun, prepare_run
 from gr00t_model.dream.train import code_path, train
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.loop.stop import StopRequest
 from tests.data.builders import episode, sealed
 from tests.model import tiny_worlds
 

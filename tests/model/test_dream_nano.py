@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data.episode import Episode
+from gr00t_data.store.episode import Episode
 from gr00t_model.dream.config import nano_training
 from gr00t_model.dream.dreamers import open_world_model
 from gr00t_model.dream.measure import measure, psnr_db
-from gr00t_model.dream.nano import NanoNetwork, text_rows
-from gr00t_model.dream.nano_codec import Blocks, Codec
-from gr00t_model.dream.nano_config import NanoConfig
+from gr00t_model.dream.nano.codec import Blocks, Codec
+from gr00t_model.dream.nano.config import NanoConfig
+from gr00t_model.dream.nano.network import NanoNetwork, text_rows
 from gr00t_model.dream.pictures import view_of
 from gr00t_model.dream.run import DreamRun, prepare_run
 from gr00t_model.dream.train import rows_of_step, train
 from gr00t_model.dream.windows import Films, plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
 from gr00t_model.groot.prompt import train_tokenizer
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.loop.stop import StopRequest
 from tests.data.builders import GR1, episode, sealed
 
 SHAPE = ClipShape(frames=9, fps=20, height=32, width=32)
@@ -120,7 +120,7 @@ def test_it_learns_and_its_clips_move_as_the_recordings_do(store: Path, tmp_path
 
 
 def _stores(path: Path):
-    from gr00t_data.store import EpisodeStore
+    from gr00t_data.store.store import EpisodeStore
 
     yield EpisodeStore.open(path)
 

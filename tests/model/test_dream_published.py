@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gr00t_model.dream.local_folder import folder_digest
-from gr00t_model.dream.published import Published, open_published
+from gr00t_model.dream.pipelines import Published, open_published
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
 from tests.model import tiny_worlds
 

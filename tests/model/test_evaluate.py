@@ -6,16 +6,16 @@ import struct
 import numpy as np
 import pytest
 
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.sources.sim.draw import draw_scene
 from gr00t_model.evaluate.closed_loop import ClosedLoop, run_trials, swapped_scene, unseen_seeds
 from gr00t_model.evaluate.open_loop import Errors, EvaluationError, evaluate_open_loop
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.evaluate.report import Report, write_report
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.tiny import FRAMES, build, episode
 

@@ -9,12 +9,12 @@ from torch.overrides import TorchFunctionMode
 
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.config import ConfigError, GrootConfig
-from gr00t_model.groot.flare import shuffled
-from gr00t_model.groot.flare_config import EmbeddingConfig, FlareConfig
+from gr00t_model.groot.flare.config import EmbeddingConfig, FlareConfig
+from gr00t_model.groot.flare.flare import shuffled
 from gr00t_model.groot.model import Groot
+from gr00t_model.loop.optimizer import trainable
+from gr00t_model.loop.state import learned_tensors
 from gr00t_model.training.alignment_target import remember_usual
-from gr00t_model.training.optimizer import trainable
-from gr00t_model.training.state import learned_tensors
 from tests.model.small import CAMERAS, HORIZON, ROWS, small_batch, small_config, small_model
 
 SIZES = EmbeddingConfig(fusion_layers=1, query_layers=1)

@@ -8,16 +8,17 @@ import torch
 from safetensors.torch import load_file
 
 from gr00t_model.evaluate.alignment import alignment
-from gr00t_model.groot.flare_config import EmbeddingConfig
+from gr00t_model.groot.flare.config import EmbeddingConfig
 from gr00t_model.groot.prompt import train_tokenizer
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.state import list_states
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.alignment_target import described
-from gr00t_model.training.config import ConfigError, Flare, Lora, Model, TrainConfig, Tune
+from gr00t_model.training.config import Flare, Lora, Model, TrainConfig, Tune
+from gr00t_model.training.key import PolicyRun, prepare_run, run_key
 from gr00t_model.training.recipes import recipe
-from gr00t_model.training.run import RunFolder, prepare_run, run_key
 from gr00t_model.training.session import open_accelerator, open_session
 from gr00t_model.training.settings import override
-from gr00t_model.training.state import list_states
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import train
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, weights
 from tests.model.tiny import SMALL, TinyLake, build
@@ -31,7 +32,7 @@ def lake(tmp_path_factory) -> TinyLake:
     return build(tmp_path_factory.mktemp("lake"))
 
 
-def run_of(config: TrainConfig, runs: Path) -> RunFolder:
+def run_of(config: TrainConfig, runs: Path) -> PolicyRun:
     run = prepare_run(config, runs)
     assert train(run, StopRequest()).state == "complete"
     return run
@@ -42,11 +43,11 @@ def pretraining(lake: TinyLake, **changes) -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def embedding(lake, tmp_path_factory) -> RunFolder:
+def embedding(lake, tmp_path_factory) -> PolicyRun:
     return run_of(pretraining(lake), tmp_path_factory.mktemp("embedding"))
 
 
-def aligned(lake: TinyLake, learnt: RunFolder | None, tune: Tune | None = None, **flare) -> TrainConfig:
+def aligned(lake: TinyLake, learnt: PolicyRun | None, tune: Tune | None = None, **flare) -> TrainConfig:
     """A policy that starts from the base the embedding was made from."""
     if learnt is not None:
         flare = {"target": "action_aware", "embedding": str(learnt.checkpoint)} | flare
@@ -55,7 +56,7 @@ def aligned(lake: TinyLake, learnt: RunFolder | None, tune: Tune | None = None, 
     return lake.config(model=Model(changes=changes, base=base, tune=tune or Tune(), flare=Flare(**flare)))
 
 
-def losses(run: RunFolder, name: str = "flare") -> list[float]:
+def losses(run: PolicyRun, name: str = "flare") -> list[float]:
     return [record[name] for record in run.records()]
 
 

@@ -8,12 +8,12 @@ import torch
 
 from gr00t_model.groot.config import KeypointConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import load
 from gr00t_model.groot.presets import nano
 from gr00t_model.groot.prompt import Prompt
-from gr00t_model.training.config import Optimizer
-from gr00t_model.training.grounding import GroundingConfig, ground, grounding_key, look_at, measure, teach
-from gr00t_model.training.lessons import Lesson, distance, pixel_errors
+from gr00t_model.groot.weights.nvidia import load
+from gr00t_model.grounding.ground import GroundingConfig, ground, grounding_key, look_at, measure, teach
+from gr00t_model.grounding.lessons import Lesson, distance, pixel_errors
+from gr00t_model.loop.config import Optimizer
 
 SIDE_PX = 32
 QUICK = GroundingConfig(

@@ -8,11 +8,11 @@ import torch
 
 from gr00t_model.groot.config import ActionHeadConfig, ConfigError, GrootConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import WeightsError, load, save
+from gr00t_model.groot.weights.nvidia import WeightsError, load, save
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.base import open_base
 from gr00t_model.training.config import Model
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.small import ACTION, HORIZON, STATE, small_batch, small_config, small_model
 from tests.model.tiny import SMALL, build

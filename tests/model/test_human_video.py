@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import build_index
-from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.config import Data, Mixture, TrainConfig
-from gr00t_model.training.run import prepare_run
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import train
 from tests.data.sources.human.ego_films import calm_film, epic_csv
 from tests.model.tiny import TinyLake, build

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.batches.mixture import SampleId
+from gr00t_data.batches.mixture.manifest import SampleId
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
-from gr00t_model.training.run import prepare_run
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.session import open_accelerator, open_session
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import train
 from tests.data.batches.test_known import HANDS, UNKNOWN, episode, loader_of, store_of
 from tests.data.sources.human.test_hands_end_to_end import egodex_drop

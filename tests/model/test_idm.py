@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from gr00t_data.disk import write_json
 from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
-from gr00t_model.groot.nvidia_weights import WeightsError
+from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.config import IMAGE_TOKEN, PAD_TOKEN, IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch, SpaceToDepth
 from gr00t_model.idm.weights import load

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import build_index
-from gr00t_data.embodiment import Part, load_embodiment
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
+from gr00t_data.embodiment.robot import Part, load_embodiment
 from gr00t_data.rotations import convert
-from gr00t_data.store import EpisodeStore
-from gr00t_model.groot.nvidia_weights import WeightsError
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
+from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, load_artifact, save_artifact
 from gr00t_model.idm.combine import combine_windows
 from gr00t_model.idm.config import IdmConfig, nano, published
@@ -41,9 +42,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
     """Three clips without actions, one of them shorter than the gap."""
-    from gr00t_data.store import EpisodeStore as Store
 
-    writer = Store.create(
+    writer = StoreWriter.create(
         tmp_path_factory.mktemp("clips") / "clips", GR1, kind="neural", licence="x", absent=["state", "action"]
     )
     for seed, rows in enumerate((24, 10, 21)):
@@ -132,7 +132,7 @@ def test_a_killed_labelling_goes_on(clips: EpisodeStore, artifact: Artifact, tmp
 
 
 def test_a_broken_film_is_refused_and_the_others_are_labelled(artifact: Artifact, tmp_path: Path) -> None:
-    writer = EpisodeStore.create(tmp_path / "clips", GR1, kind="neural", licence="x", absent=["state", "action"])
+    writer = StoreWriter.create(tmp_path / "clips", GR1, kind="neural", licence="x", absent=["state", "action"])
     for seed in range(2):
         writer.append(episode(24, seed))
     clips = writer.seal()
@@ -153,7 +153,7 @@ def test_a_model_of_another_robot_is_refused(clips: EpisodeStore, artifact: Arti
 
 
 def test_what_nobody_predicted_is_masked_in_training(clips: EpisodeStore, artifact: Artifact, tmp_path: Path) -> None:
-    from gr00t_data.batches.loader import Loader
+    from gr00t_data.batches.member import Loader
 
     for store, some in ((clips, False), (label_store(clips, artifact, tmp_path / "labelled"), True)):
         index = build_index(store, GR1, tmp_path / f"index-{some}")

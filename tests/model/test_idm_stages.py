@@ -8,11 +8,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from gr00t_data.batches.statistics import PartStatistics
-from gr00t_data.curate.index import build_index
+from gr00t_data.batches.statistics.statistics import PartStatistics
+from gr00t_data.curate.build import build_index
 from gr00t_data.lake import Lake
-from gr00t_data.store import EpisodeStore, StoreError
-from gr00t_model.cli import app
+from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.groot import flow
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, choose_device, load_artifact, save_artifact
 from gr00t_model.idm.config import nano
@@ -29,9 +28,10 @@ from gr00t_model.idm.examples import (
 )
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.predict import Clip, predict_clips, predict_windows
-from gr00t_model.idm.stages import label_store, train_idm
 from gr00t_model.idm.timing import Timing
 from gr00t_model.idm.train import IdmTraining, IdmTrainingError, train_on
+from gr00t_model.shell.train import app
+from gr00t_model.stages.idm import label_store, train_idm
 from tests.data.builders import GR1, episode, sealed, still_rows
 
 TIMING = Timing(20, 16, 20, 16)
@@ -187,7 +187,7 @@ def test_standardised_values_come_back() -> None:
 
 
 def measure_actions_of(left_arm: np.ndarray):
-    from gr00t_data.batches.statistics import NormStats
+    from gr00t_data.batches.statistics.statistics import NormStats
 
     action = {part.name: PartStatistics.of(np.zeros((50, part.dim))) for part in GR1.action}
     return NormStats("gr1", GR1.digest, "x", {}, action | {"left_arm": PartStatistics.of(left_arm)})

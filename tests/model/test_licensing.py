@@ -8,11 +8,10 @@ from typer.testing import CliRunner
 
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
-from gr00t_data.licences import LicenceError
-from gr00t_data.stages import measure_statistics, mix
-from gr00t_model.cli import app
-from gr00t_model.licensing import licences_of, require_licences
-from gr00t_model.model_card import NVIDIA_LICENCE
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.terms.licences import LicenceError
+from gr00t_model.release.licences import NVIDIA_LICENCE, licences_of, require_licences
+from gr00t_model.shell.train import app
 from gr00t_model.training.config import Model
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import SMALL

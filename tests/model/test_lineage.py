@@ -9,15 +9,15 @@ from typer.testing import CliRunner
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
-from gr00t_model.cli import app
-from gr00t_model.lineage import LineageError, Record, find_checkpoint, of_checkpoint, of_episode
-from gr00t_model.model_card import card
-from gr00t_model.release import release
-from gr00t_model.reproduce import reproduce, same_weights
+from gr00t_model.lineage.lineage import LineageError, Record, find_checkpoint, of_checkpoint, of_episode
+from gr00t_model.lineage.reproduce import reproduce, same_weights
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.release.card import card
+from gr00t_model.release.history import release
+from gr00t_model.shell.train import app
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
-from gr00t_model.training.run import RunFolder
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import PolicyRun
 from gr00t_model.training.train import train
 from tests.model.service_lake import GR1, add_store, train_tiny
 
@@ -93,7 +93,7 @@ def copy(made, tmp_path) -> tuple[Lake, Path, Path]:
 def test_the_run_made_again_leaves_the_same_weights(copy):
     lake, first, _ = copy
     again = reproduce(lake, first)
-    assert again.same and again.run and again.run.key == RunFolder(lake.runs / again.run.root.name).key
+    assert again.same and again.run and again.run.key == PolicyRun(lake.runs / again.run.root.name).key
     train(again.run, StopRequest())
     assert same_weights(first, again.run.checkpoint)
 

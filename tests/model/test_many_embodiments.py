@@ -10,18 +10,21 @@ import torch
 from safetensors.torch import load_file
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.batches.joint import JointSample
+from gr00t_data.batches.loader import JointSample
 from gr00t_data.disk import read_json, write_json
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_model.evaluate.report import evaluate
+from gr00t_model.loop.config import ConfigError, Optimizer
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import Policy
-from gr00t_model.stages import MissingInput, evaluation_rows, new_run
+from gr00t_model.stages.evaluate import evaluation_rows
+from gr00t_model.stages.inputs import MissingInput
+from gr00t_model.stages.train import new_run
 from gr00t_model.training.checkpoint import Checkpoint, CheckpointError
-from gr00t_model.training.config import ConfigError, Data, Mixture, Optimizer, TrainConfig
-from gr00t_model.training.run import RunFolder, prepare_run, run_key
+from gr00t_model.training.config import Data, Mixture, TrainConfig
+from gr00t_model.training.key import PolicyRun, prepare_run, run_key
 from gr00t_model.training.session import open_accelerator, open_session
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import train
 from tests.data.so100 import SELECTION, SO100, so100_member
 from tests.model.small import CAMERAS, IMAGE_TOKEN, small_batch, small_model
@@ -55,7 +58,7 @@ def config(lake: TinyLake, arm: Mixture, **changes) -> TrainConfig:
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["cached", "images"])
-def run(lake: TinyLake, arm: Mixture, request, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def run(lake: TinyLake, arm: Mixture, request, tmp_path_factory: pytest.TempPathFactory) -> PolicyRun:
     folder = prepare_run(config(lake, arm, cache_features=request.param), tmp_path_factory.mktemp("runs"))
     train(folder, StopRequest())
     return folder

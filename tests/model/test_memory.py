@@ -10,12 +10,13 @@ import torch
 from typer.testing import CliRunner
 
 from gr00t_data.batches.batch import Batch
-from gr00t_model.cli import app
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import n1_5_3b, nano
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.shell.train import app
 from gr00t_model.training.activations import measure_step
-from gr00t_model.training.config import ConfigError, TrainConfig
+from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.memory import Plan, batch_maker, plan, prompt_tokens
 from gr00t_model.training.recipes import recipe
 from gr00t_model.training.settings import override

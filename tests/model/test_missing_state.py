@@ -7,8 +7,8 @@ import torch
 
 from gr00t_model.groot.config import ActionHeadConfig, ConfigError, GrootConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import load, save
 from gr00t_model.groot.presets import n1_5_3b, nano
+from gr00t_model.groot.weights.nvidia import load, save
 from tests.model.small import small_batch, small_config, small_model
 
 

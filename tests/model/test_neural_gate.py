@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data.curate import gate as gates
-from gr00t_data.curate.gate_scores import SCORES
-from gr00t_data.curate.gate_thresholds import GateError, Thresholds
+from gr00t_data.curate.gate import gate as gates
+from gr00t_data.curate.gate.scores import SCORES
+from gr00t_data.curate.gate.thresholds import GateError, Thresholds
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
-from gr00t_data.sources.neural.oracle import Wanted, dream
-from gr00t_data.store import EpisodeStore
-from gr00t_model.neural_gate import GateSettings, free_slot, gate_store
+from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
+from gr00t_data.store.store import EpisodeStore
+from gr00t_model.stages.gate import GateSettings, free_slot, gate_store
 from tests.data.builders import GR1
 from tests.data.sources.neural.roll_outs import PICK, PUSH, REACH, rolled_out
 

@@ -9,14 +9,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import load
-from gr00t_model.groot.own_slots import OwnSlots, merge_slots, train_slots
-from gr00t_model.training.config import Lora, Machine, Model, Optimizer, TrainConfig, Tune
-from gr00t_model.training.optimizer import AveragedWeights, build_optimizer, trainable
-from gr00t_model.training.run import RunFolder, prepare_run
+from gr00t_model.groot.weights.nvidia import load
+from gr00t_model.groot.weights.own_slots import OwnSlots, merge_slots, train_slots
+from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, trainable
+from gr00t_model.loop.state import learned_tensors, list_states
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.training.config import Lora, Model, TrainConfig, Tune
+from gr00t_model.training.key import PolicyRun, prepare_run
 from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.state import learned_tensors, list_states
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import _Meter, _step, train
 from tests.model.small import small_batch, small_model
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, random_batch, weights
@@ -32,7 +33,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> TinyLake:
     return build(tmp_path_factory.mktemp("lake"))
 
 
-def run_of(config: TrainConfig, runs: Path) -> RunFolder:
+def run_of(config: TrainConfig, runs: Path) -> PolicyRun:
     run = prepare_run(config, runs)
     assert train(run, StopRequest()).state == "complete"
     return run
@@ -48,7 +49,7 @@ def slot_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.startswith(SLOT_PARTS)}
 
 
-def before_and_after(run: RunFolder) -> list[dict[str, Tensor]]:
+def before_and_after(run: PolicyRun) -> list[dict[str, Tensor]]:
     return [slot_tensors(load_file(folder / "model.safetensors")) for folder in (run.fresh_base, run.checkpoint)]
 
 

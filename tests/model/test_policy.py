@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import ObservationError, Policy
 from gr00t_model.training.checkpoint import Checkpoint
-from gr00t_model.training.run import prepare_run
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.session import open_accelerator, open_session
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import train
 from tests.model.tiny import SIDE_PX, build, episode
 

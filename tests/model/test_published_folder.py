@@ -12,17 +12,17 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from gr00t_data.batches.metadata import MetadataError, dataset_metadata
-from gr00t_data.batches.statistics import NormStats, PartStatistics
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.batches.statistics.metadata import MetadataError, dataset_metadata
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.groot.config import ConfigError, FlareConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.nvidia_weights import WeightsError, save
 from gr00t_model.groot.prompt import PromptError
+from gr00t_model.groot.weights.nvidia import WeightsError, save
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import Policy
 from gr00t_model.training.config import Flare, Model
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.small import small_config
 from tests.model.tiny import build

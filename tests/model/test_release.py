@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from gr00t_data.disk import write_json
 from gr00t_data.lake import Lake
-from gr00t_model.cli import app
 from gr00t_model.evaluate.paired import Measure, paired_errors, paired_shares
 from gr00t_model.evaluate.report import evaluate
-from gr00t_model.gate import release_by_hand, release_candidate, starting_settings
-from gr00t_model.release import History, ReleaseError, Rule, history, judge, release, released, rollback
-from gr00t_model.stages import evaluate_checkpoint
+from gr00t_model.release.history import History, ReleaseError, Rule, history, judge, release, released, rollback
+from gr00t_model.shell.train import app
+from gr00t_model.stages.evaluate import evaluate_checkpoint
+from gr00t_model.stages.release import release_by_hand, release_candidate, starting_settings
 from gr00t_model.training.checkpoint import Checkpoint
 from tests.model.service_lake import GR1, add_store, train_tiny
 

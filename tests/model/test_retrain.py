@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.lake import Lake
-from gr00t_model.retrain import RetrainError, Retraining, decide
+from gr00t_model.retrain.retrain import RetrainError, Retraining, decide
 from tests.model.service_lake import GR1, add_store, train_tiny
 
 

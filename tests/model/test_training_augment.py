@@ -9,10 +9,11 @@ import torch
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.published_video import PublishedVideo
+from gr00t_model.loop.config import ConfigError
 from gr00t_model.policy import Policy
 from gr00t_model.training.augment import augmented, picture_generator, stored_side
-from gr00t_model.training.config import ConfigError, TrainConfig
-from gr00t_model.training.run import prepare_run, run_key
+from gr00t_model.training.config import TrainConfig
+from gr00t_model.training.key import prepare_run, run_key
 from gr00t_model.training.train import train
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, never, weights
 from tests.model.tiny import SIDE_PX, TinyLake, build

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_model.loop.state import list_states
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, episodes_seen, is_checkpoint, publish
-from gr00t_model.training.run import RunFolder, prepare_run
-from gr00t_model.training.state import list_states
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import PolicyRun, prepare_run
 from gr00t_model.training.train import train
 from tests.model.tiny import TinyLake, build
 
@@ -26,7 +26,7 @@ def lake(tmp_path_factory) -> TinyLake:
 
 
 @pytest.fixture(scope="module")
-def run(lake, tmp_path_factory) -> RunFolder:
+def run(lake, tmp_path_factory) -> PolicyRun:
     folder = prepare_run(lake.config(), tmp_path_factory.mktemp("runs"))
     train(folder, StopRequest())
     return folder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_model.training.run import prepare_run, run_key
+from gr00t_model.training.key import prepare_run, run_key
 from gr00t_model.training.settings import override
 from gr00t_model.training.train import train
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, never, weights

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from gr00t_model.training.config import ConfigError, Optimizer, TrainConfig
-from gr00t_model.training.optimizer import learning_rate
+from gr00t_model.loop.config import ConfigError, Optimizer
+from gr00t_model.loop.optimizer import learning_rate
+from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.recipes import RECIPES, gr1_n1_5_3b, recipe
 from gr00t_model.training.settings import override
 

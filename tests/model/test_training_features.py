@@ -8,8 +8,8 @@ import torch
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.disk import read_json
+from gr00t_model.loop.prefetch import prefetch
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
-from gr00t_model.training.prefetch import prefetch
 
 TOKENS, WIDTH, TARGETS = 3, 2, 4
 

@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gr00t_model.training import launch as launching
+from gr00t_model.loop import launch as launching
+from gr00t_model.loop.config import Machine
+from gr00t_model.loop.launch import TrainingError, launch, stop
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.checkpoint import Checkpoint
-from gr00t_model.training.config import Machine
-from gr00t_model.training.launch import TrainingError, launch, stop
-from gr00t_model.training.run import RunFolder, prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import PolicyRun, prepare_run
 from gr00t_model.training.train import train
 from tests.model.tiny import TinyLake, build
 
@@ -55,7 +55,7 @@ def test_stop_ends_descendants_in_other_sessions():
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
 
 
-def endless(lake: TinyLake, folder: Path, processes: int = 1) -> RunFolder:
+def endless(lake: TinyLake, folder: Path, processes: int = 1) -> PolicyRun:
     machine = Machine(threads=1, num_processes=processes)
     return prepare_run(lake.config(steps=10**6, checkpoint_every_steps=10**6, machine=machine), folder)
 
@@ -102,9 +102,9 @@ def test_the_trainer_dies_with_a_killed_parent(lake, tmp_path, processes):
     code = f"""
         import sys; sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
-        from gr00t_model.training.launch import launch
-        from gr00t_model.training.run import RunFolder
-        launch(RunFolder(Path({str(run.root)!r})), lambda line: print(line, flush=True))
+        from gr00t_model.loop.launch import launch
+        from gr00t_model.training.key import PolicyRun
+        launch(PolicyRun(Path({str(run.root)!r})), lambda line: print(line, flush=True))
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
     while not parent.stdout.readline().startswith("step 3/"):

@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.disk import read_json, write_json
+from gr00t_model.loop.config import ConfigError, Machine, Optimizer
+from gr00t_model.loop.optimizer import learning_rate
+from gr00t_model.loop.state import StateError, list_states
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.batches import Batches
-from gr00t_model.training.config import ConfigError, Flare, Machine, Model, Optimizer, Tune
-from gr00t_model.training.optimizer import learning_rate
-from gr00t_model.training.run import RunFolder, prepare_run, run_key
+from gr00t_model.training.config import Flare, Model, Tune
+from gr00t_model.training.key import PolicyRun, prepare_run, run_key
 from gr00t_model.training.session import ZeroStepError, open_accelerator, open_session
-from gr00t_model.training.state import StateError, list_states
-from gr00t_model.training.stop import StopRequest
 from gr00t_model.training.train import _Meter, _step, train
 from tests.model.tiny import SMALL, TinyLake, build
 
@@ -47,7 +48,7 @@ def never() -> StopRequest:
     return StopRequest()
 
 
-def weights(run: RunFolder) -> dict[str, torch.Tensor]:
+def weights(run: PolicyRun) -> dict[str, torch.Tensor]:
     state = run.states / f"{list_states(run.states)[-1]:08d}"
     tensors = {}
     for name in ("weights", "average", "optimizer"):
@@ -55,7 +56,7 @@ def weights(run: RunFolder) -> dict[str, torch.Tensor]:
     return tensors | {f"exported/{k}": v for k, v in load_file(run.checkpoint / "model.safetensors").items()}
 
 
-def file_times(run: RunFolder) -> dict[Path, int]:
+def file_times(run: PolicyRun) -> dict[Path, int]:
     """Everything but what the last start says of itself."""
     files = (path for path in run.root.rglob("*") if path.is_file() and path.name != "outcome.json")
     return {path: path.stat().st_mtime_ns for path in files}

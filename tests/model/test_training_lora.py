@@ -10,15 +10,16 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from gr00t_model.cli import app
 from gr00t_model.groot.lora import AdapterError
-from gr00t_model.groot.nvidia_weights import load
+from gr00t_model.groot.weights.nvidia import load
+from gr00t_model.loop.config import ConfigError, Machine
+from gr00t_model.loop.launch import launch
+from gr00t_model.shell.train import app
 from gr00t_model.training.checkpoint import Checkpoint
-from gr00t_model.training.config import ConfigError, Flare, Lora, Machine, Model, Tune
-from gr00t_model.training.launch import launch
+from gr00t_model.training.config import Flare, Lora, Model, Tune
+from gr00t_model.training.key import PolicyRun, prepare_run, run_key
 from gr00t_model.training.merge import merge_into
 from gr00t_model.training.recipes import recipe
-from gr00t_model.training.run import RunFolder, prepare_run, run_key
 from gr00t_model.training.settings import override
 from gr00t_model.training.train import train
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, never, random_batch, weights
@@ -40,7 +41,7 @@ def model(**lora) -> Model:
 
 
 @pytest.fixture(scope="module")
-def run(lake, tmp_path_factory) -> RunFolder:
+def run(lake, tmp_path_factory) -> PolicyRun:
     folder = prepare_run(lake.config(model=model()), tmp_path_factory.mktemp("runs"))
     train(folder, never())
     return folder

@@ -14,14 +14,15 @@ from torch import nn
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.lora import add_lora
 from gr00t_model.groot.model import Groot, Loss
-from gr00t_model.groot.nvidia_weights import load
+from gr00t_model.groot.weights.nvidia import load
+from gr00t_model.loop.config import ConfigError, Machine, Optimizer
+from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, trainable
+from gr00t_model.loop.state import load_state, save_state
 from gr00t_model.training.base import open_base
-from gr00t_model.training.config import TUNE_CHOICES, ConfigError, Lora, Machine, Model, Optimizer
-from gr00t_model.training.optimizer import AveragedWeights, build_optimizer, trainable
+from gr00t_model.training.config import TUNE_CHOICES, Lora, Model
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training
-from gr00t_model.training.run import prepare_run
 from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.state import load_state, save_state
 from gr00t_model.training.train import _Meter, _step, train
 from tests.model.small import small_model
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, never, random_batch, weights

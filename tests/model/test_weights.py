@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gr00t_model.groot import nvidia_weights
-from gr00t_model.groot.nvidia_weights import WeightsError, load, load_weights, save
+from gr00t_model.groot.weights import nvidia as nvidia_weights
+from gr00t_model.groot.weights.nvidia import WeightsError, load, load_weights, save
 from tests.model.small import small_batch, small_model
 
 EMBEDDING = "backbone.eagle_model.language_model.model.embed_tokens.weight"

@@ -6,25 +6,26 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.checked import check, sealed_stores
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.curate.index import load_index
 from gr00t_data.curate.withdrawn import CODE
 from gr00t_data.disk import write_json
 from gr00t_data.lake import Lake
-from gr00t_data.purge import purge
-from gr00t_data.stages import measure_statistics, mix
-from gr00t_data.store import EpisodeStore
-from gr00t_data.withdrawal import FILE, Withdrawal, WithdrawalError, add, read
-from gr00t_model.cli import app
-from gr00t_model.gate import starting_settings
-from gr00t_model.lineage import LineageError
-from gr00t_model.lineage_people import ConsentError, learned_from, of_participant, require_consent
-from gr00t_model.release import release
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.stores import check, sealed_stores
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.terms.purge import purge
+from gr00t_data.terms.withdrawal import FILE, Withdrawal, WithdrawalError, add, read
+from gr00t_model.lineage.lineage import LineageError
+from gr00t_model.lineage.people import ConsentError, learned_from, of_participant, require_consent
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.release.history import release
+from gr00t_model.shell.train import app
+from gr00t_model.stages.release import starting_settings
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import episode
@@ -36,7 +37,7 @@ def add_people(lake: Lake, name: str, numbers: range, dataset: str = "folder") -
     """A checked store whose episodes were recorded by the participants of ``WHO``."""
     from dataclasses import replace
 
-    writer = EpisodeStore.create(lake.stores / name, GR1, kind="real", licence="CC-BY-4.0", source={"drop": name})
+    writer = StoreWriter.create(lake.stores / name, GR1, kind="real", licence="CC-BY-4.0", source={"drop": name})
     for number in numbers:
         person = {"participant": WHO.get(number, "P09"), "dataset": dataset, "video": f"{name}-{number}"}
         writer.append(replace(episode(number), source=person))

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import build_index
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.store import EpisodeStore
-from gr00t_model.training.config import Data, Flare, Machine, Model, Optimizer, TrainConfig
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.writing import StoreWriter
+from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.training.config import Data, Flare, Model, TrainConfig
 
 FRAMES = 30
 SIDE_PX = 32
@@ -93,7 +94,7 @@ def episode(number: int) -> Episode:
 def build(folder: Path, episodes: int = 6) -> TinyLake:
     """Write the store, check it, measure it, and write the mixture down; two episodes are held out."""
     embodiment = load_embodiment("gr1")
-    writer = EpisodeStore.create(folder / "store", embodiment, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(folder / "store", embodiment, kind="simulated", licence="Apache-2.0")
     for number in range(episodes):
         writer.append(episode(number))
     store = writer.seal()

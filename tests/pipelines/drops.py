@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.writing import StoreWriter
 
 GR1 = load_embodiment("gr1")
 
@@ -19,7 +19,7 @@ def put(
     """A drop of short episodes in ``landing/name``; those in ``bad`` have a NaN action."""
     place = lake.root / "made" / f"{name}-{seed}".replace("/", "-").replace(" ", "_")
     shutil.rmtree(place, ignore_errors=True)
-    writer = EpisodeStore.create(place, GR1, kind="real", licence="x")
+    writer = StoreWriter.create(place, GR1, kind="real", licence="x")
     rng = np.random.default_rng(seed)
     for number in range(episodes):
         action = np.cumsum(rng.uniform(-0.01, 0.01, (20, 44)), axis=0)

@@ -12,16 +12,22 @@ import numpy as np
 from gr00t_data.curate.rules import rules_digest
 from tests.pipelines.drops import GR1
 
-PRELOAD = ["gr00t_data.stages", "gr00t_data.batches.mixture", "tests.pipelines.drops", "tests.pipelines.killing"]
+PRELOAD = [
+    "gr00t_data.stages.mix",
+    "gr00t_data.batches.mixture.manifest",
+    "tests.pipelines.drops",
+    "tests.pipelines.killing",
+]
 RULES = rules_digest(GR1)
 """Asked for once, in the server, so that every process works by the same rules however the code changes meanwhile."""
 
 
 def stages(root: str) -> None:
     """Take in every waiting drop, check it, measure and mix."""
-    from gr00t_data.checked import check
     from gr00t_data.lake import Lake
-    from gr00t_data.stages import land, measure_statistics, mix, waiting_drops
+    from gr00t_data.stages.ingest import land, waiting_drops
+    from gr00t_data.stages.mix import measure_statistics, mix
+    from gr00t_data.stages.stores import check
 
     lake = Lake(Path(root))
     for key in waiting_drops(lake):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from gr00t_data.checked import check, sealed_stores
 from gr00t_data.disk import DiskError, digest_file, folder_digests, replacing, write_json
 from gr00t_data.lake import Lake
-from gr00t_data.stages import land, measure_statistics, mix
+from gr00t_data.stages.ingest import land
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.stores import check, sealed_stores
 from tests.pipelines.drops import GR1, put
 from tests.pipelines.small_disk import fill, small_disk
 
@@ -85,9 +86,9 @@ def test_a_disk_that_is_full_before_checks_statistics_and_manifests(disk):
 
 def test_a_disk_that_fills_while_a_model_is_trained(disk, tmp_path):
     """The states before stay, and the run that goes on ends with the weights of one that was not disturbed."""
-    from gr00t_model.training.run import prepare_run
-    from gr00t_model.training.state import list_states
-    from gr00t_model.training.stop import StopRequest
+    from gr00t_model.loop.state import list_states
+    from gr00t_model.loop.stop import StopRequest
+    from gr00t_model.training.key import prepare_run
     from gr00t_model.training.train import train
     from tests.model.tiny import build
 
@@ -122,8 +123,8 @@ def test_a_disk_that_fills_while_a_model_is_trained(disk, tmp_path):
 
 def test_a_cache_of_features_that_has_no_room_is_said_and_not_a_bus_error(disk, tmp_path):
     """The arrays are maps of sparse files: without their room taken first, the kernel would kill the trainer."""
-    from gr00t_model.training.run import prepare_run
-    from gr00t_model.training.stop import StopRequest
+    from gr00t_model.loop.stop import StopRequest
+    from gr00t_model.training.key import prepare_run
     from gr00t_model.training.train import train
     from tests.model.tiny import build
 

@@ -8,12 +8,12 @@ import pytest
 from assets.human import HumanConfig, all_human_clips, human_clips
 from assets.mixtures import MixtureConfig, StatisticsConfig, mixture_assets
 from assets.teleop import all_teleop_episodes
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages import waiting_drops
-from gr00t_data.withdrawal import Withdrawal, add
+from gr00t_data.stages.ingest import waiting_drops
+from gr00t_data.terms.withdrawal import Withdrawal, add
 from pipelines.sensors import human_landing_sensor, landing_sensor
 from tests.data.sources.human.ego_films import calm_film, epic_csv
 from tests.pipelines.drops import put

@@ -9,15 +9,15 @@ import pytest
 from assets.human import HumanConfig, all_human_clips
 from assets.mixtures import MixtureConfig, StatisticsConfig, mixture_assets
 from assets.teleop import all_teleop_episodes
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.detector_environment import mediapipe_python
-from gr00t_model.stages import publish_checkpoint
+from gr00t_data.sources.human.detector.environment import mediapipe_python
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.stages.train import publish_checkpoint
 from gr00t_model.training.config import Flare, Model
-from gr00t_model.training.run import prepare_run
-from gr00t_model.training.stop import StopRequest
+from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.service_lake import tiny_config
 from tests.model.tiny import SMALL

@@ -9,10 +9,10 @@ import pytest
 
 from assets.mixtures import mixture_assets
 from assets.teleop import all_teleop_episodes, teleop_episodes
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.writing import StoreWriter
 from pipelines.sensors import landing_sensor
 
 GR1 = load_embodiment("gr1")
@@ -20,7 +20,7 @@ GR1 = load_embodiment("gr1")
 
 def land(lake: Lake, name: str, bad: tuple[int, ...] = ()) -> None:
     """A complete drop of three episodes; those in ``bad`` have a NaN action."""
-    writer = EpisodeStore.create(lake.landing / name, GR1, kind="real", licence="x")
+    writer = StoreWriter.create(lake.landing / name, GR1, kind="real", licence="x")
     rng = np.random.default_rng(len(name))  # drops of equal content are one
     for number in range(3):
         action = rng.uniform(-0.1, 0.1, (20, 44))

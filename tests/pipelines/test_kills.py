@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.checked import sealed_stores
 from gr00t_data.disk import DiskError, folder_digests
 from gr00t_data.lake import Lake
-from gr00t_data.stages import land
+from gr00t_data.stages.ingest import land
+from gr00t_data.stages.stores import sealed_stores
 from tests.pipelines.drops import GR1, put
 from tests.pipelines.killing import KILLED, delays_s, duration_s, run, server, stages
 

@@ -17,7 +17,7 @@ from benchmarks.kills.scenes import Steps, Training
 from benchmarks.kills.tally import Left, Tally, compare, corrupted, harass
 from benchmarks.kills.victim import run, tagged
 from gr00t_data.lake import Lake
-from gr00t_data.stages import land
+from gr00t_data.stages.ingest import land
 from tests.pipelines.drops import GR1, put
 
 KILLS = int(os.environ.get("GR00T_STEP_KILLS", "2"))

@@ -9,7 +9,7 @@ import pytest
 
 from assets.teleop import teleop_episodes
 from gr00t_data.lake import Lake
-from gr00t_data.sources.landing_remote import LandingError, remote_landing
+from gr00t_data.sources.landing.remote import LandingError, remote_landing
 from pipelines.sensors import landing_sensor
 from tests.data.sources.test_landing_kinds import generated
 from tests.pipelines.drops import put

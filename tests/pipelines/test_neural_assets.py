@@ -9,15 +9,16 @@ from typer.testing import CliRunner
 
 from assets.mixtures import SharesConfig
 from assets.neural import neural_assets
-from gr00t_data.checked import checked_stores
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
-from gr00t_data.sources.neural.oracle import Wanted, dream
-from gr00t_data.store import EpisodeStore
-from gr00t_model.cli import app
-from gr00t_model.idm.stages import train_idm
+from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
+from gr00t_data.stages.stores import checked_stores
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from gr00t_model.idm.train import IdmTraining
-from gr00t_model.trajectories import MissingModel, make_trajectories
+from gr00t_model.shell.train import app
+from gr00t_model.stages.idm import train_idm
+from gr00t_model.stages.trajectories import MissingModel, make_trajectories
 from tests.data.builders import GR1, episode, sealed
 
 
@@ -90,7 +91,7 @@ def test_a_later_judgement_replaces_an_earlier_one(lake: Lake) -> None:
     recorded = lake.stores / "recorded"
     for name in ("told-1", "told-2"):
         source = {"gated": "dreams-told", "judgement": name}
-        writer = EpisodeStore.create(lake.stores / name, GR1, kind="neural", licence="MIT", source=source, absent=[])
+        writer = StoreWriter.create(lake.stores / name, GR1, kind="neural", licence="MIT", source=source, absent=[])
         writer.append(episode(20, 5 if name == "told-1" else 6))
         accepted = writer.seal()
         lake.point("trajectories_dreams-told", accepted.root, accepted.digest)

@@ -11,12 +11,12 @@ import pytest
 
 from assets.evaluation import ReleaseConfig, evaluation_assets
 from assets.teleop import all_teleop_episodes, teleop_episodes
-from gr00t_data.alerts import URL_VARIABLE
 from gr00t_data.lake import Lake
-from gr00t_data.stages import measure_statistics, mix
-from gr00t_data.store import EpisodeStore
-from gr00t_model.stages import evaluate_checkpoint
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.store.store import EpisodeStore
+from gr00t_model.stages.evaluate import evaluate_checkpoint
 from pipelines import sensors
+from pipelines.alerts import URL_VARIABLE
 from pipelines.definitions import defs
 from pipelines.sensors import alert_on_failure, landing_sensor
 from tests.model.service_lake import add_store, train_tiny
@@ -208,8 +208,8 @@ def test_a_failed_run_is_told(lake, instance, monkeypatch):
 
 def test_measuring_and_mixing_follow_the_lake(lake):
     """One rejected drop beside a good one: only the good one is mixed."""
-    from gr00t_data.checked import check
-    from gr00t_data.stages import land
+    from gr00t_data.stages.ingest import land
+    from gr00t_data.stages.stores import check
 
     put(lake, "bad", bad=(0, 1, 2))
     put(lake, "good", seed=4)

@@ -16,6 +16,8 @@ from assets.recording import record
 from assets.reporting import Made
 from assets.teleop import teleop_episodes
 from assets.versions import DEPENDS, code_version
+from gr00t_data.code_key import code_key, library_versions
+from gr00t_data.curate.rules import checking_libraries
 from gr00t_data.disk import digest_json
 from gr00t_data.lake import Lake
 from pipelines.definitions import defs
@@ -112,7 +114,7 @@ CHECKED = {"teleop_episodes[monday]", "norm_stats_gr1", "mixture_gr1"}
 CHANGES = {
     "what nothing reads": (unrelated, set()),
     "gr1": (edited("schemas/embodiments/gr1.yaml", "control_hz: 20", "control_hz: 21"), CHECKED | {"finetune_gr1"}),
-    "a threshold": (edited("gr00t_data/curate/checks.py", "_IDLE_KEPT_S = 0.5", "_IDLE_KEPT_S = 0.6"), CHECKED),
+    "a threshold": (edited("gr00t_data/curate/examine.py", "_IDLE_KEPT_S = 0.5", "_IDLE_KEPT_S = 0.6"), CHECKED),
     "mujoco": (installed("mujoco"), {"teleop_episodes[monday]", "base_nano", "evaluation_gr1"}),
     "peft": (installed("peft"), {"finetune_gr1"}),
     "crick": (installed("crick"), {"norm_stats_gr1"}),
@@ -159,8 +161,9 @@ def test_every_asset_has_a_version_out_of_the_table() -> None:
     for key in graph.get_all_asset_keys():
         name = key.to_user_string()
         stage = max((one for one in DEPENDS if f"{name}_".startswith(f"{one}_")), key=len)
-        number, *factors = (graph.get(key).code_version or "").split("; ")
-        assert number == str(DEPENDS[stage].number), name
-        libraries = sorted(set(DEPENDS[stage].libraries))
+        code, *factors = (graph.get(key).code_version or "").split("; ")
+        assert code == f"code {code_key(DEPENDS[stage].code)[:8]}", name
+        checking = checking_libraries() if DEPENDS[stage].checks else {}
+        libraries = sorted(library_versions(DEPENDS[stage].code) | checking)
         assert [one.split()[0] for one in factors[len(factors) - len(libraries) :]] == libraries, name
         assert "not installed" not in "; ".join(factors), f"{name}: a library of its table does not exist"

@@ -12,10 +12,11 @@ import pytest
 
 from assets.training import FinetuneConfig, require_all_steps, training_assets
 from gr00t_data.disk import write_json
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.loop.run import Outcome
+from gr00t_model.training.key import PolicyRun
 from gr00t_model.training.recipes import recipe
-from gr00t_model.training.run import Outcome, RunFolder
 from pipelines.definitions import defs
 from tests.pipelines.stale_assets import statuses
 
@@ -39,7 +40,7 @@ def test_fail_instead_of_ensure_names_what_to_run(tmp_path: Path) -> None:
 
 
 def test_a_run_that_did_not_do_its_steps_is_no_success(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path / "run")
+    run = PolicyRun(tmp_path / "run")
     write_json(run.run_json, {"key": "k", "config": recipe("gr1_nano_tiny").model_copy(update={"steps": 4}).to_dict()})
     done = Outcome("complete", 4, 0, "was complete already", {}, 0)
     require_all_steps(run, done, "gr1")

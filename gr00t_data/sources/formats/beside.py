@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr00t_data import video
-from gr00t_data.sources.streams import StreamError, VideoFile
+from gr00t_data.sources.recordings.streams import StreamError, VideoFile
+from gr00t_data.video import files as video
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.sources.binding import Samples, bound_parts, camera_of
-from gr00t_data.sources.clocks import ticks
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.beside import inside
-from gr00t_data.sources.formats.images import decoded
-from gr00t_data.sources.formats.messages import at, numbers
-from gr00t_data.sources.mapping import Instruction, Mapping, PartSource
-from gr00t_data.sources.propose import Found, propose_mapping
-from gr00t_data.sources.streams import CameraStream, RawEpisode, StreamError
+from gr00t_data.sources.formats.logs.messages import at, numbers
+from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
+from gr00t_data.sources.recordings.clocks import ticks
+from gr00t_data.sources.recordings.images import decoded
+from gr00t_data.sources.recordings.mapping import Instruction, Mapping, PartSource
+from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError
 
 NAME = "Unitree JSON"
 _FILE = "data.json"

@@ -1,7 +1,7 @@
 """Whether footage may be used at all: who is in it, what they agreed to, and who took that back."""
 
 from gr00t_data.sources.human.footage import Footage
-from gr00t_data.withdrawal import Withdrawals
+from gr00t_data.terms.withdrawal import Withdrawals
 
 CONSENT_BY_PUBLISHER = {
     "epic-kitchens-100": "participants agreed to the publication (EPIC-KITCHENS-100, Damen et al. 2022)",

@@ -11,26 +11,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from gr00t_data import licences
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.sources.content import Refusal, same_or_refuse, store_name
 from gr00t_data.sources.human import readers
-from gr00t_data.sources.human.clips import ClipSettings, Plan, plan_in_full
 from gr00t_data.sources.human.consent import admit
-from gr00t_data.sources.human.detector import HandDetector
+from gr00t_data.sources.human.cutting.clips import ClipSettings, Plan, plan_in_full
+from gr00t_data.sources.human.detector.client import HandDetector
+from gr00t_data.sources.human.find_hands import find_tracks
 from gr00t_data.sources.human.footage import Footage, PlannedClip
-from gr00t_data.sources.human.hand_tracks import HandTracks
-from gr00t_data.sources.human.hands_labels import Labels, LabelSettings, label, row_times_s
-from gr00t_data.sources.human.hands_tracks import find_tracks
+from gr00t_data.sources.human.hands.labels import Labels, LabelSettings, label, row_times_s
+from gr00t_data.sources.human.hands.tracks import HandTracks
 from gr00t_data.sources.human.provenance import clip_name, provenance
 from gr00t_data.sources.human.reading import Hide, Pictures, read_episode
-from gr00t_data.sources.ingest import same_or_refuse, store_name
-from gr00t_data.sources.transfer import Refusal
-from gr00t_data.store import SEAL, EpisodeStore, StoreError
-from gr00t_data.video import VideoError
-from gr00t_data.withdrawal import read as read_withdrawals
-from gr00t_data.writing import StoreWriter
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.terms import licences
+from gr00t_data.terms.withdrawal import read as read_withdrawals
+from gr00t_data.video.files import VideoError
+
+LIBRARIES = ("av", "h5py", "pyarrow")
 
 _FINISHED = "finished"
 LabelMode = Literal["action-free", "wrist"]
@@ -102,7 +103,7 @@ def ingest_human(
     source |= {"format": f"egocentric video ({found.form})", "findings": list(found.findings)}
     footage = [_with_defaults(one, settings) for one in found.footage]
     licence = licences.joined(one.licence for one in footage)
-    writer = EpisodeStore.create(root, embodiment, kind="human", licence=licence, source=source)
+    writer = StoreWriter.create(root, embodiment, kind="human", licence=licence, source=source)
     writer.claim([source, embodiment.digest], "drop, settings or embodiment")
     withdrawn = read_withdrawals(lake.root)
     refused = list(found.refused)
@@ -245,8 +246,8 @@ def _forward(progress: Callable[[int, int], None], done: int, weight: int, total
 
 
 def _face_hider(stack: ExitStack) -> Hide:
-    from gr00t_data.sources.human.face_detectors import find_detector
-    from gr00t_data.sources.human.faces import FaceBlur, counts
+    from gr00t_data.sources.human.faces.blur import FaceBlur, counts
+    from gr00t_data.sources.human.faces.detectors import find_detector
 
     detector = find_detector()
     stack.callback(detector.close)

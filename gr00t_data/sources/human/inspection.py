@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gr00t_data.sources.human import readers
-from gr00t_data.sources.human.clips import ClipSettings, Plan, plan_in_full
 from gr00t_data.sources.human.consent import admit
+from gr00t_data.sources.human.cutting.clips import ClipSettings, Plan, plan_in_full
+from gr00t_data.sources.human.find_hands import find_tracks, tracks_beside
 from gr00t_data.sources.human.footage import Footage, PlannedClip
-from gr00t_data.sources.human.hands_tracks import find_tracks, tracks_beside
-from gr00t_data.video import VideoError
+from gr00t_data.video.files import VideoError
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gr00t_data import video
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.human.footage import Intrinsics, PlannedClip
-from gr00t_data.sources.human.hands_labels import Labels
-from gr00t_data.video_footage import FootageFacts, footage_frames
+from gr00t_data.sources.human.hands.labels import Labels
+from gr00t_data.store.episode import Episode
+from gr00t_data.video import files as video
+from gr00t_data.video.footage import FootageFacts, footage_frames
 
 SOURCE_FRAME, SOURCE_TIME = "source_frame", "source_time_s"
 """Columns: the number of the video's frame that a row shows, and when it is shown there, seconds."""

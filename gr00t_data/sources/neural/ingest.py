@@ -10,16 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.disk import digest_file, digest_json, folder_digests
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.ingest import same_or_refuse, store_name
+from gr00t_data.sources.content import Refusal, same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
-from gr00t_data.sources.neural.clips import find_clips
+from gr00t_data.sources.neural.finding import find_clips
 from gr00t_data.sources.neural.reading import Settings, read_clip_episode
-from gr00t_data.sources.transfer import Refusal
-from gr00t_data.store import SEAL, EpisodeStore, StoreError
-from gr00t_data.video import VideoError
-from gr00t_data.writing import StoreWriter
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.video.files import VideoError
 
 
 def _silent(done: int, total: int) -> None:
@@ -58,7 +57,7 @@ def ingest_clips(
         return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = find_clips(drop)
     source |= {"format": f"generated video ({found.form})", "findings": list(found.findings)}
-    writer = EpisodeStore.create(root, embodiment, kind="neural", licence=licence, source=source)
+    writer = StoreWriter.create(root, embodiment, kind="neural", licence=licence, source=source)
     writer.claim([source, embodiment.digest], "drop, settings or embodiment")
     clips, absent = _with_one_kind_of_labels(found.clips, embodiment)
     refused = [*found.refused, *_take(writer, clips, embodiment, settings, progress)]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gr00t_data import video
 from gr00t_data.disk import digest_file
-from gr00t_data.embodiment import Embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fit
+from gr00t_data.store.episode import Episode
+from gr00t_data.video import files as video
 
 SOURCE_FRAME = "source_frame"
 """Column: the number of the generated frame that a row shows. A clip slower than the rows repeats frames."""

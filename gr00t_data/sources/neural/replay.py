@@ -11,6 +11,8 @@ from gr00t_data.sources.sim.draw import Scene
 from gr00t_data.sources.sim.scene import PLATE_RADIUS_M
 from gr00t_data.sources.sim.tasks import PUSH_M, REACH_M
 
+LIBRARIES = ("mujoco", "numpy", "opencv-python-headless", "pyarrow")
+
 SIMULATED = frozenset({"gr1"})
 """Embodiments that the embedded simulator can move."""
 

@@ -15,7 +15,7 @@ from gr00t_data.sources.sim.draw import Scene, draw_scene
 from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import World
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 
 _SAME_RAD = 0.05
 """How far replayed joints may be from the recorded ones: the same physics differ by less than 0.005."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from gr00t_data import video
+from gr00t_data.video import files as video
 
 Box = tuple[float, float, float, float]
 """Top, bottom, left, right, as shares (0..1) of the picture."""

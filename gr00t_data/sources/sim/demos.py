@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 
-from gr00t_data import video
-from gr00t_data.episode import Episode
 from gr00t_data.sources.sim.env import CAMERA, TabletopEnv
 from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ, World
+from gr00t_data.store.episode import Episode
+from gr00t_data.video import files as video
 from gr00t_data.workers import worker_pool
 
 if TYPE_CHECKING:
-    from gr00t_data.writing import StoreWriter
+    from gr00t_data.store.writing import StoreWriter
 
 _LINGER_STEPS = {"reach": 8, "push": 4, "pick_and_place": 4}
 """Control steps recorded after success: a demonstration that stops at the threshold teaches to stop at the threshold,

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.batches.mixture import MixtureManifest, build_manifest
-from gr00t_data.batches.statistics import NormStats, measure
-from gr00t_data.curate.index import Index, build_index
-from gr00t_data.store import EpisodeStore
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.curate.build import build_index
+from gr00t_data.curate.index import Index
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed
 
 SHARED = Path(__file__).parents[4] / "shared"

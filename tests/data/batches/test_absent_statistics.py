@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.batches.lacking import lacks
-from gr00t_data.batches.statistics import measure
-from gr00t_data.batches.weighing import Weighing, WeighingError, weigh
-from gr00t_data.curate.index import build_index
+from gr00t_data.batches.mixture.weights import Weighing, WeighingError, weigh
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
 from tests.data.builders import GR1, episode, sealed
 
 

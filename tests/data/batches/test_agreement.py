@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gr00t_data.batches.agreement import require_agreement
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
+from gr00t_data.batches.mixture.agreement import require_agreement
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics.measure import measure
 from tests.data.builders import GR1
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import Loader, LoaderError
-from gr00t_data.batches.mixture import MixtureManifest, SampleId, build_manifest
-from gr00t_data.batches.statistics import NormStats, measure
-from gr00t_data.curate.index import build_index
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.batches.member import Loader, LoaderError
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.curate.build import build_index
+from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.builders import GR1, change_info, change_parquet, change_row, episode, sealed
 
 SIZES: dict[str, Any] = {"batch_size": 1, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4}

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
 from gr00t_data.batches.clips import ClipOrder, ClipReader
-from gr00t_data.batches.mixture import MixtureManifest, SampleId
-from gr00t_data.video import VideoError
-from gr00t_data.video_clip import read_clip
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.video import files as video
+from gr00t_data.video.files import VideoError
+from gr00t_data.video.spans import read_clip
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import torch
 
 from gr00t_data.batches.dataset import MixtureDataset
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import Loader, LoaderError
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.member import Loader, LoaderError
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.statistics import NormStats
 from tests.data.builders import GR1
 
 SIZES: dict[str, Any] = {"max_state_dim": 64, "max_action_dim": 32, "horizon": 4}

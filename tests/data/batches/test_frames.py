@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
 from gr00t_data.batches import frames
 from gr00t_data.batches.frames import FramesCache, FramesError
-from gr00t_data.batches.mixture import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.video import files as video
 from tests.data.builders import episode, sealed
 
 

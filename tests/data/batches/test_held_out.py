@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from gr00t_data.batches.held_out import held_out_episodes, manifest_leaks
-from gr00t_data.batches.mixture import MixtureManifest, build_manifest
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.held_out import held_out_episodes, manifest_leaks
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, sealed
 from tests.data.curate.moving import moving_episode
 

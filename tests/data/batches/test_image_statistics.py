@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gr00t_data import video
 from gr00t_data.batches.image_statistics import ImageStatistics, measure_images
 from gr00t_data.curate.index import Index
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 
 
 def test_exact_and_merged_by_addition() -> None:

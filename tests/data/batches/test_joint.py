@@ -12,13 +12,13 @@ import torch
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.joint import JointLoader, JointOrder, Member
-from gr00t_data.batches.loader import Loader
+from gr00t_data.batches.loader import JointLoader, JointOrder, Member
+from gr00t_data.batches.member import Loader
 from gr00t_data.batches.merge import merge_rows
-from gr00t_data.batches.mixture import MixtureManifest
-from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import read_json, write_json
-from gr00t_data.episode import Kind
+from gr00t_data.store.episode import Kind
 from tests.data.builders import GR1
 from tests.data.so100 import SO100, so100_member
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.batches import kept_tallies, tally
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import Index, build_index
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics import kept_tallies, tally
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
+from gr00t_data.curate.index import Index
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from tests.model.tiny import episode
 
 GR1 = load_embodiment("gr1")
@@ -25,7 +27,7 @@ def checked(tmp_path_factory) -> Checked:
     root = tmp_path_factory.mktemp("stores")
     found = []
     for number in range(6):
-        writer = EpisodeStore.create(root / f"store{number}", GR1, kind="real", licence="x")
+        writer = StoreWriter.create(root / f"store{number}", GR1, kind="real", licence="x")
         for one in range(2):
             writer.append(episode(2 * number + one))
         if number == 5:

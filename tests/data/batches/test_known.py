@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.mixture import SampleId, build_manifest
-from gr00t_data.batches.statistics import NormStats, measure
+from gr00t_data.batches.member import Loader
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import SampleId
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.curate.build import build_index
 from gr00t_data.curate.finding import Verdict
-from gr00t_data.curate.index import Index, build_index
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode, Kind
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.index import Index
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from tests.data.builders import frames
 
 HANDS = load_embodiment("human_hands")
@@ -36,7 +40,7 @@ def episode(level: float, unknown: dict[str, slice], rows: int = ROWS) -> Episod
 
 
 def store_of(root: Path, episodes: Sequence[Episode], absent: list[str], kind: Kind = "human") -> EpisodeStore:
-    writer = EpisodeStore.create(root, HANDS, kind=kind, licence="CC-BY-4.0", absent=absent)
+    writer = StoreWriter.create(root, HANDS, kind=kind, licence="CC-BY-4.0", absent=absent)
     for one in episodes:
         writer.append(one)
     return writer.seal()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.absent import LABEL_VALID, told_rows
-from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.mixture import SampleId, build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import build_index
+from gr00t_data.batches.masks import LABEL_VALID, told_rows
+from gr00t_data.batches.member import Loader
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import SampleId
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
 from tests.data.builders import GR1, episode, sealed
 
 

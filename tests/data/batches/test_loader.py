@@ -11,11 +11,13 @@ import torch
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import Loader, LoaderError
-from gr00t_data.batches.mixture import MixtureManifest, SampleId, build_manifest
-from gr00t_data.batches.statistics import NormStats, measure
-from gr00t_data.batches.transforms import build_transforms
-from gr00t_data.curate.index import build_index
+from gr00t_data.batches.member import Loader, LoaderError
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.batches.transforms.transforms import build_transforms
+from gr00t_data.curate.build import build_index
 from tests.data.builders import GR1, episode, sealed
 
 

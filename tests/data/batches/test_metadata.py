@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.batches.metadata import METADATA, MetadataError, dataset_metadata, published_statistics, read_metadata
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.batches.statistics.metadata import (
+    METADATA,
+    MetadataError,
+    dataset_metadata,
+    published_statistics,
+    read_metadata,
+)
+from gr00t_data.embodiment.robot import load_embodiment
 from tests.data.builders import GR1
 
 PARITY = Path(os.environ.get("GR00T_PARITY", Path(__file__).parents[4] / "shared/parity"))

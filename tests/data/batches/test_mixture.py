@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.batches.mixture import EpisodeEntry, MixtureManifest, MixtureSource, SampleId, build_manifest
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource, SampleId
 from gr00t_data.curate.index import Index
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed
 
 Sources = list[tuple[EpisodeStore, Index]]

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from gr00t_data.batches.oddities import oddities
-from gr00t_data.batches.statistics import NormStats
+from gr00t_data.batches.statistics.oddities import oddities
+from gr00t_data.batches.statistics.statistics import NormStats
 from tests.data.builders import GR1
 
 

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.mixture import MixtureManifest, SampleId, build_manifest
-from gr00t_data.batches.pace import PacedActions, chunk_reader, composed_parts
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import Index, build_index
-from gr00t_data.embodiment import Embodiment, Part
+from gr00t_data.batches.member import Loader
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.values.pace import PacedActions, chunk_reader, composed_parts
+from gr00t_data.curate.build import build_index
+from gr00t_data.curate.index import Index
+from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import Pace, RateError
 from gr00t_data.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_info, episode, sealed
 
 SIZES: dict[str, Any] = {"batch_size": 2, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4}

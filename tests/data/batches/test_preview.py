@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gr00t_data.batches.mixture import EpisodeEntry, MixtureManifest, MixtureSource
-from gr00t_data.batches.preview import difference, preview
+from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource
+from gr00t_data.batches.mixture.preview import difference, preview
 
 
 def source(name: str, kind: str, weight: float, lengths: list[int], instruction: str) -> MixtureSource:

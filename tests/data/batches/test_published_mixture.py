@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gr00t_data.batches.published_mixture import PublishedMixture, measure_draws, merge_statistics, sample_seed
-from gr00t_data.batches.statistics import PartStatistics
+from benchmarks.recorded.published_mixture import PublishedMixture, measure_draws, merge_statistics, sample_seed
+from gr00t_data.batches.statistics.statistics import PartStatistics
 
 SHORT_AND_LONG = PublishedMixture(({0: 10, 1: 30}, {7: 20}), (1.0, 0.5), balance_trajectory_weights=False)
 

@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gr00t_data.batches.relative import RelativeStatistics, measure_relative
-from gr00t_data.curate.index import Index, build_index
-from gr00t_data.store import EpisodeStore
-from gr00t_model.cli import app
+from gr00t_data.curate.build import build_index
+from gr00t_data.curate.index import Index
+from gr00t_data.store.store import EpisodeStore
+from gr00t_model.shell.train import app
 from tests.data.builders import GR1, change_info, episode, sealed
 
 Sources = list[tuple[EpisodeStore, Index]]

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.batches.parts import read_parts
-from gr00t_data.batches.statistics import NormStats, PartStatistics, measure, measured_digest
-from gr00t_data.curate.index import Index, build_index
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, measured_digest
+from gr00t_data.batches.values.parts import read_parts
+from gr00t_data.curate.build import build_index
+from gr00t_data.curate.index import Index
+from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.builders import GR1
 
 MEASURES = ("mean", "std", "min", "max", "q01", "q99")

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.batches.joint import Member, check_members
-from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.mixture import MixtureManifest, SampleId, build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.curate.index import build_index
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.batches.loader import Member, check_members
+from gr00t_data.batches.member import Loader
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.curate.build import build_index
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
 from gr00t_model.training.base import slots_in_use
 from gr00t_model.training.config import Data, TrainConfig
 from tests.data.builders import GR1, episode, sealed
@@ -19,7 +21,7 @@ OWN = 7
 
 
 def with_slot(root: Path, slot: object) -> EpisodeStore:
-    writer = EpisodeStore.create(root, GR1, kind="neural", licence="MIT", source={}, absent=["state"])
+    writer = StoreWriter.create(root, GR1, kind="neural", licence="MIT", source={}, absent=["state"])
     writer.append(episode(18, 3))
     writer.about |= {"slot": slot}
     return writer.seal()

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.batches import tally
-from gr00t_data.batches.tally import RANK_ERROR, Tally, weighted
+from gr00t_data.batches.statistics import tally
+from gr00t_data.batches.statistics.tally import RANK_ERROR, Tally, weighted
 
 RANKS = (0.01, 0.5, 0.99)
 

@@ -6,8 +6,8 @@ from math import pi
 import numpy as np
 import pytest
 
-from gr00t_data.batches.statistics import NormStats, PartStatistics
-from gr00t_data.batches.transforms import (
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
+from gr00t_data.batches.transforms.transforms import (
     Concat,
     Normalize,
     Pad,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gr00t_data.batches.weighing import Weighing, WeighingError, weigh
+from gr00t_data.batches.mixture.weights import Weighing, WeighingError, weigh
 
 FRAMES = {"real": 1000, "small": 100, "dreams": 2700, "sim": 200}
 KINDS = {"real": "real", "small": "real", "dreams": "neural", "sim": "simulated"}

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.curate.row_evidence import RowEvidence, row_evidence
-from gr00t_data.curate.signals import Signal, signals_of
-from gr00t_data.curate.subject import Subject, read_subject
-from gr00t_data.curate.view import SIDE, View
-from gr00t_data.store import EpisodeStore
-from gr00t_data.video_survey import Packets
+from gr00t_data.curate.compare.row_evidence import RowEvidence, row_evidence
+from gr00t_data.curate.subject.signals import Signal, signals_of
+from gr00t_data.curate.subject.subject import Subject, read_subject
+from gr00t_data.curate.subject.view import SIDE, View
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video.survey import Packets
 from tests.data.builders import GR1, episode, sealed
 
 ARM = GR1.state_part("left_arm").slice

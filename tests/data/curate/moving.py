@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.episode import Episode
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, sealed
 
 SIDE_PX = 64

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data.curate.check_hands import check_hands
-from gr00t_data.curate.checks import check_episode
+from gr00t_data.curate.checks.hands import check_hands
+from gr00t_data.curate.examine import check_episode
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.hand_sheet import write_hand_sheet
-from gr00t_data.curate.subject import read_subject
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.sources.human.hand_tracks import HandTracks
-from gr00t_data.sources.human.hands_assign import assign_sides
-from gr00t_data.sources.human.hands_labels import Labels, label, row_times_s
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.subject.subject import read_subject
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.sources.human.hands.assign import assign_sides
+from gr00t_data.sources.human.hands.labels import Labels, label, row_times_s
+from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import frames, sealed
 from tests.data.sources.human.hand_files import clip_of, detections, motion, tracks_of
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gr00t_data.curate.check_leaps import check_leaps
-from gr00t_data.curate.compare_levels import check_levels
-from gr00t_data.curate.row_evidence import row_evidence
-from gr00t_data.curate.signals import Signal, signals_of, spans
-from gr00t_data.curate.subject import read_subject
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.checks.leaps import check_leaps
+from gr00t_data.curate.compare.levels import check_levels
+from gr00t_data.curate.compare.row_evidence import row_evidence
+from gr00t_data.curate.subject.signals import Signal, signals_of, spans
+from gr00t_data.curate.subject.subject import read_subject
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed
 from tests.data.curate.motions import rows_of
 

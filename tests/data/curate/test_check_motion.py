@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gr00t_data.curate.check_motion import check_motion, check_quaternion
+from gr00t_data.curate.checks.motion import check_motion, check_quaternion
 from gr00t_data.curate.precedence import without_consequences
-from gr00t_data.curate.signals import Signal
-from gr00t_data.curate.subject import Subject
+from gr00t_data.curate.subject.signals import Signal
+from gr00t_data.curate.subject.subject import Subject
 from tests.data.builders import GR1
 from tests.data.curate.motions import ARM, HAND, rows_of, signals, subject
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gr00t_data.curate.check_cuts import check_cuts
-from gr00t_data.curate.check_frozen import check_frozen
-from gr00t_data.curate.check_packets import check_presentation
-from gr00t_data.curate.check_pixels import check_pixels
-from gr00t_data.curate.subject import Subject
-from gr00t_data.curate.view import View
-from gr00t_data.video_survey import Packets
+from gr00t_data.curate.checks.cuts import check_cuts
+from gr00t_data.curate.checks.frozen import check_frozen
+from gr00t_data.curate.checks.packets import check_presentation
+from gr00t_data.curate.checks.pixels import check_pixels
+from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.curate.subject.view import View
+from gr00t_data.video.survey import Packets
 from tests.data.builders import GR1
 from tests.data.curate.motions import ROWS, pictures, subject, view
 

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from gr00t_data.curate.checks import check_episode
+from gr00t_data.curate.examine import check_episode
 from gr00t_data.curate.finding import Finding, Verdict
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_parquet, change_row, episode, sealed, still_rows
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.curate.checks import check_store
+from gr00t_data.curate.build import build_index
 from gr00t_data.curate.codes import CHECKS
+from gr00t_data.curate.examine import check_store
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.index import build_index
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_info, episode, sealed
 
 
@@ -116,6 +116,6 @@ def test_a_path_template_that_leaves_the_folder_is_a_verdict(store: EpisodeStore
 
 def test_every_code_has_a_title_and_a_consequence() -> None:
     assert all(check.title and check.consequence for check in CHECKS.values())
-    package = Path(check_store.__code__.co_filename).parent
-    used = "".join(path.read_text() for path in package.glob("*.py") if path.name not in ("codes.py", "precedence.py"))
+    package = Path(check_store.__code__.co_filename).parents[1]
+    used = "".join(path.read_text() for path in package.rglob("*.py") if path.name not in ("codes.py", "precedence.py"))
     assert [code for code in CHECKS if f'"{code}"' not in used] == []

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.curate.check_text import is_placeholder
-from gr00t_data.curate.checks import check_episode
+from gr00t_data.curate.checks.text import is_placeholder
+from gr00t_data.curate.examine import check_episode
 from tests.data.builders import GR1, change_parquet, change_row, episode, sealed
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.curate.checks import check_episode
+from gr00t_data.curate.examine import check_episode
 from gr00t_data.curate.finding import Verdict
 from tests.data.builders import GR1, episode, sealed
 

@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.curate.checks import check_episode
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.examine import check_episode
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from tests.data.builders import GR1, episode, frames, sealed
 
 

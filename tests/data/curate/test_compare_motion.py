@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.curate.compare_motion import best_lag, compare_motion
+from gr00t_data.curate.compare.motion import best_lag, compare_motion
 from gr00t_data.curate.precedence import without_consequences
-from gr00t_data.curate.subject import Subject
+from gr00t_data.curate.subject.subject import Subject
 from tests.data.builders import GR1
 from tests.data.curate.motions import ARM, HAND, LAG_ROWS, evidence, rows_of, subject
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.cli import app
-from gr00t_data.cli_doctor import COULD_NOT_CHECK
 from gr00t_data.curate.baseline import new_findings, read_baseline, write_baseline
 from gr00t_data.curate.codes import CHECKS
 from gr00t_data.curate.doctor import FEWEST_TO_REJECT, _sure, diagnose
 from gr00t_data.curate.finding import Finding
-from gr00t_data.store import SEAL, EpisodeStore
+from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_model.shell.doctor import COULD_NOT_CHECK
+from gr00t_model.shell.ingest import app
 from tests.data.builders import GR1, change_parquet, episode, sealed
 from tests.data.curate.motions import rows_of
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.curate.duplicates import Copy, check_copies, clusters, find_copies, same_cameras
-from gr00t_data.curate.fingerprints import Fingerprint, fingerprint, planes
+from gr00t_data.curate.copies.duplicates import Copy, check_copies, clusters, find_copies, same_cameras
+from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint, planes
 from gr00t_data.curate.robust import usual_extent
-from gr00t_data.episode import Episode
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from tests.data.builders import GR1, change_parquet, sealed
 from tests.data.curate.moving import moving_episode, pictures
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data.curate import gate
-from gr00t_data.curate.gate import GateError, Thresholds, ask_judge, calibrate, judge, score_store, seal_accepted
-from gr00t_data.curate.gate_opinion import Judge
-from gr00t_data.curate.gate_scores import SCORES
-from gr00t_data.curate.gate_sheet import write_sheets
-from gr00t_data.episode import Episode
-from gr00t_data.sources.neural.oracle import Wanted, dream
-from gr00t_data.store import EpisodeStore, StoreError
-from gr00t_data.writing import StoreWriter
+from gr00t_data.curate.gate import gate
+from gr00t_data.curate.gate.gate import GateError, Thresholds, ask_judge, calibrate, judge, score_store, seal_accepted
+from gr00t_data.curate.gate.opinion import Judge
+from gr00t_data.curate.gate.scores import SCORES
+from gr00t_data.curate.gate.sheet import write_sheets
+from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
 from tests.data.builders import GR1
 
 SIDE, ROWS = 64, 30
@@ -53,7 +53,7 @@ def clip(seed: int, **changes) -> Episode:
 
 
 def labelled(root: Path, clips: list[Episode]) -> EpisodeStore:
-    writer = EpisodeStore.create(root, GR1, kind="neural", licence="Apache-2.0", absent=["state"])
+    writer = StoreWriter.create(root, GR1, kind="neural", licence="Apache-2.0", absent=["state"])
     for one in clips:
         writer.append(one)
     return writer.seal()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data.curate.gate_opinion import Judge, JudgeError, ask
+from gr00t_data.curate.gate.opinion import Judge, JudgeError, ask
 
 FRAMES = np.zeros((10, 24, 32, 3), dtype=np.uint8)
 FRAMES[:, :, :, 0] = np.arange(10)[:, None, None] * 20

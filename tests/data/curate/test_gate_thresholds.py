@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gr00t_data.curate.fingerprints import Fingerprint
-from gr00t_data.curate.gate_scores import SCORES, ClipScores
-from gr00t_data.curate.gate_thresholds import FIXED, GateError, calibrate
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.copies.fingerprints import Fingerprint
+from gr00t_data.curate.gate.scores import SCORES, ClipScores
+from gr00t_data.curate.gate.thresholds import FIXED, GateError, calibrate
+from gr00t_data.store.store import EpisodeStore
 
 NONE = Fingerprint(("s", 0), "", np.zeros((1, 1), dtype=np.float32))
 HEAVY = ("jerk", "replay_scene", "disagreement")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gr00t_data.curate.doctor import diagnose
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode, Kind
-from gr00t_data.store import EpisodeStore
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 from tests.data.sources.human.ego_films import room
 
 HANDS = load_embodiment("human_hands")
@@ -27,7 +28,7 @@ def clip(number: int, masked: np.ndarray, scene: int = 0, side_px: int = 64) -> 
 
 def store_of(folder: Path, clips: list[Episode], kind: Kind = "human") -> EpisodeStore:
     absent = ["state", "action"]
-    writer = EpisodeStore.create(folder, HANDS, kind=kind, licence="CC0-1.0", absent=absent)
+    writer = StoreWriter.create(folder, HANDS, kind=kind, licence="CC0-1.0", absent=absent)
     for one in clips:
         writer.append(one)
     return writer.seal()

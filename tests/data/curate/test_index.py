@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.curate.index import build_index, index_path, load_index, summary_rows
-from gr00t_data.store import EpisodeStore
+from gr00t_data.curate.build import build_index
+from gr00t_data.curate.index import index_path, load_index, summary_rows
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed
 
 DATA = Path(os.environ.get("GR00T_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))

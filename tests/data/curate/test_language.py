@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gr00t_data.curate.compare.instruction_match import against_colours, against_directions, against_motion, words_of
+from gr00t_data.curate.compare.language import check_language, explain_annotation
+from gr00t_data.curate.compare.origin import check_origin
+from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.fingerprints import Fingerprint, fingerprint
-from gr00t_data.curate.instruction_match import against_colours, against_directions, against_motion, words_of
-from gr00t_data.curate.language import check_language, explain_annotation
-from gr00t_data.curate.origin import check_origin
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_parquet, change_row, sealed
 from tests.data.curate.moving import moving_episode, moving_store
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.curate.fingerprints import Key
-from gr00t_data.curate.leakage import check_splits, choose_held_out, episode_groups, leaks, place_of
+from gr00t_data.curate.copies.fingerprints import Key
+from gr00t_data.curate.copies.leakage import check_splits, choose_held_out, episode_groups, leaks, place_of
 from gr00t_data.sources.sim.demos import record_episode
-from gr00t_data.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.store import EpisodeRow, EpisodeStore
 from tests.data.builders import GR1, change_info, sealed
 from tests.data.curate.moving import moving_episode, moving_store
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gr00t_data.curate.checks import check_store
-from gr00t_data.curate.repair import repair
-from gr00t_data.curate.repair_plan import plan_repair, unreadable
+from gr00t_data.curate.examine import check_store
+from gr00t_data.curate.repair.plan import plan_repair, unreadable
+from gr00t_data.curate.repair.repair import repair
 from gr00t_data.disk import folder_digests
-from gr00t_data.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from tests.data.builders import GR1, change_info, change_row
 from tests.data.curate.moving import moving_store
 
@@ -140,7 +140,7 @@ def test_modality(foreign: EpisodeStore) -> None:
 
 
 def test_rows_of_another_width_are_no_matter_of_metadata(foreign: EpisodeStore) -> None:
-    from gr00t_data.embodiment import load_embodiment
+    from gr00t_data.embodiment.robot import load_embodiment
 
     changes = {change.name: change.reasons for change in plan_repair(foreign, load_embodiment("so100"))}
     assert "modality.json" not in changes

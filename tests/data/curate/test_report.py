@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from gr00t_data.curate.checks import check_episode, check_store
+from gr00t_data.curate.examine import check_episode, check_store
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.report import write_report
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, sealed
 from tests.data.curate.moving import moving_episode
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import stages, video
-from gr00t_data.batches.mixture import MixtureManifest, build_manifest
-from gr00t_data.curate.index import build_index
-from gr00t_data.sources.formats import lerobot_v3
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.curate.build import build_index
+from gr00t_data.lerobot import v3 as lerobot_v3
+from gr00t_data.stages import mix as stages
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.video import files as video
 from tests.data.builders import GR1, change_info, episode, frames, sealed
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data import video
-from gr00t_data.export.convert import convert
-from gr00t_data.export.lerobot_v3 import FileSizes
-from gr00t_data.layout_v3 import Note
-from gr00t_data.sources.formats import lerobot_v3
-from gr00t_data.store import EpisodeStore
+from gr00t_data.lerobot import v3 as lerobot_v3
+from gr00t_data.lerobot.convert import convert
+from gr00t_data.lerobot.to_v3 import FileSizes
+from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from tests.data.builders import GR1, episode, sealed
 from tests.data.films import film, moving
 

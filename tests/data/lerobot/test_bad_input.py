@@ -14,11 +14,11 @@ import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.curate.index import build_index
-from gr00t_data.export.convert import convert
+from gr00t_data.curate.build import build_index
 from gr00t_data.lake import Lake
+from gr00t_data.lerobot.convert import convert
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.builders import GR1, change_info
 from tests.data.films import film, moving, only_sound
 from tests.data.lerobot.folders import CAMERA, change_episodes, change_json, copy, read, silent, store_of, v3_of
@@ -262,7 +262,7 @@ def test_a_kill_leaves_no_target(v21: EpisodeStore, tmp_path: Path) -> None:
     program = """
         import os, signal, sys
         from pathlib import Path
-        from gr00t_data.export.convert import convert
+        from gr00t_data.lerobot.convert import convert
         def die(done, total):
             if done == int(sys.argv[4]):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -279,7 +279,7 @@ def test_a_kill_leaves_no_target(v21: EpisodeStore, tmp_path: Path) -> None:
 
 
 def test_the_command(v21: EpisodeStore, v3: Path, tmp_path: Path) -> None:
-    from gr00t_model.cli import app
+    from gr00t_model.shell.train import app
 
     film(v3 / "videos" / CAMERA / "chunk-000/file-000.mp4", moving(44), "h264 with B-frames")
     result = CliRunner().invoke(app, ["convert", str(v3), str(tmp_path / "b"), "--to", "v2.1", "-e", "gr1", "--json"])

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.export.convert import convert
-from gr00t_data.store import EpisodeStore
+from gr00t_data.lerobot.convert import convert
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
 from tests.data.lerobot.folders import CAMERA, assert_same_frames, assert_same_rows, read, silent, store_of
 
 PYTHON = os.environ.get("GR00T_LEROBOT_PYTHON")

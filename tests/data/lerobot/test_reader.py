@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from gr00t_data import video
-from gr00t_data.curate.index import build_index
-from gr00t_data.export.lerobot_v3 import FileSizes
+from gr00t_data.curate.build import build_index
 from gr00t_data.lake import Lake
+from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.store import StoreError
-from gr00t_data.video_packets import read_track
+from gr00t_data.store.store import StoreError
+from gr00t_data.video import files as video
+from gr00t_data.video.packets import read_track
 from tests.data.builders import GR1
 from tests.data.films import film
 from tests.data.lerobot.folders import (

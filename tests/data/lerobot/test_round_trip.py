@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from gr00t_data.export.convert import convert
-from gr00t_data.export.lerobot_v3 import FileSizes
-from gr00t_data.store import EpisodeStore, StoreError
-from gr00t_data.tables import read_table
-from gr00t_data.video_packets import read_track
+from gr00t_data.lerobot.convert import convert
+from gr00t_data.lerobot.to_v3 import FileSizes
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.tables import read_table
+from gr00t_data.video.packets import read_track
 from tests.data.builders import change_info, change_parquet
 from tests.data.films import CODINGS, film, moving
 from tests.data.lerobot.folders import CAMERA, assert_same_frames, assert_same_rows, silent, store_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.body import JOINTS, PARTS, SIDES
 from gr00t_data.sources.sim.draw import COLOURS, draw_scene
 from gr00t_data.sources.sim.env import TASKS, TabletopEnv

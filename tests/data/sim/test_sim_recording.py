@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.demos import record_demos, record_episode
 from gr00t_data.sources.sim.env import TASKS, TabletopEnv
 from gr00t_data.sources.sim.stills import render_stills
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
 
 SIZE = 64
 
 
 def new_store(folder):
-    return EpisodeStore.create(folder, load_embodiment("gr1"), kind="simulated", licence="Apache-2.0", source={})
+    return StoreWriter.create(folder, load_embodiment("gr1"), kind="simulated", licence="Apache-2.0", source={})
 
 
 def test_a_recorded_episode_starts_as_the_environment_does_and_replays_to_success():

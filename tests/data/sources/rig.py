@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.embodiment import Embodiment, load_embodiment
-from gr00t_data.sources.clocks import NS
-from gr00t_data.sources.streams import CameraStream, FrameReader, RawEpisode, Stream
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.sources.recordings.clocks import NS
+from gr00t_data.sources.recordings.streams import CameraStream, FrameReader, RawEpisode, Stream
 
 RIG = """
 name: rig

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.quaternions import power, product, slerp
-from gr00t_data.sources.align import align
-from gr00t_data.sources.binding import camera_of
-from gr00t_data.sources.clocks import NS, AlignError, nearest, stamps_from_seconds, ticks, usable_clock
-from gr00t_data.sources.mapping import parse_mapping
-from gr00t_data.sources.resample import low_pass, resample
-from gr00t_data.sources.streams import FrameReader, Stream, StreamError, in_order
+from gr00t_data.sources.recordings.align import align
+from gr00t_data.sources.recordings.binding import camera_of
+from gr00t_data.sources.recordings.clocks import NS, AlignError, nearest, stamps_from_seconds, ticks, usable_clock
+from gr00t_data.sources.recordings.mapping import parse_mapping
+from gr00t_data.sources.recordings.resample import low_pass, resample
+from gr00t_data.sources.recordings.streams import FrameReader, Stream, StreamError, in_order
 from tests.data.sources.rig import camera, motion, raw, rig, stamps, stream
 
 

@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.formats import aloha, robomimic
+from gr00t_data.sources.formats.hdf5 import aloha, robomimic
 from gr00t_data.sources.ingest import ingest, reader_for
-from gr00t_data.sources.mapping import MappingError, parse_mapping
-from gr00t_data.sources.streams import StreamError
-from gr00t_data.store import StoreError
+from gr00t_data.sources.recordings.mapping import MappingError, parse_mapping
+from gr00t_data.sources.recordings.streams import StreamError
+from gr00t_data.store.store import StoreError
 from tests.data.sources.rig import rig
 
 MAPPING: dict[str, Any] = {

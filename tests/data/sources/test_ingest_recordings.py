@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data import video
-from gr00t_data.curate.index import build_index
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.curate.build import build_index
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.dry_run import look
 from gr00t_data.sources.ingest import ingest, mapping_for, reader_for
-from gr00t_data.sources.mapping import MappingError, dump_mapping, load_mapping, parse_mapping
-from gr00t_data.store import EpisodeStore, StoreError
-from gr00t_model.cli import app
+from gr00t_data.sources.recordings.mapping import MappingError, dump_mapping, load_mapping, parse_mapping
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.video import files as video
+from gr00t_model.shell.train import app
 from tests.data.sources.rig import rig
 from tests.data.sources.test_hdf5 import MAPPING, robomimic_file
 
@@ -56,7 +56,7 @@ def test_bytes_depend_neither_on_workers_nor_on_interruptions(tmp_path: Path, ro
 def test_a_killed_ingest_goes_on_where_it_stopped(tmp_path: Path, robot: Embodiment) -> None:
     drop = robomimic_file(tmp_path / "drop.hdf5", (40,) * 12)
     (tmp_path / "mapping.yaml").write_text(dump_mapping(parse_mapping(MAPPING)))
-    start = "from gr00t_model.cli import main; main()"
+    start = "from gr00t_model.shell.train import main; main()"
     command = [sys.executable, "-c", start, "ingest", str(drop), "-e", str(tmp_path / "rig.yaml")]
     command += ["--mapping", str(tmp_path / "mapping.yaml"), "--lake", str(tmp_path / "killed"), "--workers", "2"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.lake import Lake
-from gr00t_data.sources import landing
-from gr00t_data.sources.landing import changes, describe, key_of, landed, look, marker_of, take_in
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.sources.landing import landing
+from gr00t_data.sources.landing.landing import changes, describe, key_of, landed, look, marker_of, take_in
+from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.pipelines.drops import GR1, put
 
 QUIET_S = 60.0
@@ -152,7 +152,7 @@ def test_what_a_kill_left_is_swept_and_never_read(lake):
     put(lake, "monday")
     store = take_in(lake, "monday", GR1)
     shutil.copytree(store.root, lake.stores / ".tuesday.ab12cd3_")
-    from gr00t_data.checked import sealed_stores
+    from gr00t_data.stages.stores import sealed_stores
 
     assert [one.root.name for one in sealed_stores(lake, GR1)] == ["monday"]
     put(lake, "tuesday", seed=3)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.lake import Lake
-from gr00t_data.sources.landing import changes, look, take_in
-from gr00t_data.sources.landing_archive import opened
-from gr00t_data.store import StoreError
+from gr00t_data.sources.landing.archive import opened
+from gr00t_data.sources.landing.landing import changes, look, take_in
+from gr00t_data.store.store import StoreError
 from tests.pipelines.drops import GR1, put
 
 

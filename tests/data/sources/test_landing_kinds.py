@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.checked import check, sealed_stores
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings
-from gr00t_data.sources.landing import ROBOT_KINDS, changes, drops_of_kind, look, take_in
-from gr00t_data.store import StoreError
+from gr00t_data.sources.landing.landing import ROBOT_KINDS, changes, drops_of_kind, look, take_in
+from gr00t_data.stages.stores import check, sealed_stores
+from gr00t_data.store.store import StoreError
 from tests.data.sources.human.ego_films import calm_film, epic_csv
 from tests.data.sources.neural.drops import listed, movie
 from tests.pipelines.drops import GR1, put

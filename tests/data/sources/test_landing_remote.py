@@ -10,10 +10,10 @@ import fsspec
 import pytest
 
 from gr00t_data.lake import Lake
-from gr00t_data.sources import landing_fetch
-from gr00t_data.sources.landing import changes, drops, drops_of_kind, find, landed, look, take_in
-from gr00t_data.sources.landing_fetch import copy, fetch, fetched
-from gr00t_data.sources.landing_remote import (
+from gr00t_data.sources.landing import fetch as landing_fetch
+from gr00t_data.sources.landing.fetch import copy, fetch, fetched
+from gr00t_data.sources.landing.landing import changes, drops, drops_of_kind, find, landed, look, take_in
+from gr00t_data.sources.landing.remote import (
     LandingError,
     RemoteFile,
     RemoteLanding,
@@ -22,7 +22,7 @@ from gr00t_data.sources.landing_remote import (
     secrets_of,
     without_credentials,
 )
-from gr00t_data.stages import waiting_drops
+from gr00t_data.stages.ingest import waiting_drops
 from tests.pipelines.drops import GR1, put
 
 SECRET = "hush9"

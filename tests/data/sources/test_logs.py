@@ -17,14 +17,15 @@ from rosbags.rosbag2 import StoragePlugin
 from rosbags.rosbag2 import Writer as Bag2Writer
 from rosbags.typesys import Stores, get_typestore
 
-from gr00t_data import video
-from gr00t_data.embodiment import Embodiment
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.clocks import NS
-from gr00t_data.sources.formats import mcap_log, rosbag
+from gr00t_data.sources.formats.logs import mcap as mcap_log
+from gr00t_data.sources.formats.logs import rosbag
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.sources.mapping import parse_mapping
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.sources.recordings.clocks import NS
+from gr00t_data.sources.recordings.mapping import parse_mapping
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.video import files as video
 from tests.data.sources.rig import rig
 
 START_S = 1_700_000_000

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.embodiment import Embodiment, load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.formats import unitree
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.sources.mapping import parse_mapping
-from gr00t_data.store import StoreError
+from gr00t_data.sources.recordings.mapping import parse_mapping
+from gr00t_data.store.store import StoreError
+from gr00t_data.video import files as video
 from tests.data.sources.rig import rig
 
 MAPPING: dict[str, Any] = {

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.sources.formats.hdf5_tree import member, opened
+from gr00t_data.sources.content import Refusal
+from gr00t_data.sources.formats.hdf5.tree import member, opened
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import MOVIES, Found, visible
-from gr00t_data.sources.streams import StreamError
-from gr00t_data.sources.transfer import Refusal
-from gr00t_data.video import VideoError, probe
+from gr00t_data.sources.recordings.streams import StreamError
+from gr00t_data.video.files import VideoError, probe
 
 NAME = "egodex"
 LICENCE = "CC-BY-NC-ND-4.0"

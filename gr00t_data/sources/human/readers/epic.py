@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import (
     DropError,
@@ -15,7 +16,6 @@ from gr00t_data.sources.human.readers.drop import (
     table,
     visible,
 )
-from gr00t_data.sources.transfer import Refusal
 
 NAME = "epic-kitchens-100"
 LICENCE = "CC-BY-NC-4.0"

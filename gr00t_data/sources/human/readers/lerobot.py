@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.sources.formats import lerobot_v2, lerobot_v3
-from gr00t_data.sources.formats.lerobot_v3_records import read_dataset
+from gr00t_data.lerobot import v2 as lerobot_v2
+from gr00t_data.lerobot import v3 as lerobot_v3
+from gr00t_data.lerobot.v3_records import read_dataset
+from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import DropError, Found
-from gr00t_data.sources.transfer import Refusal
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError
 
 NAME = "lerobot"
 _HEAD_WORDS = ("ego", "head", "wearer", "glasses", "top", "main", "front", "cam")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import (
     MOVIES,
@@ -25,7 +26,6 @@ from gr00t_data.sources.human.readers.drop import (
     table,
     visible,
 )
-from gr00t_data.sources.transfer import Refusal
 
 NAME = "folder"
 UNKNOWN = "unknown"

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from gr00t_data import video
 from gr00t_data.sources.human.footage import Footage, PlannedClip
-from gr00t_data.sources.human.hand_tracks import HandTracks
-from gr00t_data.sources.human.hands_detections import Detection, Detections
-from gr00t_data.sources.human.hands_egodex import JOINTS
+from gr00t_data.sources.human.hands.detections import Detection, Detections
+from gr00t_data.sources.human.hands.egodex import JOINTS
+from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.video import files as video
 
 FPS = 30.0
 INTRINSIC = np.array([[120.0, 0.0, 48.0], [0.0, 120.0, 32.0], [0.0, 0.0, 1.0]])

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.sources.human.clips import ClipSettings, plan, plan_in_full
+from gr00t_data.sources.human.cutting.clips import ClipSettings, plan, plan_in_full
+from gr00t_data.sources.human.cutting.narrations import marked_stretches
 from gr00t_data.sources.human.footage import Footage, Narration
-from gr00t_data.sources.human.hand_tracks import HandTracks
-from gr00t_data.sources.human.narrations import marked_stretches
+from gr00t_data.sources.human.hands.tracks import HandTracks
 from tests.data.films import film
 from tests.data.sources.human.ego_films import turning
 

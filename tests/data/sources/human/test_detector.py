@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.cli import app
-from gr00t_data.cli_hands import COULD_NOT_DETECT
 from gr00t_data.disk import write_json
-from gr00t_data.sources.human import detector_environment
-from gr00t_data.sources.human.detector import CHUNK_FRAMES, SOURCE, HandDetector, forget
-from gr00t_data.sources.human.detector_environment import (
+from gr00t_data.sources.human.detector import environment as detector_environment
+from gr00t_data.sources.human.detector.client import CHUNK_FRAMES, SOURCE, HandDetector, forget
+from gr00t_data.sources.human.detector.environment import (
     VARIABLE,
     DetectorError,
     environment_folder,
@@ -22,8 +20,10 @@ from gr00t_data.sources.human.detector_environment import (
     required_python,
     set_up,
 )
-from gr00t_data.sources.human.hands_assign import assign_sides
-from gr00t_data.sources.human.hands_detections import Detections, detection_to_dict
+from gr00t_data.sources.human.hands.assign import assign_sides
+from gr00t_data.sources.human.hands.detections import Detections, detection_to_dict
+from gr00t_model.shell.hands import COULD_NOT_DETECT
+from gr00t_model.shell.ingest import app
 from tests.data.sources.human.hand_files import hand_points, write_video
 
 KITCHEN = Path(__file__).parents[5] / "shared/data/ego/kitchen_plate.mp4"
@@ -168,7 +168,7 @@ def test_a_kept_chunk_that_is_cut_off_is_found_again(tmp_path: Path) -> None:
 
 def test_this_process_never_imports_mediapipe() -> None:
     assert "mediapipe" not in sys.modules
-    text = Path(detector_environment.__file__).with_name("detector_program.py").read_text()
+    text = Path(detector_environment.__file__).with_name("program.py").read_text()
     assert text.count("import mediapipe") == 1 and "gr00t_data" not in text
 
 

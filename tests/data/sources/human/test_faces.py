@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data.sources.human import face_detectors
 from gr00t_data.sources.human.consent import admit, consent_of
-from gr00t_data.sources.human.detector_environment import mediapipe_python
-from gr00t_data.sources.human.face_detectors import FaceDetectorError, MediaPipeFaces, find_detector, merged, tiles
-from gr00t_data.sources.human.faces import FaceBlur, FaceBox, counts, hide
+from gr00t_data.sources.human.detector.environment import mediapipe_python
+from gr00t_data.sources.human.faces import detectors as face_detectors
+from gr00t_data.sources.human.faces.blur import FaceBlur, FaceBox, counts, hide
+from gr00t_data.sources.human.faces.detectors import FaceDetectorError, MediaPipeFaces, find_detector, merged, tiles
 from gr00t_data.sources.human.footage import Footage
-from gr00t_data.withdrawal import Withdrawal, Withdrawals
+from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals
 
 HEIGHT, WIDTH, SIDE = 90, 160, 24
 

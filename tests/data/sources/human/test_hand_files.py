@@ -9,9 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 from scipy.spatial.transform import Rotation
 
-from gr00t_data.sources.human.hand_tracks import HandTracksError
-from gr00t_data.sources.human.hands_detections import read_detections, write_detections
-from gr00t_data.sources.human.hands_tracks import find_tracks, read_tracks
+from gr00t_data.sources.human.find_hands import find_tracks, read_tracks
+from gr00t_data.sources.human.hands.detections import read_detections, write_detections
+from gr00t_data.sources.human.hands.tracks import HandTracksError
 from tests.data.sources.human.hand_files import (
     INTRINSIC,
     SIZE,

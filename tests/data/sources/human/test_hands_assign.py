@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gr00t_data.sources.human.hands_assign import assign_sides
-from gr00t_data.sources.human.hands_quality import summary_of
+from gr00t_data.sources.human.hands.assign import assign_sides
+from gr00t_data.sources.human.hands.quality import summary_of
 from tests.data.sources.human.hand_files import detections
 
 LEFT, RIGHT = 0, 1

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data import video
-from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.mixture import build_manifest
-from gr00t_data.batches.statistics import measure
-from gr00t_data.checked import check
-from gr00t_data.cli import app
-from gr00t_data.cli_hands import COULD_NOT_DETECT
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.batches.member import Loader
+from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.detector_environment import mediapipe_python
+from gr00t_data.sources.human.detector.environment import mediapipe_python
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
-from gr00t_data.store import EpisodeStore
+from gr00t_data.stages.stores import check
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video import files as video
+from gr00t_model.shell.hands import COULD_NOT_DETECT
+from gr00t_model.shell.ingest import app
 from tests.data.sources.human.ego_films import turning
 from tests.data.sources.human.hand_files import motion, write_egodex
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.sources.human.hand_tracks import HandTracks
-from gr00t_data.sources.human.hands_labels import LabelSettings, label, mode_of, row_times_s
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.sources.human.hands.labels import LabelSettings, label, mode_of, row_times_s
+from gr00t_data.sources.human.hands.tracks import HandTracks
 from tests.data.builders import GR1
 from tests.data.sources.human.hand_files import Motion, clip_of, motion, tracks_of
 

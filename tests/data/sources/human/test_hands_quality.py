@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gr00t_data.sources.human.hand_tracks import HandTracks
-from gr00t_data.sources.human.hands_quality import Cleaned, clean, visible_in
-from gr00t_data.sources.human.wrists import in_one_camera
+from gr00t_data.sources.human.hands.quality import Cleaned, clean, visible_in
+from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.sources.human.hands.wrists import in_one_camera
 from tests.data.sources.human.hand_files import motion, tracks_of
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.sources.human.motion import joined, measure_head_motion, shift_between
-from gr00t_data.video_footage import glances, read_footage_facts
+from gr00t_data.sources.human.cutting.motion import joined, measure_head_motion, shift_between
+from gr00t_data.video.footage import glances, read_footage_facts
 from tests.data.films import film
 from tests.data.sources.human.ego_films import WIDTH, room, turning
 

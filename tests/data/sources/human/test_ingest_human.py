@@ -12,14 +12,14 @@ import av
 import numpy as np
 import pytest
 
-from gr00t_data.checked import check
 from gr00t_data.disk import folder_digests
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.clips import ClipSettings
+from gr00t_data.sources.human.cutting.clips import ClipSettings
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 from gr00t_data.sources.human.reading import MASKED
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.stages.stores import check
+from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.films import film, only_sound
 from tests.data.sources.human.ego_films import calm_film, epic_csv, turning
 
@@ -98,7 +98,7 @@ def test_the_same_drop_again_is_a_no_op_and_another_is_refused(drop: Path, store
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 def die(done, total):

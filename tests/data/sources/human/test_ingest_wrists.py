@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from gr00t_data.batches.lacking import lacks
-from gr00t_data.checked import check
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.clips import ClipSettings
-from gr00t_data.sources.human.hands_labels import LabelSettings
+from gr00t_data.sources.human.cutting.clips import ClipSettings
+from gr00t_data.sources.human.hands.labels import LabelSettings
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
-from gr00t_data.store import EpisodeStore
+from gr00t_data.stages.stores import check
+from gr00t_data.store.store import EpisodeStore
 from tests.data.films import film
 from tests.data.sources.human.ego_films import turning
 from tests.data.sources.human.hand_files import motion, write_egodex

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.checked import check
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 from gr00t_data.sources.human.inspection import inspect_drop
 from gr00t_data.sources.human.readers import find
-from gr00t_data.store import EpisodeStore
+from gr00t_data.stages.stores import check
+from gr00t_data.store.store import EpisodeStore
 
 DROP = Path(__file__).parents[5] / "shared/data/ego"
 HANDS = load_embodiment("human_hands")

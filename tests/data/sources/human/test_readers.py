@@ -7,12 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
-from gr00t_data.export.convert import convert
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.lerobot.convert import convert
 from gr00t_data.sources.human.readers import find, read
 from gr00t_data.sources.human.readers.drop import DropError, seconds
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.writing import StoreWriter
 from tests.data.films import film, moving
 from tests.data.sources.human.ego_films import epic_csv
 
@@ -124,7 +124,7 @@ def test_lerobot_v2_folder(tmp_path: Path) -> None:
 
 def test_lerobot_v3_episodes_lie_in_one_file(tmp_path: Path) -> None:
     hands = load_embodiment("human_hands")
-    writer = EpisodeStore.create(tmp_path / "v21", hands, kind="human", licence="CC0-1.0")
+    writer = StoreWriter.create(tmp_path / "v21", hands, kind="human", licence="CC0-1.0")
     for number, rows in enumerate((24, 30)):
         zeros = np.zeros((rows, hands.state_dim))
         video = {"ego_view": moving(rows, seed=number)}

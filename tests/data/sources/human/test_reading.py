@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from gr00t_data.embodiment import load_embodiment
-from gr00t_data.episode import Episode
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.human.footage import Footage, Intrinsics, PlannedClip
-from gr00t_data.sources.human.hands_labels import label, row_times_s
+from gr00t_data.sources.human.hands.labels import label, row_times_s
 from gr00t_data.sources.human.reading import (
     MASKED,
     SOURCE_FRAME,
@@ -23,8 +22,9 @@ from gr00t_data.sources.human.reading import (
     nearest_frames,
     read_episode,
 )
-from gr00t_data.video import VideoError
-from gr00t_data.video_footage import footage_frames, read_footage_facts
+from gr00t_data.store.episode import Episode
+from gr00t_data.video.files import VideoError
+from gr00t_data.video.footage import footage_frames, read_footage_facts
 from tests.data.films import film, moving, only_sound
 
 HANDS = load_embodiment("human_hands")

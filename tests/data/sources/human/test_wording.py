@@ -2,7 +2,7 @@
 
 import pytest
 
-from gr00t_data.sources.human.wording import instruction_of, third_person_to_base
+from gr00t_data.sources.human.cutting.wording import instruction_of, third_person_to_base
 
 CLEANED = [
     ("#C C picks up the cup", "pick up the cup"),

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data import video
 from gr00t_data.disk import write_json
+from gr00t_data.video import files as video
 
 HEIGHT, WIDTH = 48, 80
 

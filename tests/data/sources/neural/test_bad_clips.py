@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gr00t_data import video
 from gr00t_data.disk import digest_file
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.sources.neural.reading import Settings
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.video import files as video
 from tests.data.builders import GR1
 from tests.data.sources.neural.drops import listed, movie, pictures
 

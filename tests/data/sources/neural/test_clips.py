@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
-from gr00t_data.curate.index import build_index
+from gr00t_data.curate.build import build_index
 from gr00t_data.disk import digest_file
-from gr00t_data.embodiment import load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.neural.clips import ClipsError, find_clips
+from gr00t_data.sources.neural.finding import ClipsError, find_clips
 from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.sources.neural.reading import Settings, frame_of_rows
 from gr00t_data.sources.neural.views import ViewError, choose_layout, cut_views, probe_layout
-from gr00t_data.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.video import files as video
 from tests.data.builders import GR1
 from tests.data.sources.neural.drops import dreams, grid, listed, movie, pictures
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data import video
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.sources.neural.oracle import DEFECTS, Dream, Wanted, dream, dreams_of, true_actions, write_drop
-from gr00t_data.sources.neural.planting import PlantError
+from gr00t_data.sources.neural.oracle.oracle import DEFECTS, Dream, Wanted, dream, dreams_of, true_actions, write_drop
+from gr00t_data.sources.neural.oracle.planting import PlantError
 from gr00t_data.sources.neural.replay import replay_in_simulator
 from gr00t_data.sources.neural.rollout import RolloutError, roll_out, rollout_of
-from gr00t_data.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.writing import StoreWriter
+from gr00t_data.video import files as video
 from tests.data.builders import GR1, episode, sealed
 from tests.data.sources.neural.roll_outs import PICK, PUSH, REACH, rolled_out
 
@@ -118,7 +119,7 @@ def test_other_actions_than_recorded_are_not_replayed(store: EpisodeStore, tmp_p
     from gr00t_data.sources.sim.demos import record_episode
 
     strange = record_episode("reach", 5, 64)
-    writer = EpisodeStore.create(tmp_path / "other", GR1, kind="simulated", licence="Apache-2.0")
+    writer = StoreWriter.create(tmp_path / "other", GR1, kind="simulated", licence="Apache-2.0")
     writer.append(type(strange)(**{**vars(strange), "state": strange.state + 0.2}))
     with pytest.raises(RolloutError, match=r"goes 0.2 rad astray"):
         rollout_of(writer.seal(), 0)

@@ -1,0 +1,205 @@
+"""From the values a robot means to the vectors a model sees, and back.
+
+Every transform is a frozen value with ``__call__`` and ``inverse``, works on the last axis of numpy float arrays and
+keeps their float type. The order is that of the published GR00T N1.5 transforms: rotation, normalization, parts side by
+side, zeros behind them.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from gr00t_data.batches.rotations import WIDTHS, Rotate
+from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
+from gr00t_data.batches.transforms.normalize import Normalize, TransformError
+from gr00t_data.batches.values.parts import Parts
+from gr00t_data.embodiment.robot import Embodiment, Part
+
+__all__ = ["Concat", "Normalize", "Pad", "SinCos", "TransformError", "VectorTransform", "build_transforms"]
+
+Array = np.ndarray
+
+MODES = ("min_max", "q99", "mean_std", "scale", "binary", "sin_cos", "identity")
+
+
+class Step(Protocol):
+    """One transform of one part."""
+
+    def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... e"]: ...
+
+    def inverse(self, values: Float[Array, "... e"]) -> Float[Array, "... d"]: ...
+
+
+@dataclass(frozen=True)
+class SinCos:
+    """Angles (rad) to their sines followed by their cosines: [..., d] to [..., 2 d]."""
+
+    def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... e"]:
+        """[sin(x_1) ... sin(x_d), cos(x_1) ... cos(x_d)]."""
+        return np.concatenate([np.sin(values), np.cos(values)], axis=-1)
+
+    def inverse(self, values: Float[Array, "... e"]) -> Float[Array, "... d"]:
+        """The angles in (-pi, pi]; turns are lost. (The published transform has no inverse.)"""
+        sines, cosines = np.split(values, 2, axis=-1)
+        return np.arctan2(sines, cosines)
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Parts side by side, in this order."""
+
+    names: tuple[str, ...]
+    widths: tuple[int, ...]
+
+    def __call__(self, parts: Parts) -> Float[Array, "... d"]:
+        """Name -> [..., width] to [..., sum of widths].
+
+        Raises:
+            TransformError: a part is missing or has another width.
+        """
+        for name, width in zip(self.names, self.widths, strict=True):
+            if name not in parts:
+                raise TransformError(f"part {name!r} is missing; expected {', '.join(self.names)}")
+            if parts[name].shape[-1] != width:
+                raise TransformError(f"part {name!r} has {parts[name].shape[-1]} values, expected {width}")
+        return np.concatenate([parts[name] for name in self.names], axis=-1)
+
+    def inverse(self, values: Float[Array, "... d"]) -> Parts:
+        """[..., sum of widths] to name -> [..., width]."""
+        pieces = np.split(values, np.cumsum(self.widths)[:-1], axis=-1)
+        return dict(zip(self.names, pieces, strict=True))
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Zeros behind the values, up to the width of the model's input."""
+
+    width: int
+    padded: int
+
+    def __post_init__(self) -> None:
+        if self.width > self.padded:
+            raise TransformError(
+                f"{self.width} values do not fit the model's {self.padded}; select fewer parts, or widen the model "
+                "(model.changes: action_head_cfg.max_state_dim or action_head_cfg.action_dim)"
+            )
+
+    @property
+    def mask(self) -> Bool[Array, " padded"]:
+        """True where a real value stands."""
+        return np.arange(self.padded) < self.width
+
+    def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... padded"]:
+        """[..., width] to [..., padded]."""
+        zeros = np.zeros((*values.shape[:-1], self.padded - self.width), dtype=values.dtype)
+        return np.concatenate([values, zeros], axis=-1)
+
+    def inverse(self, values: Float[Array, "... padded"]) -> Float[Array, "... d"]:
+        """[..., padded] to [..., width]."""
+        return values[..., : self.width]
+
+
+@dataclass(frozen=True)
+class VectorTransform:
+    """All parts of one side (state or action) to one padded vector, and back.
+
+    Attributes:
+        steps: part name -> its transforms in order, empty for values that pass unchanged.
+    """
+
+    steps: dict[str, tuple[Step, ...]]
+    concat: Concat
+    pad: Pad
+
+    def __call__(self, parts: Parts) -> Float[Array, "... padded"]:
+        """Name -> [..., d] in the unit of the part, to [..., padded]."""
+        transformed = {}
+        for name, steps in self.steps.items():
+            if name not in parts:
+                raise TransformError(f"part {name!r} is missing; expected {', '.join(self.steps)}")
+            values = parts[name]
+            for step in steps:
+                values = step(values)
+            transformed[name] = values
+        return self.pad(self.concat(transformed))
+
+    def inverse(self, values: Float[Array, "... padded"]) -> Parts:
+        """[..., padded] to name -> [..., d] in the unit of the part."""
+        parts = self.concat.inverse(self.pad.inverse(values))
+        for name, steps in self.steps.items():
+            for step in reversed(steps):
+                parts[name] = step.inverse(parts[name])
+        return parts
+
+
+def build_transforms(
+    embodiment: Embodiment, selection: str | None, statistics: NormStats, max_state_dim: int, max_action_dim: int
+) -> tuple[VectorTransform, VectorTransform]:
+    """The transforms of state and action that a selection asks for.
+
+    Raises:
+        TransformError: statistics of another embodiment or without a part, an unknown mode, or too many dimensions.
+    """
+    if statistics.embodiment_digest != embodiment.digest:
+        raise TransformError(
+            f"statistics are of embodiment {statistics.embodiment!r} {statistics.embodiment_digest[:12]}, expected "
+            f"{embodiment.name!r} {embodiment.digest[:12]}; measure them again"
+        )
+    chosen = embodiment.selection(selection)
+    state = [embodiment.state_part(name) for name in chosen.state]
+    action = [embodiment.action_part(name) for name in chosen.action]
+    return (
+        vector_transform(state, chosen.state_normalization, chosen.state_rotations, statistics.state, max_state_dim),
+        vector_transform(
+            action, chosen.action_normalization, chosen.action_rotations, statistics.action, max_action_dim
+        ),
+    )
+
+
+def vector_transform(
+    parts: list[Part],
+    modes: dict[str, str],
+    rotations: dict[str, str],
+    statistics: dict[str, PartStatistics],
+    padded: int,
+) -> VectorTransform:
+    """The transform of these parts, side by side in this order, to ``padded`` values. See ``build_transforms``."""
+    steps, widths = {}, []
+    for part in parts:
+        mode, target = modes.get(part.name, part.normalization), rotations.get(part.name)
+        width = WIDTHS[target] if target else part.dim
+        steps[part.name] = _steps(part, mode, target, statistics.get(part.name))
+        widths.append(2 * width if mode == "sin_cos" else width)
+    return VectorTransform(steps, Concat(tuple(steps), tuple(widths)), Pad(sum(widths), padded))
+
+
+def _steps(part: Part, mode: str, target: str | None, statistics: PartStatistics | None) -> tuple[Step, ...]:
+    if mode not in MODES:
+        raise TransformError(f"part {part.name!r}: unknown normalization {mode!r}; expected one of {', '.join(MODES)}")
+    turn: tuple[Step, ...] = ()
+    if target and target != part.rotation:
+        if part.rotation is None:
+            raise TransformError(f"part {part.name!r}: is no rotation, so it cannot become {target!r}")
+        turn = (Rotate(part.rotation, target),)
+        statistics = _rotation_bounds(target)
+        if mode not in ("min_max", "identity"):
+            raise TransformError(f"part {part.name!r}: a converted rotation takes min_max or identity, found {mode!r}")
+    if mode == "identity":
+        return turn
+    if mode == "sin_cos":
+        return (*turn, SinCos())
+    if statistics is None or len(statistics.min) != (WIDTHS[target] if target else part.dim):
+        raise TransformError(
+            f"part {part.name!r}: the statistics have no {part.dim} numbers for it; measure them again"
+        )
+    return (*turn, Normalize(statistics, mode))
+
+
+def _rotation_bounds(rotation: str) -> PartStatistics:
+    """Bounds that every rotation keeps: 1 for quaternions, rows and matrices, pi for angles."""
+    bound = math.pi if rotation == "axis_angle" or rotation.startswith("euler") else 1.0
+    low, high, zero = ((value,) * WIDTHS[rotation] for value in (-bound, bound, 0.0))
+    return PartStatistics(count=0, mean=zero, std=high, min=low, max=high, q01=low, q99=high)

@@ -1,0 +1,55 @@
+"""Check a store and write the verdicts down; what was checked before under the same rules is read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from gr00t_data.curate.doctor import diagnose
+from gr00t_data.curate.index import Index, Progress, index_path, load_index
+from gr00t_data.curate.rules import checking_libraries, rules_digest
+from gr00t_data.disk import write_json
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore
+
+
+def build_index(
+    store: EpisodeStore,
+    embodiment: Embodiment,
+    index_folder: Path,
+    progress: Progress | None = None,
+    workers: int = 1,
+) -> Index:
+    """Run the doctor on a store and write the index; if that was done before, read it.
+
+    Args:
+        workers: processes; the index does not depend on it.
+    """
+    path = index_path(index_folder, store, embodiment)
+    index = _existing(path)
+    if index is not None:
+        if index.store_path != str(store.root):
+            index = replace(index, store_path=str(store.root))
+            write_json(path, index.to_dict())
+        return index
+    report = diagnose(store, embodiment, progress=progress, workers=workers)
+    index = Index(
+        store_path=str(store.root),
+        store_digest=store.digest,
+        embodiment=embodiment.name,
+        embodiment_digest=embodiment.digest,
+        rules_digest=rules_digest(embodiment),
+        findings=report.findings,
+        verdicts=report.verdicts,
+        libraries=checking_libraries(),
+    )
+    write_json(path, index.to_dict())
+    return index
+
+
+def _existing(path: Path) -> Index | None:
+    """The index at ``path`` if it is there and whole; a damaged one is made again."""
+    if not path.is_file():
+        return None
+    try:
+        return load_index(path)
+    except ValueError:
+        return None

@@ -1,0 +1,116 @@
+"""Checks for pictures that change at once: the view jumps (knocked camera, cut) or one thing is suddenly elsewhere.
+
+A moving arm also changes pixels, but little by little: the frames before and after change the same places. A jump
+changes a place once, far more than any frame around it, and for good.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gr00t_data.curate.checks.pixels import SMALLEST_PX, gain_steps
+from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.subject.camera_evidence import boxed
+from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.curate.subject.view import View
+from gr00t_data.embodiment.robot import Camera
+
+_CELLS = 16
+_NEAR = 4
+_TIMES = 3.0
+_LEVELS = 7.0
+_FEWEST_CELLS = 3
+_ENDS = 3
+_VIEW_SHARE = 0.12
+_WIDE_SHARE = 0.05
+_LIGHT_LEVELS = 4.0
+
+
+def check_cuts(subject: Subject, camera: Camera, view: View, explained: np.ndarray) -> Iterator[Finding]:
+    """IMAGE-13 for the whole view, IMAGE-16 for a part of it; the most striking frame of each.
+
+    Args:
+        explained: bool [N], frames that another finding covers.
+    """
+    if min(view.packets.width, view.packets.height) < SMALLEST_PX or len(view.number) < 2 * _NEAR + 2:
+        return
+    sudden = sudden_cells(view)
+    sudden[explained] = False
+    # At the ends too few frames say how the arm moves anyway.
+    sudden[:_ENDS], sudden[-_ENDS:] = False, False
+    light = np.abs(gain_steps(view)) > _LIGHT_LEVELS
+    for number in np.flatnonzero(light):
+        sudden[max(number - _NEAR, 0) : number + _NEAR + 1] = False
+    lit = boxed(view.background[:1], _CELLS)[0] > 20
+    share = sudden[:, lit].mean(1) if lit.any() else np.zeros(len(sudden))
+    cells = sudden.sum((1, 2))
+    widest = int(share.argmax()) if len(share) else 0
+    if share.max(initial=0) > _VIEW_SHARE or (share.max(initial=0) > _WIDE_SHARE and _spread_wide(sudden[widest])):
+        yield _view_jump(subject, camera, view, widest, float(share.max()))
+    elif cells.max(initial=0) >= _FEWEST_CELLS:
+        yield _object_jump(subject, camera, view, int(cells.argmax()), sudden[int(cells.argmax())])
+
+
+def _spread_wide(cells: np.ndarray) -> bool:
+    """Whether the changed cells reach over most of the picture, as no single thing does."""
+    rows, columns = np.nonzero(cells)
+    return bool(min(np.ptp(np.quantile(rows, [0.05, 0.95])), np.ptp(np.quantile(columns, [0.05, 0.95]))) > 0.5 * _CELLS)
+
+
+def sudden_cells(view: View) -> np.ndarray:
+    """bool [N, 16, 16]: cells that changed once, at this frame, and stayed changed."""
+    change = np.nan_to_num(boxed(np.abs(view.steps), _CELLS), nan=0.0)
+    count = len(change)
+    nearby = _largest_beside(change)
+    padded = np.pad(nearby, ((_NEAR, _NEAR), (0, 0), (0, 0)), mode="edge")
+    around = np.max([padded[k : k + count] for k in range(2 * _NEAR + 1) if k != _NEAR], axis=0)
+    sudden = (change > _LEVELS) & (change > _TIMES * around)
+    if sudden.any():
+        sudden &= _lasting(view, np.flatnonzero(sudden.any((1, 2))), count)
+    return sudden
+
+
+def _largest_beside(change: np.ndarray) -> np.ndarray:
+    """float [N, 16, 16]: the largest change within one cell."""
+    padded = np.pad(change, ((0, 0), (1, 1), (1, 1)))
+    height, width = change.shape[1:]
+    return np.max([padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
+
+
+def _lasting(view: View, numbers: np.ndarray, count: int) -> np.ndarray:
+    """bool [N, 16, 16]: whether the pictures some frames after differ from those some frames before."""
+    lasting = np.zeros((count, _CELLS, _CELLS), dtype=bool)
+    for number in numbers:
+        before = view.luma[max(number - _NEAR, 0) : number]
+        after = view.luma[number : number + _NEAR]
+        if len(before) and len(after) >= 2:
+            difference = np.abs(np.median(after, axis=0) - np.median(before, axis=0))
+            lasting[number] = boxed(difference, _CELLS) > 0.6 * _LEVELS
+    return lasting
+
+
+def _view_jump(subject: Subject, camera: Camera, view: View, at: int, share: float) -> Finding:
+    frame = int(view.number[at])
+    return Finding(
+        "IMAGE-13",
+        "error",
+        f"{view.path}: episode {subject.row.index}: camera {camera.name!r}: {100 * share:.0f} % of "
+        f"the picture changes at "
+        f"once at frame {frame} and stays so; the camera was knocked, or two takes were joined: leave "
+        f"out one side of it",
+        (frame - 1, frame),
+    )
+
+
+def _object_jump(subject: Subject, camera: Camera, view: View, at: int, cells: np.ndarray) -> Finding:
+    frame = int(view.number[at])
+    rows, columns = np.nonzero(cells)
+    return Finding(
+        "IMAGE-16",
+        "warning",
+        f"{view.path}: episode {subject.row.index}: camera {camera.name!r}: at frame {frame} {len(rows)} of 256 cells "
+        f"change at once and for good (around {100 * columns.mean() / _CELLS:.0f} % from the left, "
+        f"{100 * rows.mean() / _CELLS:.0f} % from the top), far more than by the motion before and after; "
+        "an object teleports or frames are missing: leave these frames out",
+        (frame - 1, frame),
+    )

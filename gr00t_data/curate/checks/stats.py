@@ -1,0 +1,149 @@
+"""Checks of ``meta/stats.json`` and of what info.json says about the columns: whole, finite, and true of the rows."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gr00t_data.curate.finding import Finding
+from gr00t_data.store.store import EpisodeStore
+
+NEEDED = ("mean", "std", "min", "max", "q01", "q99")
+"""Keys the published GR00T loader normalises with."""
+
+_COLUMNS = ("observation.state", "action")
+_SAMPLED_EPISODES = 60
+_OFF_STD = 0.1
+
+
+def check_stats(store: EpisodeStore) -> list[Finding]:
+    """STATS-01 to STATS-03, META-09 and META-10."""
+    return [*_features(store), *_stats(store)]
+
+
+def _features(store: EpisodeStore) -> Iterator[Finding]:
+    path = f"{store.root}/meta/info.json"
+    features = store.info.get("features", {})
+    for column in _COLUMNS:
+        feature = features.get(column, {})
+        shape, names = feature.get("shape") or [0], feature.get("names")
+        flat = next(iter(names.values()), None) if isinstance(names, dict) else names
+        if feature and not flat:
+            yield Finding(
+                "META-09",
+                "warning",
+                f"{path}: feature {column!r} has no names, expected {shape[0]}; LeRobot's tools stop with a KeyError: "
+                "add one name a dimension",
+            )
+        elif feature and len(flat or ()) != shape[0]:
+            message = f"{path}: feature {column!r} has {len(flat or ())} names for shape {shape}; correct one of them"
+            yield Finding("META-09", "warning", message)
+        if feature and (width := _width(store, column)) is not None and width != shape[0]:
+            yield Finding(
+                "META-10",
+                "error",
+                f"{path}: feature {column!r} declares {shape[0]} values a row, the files hold "
+                f"{width}; correct info.json",
+            )
+
+
+def _width(store: EpisodeStore, column: str) -> int | None:
+    for row in store.rows[:3]:
+        try:
+            return store.matrix(row.index, column).shape[1]
+        except (ValueError, KeyError, OSError):
+            continue
+    return None
+
+
+def _stats(store: EpisodeStore) -> Iterator[Finding]:
+    path = store.root / "meta/stats.json"
+    if not path.is_file():
+        yield Finding(
+            "STATS-01",
+            "warning",
+            f"{path}: no such file; the published GR00T loader computes it and writes into the data set: "
+            "`gr00t doctor --fix` writes it",
+        )
+        return
+    try:
+        stats: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        yield Finding("STATS-01", "error", f"{path}: not JSON ({error}); measure it again with `gr00t doctor --fix`")
+        return
+    for column in _COLUMNS:
+        entry = stats.get(column) if isinstance(stats, dict) else None
+        if not isinstance(entry, dict):
+            yield Finding("STATS-01", "warning", f"{path}: says nothing about {column!r}; measure it again")
+            continue
+        yield from _entry(store, f"{path}: {column!r}", column, entry)
+
+
+def _entry(store: EpisodeStore, where: str, column: str, entry: dict[str, Any]) -> Iterator[Finding]:
+    missing = [key for key in NEEDED if key not in entry]
+    if missing:
+        yield Finding(
+            "STATS-01",
+            "error" if {"min", "max", "mean", "std"} & set(missing) else "warning",
+            f"{where} has no {', '.join(missing)}; the GR00T loader stops or normalises another way: measure it again",
+        )
+    try:
+        table = {key: np.array(entry[key], dtype=np.float64).ravel() for key in NEEDED if key in entry}
+    except (TypeError, ValueError):
+        yield Finding("STATS-02", "error", f"{where} holds something else than numbers; measure it again")
+        return
+    broken = [key for key, values in table.items() if not np.isfinite(values).all()]
+    if broken:
+        message = f"{where}: {', '.join(broken)} holds NaN or infinity, expected numbers; measure it again"
+        yield Finding("STATS-02", "error", message)
+        return
+    yield from _stale(store, where, column, table)
+
+
+def _stale(store: EpisodeStore, where: str, column: str, table: dict[str, np.ndarray]) -> Iterator[Finding]:
+    """STATS-03: rows outside min and max, or, when every episode was read, another mean or spread."""
+    values = _rows(store, column)
+    if values is None:
+        return
+    wrong_width = next((key for key, stored in table.items() if len(stored) != values.shape[1]), None)
+    if wrong_width:
+        yield Finding(
+            "STATS-03",
+            "error",
+            f"{where}: {wrong_width} has {len(table[wrong_width])} values, the rows have "
+            f"{values.shape[1]}; measure again",
+        )
+        return
+    std = np.maximum(values.std(0), 1e-3 * np.maximum(np.ptp(values, axis=0), 1e-6))
+    off = {"mean": values.mean(0), "std": values.std(0)} if len(store.rows) <= _SAMPLED_EPISODES else {}
+    worst = max((float((np.abs(table[k] - v) / std).max()) for k, v in off.items() if k in table), default=0.0)
+    outside = _outside(values, table)
+    if worst > _OFF_STD or outside > 0.01:
+        yield Finding(
+            "STATS-03",
+            "error" if outside > 0.01 else "warning",
+            f"{where} does not describe the rows: mean or spread is off by {worst:.2f} standard deviations and "
+            f"{100 * outside:.1f} % of the rows lie outside its min and max; it was copied from other "
+            f"data: measure it again",
+        )
+
+
+def _outside(values: np.ndarray, table: dict[str, np.ndarray]) -> float:
+    if "min" not in table or "max" not in table:
+        return 0.0
+    slack = 1e-3 * np.maximum(np.ptp(values, axis=0), 1e-3)
+    return float(((values < table["min"] - slack) | (values > table["max"] + slack)).any(1).mean())
+
+
+def _rows(store: EpisodeStore, column: str) -> np.ndarray | None:
+    """Rows of every episode, or of ``_SAMPLED_EPISODES`` spread over the store; None when any cannot be read."""
+    chosen = store.rows[:: max(-(-len(store.rows) // _SAMPLED_EPISODES), 1)]
+    try:
+        every = [store.matrix(row.index, column) for row in chosen]
+    except (ValueError, KeyError, OSError):
+        return None
+    if not every or len({one.shape[1] for one in every}) > 1:
+        return None
+    rows = np.concatenate(every)
+    return rows if len(rows) and np.isfinite(rows).all() else None

@@ -1,0 +1,36 @@
+"""What is kept of one episode after its own checks, to be compared with the other episodes of the store."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gr00t_data.curate.compare.row_evidence import RowEvidence
+from gr00t_data.curate.copies.fingerprints import Fingerprint
+from gr00t_data.curate.subject.camera_evidence import CameraEvidence
+from gr00t_data.curate.subject.signals import Signal
+
+
+@dataclass(frozen=True)
+class EpisodeEvidence:
+    """One episode, reduced.
+
+    Attributes:
+        rows: of state and action; None when they could not be read.
+        cameras: camera name -> evidence, of the videos that could be read.
+        pose: float16 [T, S], the state in shares of each joint's range, for as many rows as frames were decoded.
+        instruction: what the robot was asked to do.
+        fingerprint: to recognise copies; None when the rows cannot be read.
+    """
+
+    index: int
+    instruction: str
+    rows: RowEvidence | None = None
+    cameras: dict[str, CameraEvidence] = field(default_factory=dict)
+    pose: np.ndarray | None = None
+    fingerprint: Fingerprint | None = None
+
+
+def pose_of(signals: list[Signal], parts: int) -> np.ndarray | None:
+    """float16 [T, S]: every state part side by side, in shares of the range; None unless all ``parts`` were read."""
+    states = [np.clip(signal.shares, -1e3, 1e3) for signal in signals if signal.side == "state"]
+    return np.concatenate(states, axis=1).astype(np.float16) if parts and len(states) == parts else None

@@ -1,0 +1,232 @@
+"""Checks of one episode's motion against the other episodes of its store: shift, direction, order, sign, place."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gr00t_data.curate.compare.levels import check_levels
+from gr00t_data.curate.compare.row_evidence import Jump, RowEvidence, max_lag
+from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.robust import FEWEST, usual
+from gr00t_data.embodiment.robot import Embodiment
+
+Found = dict[int, list[Finding]]
+"""Episode number -> findings."""
+
+SHIFT_S = 0.09
+"""A state that follows its command this much later or earlier than in the other episodes was shifted; the natural
+spread between tasks is about a row."""
+
+_HABITS_KNOWN = 8
+"""Among fewer episodes nobody knows whether a hand is commanded in leaps; then only what jumps on both sides counts."""
+
+_GAIN = 0.06
+_FEW_KNOWN = 3.0
+"""A shift has to be larger by this over the number of lags it is compared with: few of them are no measure."""
+
+_WEAK = 0.2
+
+
+def compare_motion(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Found:
+    """Findings of the rows that only the other episodes can tell.
+
+    Args:
+        episodes: evidence by episode number.
+    """
+    found: Found = {index: [] for index in episodes}
+    for index, evidence in episodes.items():
+        found[index] += [*_copied(evidence), *_idle(evidence, embodiment)]
+    for index, finding in _jumps(episodes, embodiment):
+        found[index].append(finding)
+    if len(episodes) < FEWEST:
+        return found
+    for index, finding in _shifts(episodes, embodiment):
+        found[index].append(finding)
+    for index, finding in check_levels(episodes, embodiment):
+        found[index].append(finding)
+    return found
+
+
+def _copied(evidence: RowEvidence) -> Iterator[Finding]:
+    if evidence.copied > 0.95:
+        yield Finding(
+            "MOTION-08",
+            "error",
+            f"the action equals the state in {100 * evidence.copied:.0f} % of the rows; a policy "
+            f"trained on it stays where "
+            "it is: record the command, or take the state of a later row as action",
+        )
+
+
+def _idle(evidence: RowEvidence, embodiment: Embodiment) -> Iterator[Finding]:
+    first, last = evidence.idle
+    for rows, limit_s, code, frames in (
+        (first, 1.0, "IDLE-01", (0, first - 1)),
+        (last, 2.0, "IDLE-02", (evidence.rows - last, evidence.rows - 1)),
+    ):
+        seconds = rows / embodiment.control_hz
+        if seconds >= limit_s:
+            yield Finding(
+                code,
+                "warning",
+                f"frames {frames[0]} to {frames[1]}: nothing moves for {seconds:.1f} s at the "
+                f"{'start' if code == 'IDLE-01' else 'end'} (less than 2 % of any joint's range a second); "
+                "all but half a second of it is left out of the keep ranges",
+                frames,
+            )
+
+
+def _jumps(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
+    """MOTION-02: jumps, unless the part jumps in many episodes: grippers and hands are commanded in leaps."""
+    largest: dict[str, dict[int, float]] = {}
+    for index, evidence in episodes.items():
+        for key, found in evidence.jumps.items():
+            sizes = largest.setdefault(_either_hand(key), {})
+            sizes[index] = max(sizes.get(index, 0.0), found[0].size)
+    rare = max(1, int(0.15 * (len(episodes) - 1)))
+    for index, evidence in episodes.items():
+        for key, found in evidence.jumps.items():
+            jumped = sorted((s for n, s in largest[_either_hand(key)].items() if n != index), reverse=True)
+            habit = jumped[rare - 1] if len(jumped) >= rare and len(episodes) > 1 else 0.0
+            known = len(episodes) > _HABITS_KNOWN or _on_both_sides(evidence, key)
+            if found[0].size > 1.6 * habit and known:
+                yield index, _jump(key, found, embodiment)
+
+
+def _on_both_sides(evidence: RowEvidence, key: str) -> bool:
+    """Whether command and measurement of a part jump together, as they do where rows are missing."""
+    side, _, name = key.partition(".")
+    counterpart = evidence.jumps.get(f"{'action' if side == 'state' else 'state'}.{name}", ())
+    return any(abs(jump.frame - evidence.jumps[key][0].frame) <= 2 for jump in counterpart)
+
+
+def _either_hand(key: str) -> str:
+    """The part without its side: what one hand does often, the other may do once."""
+    return key.replace("left", "*").replace("right", "*")
+
+
+def _jump(key: str, found: Sequence[Jump], embodiment: Embodiment) -> Finding:
+    side, _, name = key.partition(".")
+    part = (embodiment.state_part if side == "state" else embodiment.action_part)(name)
+    first = found[0]
+    joint = part.joints[first.dim]
+    return Finding(
+        "MOTION-02",
+        "warning",
+        f"frame {first.frame + 1}: {side} part {name!r} joint {joint!r} jumps by "
+        f"{100 * first.size:.0f} % of its range in "
+        f"one row ({first.dims} joints of the part at once), far beyond every step around it; rows are missing, in "
+        "another order, or two takes were joined: chunks across it are left out of the keep ranges",
+        (first.frame, first.frame + 1),
+    )
+
+
+def _shifts(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
+    """MOTION-09: state and action are shifted against each other; MOTION-10: they run backwards."""
+    numbers = list(episodes)
+    parts = sorted({part for evidence in episodes.values() for part in evidence.lags})
+    reach = max_lag(embodiment.control_hz)
+    lags = {part: np.array([best_lag(episodes[n].lags.get(part), reach)[0] for n in numbers]) for part in parts}
+    reversed_now = dict(_reversed(episodes, lags, numbers))
+    for place, index in enumerate(numbers):
+        if index in reversed_now:
+            yield index, reversed_now[index]
+            continue
+        worst = max((_shift(episodes, index, place, part, lags, embodiment) for part in parts), default=(0.0, ""))
+        if worst[0] > 0:
+            yield index, Finding("MOTION-09", "error", worst[1])
+
+
+def best_lag(curve: np.ndarray | None, reach: int) -> tuple[float, float]:
+    """(shift in rows, correlation there) of a lag curve, between rows by a parabola; (nan, nan) "
+    "without a clear peak."""
+    if curve is None or len(curve) < 5 or curve.max() < _WEAK:
+        return float("nan"), float("nan")
+    top = int(curve.argmax())
+    shift, half = float(top), (len(curve) - 1) // 2
+    if 0 < top < len(curve) - 1:
+        left, middle, right = (float(value) for value in curve[top - 1 : top + 2])
+        bend = left - 2 * middle + right
+        shift += 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return shift - half, float(curve[top])
+
+
+def _shift(
+    episodes: dict[int, RowEvidence],
+    index: int,
+    place: int,
+    part: str,
+    every: dict[str, np.ndarray],
+    embodiment: Embodiment,
+) -> tuple[float, str]:
+    """(how far off in rows, message), or (0, "")."""
+    curve, lags, family = episodes[index].lags.get(part), every[part], _either_hand(part)
+    if curve is None or not np.isfinite(lags[place]):
+        return 0.0, ""
+    # The other side has the same controller: what one hand does seldom, the other may do often.
+    others = np.concatenate([np.delete(one, place) for name, one in every.items() if _either_hand(name) == family])
+    others = others[np.isfinite(others)]
+    if len(others) < FEWEST - 1:
+        return 0.0, ""
+    centre = float(np.median(others))
+    spread = 1.4826 * float(np.median(np.abs(others - centre)))
+    off = lags[place] - centre
+    half = (len(curve) - 1) // 2
+    there = int(np.clip(round(centre) + half, 0, len(curve) - 1))
+    gain = float(curve.max() - curve[there])
+    least = max(SHIFT_S * embodiment.control_hz, 3 * spread) * (1 + _FEW_KNOWN / len(others))
+    if abs(off) < least or gain < _GAIN:
+        return 0.0, ""
+    message = (
+        f"part {part!r}: the state follows its command by {lags[place]:.1f} rows, in the other "
+        f"episodes by {centre:.1f} "
+        f"(correlation {curve.max():.2f} there, {curve[there]:.2f} here); shift the "
+        f"{'action' if off < 0 else 'state'} of this episode by {abs(off):.0f} rows "
+        f"({1000 * abs(off) / embodiment.control_hz:.0f} ms) earlier"
+    )
+    return abs(off), message
+
+
+def _reversed(
+    episodes: dict[int, RowEvidence], lags: dict[str, np.ndarray], numbers: list[int]
+) -> Iterator[tuple[int, Finding]]:
+    """The state leads its command by as much as it usually follows, and the episode starts where the others end."""
+    for place, index in enumerate(numbers):
+        own = np.array([values[place] for values in lags.values()])
+        centre = np.array([_median_of_others(values, place) for values in lags.values()])
+        known = np.isfinite(own) & np.isfinite(centre) & (centre > 0.4)
+        if not known.any() or not (own[known] < -0.3).all():
+            continue
+        starts, ends = _pose_distances(episodes, index)
+        if starts > 2.5 * ends:
+            yield (
+                index,
+                Finding(
+                    "MOTION-10",
+                    "error",
+                    f"the state leads its command by {-np.median(own[known]):.1f} rows where it follows by "
+                    f"{np.median(centre[known]):.1f} in the other episodes, and the episode begins where "
+                    f"they do not and ends "
+                    "where they begin; its rows run backwards: sort them by time",
+                ),
+            )
+
+
+def _median_of_others(values: np.ndarray, place: int) -> float:
+    others = np.delete(values, place)
+    others = others[np.isfinite(others)]
+    return float(np.median(others)) if len(others) >= FEWEST - 1 else float("nan")
+
+
+def _pose_distances(episodes: dict[int, RowEvidence], index: int) -> tuple[float, float]:
+    """How far the first and the last pose are from where the other episodes begin, in their spread, "
+    "mean over joints."""
+    keys = [key for key in episodes[index].last if all(key in evidence.last for evidence in episodes.values())]
+    first = np.stack([np.concatenate([e.levels[key][:, 3] for key in keys]) for e in episodes.values()])
+    place = list(episodes).index(index)
+    centre, spread = usual(first, 0.005)
+    last = np.concatenate([episodes[index].last[key] for key in keys])
+    return (
+        float(np.mean(np.minimum(np.abs(first[place] - centre[place]) / spread[place], 10))),
+        float(np.mean(np.minimum(np.abs(last - centre[place]) / spread[place], 10))),
+    )

@@ -1,0 +1,212 @@
+"""Checks of one episode's pictures against those of the other episodes: focus, noise, light, colour, black bars."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gr00t_data.curate.checks.pixels import SMALLEST_PX
+from gr00t_data.curate.finding import Finding, Severity
+from gr00t_data.curate.robust import FEWEST, usual
+from gr00t_data.curate.subject.camera_evidence import TEXTURE, CameraEvidence
+
+_LOG_FLOOR = 0.06
+_NOISY_LEVELS = 2.0
+
+_BLURRED_EDGE = 0.36
+"""Sharpness below which not even the strongest edges are sharp, whatever is shown: a ramp over a coarse pixel has 0.25,
+a step has 1 (rendered and filmed scenes of this size have 0.5 to 1.1)."""
+
+
+def compare_pixels(cameras: dict[int, CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """Findings of one camera that only the other episodes can tell: (episode number, finding)."""
+    cameras = {index: one for index, one in cameras.items() if min(one.size) >= SMALLEST_PX}
+    if len(cameras) < FEWEST:
+        return
+    numbers, evidence = list(cameras), list(cameras.values())
+    yield from _sizes(numbers, evidence, name)
+    for check in (_texture, _shimmer, _colours, _bars):
+        yield from check(numbers, evidence, name)
+
+
+def _sizes(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    sizes = [one.size for one in evidence]
+    most = max(set(sizes), key=sizes.count)
+    for index, size in zip(numbers, sizes, strict=True):
+        if size != most and sizes.count(most) > len(sizes) / 2:
+            yield (
+                index,
+                Finding(
+                    "VIDEO-06",
+                    "error" if size[0] * most[1] != size[1] * most[0] else "warning",
+                    f"camera {name!r}: frames are {size[1]}x{size[0]}, in the other episodes {most[1]}x{most[0]}; "
+                    "resize or crop the video as the others were",
+                ),
+            )
+
+
+def _log_excess(values: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """(log of the ratio to the usual, spreads away from it) of positive values; NaN is as usual."""
+    logs = np.log(np.maximum(values, 1e-3))
+    centre, spread = usual(logs, floor)
+    return np.nan_to_num(logs - centre), np.nan_to_num((logs - centre) / spread)
+
+
+def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """IMAGE-01, -02, -03, -04, -06 and -09, the first that applies."""
+    table = np.stack([one.texture for one in evidence]).astype(np.float64)
+    column = {key: table[:, place] for place, key in enumerate(TEXTURE)}
+    column["bits"] = np.array([one.bits for one in evidence])
+    excess = {key: _log_excess(values + (0 if key == "bits" else 0.02), _LOG_FLOOR) for key, values in column.items()}
+    for place, index in enumerate(numbers):
+        ratio = {key: float(np.exp(excess[key][0][place])) for key in column}
+        far = {key: float(excess[key][1][place]) for key in column}
+        for code, severity, text in _texture_rules(ratio, far, column, place):
+            yield index, Finding(code, severity, f"camera {name!r} {text}")
+            break
+
+
+def _texture_rules(
+    ratio: dict[str, float], far: dict[str, float], column: dict[str, np.ndarray], place: int
+) -> Iterator[tuple[str, Severity, str]]:
+    white = column["bright_share"]
+    others = np.delete(white, place)
+    if ratio["contrast"] < 0.45 and far["contrast"] < -4 and ratio["luma"] > 0.5:
+        yield (
+            "IMAGE-04",
+            "error",
+            (f"has {100 * ratio['contrast']:.0f} % of the contrast of the other episodes; check lens and exposure"),
+        )
+    if ratio["luma"] < 0.35 and far["luma"] < -5:
+        yield (
+            "IMAGE-02",
+            "error",
+            (f"has {100 * ratio['luma']:.0f} % of the light of the other episodes; set the exposure or leave it out"),
+        )
+    if white[place] > 0.15 and white[place] > 0.1 + 2 * float(np.median(others)) + 2 * float(np.std(others)):
+        yield (
+            "IMAGE-03",
+            "error",
+            (
+                f"is overexposed: {100 * white[place]:.0f} % of the pixels are white, in the other episodes "
+                f"{100 * float(np.median(others)):.0f} %; set the exposure or leave it out"
+            ),
+        )
+    # Gentle shades turn into flats and steps; noise takes them too, but leaves no flats.
+    if ratio["gradient_gap"] < 0.75 and far["gradient_gap"] < -3 and ratio["flatness"] > 1.08:
+        yield (
+            "IMAGE-06",
+            "error",
+            (
+                f"has few levels of brightness (gentle gradients {100 * ratio['gradient_gap']:.0f} % of the usual): "
+                "a wrong bit depth or palette; export the video again"
+            ),
+        )
+    if ratio["flatness"] < 0.35 and far["flatness"] < -4 and ratio["noise"] > 1.5:
+        yield (
+            "IMAGE-07",
+            "error",
+            f"is noisy: {100 * column['flatness'][place]:.0f} % of neighbouring pixels are equal, usually "
+            f"{100 * column['flatness'][place] / ratio['flatness']:.0f} %; more light, less gain",
+        )
+    sharpness = column["sharpness"][place]
+    if ratio["bits"] < 0.4 and ratio["noise"] < 0.8 and ratio["flatness"] > 1.1 and ratio["sharpness"] < 0.95:
+        yield (
+            "IMAGE-09",
+            "error",
+            f"was compressed away: it has {100 * ratio['bits']:.0f} % of the bits of the other episodes, and "
+            f"{100 * ratio['noise']:.0f} % of their fine detail; encode it again from its source at higher quality",
+        )
+    if sharpness < _BLURRED_EDGE or (sharpness < 0.5 and ratio["sharpness"] < 0.5 and far["sharpness"] < -5):
+        crushed = ratio["flatness"] > 1.1 and far["flatness"] > 3
+        yield (
+            "IMAGE-09" if crushed and ratio["noise"] < 0.8 and sharpness > 0.45 else "IMAGE-01",
+            "error",
+            f"is blurred: its sharpest edges spread over {1 / max(sharpness, 0.1):.1f} pixels, in the others over "
+            f"{1 / max(sharpness / ratio['sharpness'], 0.1):.1f}; focus, clean the lens, or encode at higher quality",
+        )
+    if ratio["flatness"] > 1.35 and far["flatness"] > 4:
+        few_levels = ratio["noise"] > 0.7
+        yield (
+            "IMAGE-06" if few_levels else "IMAGE-09",
+            "error",
+            f"has lost its {'gentle shades' if few_levels else 'fine detail'}: {100 * column['flatness'][place]:.0f} % "
+            f"of neighbouring pixels are equal, usually {100 * column['flatness'][place] / ratio['flatness']:.0f} %; "
+            "look at bit depth, palette and quality of the encoder",
+        )
+
+
+def _shimmer(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """IMAGE-07: pixels change from frame to frame although the scene stands still."""
+    shimmer = np.array([one.shimmer for one in evidence])
+    centre, spread = usual(shimmer, 0.1)
+    for place, index in enumerate(numbers):
+        if shimmer[place] > max(_NOISY_LEVELS, 2 * centre[place], centre[place] + 4 * spread[place]):
+            yield (
+                index,
+                Finding(
+                    "IMAGE-07",
+                    "error",
+                    f"camera {name!r} is noisy: pixels change by {shimmer[place]:.1f} levels a frame even when "
+                    f"averaged, in the other episodes by {centre[place]:.1f}; more light, less gain",
+                ),
+            )
+
+
+def _colours(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """IMAGE-11: with red and blue exchanged the picture is like the others. IMAGE-12: it has no colour at all."""
+    pictures = np.stack([one.background for one in evidence]).astype(np.float64)
+    exchanged = exchange_red_blue(pictures)[:, 1:]
+    chroma = pictures[:, 1:]
+    colour = np.array([one.colour for one in evidence])
+    centre, _ = usual(chroma, 1.0)
+    as_is, swapped = (np.abs(one - centre).mean((1, 2, 3)) for one in (chroma, exchanged))
+    for place, index in enumerate(numbers):
+        others = float(np.median(np.delete(as_is, place)))
+        if colour[place] < 0.6 and float(np.median(np.delete(colour, place))) > 2.0:
+            yield (
+                index,
+                Finding(
+                    "IMAGE-12",
+                    "error",
+                    f"camera {name!r} has no colour, in the other episodes it has; record it in colour",
+                ),
+            )
+        elif swapped[place] < 0.6 * as_is[place] and as_is[place] > 2.0 and as_is[place] > 1.3 * others:
+            yield (
+                index,
+                Finding(
+                    "IMAGE-11",
+                    "error",
+                    f"camera {name!r} has red and blue exchanged: its colours are {as_is[place]:.1f} "
+                    f"levels from those of the "
+                    f"other episodes, exchanged {swapped[place]:.1f}; BGR was taken for RGB: convert the video",
+                ),
+            )
+
+
+def exchange_red_blue(yuv: np.ndarray) -> np.ndarray:
+    """float [..., 3, H, W]: the same pictures with R and B exchanged (BT.601, any range)."""
+    y, u, v = (yuv[..., plane, :, :] - offset for plane, offset in ((0, 0.0), (1, 128.0), (2, 128.0)))
+    red, green, blue = y + 1.402 * v, y - 0.344 * u - 0.714 * v, y + 1.772 * u
+    red, blue = blue, red
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return np.stack([luma, (blue - luma) / 1.772 + 128, (red - luma) / 1.402 + 128], axis=-3)
+
+
+def _bars(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    bars = np.array([one.bars for one in evidence])
+    centre, spread = usual(bars, 0.01)
+    for place, index in enumerate(numbers):
+        off = np.abs(bars[place] - centre[place])
+        if (off > np.maximum(0.05, 4 * spread[place])).any():
+            yield (
+                index,
+                Finding(
+                    "IMAGE-14",
+                    "error",
+                    f"camera {name!r} has black bars of {100 * bars[place, 0]:.0f} % and "
+                    f"{100 * bars[place, 1]:.0f} %, in the "
+                    f"other episodes {100 * centre[place, 0]:.0f} % and {100 * centre[place, 1]:.0f} %; "
+                    "crop or pad the video as the others were",
+                ),
+            )

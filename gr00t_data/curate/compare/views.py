@@ -1,0 +1,152 @@
+"""Where the camera stands, against the other episodes: displaced, zoomed, turned, covered, or in another scene.
+
+Compared are the first pictures (robots begin in the same pose) and the median pictures, 32 pixels a side.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+
+from gr00t_data.curate.checks.pixels import SMALLEST_PX
+from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.robust import FEWEST, median_of_others, usual
+from gr00t_data.curate.subject.camera_evidence import GRID, CameraEvidence, boxed
+
+_COVERED_SHARE = 0.12
+_FLAT_LEVELS = 1.2
+_STILL_MOTION = 1.0
+_SCENE_LEVELS = 12.0
+_SCENE_TIMES = 2.5
+_SCENES_KNOWN = 12
+_UNLIKE_SPREADS = 4.0
+_BETTER = 0.12
+
+_SHIFTS = range(-5, 6)
+_ZOOMS = (0.7, 0.85, 1.0, 1.18, 1.4)
+_ANGLES_DEG = (-10.0, -5.0, 0.0, 5.0, 10.0)
+
+
+def compare_views(cameras: dict[int, CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """IMAGE-10, IMAGE-14, IMAGE-15 and IMAGE-20 of one camera: (episode number, finding)."""
+    cameras = {index: one for index, one in cameras.items() if min(one.size) >= SMALLEST_PX}
+    if len(cameras) < FEWEST:
+        return
+    numbers, evidence = list(cameras), list(cameras.values())
+    yield from _covered(numbers, evidence, name)
+    other_scene = dict(_scenes(numbers, evidence, name))
+    yield from other_scene.items()
+    for index, finding in _placement(numbers, evidence, name) if len(numbers) >= _SCENES_KNOWN else ():
+        if index not in other_scene:
+            yield index, finding
+
+
+def _covered(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """Cells without texture in which nothing ever moves, where the other episodes show something."""
+    empty = np.stack([_empty_cells(one) for one in evidence])
+    for place, index in enumerate(numbers):
+        others = np.delete(empty, place, axis=0).mean(0)
+        covered = empty[place] & (others < 0.3)
+        if covered.mean() > _COVERED_SHARE:
+            yield (
+                index,
+                Finding(
+                    "IMAGE-15",
+                    "error",
+                    f"camera {name!r}: {100 * covered.mean():.0f} % of it shows one flat colour and no motion; in the "
+                    "other episodes it shows the scene; uncover the lens",
+                ),
+            )
+
+
+def _empty_cells(one: CameraEvidence) -> np.ndarray:
+    luma = one.background[0].astype(np.float64)
+    side = len(luma) // GRID
+    blocks = luma.reshape(GRID, side, GRID, side)
+    flat = np.ptp(blocks, axis=(1, 3)) < 2 * _FLAT_LEVELS
+    return flat & (one.motion.astype(np.float64).mean(0) < _STILL_MOTION)
+
+
+def _scenes(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """The nearest other episode is further than nearest episodes usually are. Scenes of small stores may be unique."""
+    if len(numbers) < _SCENES_KNOWN:
+        return
+    pictures = np.stack([boxed(one.background.astype(np.float32), 16) for one in evidence])
+    pictures = pictures.reshape(len(pictures), -1)
+    nearest = np.array([np.sort(np.abs(pictures - one).mean(1))[1] for one in pictures])
+    for place, index in enumerate(numbers):
+        others = np.delete(nearest, place)
+        if nearest[place] > max(_SCENE_LEVELS, _SCENE_TIMES * float(np.quantile(others, 0.9))):
+            yield (
+                index,
+                Finding(
+                    "IMAGE-20",
+                    "error",
+                    f"camera {name!r} shows another scene: its background is {nearest[place]:.0f} levels from the "
+                    f"most similar episode, usually {np.median(others):.0f}; find the video that belongs here",
+                ),
+            )
+
+
+def _placement(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+    """The first picture is unlike the usual one, and like it when moved, zoomed or turned."""
+    first = np.stack([one.first for one in evidence]).astype(np.float64)
+    centre = median_of_others(first)
+    alike = np.array([likeness(a, b) for a, b in zip(first, centre, strict=True)])
+    middle, spread = usual(alike, 0.02)
+    for place, index in enumerate(numbers):
+        if (middle[place] - alike[place]) / spread[place] < _UNLIKE_SPREADS or middle[place] < 0.4:
+            continue
+        code, words, best = _explanation(first[place], centre[place])
+        if best > alike[place] + _BETTER:
+            yield (
+                index,
+                Finding(
+                    code,
+                    "error",
+                    f"camera {name!r} {words}: its first picture correlates with that of the other episodes by "
+                    f"{alike[place]:.2f} (usually {middle[place]:.2f}), so changed by {best:.2f}; "
+                    "put the camera back, or use these episodes as another view",
+                ),
+            )
+
+
+def likeness(one: np.ndarray, two: np.ndarray) -> float:
+    """Correlation of two pictures, float [H, W]."""
+    a, b = one - one.mean(), two - two.mean()
+    return float((a * b).sum() / np.sqrt(max((a * a).sum() * (b * b).sum(), 1e-9)))
+
+
+def _explanation(picture: np.ndarray, reference: np.ndarray) -> tuple[str, str, float]:
+    """(code, words, likeness) of the change of the reference that gives the picture."""
+    turned = {
+        "is mirrored": reference[:, ::-1],
+        "is upside down": reference[::-1],
+        "is turned by 180 degrees": reference[::-1, ::-1],
+        "is turned by 90 degrees": np.rot90(reference),
+        "is turned by -90 degrees": np.rot90(reference, -1),
+    }
+    choices = [(likeness(picture, other), "IMAGE-10", words) for words, other in turned.items()]
+    choices += [(value, "IMAGE-14", words) for value, words in _moved(picture, reference)]
+    best, code, words = max(choices)
+    return code, words, best
+
+
+def _moved(picture: np.ndarray, reference: np.ndarray) -> Iterator[tuple[float, str]]:
+    import cv2
+
+    side = len(reference)
+    for zoom, angle in product(_ZOOMS, _ANGLES_DEG):
+        matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, zoom)
+        warped = cv2.warpAffine(reference, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+        for dx, dy in product(_SHIFTS, _SHIFTS):
+            rows = slice(max(dy, 0), side + min(dy, 0))
+            columns = slice(max(dx, 0), side + min(dx, 0))
+            from_rows = slice(max(-dy, 0), side + min(-dy, 0))
+            from_columns = slice(max(-dx, 0), side + min(-dx, 0))
+            value = likeness(picture[rows, columns], warped[from_rows, from_columns])
+            yield (
+                value,
+                f"stands elsewhere (moved by {100 * abs(dx) / side:.0f} % and {100 * abs(dy) / side:.0f} % of the "
+                f"picture, turned by {angle:.0f} degrees, {zoom:g} times as large)",
+            )

@@ -1,0 +1,43 @@
+"""Scores of clips on disk, so that a killed gate goes on and a second look costs nothing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from gr00t_data.code_key import code_key
+from gr00t_data.curate.copies.fingerprints import Fingerprint
+from gr00t_data.curate.gate.scores import ClipScores
+from gr00t_data.disk import replacing
+
+_ARRAYS = ("pictures", "ends")
+
+
+def scoring_key() -> str:
+    """Key of the code that measures a clip, and of its libraries."""
+    return code_key("gr00t_data.curate.gate.scores")
+
+
+def save_scores(path: Path, scores: ClipScores) -> None:
+    """Write the scores of one clip as .npz."""
+    known = scores.fingerprint
+    arrays = {f"{kind}.{camera}": array for kind in _ARRAYS for camera, array in getattr(known, kind).items()}
+    plain = {"values": {k: float(v) for k, v in scores.values.items()}, "frames": scores.frames}
+    plain |= {"key": known.key, "rows": known.rows, "videos": dict(known.videos)}
+    with replacing(path) as temporary:
+        np.savez(temporary, plain=np.array(json.dumps(plain)), motion=known.motion, **arrays)
+
+
+def load_scores(path: Path) -> ClipScores | None:
+    """The inverse of ``save_scores``; None when there is no such file or it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            plain = json.loads(str(stored["plain"]))
+            kinds = {
+                kind: {name.partition(".")[2]: stored[name] for name in stored.files if name.startswith(f"{kind}.")}
+                for kind in _ARRAYS
+            }
+            known = Fingerprint(tuple(plain["key"]), plain["rows"], stored["motion"], plain["videos"], **kinds)
+        return ClipScores(plain["values"], plain["frames"], known)
+    except (OSError, ValueError, KeyError, EOFError):
+        return None

@@ -1,0 +1,92 @@
+"""``--fix``: the metadata made true again. Parquet and video are never touched, and nothing is lost.
+
+A folder of somebody else is repaired in place, the old files kept in a backup folder. A sealed store is immutable: its
+repaired copy gets another name, and shares every file that did not change by hard link.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from gr00t_data.curate.repair.plan import Change, plan_repair
+from gr00t_data.disk import replacing_folder, write_text
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.seal import seal_folder
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+
+BACKUP = ".before-repair"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was done.
+
+    Attributes:
+        changes: the files that were written, with reasons; empty when there was nothing to repair.
+        root: the folder to use from now on: the same one, or the repaired copy of a sealed store.
+        backup: where the old files lie; None when nothing was overwritten.
+    """
+
+    changes: tuple[Change, ...]
+    root: Path
+    backup: Path | None
+
+
+def repair(store: EpisodeStore, embodiment: Embodiment, target: Path | None = None) -> Repair:
+    """Write what ``plan_repair`` lists (call that alone for a dry run).
+
+    Args:
+        target: folder of the repaired copy of a sealed store; ``<name>-repaired`` beside it when None.
+
+    Raises:
+        StoreError: the target of the copy exists already.
+        DiskError: the folder cannot be written.
+    """
+    changes = tuple(plan_repair(store, embodiment))
+    if not changes:
+        return Repair((), store.root, None)
+    if store.sealed:
+        copy = target or store.root.with_name(f"{store.root.name}-repaired")
+        return Repair(changes, _repaired_copy(store, changes, copy), None)
+    return Repair(changes, store.root, _in_place(store, changes))
+
+
+def _in_place(store: EpisodeStore, changes: tuple[Change, ...]) -> Path:
+    backup = _next_backup(store.root / "meta" / BACKUP)
+    for change in changes:
+        path = store.root / "meta" / change.name
+        if path.is_file():
+            write_text(backup / change.name, path.read_text(encoding="utf-8"))
+    note = "".join(f"{change.name}: {reason}\n" for change in changes for reason in change.reasons)
+    write_text(backup / "changes.txt", note)
+    for change in changes:
+        write_text(store.root / "meta" / change.name, change.text)
+    return backup
+
+
+def _next_backup(folder: Path) -> Path:
+    number = 1
+    while (folder / f"{number:03d}").exists():
+        number += 1
+    return folder / f"{number:03d}"
+
+
+def _repaired_copy(store: EpisodeStore, changes: tuple[Change, ...], target: Path) -> Path:
+    if target.exists():
+        raise StoreError(f"{target}: exists already; remove it, or name another folder for the repaired copy")
+    with replacing_folder(target) as temporary:
+        ignored = shutil.ignore_patterns(Path(SEAL).name, ".*")
+        shutil.copytree(store.root, temporary, copy_function=_link, ignore=ignored, dirs_exist_ok=True)
+        for change in changes:
+            write_text(temporary / "meta" / change.name, change.text)
+        seal_folder(temporary)
+    return target
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another file system: the bytes are copied.
+        shutil.copyfile(source, target)

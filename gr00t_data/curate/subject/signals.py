@@ -1,0 +1,121 @@
+"""State and action as the motion checks look at them: one matrix a part, in shares of each joint's range."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.embodiment.robot import Embodiment, Part
+
+MOVING_SHARE_HZ = 0.01
+"""A joint that crosses less than this share of its range a second is at rest (3 degrees a second for an elbow)."""
+
+_UNKNOWN_RANGE = {"rad": 6.3, "deg": 360.0, "m": 1.0, "mm": 1000.0, "percent": 100.0, "1": 1.0, "normalised": 2.0}
+"""Range of a joint whose embodiment states no limits, in its unit: a full turn, one metre, the whole scale."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One part of state or action.
+
+    Attributes:
+        side: ``state`` or ``action``.
+        values: float64 [T, D] in the part's unit.
+        span: float64 [D], the range of each joint in that unit.
+        control_hz: rows a second.
+    """
+
+    side: str
+    part: Part
+    values: np.ndarray
+    span: np.ndarray
+    control_hz: float
+
+    @property
+    def key(self) -> str:
+        """``state.left_arm``: the name of the part within an episode."""
+        return f"{self.side}.{self.part.name}"
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """float64 [T, D]: values in shares of the range."""
+        return self.values / self.span
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """float64 [T - 1, D]: change from row to row in shares of the range."""
+        return np.diff(self.shares, axis=0)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """float64 [T - 1, D]: absolute steps."""
+        return np.abs(self.steps)
+
+    @property
+    def rest_step(self) -> float:
+        """The largest step of a joint at rest, share of the range."""
+        return MOVING_SHARE_HZ / self.control_hz
+
+    def joint(self, dim: int) -> str:
+        """The name of a dimension."""
+        return self.part.joints[dim] if dim < len(self.part.joints) else f"{self.part.name}_{dim}"
+
+
+def spans(part: Part) -> np.ndarray:
+    """float64 [D]: the range of each joint, from its limits or else from its unit."""
+    if part.limits:
+        low, high = np.array(part.limits, dtype=np.float64).T
+        return np.maximum(high - low, np.finfo(np.float64).tiny)
+    return np.full(part.dim, _UNKNOWN_RANGE.get(part.unit, 1.0))
+
+
+def signals_of(subject: Subject) -> list[Signal]:
+    """The parts that were read, are as wide as expected, and hold finite numbers; at least three rows."""
+    found, absent = [], _absent(subject)
+    for side, parts in sides(subject.embodiment):
+        for part in parts:
+            values = None if {side, f"{side}.{part.name}"} & absent else subject.arrays.get(part.column)
+            if values is None or values.shape[1] < part.end or len(values) < 3:
+                continue
+            values = values[:, part.slice]
+            if np.isfinite(values).all():
+                found.append(Signal(side, part, values, spans(part), subject.embodiment.control_hz))
+    return found
+
+
+def _absent(subject: Subject) -> set[str]:
+    """What the store or the episode says it does not have everywhere: what stands in its place is no motion."""
+    hands = (subject.row.source or {}).get("hands")
+    masked = hands.get("masked_parts", ()) if isinstance(hands, dict) else ()
+    return {str(name) for name in (*subject.store.about.get("absent", ()), *masked)}
+
+
+def sides(embodiment: Embodiment) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+    """(side, parts) of both sides."""
+    return (("state", embodiment.state), ("action", embodiment.action))
+
+
+def pairs_of(signals: list[Signal]) -> list[tuple[Signal, Signal]]:
+    """(state, action) of the parts that are measured and commanded joint by joint: same name, same joints, absolute."""
+    states = {signal.part.name: signal for signal in signals if signal.side == "state"}
+    pairs = []
+    for action in signals:
+        state = states.get(action.part.name)
+        if action.side != "action" or state is None or not action.part.absolute:
+            continue
+        if state.part.joints == action.part.joints and state.part.unit == action.part.unit:
+            pairs.append((state, action))
+    return pairs
+
+
+def speed_of(signals: list[Signal]) -> np.ndarray:
+    """float64 [T - 1]: the fastest measured joint of each step, share of its range a row; empty without a state."""
+    states = [signal.sizes.max(1) for signal in signals if signal.side == "state"]
+    return np.max(states, axis=0) if states else np.zeros(0)
+
+
+def runs_of(mask: np.ndarray) -> list[tuple[int, int]]:
+    """(first, last) of every run of True, both included."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,327 @@
+"""Embodiment: what a robot (or a human hand) measures and is told, with slices, units, limits and views.
+
+An embodiment is one YAML in ``schemas/embodiments``; nothing else in the code describes a robot. Positions of parts are
+computed from the joint lists, never written down. Importing this module is cheap: no numpy, no torch.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gr00t_data.disk import digest_json
+from gr00t_data.embodiment.document import EmbodimentDocument, PartDocument, SelectionDocument, did_you_mean
+from gr00t_data.embodiment.reading import EmbodimentError, read_document
+
+__all__ = ["Camera", "Embodiment", "EmbodimentError", "Part", "Selection", "embodiment_names", "load_embodiment"]
+
+STATE_COLUMN = "observation.state"
+ACTION_COLUMN = "action"
+DEFAULT_DTYPE = "float64"
+
+Named = TypeVar("Named", "Part", "Camera", "Selection")
+
+# In the repository the schemas lie beside the package; in an installed wheel, inside it.
+_FOLDERS = (
+    Path(__file__).parents[1] / "schemas" / "embodiments",
+    Path(__file__).parents[2] / "schemas" / "embodiments",
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named slice of the state or action vector.
+
+    Attributes:
+        start, end: half-open range within ``column``, in dimensions.
+        unit: of every value: rad, deg, rad/s, m, mm, m/s, percent, ``1`` (plain number), ``normalised`` (-1..1 of what
+            a controller takes) or ``mixed`` (the YAML says which dimension has which).
+        limits: one (low, high) for each dimension, in ``unit``; a value outside is a defect of the data. None: unknown.
+        rotation: how a rotation is written (axis_angle 3, quaternion 4 as w x y z, rotation_6d 6 as two rows, matrix 9,
+            euler_angles_* 3), or None.
+        absolute: False for displacements; past an episode's end these are zero instead of the last value.
+        normalization: the mode used unless a selection says otherwise.
+        joints: the name of each dimension.
+        column: the column of the table that holds the values (``original_key`` in modality.json).
+        latency_s: how much later than the event the stamps of a recording are.
+    """
+
+    name: str
+    start: int
+    end: int
+    unit: str
+    limits: tuple[tuple[float, float], ...] | None
+    rotation: str | None
+    absolute: bool
+    dtype: str
+    normalization: str
+    joints: tuple[str, ...]
+    column: str
+    latency_s: float = 0.0
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self.end - self.start
+
+    @property
+    def slice(self) -> slice:
+        """Where the part lies in its column: ``row[part.slice]``."""
+        return slice(self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A view with a role; ``column`` is its feature name in a store. ``height``, ``width`` in pixels; None: any."""
+
+    name: str
+    role: str
+    column: str
+    height: int | None
+    width: int | None
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one training reads, in the order in which it is concatenated.
+
+    Attributes:
+        language: the annotation key of the instruction.
+        state_normalization, action_normalization: mode for every selected part, also those that keep their own.
+        state_rotations, action_rotations: part -> representation it is converted to before normalization; a part
+            that is not named keeps its own.
+    """
+
+    name: str
+    cameras: tuple[str, ...]
+    state: tuple[str, ...]
+    action: tuple[str, ...]
+    language: str
+    state_normalization: dict[str, str] = field(hash=False)
+    action_normalization: dict[str, str] = field(hash=False)
+    state_rotations: dict[str, str] = field(default_factory=dict, hash=False)
+    action_rotations: dict[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Embodiment:
+    """One robot, complete.
+
+    Attributes:
+        slot: index 0..31 of its projectors in the model.
+        control_hz: rows a second.
+        action_horizon: rows of one predicted action chunk.
+        language_key: the annotation that holds the instruction; ``language_column`` is the column it is stored in.
+        tolerance_s: seconds a sample may lie from the tick it stands for.
+        selections: name -> what a training reads.
+        digest: SHA-256 of the content; the description, comments and layout of the YAML do not count.
+        text: the YAML as it was read, to be kept beside a checkpoint.
+    """
+
+    name: str
+    description: str
+    slot: int
+    control_hz: float
+    action_horizon: int
+    language_key: str
+    tolerance_s: float
+    state: tuple[Part, ...]
+    action: tuple[Part, ...]
+    cameras: tuple[Camera, ...]
+    selections: dict[str, Selection] = field(hash=False)
+    default_selection: str
+    digest: str
+    language_column: str
+    text: str = field(default="", compare=False, repr=False)
+
+    @property
+    def state_dim(self) -> int:
+        """Dimensions of a whole state row."""
+        return sum(part.dim for part in self.state)
+
+    @property
+    def action_dim(self) -> int:
+        """Dimensions of a whole action row."""
+        return sum(part.dim for part in self.action)
+
+    def state_part(self, name: str) -> Part:
+        """The state part of that name. Raises EmbodimentError with the names there are."""
+        return _named(self.state, name, f"{self.name} has no state part")
+
+    def action_part(self, name: str) -> Part:
+        """The action part of that name. Raises EmbodimentError with the names there are."""
+        return _named(self.action, name, f"{self.name} has no action part")
+
+    def camera(self, name: str) -> Camera:
+        """The camera of that name. Raises EmbodimentError with the names there are."""
+        return _named(self.cameras, name, f"{self.name} has no camera")
+
+    def selection(self, name: str | None = None) -> Selection:
+        """The selection of that name, or the default one. Raises EmbodimentError with the names there are."""
+        chosen = self.default_selection if name is None else name
+        return _named(tuple(self.selections.values()), chosen, f"{self.name} has no selection")
+
+    def state_names(self) -> tuple[str, ...]:
+        """The name of every state dimension, in order."""
+        return tuple(joint for part in self.state for joint in part.joints)
+
+    def action_names(self) -> tuple[str, ...]:
+        """The name of every action dimension, in order."""
+        return tuple(joint for part in self.action for joint in part.joints)
+
+    def modality(self, cameras: Collection[str] | None = None) -> dict[str, Any]:
+        """The content of ``meta/modality.json`` as the published GR00T loader reads it.
+
+        Args:
+            cameras: the views a store holds; without it, those of the default selection.
+
+        Every language key of a selection that is not a column of its own points at ``language_column``, so that each
+        selection can be read from the same store.
+        """
+        names = self.selection().cameras if cameras is None else cameras
+        keys = dict.fromkeys([self.language_key, *(selection.language for selection in self.selections.values())])
+        redirect = {"original_key": self.language_column}
+        return {
+            "state": {part.name: _part_modality(part, STATE_COLUMN) for part in self.state},
+            "action": {part.name: _part_modality(part, ACTION_COLUMN) for part in self.action},
+            "video": {name: {"original_key": self.camera(name).column} for name in names},
+            "annotation": {
+                key.removeprefix("annotation."): {} if key == self.language_column else dict(redirect) for key in keys
+            },
+        }
+
+
+def embodiment_names() -> list[str]:
+    """The names of the embodiments that come with the package, sorted."""
+    return sorted({path.stem for folder in _FOLDERS if folder.is_dir() for path in folder.glob("*.yaml")})
+
+
+def load_embodiment(name_or_path: str | Path) -> Embodiment:
+    """Load an embodiment by name, or from any ``.yaml`` by path.
+
+    Raises:
+        EmbodimentError: unknown name (with the known ones), or a wrong YAML (with file, line, field, found, expected).
+    """
+    document, text = read_document(_path_of(name_or_path))
+    return Embodiment(
+        name=document.name,
+        description=document.description,
+        slot=document.slot,
+        control_hz=document.control_hz,
+        action_horizon=document.action_horizon,
+        language_key=document.language_key,
+        tolerance_s=document.tolerance_s,
+        state=_parts(document.state, STATE_COLUMN),
+        action=_parts(document.action, ACTION_COLUMN),
+        cameras=_cameras(document),
+        selections={name: _selection(name, chosen, document) for name, chosen in document.selections.items()},
+        default_selection=document.default_selection,
+        digest=digest_json(_content(document)),
+        language_column=document.language_column or document.language_key,
+        text=text,
+    )
+
+
+def _content(document: EmbodimentDocument) -> dict[str, Any]:
+    """What the digest names. A latency of zero is left out: it says nothing, and older digests stay what they were."""
+    content = document.model_dump(mode="json", exclude={"description"})
+    for item in (*content["cameras"], *content["state"], *content["action"]):
+        if item["latency_s"] == 0:
+            del item["latency_s"]
+    return content
+
+
+def _path_of(name_or_path: str | Path) -> Path:
+    given = str(name_or_path)
+    if isinstance(name_or_path, Path) or given.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise EmbodimentError(f"{path}: no such file; expected the YAML of an embodiment")
+        return path
+    names = embodiment_names()
+    if given not in names:
+        known = ", ".join(names) or f"none found in {_FOLDERS[0]} or {_FOLDERS[1]}"
+        hint = did_you_mean(given, names)
+        raise EmbodimentError(f"unknown embodiment {given!r}{hint}; known: {known}; or give the path of a .yaml file")
+    return next(path for folder in _FOLDERS if (path := folder / f"{given}.yaml").is_file())
+
+
+def _parts(documents: Sequence[PartDocument], default_column: str) -> tuple[Part, ...]:
+    parts, end_of = [], dict[str, int]()
+    for document in documents:
+        column = document.column or default_column
+        start = end_of.get(column, 0)
+        end_of[column] = start + len(document.joints)
+        parts.append(
+            Part(
+                name=document.name,
+                start=start,
+                end=end_of[column],
+                unit=document.unit,
+                limits=_limits(document),
+                rotation=document.rotation,
+                absolute=document.absolute,
+                dtype=document.dtype,
+                normalization=document.normalization,
+                joints=tuple(document.joints),
+                column=column,
+                latency_s=document.latency_s,
+            )
+        )
+    return tuple(parts)
+
+
+def _limits(document: PartDocument) -> tuple[tuple[float, float], ...] | None:
+    if document.limits is None:
+        return None
+    one_for_all = not isinstance(document.limits[0], list)
+    pairs = [document.limits] * len(document.joints) if one_for_all else document.limits
+    return tuple((float(low), float(high)) for low, high in pairs)
+
+
+def _cameras(document: EmbodimentDocument) -> tuple[Camera, ...]:
+    return tuple(
+        Camera(
+            name=camera.name,
+            role=camera.role,
+            column=camera.column or f"observation.images.{camera.name}",
+            height=camera.height,
+            width=camera.width,
+            latency_s=camera.latency_s,
+        )
+        for camera in document.cameras
+    )
+
+
+def _selection(name: str, chosen: SelectionDocument, document: EmbodimentDocument) -> Selection:
+    own_state = {part.name: part.normalization for part in document.state}
+    own_action = {part.name: part.normalization for part in document.action}
+    return Selection(
+        name=name,
+        cameras=tuple(chosen.cameras),
+        state=tuple(chosen.state),
+        action=tuple(chosen.action),
+        language=chosen.language or document.language_key,
+        state_normalization={part: chosen.state_normalization.get(part, own_state[part]) for part in chosen.state},
+        action_normalization={part: chosen.action_normalization.get(part, own_action[part]) for part in chosen.action},
+        state_rotations=dict(chosen.state_rotations),
+        action_rotations=dict(chosen.action_rotations),
+    )
+
+
+def _part_modality(part: Part, default_column: str) -> dict[str, Any]:
+    """Only what differs from the published defaults (absolute true, float64, the side's own column)."""
+    entry: dict[str, Any] = {"start": part.start, "end": part.end}
+    entry |= {"original_key": part.column} if part.column != default_column else {}
+    entry |= {"rotation_type": part.rotation} if part.rotation else {}
+    entry |= {"absolute": False} if not part.absolute else {}
+    return entry | ({"dtype": part.dtype} if part.dtype != DEFAULT_DTYPE else {})
+
+
+def _named(items: tuple[Named, ...], name: str, complaint: str) -> Named:
+    for item in items:
+        if item.name == name:
+            return item
+    names = [item.name for item in items]
+    raise EmbodimentError(f"{complaint} {name!r}{did_you_mean(name, names)}; known: {', '.join(names)}")

@@ -1,0 +1,100 @@
+"""Convert a dataset between GR00T-LeRobot v2.1 and LeRobot v3.0. The target takes its name when it is complete."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gr00t_data.disk import replacing_folder
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lerobot import stage_v21 as lerobot_v21
+from gr00t_data.lerobot import v2 as lerobot_v2
+from gr00t_data.lerobot import v3 as lerobot_v3
+from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
+from gr00t_data.lerobot.v3_layout import VERSION, Note
+from gr00t_data.store.layout import PathError, refuse_links_out
+from gr00t_data.store.store import EpisodeStore, StoreError
+
+TARGETS = ("v3.0", "v2.1")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes:
+        source, target: folders.
+        before, after: ``codebase_version`` of each.
+        notes: what a reader should know: drift, re-encoded spans, missing videos.
+    """
+
+    source: Path
+    target: Path
+    before: str
+    after: str
+    notes: tuple[Note, ...]
+
+
+def convert(
+    source: Path,
+    target: Path,
+    to: str,
+    progress: Callable[[int, int], None],
+    *,
+    embodiment: Embodiment | None = None,
+    sizes: FileSizes | None = None,
+) -> Conversion:
+    """Write ``source`` to ``target`` in the version ``to``. The source is not changed.
+
+    Args:
+        to: ``v3.0`` or ``v2.1``.
+        progress: called with (files done, files in all).
+        embodiment: gives modality.json its parts when a v3.0 dataset brings none.
+        sizes: when the next file of a v3.0 dataset begins; LeRobot's limits when None.
+
+    Raises:
+        StoreError: the source is no such dataset, has that version already, cannot be read, or the target is taken.
+    """
+    source, target = Path(source), Path(target)
+    _check_target(source, target)
+    before = _version(source)
+    if to not in TARGETS or before == to:
+        raise StoreError(
+            f"{source}: is {before}; it can be converted to {' or '.join({*TARGETS} - {before})}, not {to}"
+        )
+    with replacing_folder(target) as folder:
+        notes = _write(source, folder, before, to, progress, embodiment, sizes)
+    return Conversion(source, target, before, to, tuple(notes))
+
+
+def _write(
+    source: Path,
+    folder: Path,
+    before: str,
+    to: str,
+    progress: Callable[[int, int], None],
+    embodiment: Embodiment | None,
+    sizes: FileSizes | None,
+) -> list[Note]:
+    try:
+        if before == VERSION:
+            return lerobot_v3.take_over(source, folder, progress, embodiment)
+        if to == VERSION:
+            refuse_links_out(source)
+            return export_v3(EpisodeStore.open(source), folder, progress, sizes)
+        lerobot_v2.take_over(source, folder, progress)
+        return lerobot_v21.complete(folder)
+    except PathError as error:
+        raise StoreError(str(error)) from error
+
+
+def _version(source: Path) -> str:
+    if lerobot_v3.recognises(source):
+        return VERSION
+    return str(EpisodeStore.open(source).info["codebase_version"])
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target}: exists and is not empty; choose another folder")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise StoreError(f"{target}: is inside {source}; choose a folder outside, because the source is not changed")

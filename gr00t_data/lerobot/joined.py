@@ -1,0 +1,196 @@
+"""Episodes of several stores as one dataset: same parts, cameras and rate, tasks and episodes numbered anew."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from gr00t_data.disk import read_json, replacing_folder, write_json, write_text
+from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
+from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.store import layout
+from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, json_lines
+from gr00t_data.store.tables import read_table
+from gr00t_data.terms.licences import joined, of_store
+
+JOINED = "meta/gr00t_mixture.json"
+"""Where each episode came from, in the exported folder."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Episodes of one store, by their numbers there; ``facts`` are written down beside them."""
+
+    store: EpisodeStore
+    episodes: tuple[int, ...]
+    facts: dict[str, Any]
+
+
+def export_joined(
+    chosen: Sequence[Chosen],
+    target: Path,
+    progress: Callable[[int, int], None],
+    *,
+    facts: dict[str, Any],
+    sizes: FileSizes | None = None,
+) -> list[Note]:
+    """Write whole episodes of several stores to ``target`` as one LeRobot v3.0 dataset.
+
+    Columns that not all stores have are left out, with a note. ``meta/gr00t_mixture.json`` says where each episode came
+    from, with ``facts``.
+
+    Raises:
+        StoreError: the target is taken, no episode is chosen, a file is missing, or stores differ in rate, cameras,
+            parts or types of columns; names the store.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target}: exists and is not empty; choose another folder")
+    chosen = [one for one in chosen if one.episodes]
+    if not chosen:
+        raise StoreError(f"{target}: no episode to export")
+    for one in chosen[1:]:
+        _refuse_unlike(chosen[0].store, one.store)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as between:
+        dropped = _join(chosen, Path(between))
+        with replacing_folder(target) as folder:
+            notes = export_v3(EpisodeStore.open(between), folder, progress, sizes)
+            write_json(folder / JOINED, {**facts, "episodes": _origins(chosen), "columns_left_out": dropped})
+    return [*notes, *(Note(f"column {name!r} is not in all stores and was left out") for name in dropped)]
+
+
+def _refuse_unlike(first: EpisodeStore, other: EpisodeStore) -> None:
+    for what, a, b in (
+        ("rows a second", first.fps, other.fps),
+        ("cameras", sorted(first.camera_columns.items()), sorted(other.camera_columns.items())),
+        ("parts", _parts(first), _parts(other)),
+    ):
+        if a != b:
+            raise StoreError(
+                f"{other.root}: has other {what} than {first.root}: {b} and {a}; one LeRobot v3.0 dataset has one of "
+                "each: export the sources apart, or resample this one"
+            )
+
+
+def _parts(store: EpisodeStore) -> Any:
+    """The slices of state and action; without a modality.json the shapes of their columns."""
+    path = store.root / "meta/modality.json"
+    if path.is_file():
+        modality = read_json(path)
+        return {side: modality.get(side, {}) for side in ("state", "action")}
+    features = store.info.get("features", {})
+    return {name: features[name].get("shape") for name in ("observation.state", "action") if name in features}
+
+
+def _join(chosen: Sequence[Chosen], root: Path) -> list[str]:
+    """Lay a GR00T-LeRobot v2.1 folder out, videos linked; returns the columns that were left out."""
+    schemas = [parquet.read_schema(one.store.data_path(one.episodes[0])).names for one in chosen]
+    common = set(schemas[0]).intersection(*schemas[1:])
+    columns = [name for name in schemas[0] if name in common]
+    tasks: dict[str, int] = {}
+    lines, rows = [], 0
+    for one in chosen:
+        originals = {int(line["episode_index"]): line for line in json_lines(one.store.root / "meta/episodes.jsonl")}
+        for index in one.episodes:
+            number = len(lines)
+            table = read_table(one.store.data_path(index), columns)
+            table = _renumbered(table, one.store, index, (number, rows), tasks)
+            place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
+            path = layout.path_inside(root, layout.DATA_PATH, **place)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parquet.write_table(table, path)
+            for column in one.store.camera_columns.values():
+                video = layout.path_inside(root, layout.VIDEO_PATH, video_key=column, **place)
+                _link(one.store.video_file(index, column), video)
+            lines.append({**originals[index], "episode_index": number, "length": table.num_rows})
+            rows += table.num_rows
+    _write_metadata(chosen, root, columns, lines, tasks, rows)
+    return sorted(set().union(*schemas) - common)
+
+
+def _renumbered(
+    table: pa.Table, store: EpisodeStore, index: int, numbers: tuple[int, int], tasks: dict[str, int]
+) -> pa.Table:
+    """The rows of an episode with its new number, its place among all rows, and the new numbers of the tasks."""
+    row = store.row(index)
+    for text in row.tasks:
+        tasks.setdefault(text, len(tasks))
+    fixed = {
+        "episode_index": np.full(table.num_rows, numbers[0]),
+        "index": np.arange(numbers[1], numbers[1] + table.num_rows),
+    }
+    for place, column in enumerate(table.column_names):
+        of_task = column == "task_index" or (column.startswith("annotation.") and _whole(table[column]))
+        if of_task:
+            texts = [store.tasks.get(int(value), row.instruction) for value in table[column].to_pylist()]
+            values = np.array([tasks.setdefault(text, len(tasks)) for text in texts], dtype=np.int64)
+        elif column in fixed:
+            values = fixed[column]
+        else:
+            continue
+        table = table.set_column(place, column, pa.array(values, table.schema.field(column).type))
+    return table
+
+
+def _whole(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(column.type) and not column.null_count
+
+
+def _link(source: Path, target: Path) -> None:
+    if not source.is_file():
+        raise StoreError(f"{source}: no such file; copy the store again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _write_metadata(
+    chosen: Sequence[Chosen],
+    root: Path,
+    columns: Sequence[str],
+    lines: Sequence[dict[str, Any]],
+    tasks: dict[str, int],
+    rows: int,
+) -> None:
+    first = chosen[0].store
+    declared = first.info.get("features", {})
+    cameras = set(first.camera_columns.values())
+    features = {name: feature for name, feature in declared.items() if name in cameras or name in set(columns)}
+    paths = {"data_path": layout.DATA_PATH, "video_path": layout.VIDEO_PATH, "chunks_size": layout.CHUNK_EPISODES}
+    totals = {"total_episodes": len(lines), "total_frames": rows, "total_tasks": len(tasks)}
+    write_json(
+        root / "meta/info.json", {**first.info, **paths, **totals, "codebase_version": "v2.1", "features": features}
+    )
+    layout_lines = [{"task_index": number, "task": text} for text, number in tasks.items()]
+    write_text(root / "meta/tasks.jsonl", _lines(layout_lines))
+    write_text(root / "meta/episodes.jsonl", _lines(lines))
+    if (modality := first.root / "meta/modality.json").is_file():
+        shutil.copyfile(modality, root / "meta/modality.json")
+    about: dict[str, Any] = {"licence": joined(of_store(one.store, one.episodes) for one in chosen)}
+    if len(kinds := {one.store.kind for one in chosen}) == 1:
+        about["kind"] = kinds.pop()
+    write_json(root / ABOUT, {**about, "embodiment": first.embodiment_name})
+
+
+def _lines(values: Sequence[dict[str, Any]]) -> str:
+    return "".join(json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n" for value in values)
+
+
+def _origins(chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
+    """One entry an episode, in the order of the new numbers."""
+    return [
+        {"store": one.store.root.name, "digest": one.store.digest, "episode": index, "kind": one.store.kind}
+        | {name: values[index] if isinstance(values, dict) else values for name, values in one.facts.items()}
+        for one in chosen
+        for index in one.episodes
+    ]

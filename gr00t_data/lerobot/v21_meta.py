@@ -1,0 +1,141 @@
+"""``meta/`` of a GR00T-LeRobot v2.1 folder, written from the metadata of a LeRobot v3.0 folder."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as parquet
+
+from gr00t_data.disk import write_json, write_text
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lerobot.v3_layout import CONVERSION, Note
+from gr00t_data.lerobot.v3_records import Dataset
+from gr00t_data.store import layout
+from gr00t_data.store.store import ABOUT
+from gr00t_data.store.tables import read_table
+
+_ONLY_V3 = ("data_files_size_in_mb", "video_files_size_in_mb", "tools")
+_MEASURED = ("observation.state", "action", "timestamp")
+
+
+def write_metadata(
+    dataset: Dataset, root: Path, number_of: Callable[[int], int], embodiment: Embodiment | None, notes: list[Note]
+) -> None:
+    """Write info, tasks, episodes, statistics, modality and the notes of the conversion; rows and videos stand already.
+
+    ``notes`` grows by what is odd about the metadata. ``modality.json`` is the folder's own when it has one, else the
+    embodiment's when its dimensions fit, else one part for each of state and action.
+    """
+    meta = root / "meta"
+    _write_lines(meta / "tasks.jsonl", _task_lines(dataset))
+    _write_lines(meta / "episodes.jsonl", _episode_lines(dataset, number_of))
+    _write_lines(meta / "episodes_stats.jsonl", _stats_lines(dataset, number_of))
+    write_json(meta / "info.json", _info(dataset))
+    for name, feature in dataset.info["features"].items():
+        if feature.get("dtype") == "image":
+            notes.append(
+                Note("its pictures stay in the rows as they are; GR00T reads cameras from videos", camera=name)
+            )
+    files = sorted((root / "data").rglob("*.parquet"))
+    if files:
+        _write_stats(files, meta / "stats.json", notes)
+    _write_modality(dataset, meta / "modality.json", embodiment, files, notes)
+    if "about" in dataset.origin:
+        write_json(root / ABOUT, dataset.origin["about"])
+    write_json(root / CONVERSION, {"from": f"LeRobot {dataset.info['codebase_version']}", "notes": listed(notes)})
+
+
+def listed(notes: Iterable[Note]) -> list[dict[str, Any]]:
+    """Notes as JSON objects, without the fields that say nothing."""
+    return [{name: value for name, value in asdict(note).items() if value is not None} for note in notes]
+
+
+def _task_lines(dataset: Dataset) -> list[dict[str, Any]]:
+    fillers = set(dataset.origin.get("filler_tasks", ()))
+    tasks = sorted(dataset.tasks.items())
+    return [{"task_index": index, "task": text} for index, text in tasks if index not in fillers]
+
+
+def _episode_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, Any]]:
+    before = dataset.origin.get("episodes", {})
+    lines = [
+        before.get(str(record.index))
+        or {"episode_index": number_of(record.index), "tasks": list(record.tasks), "length": record.length}
+        for record in dataset.records
+    ]
+    return sorted(lines, key=lambda line: line["episode_index"])
+
+
+def _stats_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, Any]]:
+    lines = [{"episode_index": number_of(index), "stats": stats} for index, stats in dataset.stats() if stats]
+    return sorted(lines, key=lambda line: line["episode_index"])
+
+
+def _info(dataset: Dataset) -> dict[str, Any]:
+    before = dataset.origin.get("info") or {k: v for k, v in dataset.info.items() if k not in _ONLY_V3}
+    lengths = [record.length for record in dataset.records]
+    videos = sum(clip is not None for record in dataset.records for clip in record.clips.values())
+    return before | {
+        "codebase_version": "v2.1",
+        "total_episodes": len(lengths),
+        "total_frames": sum(lengths),
+        "total_tasks": len(_task_lines(dataset)),
+        "total_videos": videos,
+        "total_chunks": -(-len(lengths) // layout.CHUNK_EPISODES),
+        "chunks_size": layout.CHUNK_EPISODES,
+        "data_path": layout.DATA_PATH,
+        "video_path": layout.VIDEO_PATH if dataset.cameras else None,
+    }
+
+
+def _write_stats(files: Sequence[Path], target: Path, notes: list[Note]) -> None:
+    """``stats.json``: exact quantiles over all rows; those of a v3.0 folder are averages of the episodes' quantiles."""
+    present = [name for name in _MEASURED if name in parquet.read_schema(files[0]).names]
+    try:
+        write_json(target, layout.dataset_stats([read_table(file, present) for file in files]))
+    except ValueError as error:
+        notes.append(Note(f"no statistics over all rows: {error}"))
+
+
+def _write_modality(
+    dataset: Dataset, target: Path, embodiment: Embodiment | None, files: Sequence[Path], notes: list[Note]
+) -> None:
+    own = dataset.root / "meta/modality.json"
+    if own.is_file():
+        shutil.copyfile(own, target)
+        return
+    width = {name: _width(dataset, name) for name in ("observation.state", "action")}
+    if embodiment is not None and tuple(width.values()) == (embodiment.state_dim, embodiment.action_dim):
+        known = {camera.name for camera in embodiment.cameras if camera.column in dataset.cameras}
+        modality = embodiment.modality(cameras=sorted(known))
+    else:
+        if embodiment is not None:
+            wanted = {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}
+            notes.append(Note(f"modality.json has one part each: widths are {width}, {embodiment.name!r} has {wanted}"))
+        modality = _one_part_each(dataset, width)
+    columns = parquet.read_schema(files[0]).names if files else []
+    for key, entry in modality["annotation"].items():
+        if entry.get("original_key", f"annotation.{key}") not in columns:
+            modality["annotation"][key] = {"original_key": "task_index"}
+    write_json(target, modality)
+
+
+def _width(dataset: Dataset, column: str) -> int:
+    return int(np.prod(dataset.info["features"].get(column, {}).get("shape", [0])))
+
+
+def _one_part_each(dataset: Dataset, width: dict[str, int]) -> dict[str, Any]:
+    return {
+        "state": {"state": {"start": 0, "end": width["observation.state"]}},
+        "action": {"action": {"start": 0, "end": width["action"]}},
+        "video": {camera.rpartition(".")[2]: {"original_key": camera} for camera in dataset.cameras},
+        "annotation": {"human.action.task_description": {}},
+    }
+
+
+def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))

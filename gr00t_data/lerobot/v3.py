@@ -1,0 +1,80 @@
+"""LeRobot v3.0 drops: many episodes a file, taken apart into a GR00T-LeRobot v2.1 folder, one file an episode.
+
+Rows stay bit for bit. Video is cut by packets where an episode begins with a keyframe, which is so in every file that
+LeRobot wrote; elsewhere it is encoded again and noted. What was odd stands in ``meta/conversion.json``.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gr00t_data.disk import read_json
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lerobot.v3_clips import split_videos
+from gr00t_data.lerobot.v3_layout import ORIGIN, VERSION, Note, carry_over
+from gr00t_data.lerobot.v3_records import Dataset, read_dataset
+from gr00t_data.lerobot.v3_rows import split_rows
+from gr00t_data.lerobot.v21_meta import write_metadata
+from gr00t_data.store.layout import PathError, refuse_links_out
+from gr00t_data.store.store import StoreError
+
+NAME = "LeRobot v3"
+
+
+def recognises(path: Path) -> bool:
+    """Whether ``path`` holds a ``meta/info.json`` of version v3.0."""
+    info = path / "meta/info.json"
+    if not info.is_file():
+        return False
+    try:
+        return read_json(info).get("codebase_version") == VERSION
+    except (ValueError, AttributeError):
+        return False
+
+
+def take_over(
+    path: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment | None = None
+) -> list[Note]:
+    """Write the dataset in ``path`` to ``root`` as GR00T-LeRobot v2.1. ``progress(done, total)`` counts files.
+
+    Args:
+        embodiment: gives modality.json its parts when the dataset brings none.
+
+    Returns:
+        what a reader should know; also in ``meta/conversion.json``. Episodes keep their numbers, gaps included; those
+        of a folder that ``gr00t convert`` wrote get the numbers they had before.
+
+    Raises:
+        StoreError: the metadata or a data file is missing, contradicts the format or cannot be read, or a path or link
+            leads out of the dataset.
+    """
+    try:
+        refuse_links_out(path)
+        dataset = read_dataset(path)
+        return _take_apart(dataset, root, progress, embodiment)
+    except PathError as error:
+        raise StoreError(str(error)) from error
+
+
+def _take_apart(
+    dataset: Dataset, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment | None
+) -> list[Note]:
+    before = dataset.origin.get("episodes", {})
+
+    def number_of(index: int) -> int:
+        return int(before[str(index)]["episode_index"]) if str(index) in before else index
+
+    total = len(dataset.records) * (1 + len(dataset.cameras))
+    notes: list[Note] = []
+    if (dataset.root / ORIGIN).is_file() and not dataset.origin:
+        notes.append(Note(f"{ORIGIN} does not fit the episodes: the dataset was changed after it was written; ignored"))
+    first_rows_s: dict[int, float] = {}
+    for record, first_s, odd in split_rows(dataset, root, number_of):
+        first_rows_s[record.index] = first_s
+        notes += odd
+        progress(len(first_rows_s), total)
+    for done, odd in enumerate(split_videos(dataset, first_rows_s, root, number_of), start=len(dataset.records) + 1):
+        notes += odd
+        progress(done, total)
+    carry_over(dataset.root, root)
+    write_metadata(dataset, root, number_of, embodiment, notes)
+    return notes

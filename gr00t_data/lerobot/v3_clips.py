@@ -1,0 +1,170 @@
+"""The videos of a LeRobot v3.0 folder, taken apart into one mp4 an episode and camera.
+
+``from_timestamp`` and ``to_timestamp`` are sums of container durations and drift, so a frame number is never read off
+them alone: they must tile the file, or the rows of the episodes must fill it; otherwise the nearest frames are taken.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.lerobot.v3_records import Clip, Dataset, Record
+from gr00t_data.store import layout
+from gr00t_data.video.files import VideoError
+from gr00t_data.video.packets import TIME_TOLERANCE_S, Track, cut_track, read_track
+from gr00t_data.video.spans import encode_span
+
+_ON_A_FRAME = 0.1
+"""A time counts as the time of a frame when it is within this share of the distance between frames."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one episode wants of one video file: its clip, its number of rows and the timestamp of its first row."""
+
+    record: Record
+    clip: Clip
+    rows: int
+    first_row_s: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames ``first`` to ``last`` (inclusive) of a file, and what was odd about finding them."""
+
+    first: int
+    last: int
+    oddity: str = ""
+
+
+def frame_spans(wanted: Sequence[Wanted], track: Track, fps: float) -> list[Span | str]:
+    """The frames of each episode in one file; a text says why there are none. Same order as ``wanted``."""
+    order = sorted(range(len(wanted)), key=lambda number: wanted[number].clip.begin_s)
+    inside = [wanted[number] for number in order]
+    spans = _tiling(inside, track, fps) or _filling(inside, track) or [_nearest(one, track, fps) for one in inside]
+    found = {number: _with_drift(span, wanted[number], track) for number, span in zip(order, spans, strict=True)}
+    return [found[number] for number in range(len(wanted))]
+
+
+def _tiling(wanted: Sequence[Wanted], track: Track, fps: float) -> list[Span | str] | None:
+    """By the clips' times, when they follow one another without a hole from the first frame to the last.
+
+    Rows that do not start at time 0 are counted from their own start (``begin_s`` is then earlier by as much), or not
+    at all: both kinds of writer exist.
+    """
+    for share in (0.0, 1.0):
+        edges = [
+            (one.clip.begin_s + share * one.first_row_s, one.clip.end_s + share * one.first_row_s) for one in wanted
+        ]
+        numbers = [(_frame_at(begin, track, fps), _frame_at(end, track, fps)) for begin, end in edges]
+        ends = [0, *(stop for _, stop in numbers)]
+        if all(start == before for (start, _), before in zip(numbers, ends, strict=False)) and ends[-1] == track.frames:
+            return [Span(start, stop - 1) for start, stop in numbers if start is not None and stop is not None]
+    return None
+
+
+def _frame_at(time_s: float, track: Track, fps: float) -> int | None:
+    """The number of the frame that stands at this time (the number of frames for the end), None between frames."""
+    times = np.append(track.times_s, track.times_s[-1] + 1 / fps)
+    nearest = int(np.abs(times - time_s).argmin())
+    return nearest if abs(times[nearest] - time_s) <= _ON_A_FRAME / fps else None
+
+
+def _filling(wanted: Sequence[Wanted], track: Track) -> list[Span | str] | None:
+    """By counting, when the rows of the episodes together are as many as the frames of the file."""
+    ends = np.cumsum([one.rows for one in wanted])
+    if ends[-1] != track.frames or any(one.rows < 1 for one in wanted):
+        return None
+    return [Span(int(end) - one.rows, int(end) - 1) for end, one in zip(ends, wanted, strict=True)]
+
+
+def _nearest(one: Wanted, track: Track, fps: float) -> Span | str:
+    shift = one.first_row_s if one.clip.begin_s < -0.5 / fps else 0.0
+    begin, end = one.clip.begin_s + shift, one.clip.end_s + shift
+    last_s = float(track.times_s[-1]) + 1 / fps
+    if not (track.times_s[0] - 0.5 / fps <= begin < end <= last_s + 0.5 / fps):
+        return (
+            f"from_timestamp {one.clip.begin_s:.3f} s to to_timestamp {one.clip.end_s:.3f} s is outside "
+            f"{track.path.name}, which lasts {last_s:.3f} s"
+        )
+    first, stop = (int(np.abs(track.times_s - (time - tiny)).argmin()) for time, tiny in ((begin, 0), (end, 1 / fps)))
+    claim = f"{track.path.name} has {track.frames} frames, which is not what its episodes have together"
+    return Span(first, max(first, stop), f"{claim}; frames {first} to {stop} are the nearest to its timestamps")
+
+
+def _with_drift(span: Span | str, one: Wanted, track: Track) -> Span | str:
+    if isinstance(span, str):
+        return span
+    drift_s = float(one.clip.begin_s + one.first_row_s - track.times_s[span.first])
+    if span.oddity or abs(drift_s) <= TIME_TOLERANCE_S:
+        return span
+    return Span(
+        span.first, span.last, f"from_timestamp is {drift_s:+.4f} s off the frame that belongs to the first row"
+    )
+
+
+def split_videos(
+    dataset: Dataset, first_rows_s: dict[int, float], root: Path, number_of: Callable[[int], int]
+) -> Iterator[list[Note]]:
+    """Write the video of every episode and camera below ``root``; yields the notes of each one when it is done.
+
+    A video that cannot be had (no file, outside of it, damaged) is left out and noted; the checks reject its episode.
+    """
+    for camera in dataset.cameras:
+        files: dict[Path, list[Wanted]] = {}
+        for record in dataset.records:
+            clip = record.clips[camera]
+            if clip is None:
+                yield [Note("the metadata gives no video for it", record.index, camera)]
+                continue
+            wanted = Wanted(record, clip, record.length, first_rows_s[record.index])
+            files.setdefault(clip.file, []).append(wanted)
+        for file, inside in files.items():
+            yield from _split_file(dataset, camera, file, inside, root, number_of)
+
+
+def _split_file(
+    dataset: Dataset, camera: str, file: Path, wanted: list[Wanted], root: Path, number_of: Callable[[int], int]
+) -> Iterator[list[Note]]:
+    try:
+        track = read_track(file)
+    except VideoError as error:
+        for one in wanted:
+            yield [Note(str(error), one.record.index, camera)]
+        return
+    for one, span in zip(wanted, frame_spans(wanted, track, dataset.fps), strict=True):
+        number = number_of(one.record.index)
+        place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
+        target = layout.path_inside(root, layout.VIDEO_PATH, video_key=camera, **place)
+        yield [
+            Note(message, one.record.index, camera) for message in _write_span(span, one, track, target, dataset.fps)
+        ]
+
+
+def _write_span(span: Span | str, one: Wanted, track: Track, target: Path, fps: float) -> Iterator[str]:
+    """Write one clip; yields what should be known about it."""
+    if isinstance(span, str):
+        yield f"{span}; the episode has no video of this camera"
+        return
+    if span.oddity:
+        yield span.oddity
+    if (frames := span.last - span.first + 1) != one.rows:
+        yield f"{frames} frames stand for {one.rows} rows"
+    times_s = track.times_s[span.first : span.last + 1] - track.times_s[span.first]
+    off_s = float(np.abs(times_s - np.arange(frames) / fps).max())
+    if off_s > max(TIME_TOLERANCE_S, float(track.time_base)):
+        yield f"its frames are not shown at {fps:g} Hz: up to {off_s:.4f} s beside their rows; the times were kept"
+    if track.rotation_deg:
+        yield f"a player is asked to turn the picture by {track.rotation_deg} degrees; readers of arrays do not"
+    try:
+        whole = (span.first, span.last) == (0, track.frames - 1)
+        if (track.lone and whole) or track.packets_of(span.first, span.last) is not None:
+            cut_track(track, span.first, span.last, target)
+            return
+        encode_span(track, span.first, span.last, target)
+        yield f"re-encoded as h264, frame for frame: frame {span.first} of {track.path.name} is no place to cut packets"
+    except VideoError as error:
+        yield str(error)

@@ -1,0 +1,170 @@
+"""An episode in one HDF5 group: every dataset a stream, all on the file's stamps or counted at its rate."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.formats.beside import video_beside
+from gr00t_data.sources.formats.hdf5 import tree as hdf5_tree
+from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
+from gr00t_data.sources.recordings.clocks import stamps_from_seconds, ticks
+from gr00t_data.sources.recordings.images import array_picture, decoded
+from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
+from gr00t_data.sources.recordings.propose import Found, words
+from gr00t_data.sources.recordings.streams import CameraStream, ChosenFrames, RawEpisode, StreamError
+
+if TYPE_CHECKING:
+    import h5py
+
+_NO_PICTURE = {"depth", "segmentation", "seg", "mask", "normals"}
+
+
+@dataclass(frozen=True)
+class DatasetFrames:
+    """The pictures of one dataset, read one by one: arrays [N, H, W, 3], or one JPEG a row (``compressed``)."""
+
+    path: Path
+    group: str
+    key: str
+
+    def take(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """See ``Frames.take``."""
+        with hdf5_tree.opened(self.path) as file:
+            dataset = _dataset(file[self.group], self.key)  # type: ignore[arg-type]
+            last, picture = -1, np.empty(0)
+            for index in indices:
+                if index != last:
+                    last, picture = index, _picture(dataset, int(index))
+                yield picture
+
+
+def inventory(group: "h5py.Group") -> list[Found]:
+    """What an episode's group holds: numbers with their width, and pictures."""
+    found = []
+    for key, dataset in hdf5_tree.datasets(group):
+        if _is_picture(key, dataset):
+            found.append(Found(key, 0, picture=True))
+        elif dataset.ndim >= 1 and dataset.dtype.kind in "fiub" and dataset.shape[0]:
+            found.append(Found(key, dataset.size // dataset.shape[0]))
+    return found
+
+
+def _is_picture(key: str, dataset: "h5py.Dataset") -> bool:
+    if words(key) & _NO_PICTURE or not dataset.shape or not dataset.shape[0]:
+        return False
+    if dataset.ndim == 4:
+        return 3 in (dataset.shape[1], dataset.shape[-1]) or 4 in (dataset.shape[1], dataset.shape[-1])
+    return _is_compressed(dataset)
+
+
+def _is_compressed(dataset: "h5py.Dataset") -> bool:
+    """One JPEG or PNG a row: padded bytes [N, L], or rows of their own length."""
+    if dataset.ndim == 2 and dataset.dtype == np.uint8:
+        return True
+    return dataset.ndim == 1 and dataset.dtype.kind in "OSV"
+
+
+def _picture(dataset: "h5py.Dataset", index: int) -> np.ndarray:
+    where = f"{dataset.file.filename}: {dataset.name}: sample {index}"
+    if not _is_compressed(dataset):
+        return array_picture(np.asarray(dataset[index]), where)
+    row = dataset[index]
+    try:
+        return decoded(row if isinstance(row, bytes) else np.frombuffer(np.asarray(row).tobytes(), dtype=np.uint8))
+    except StreamError as error:
+        raise StreamError(f"{where}: {error}") from error
+
+
+def _dataset(group: "h5py.Group", key: str) -> "h5py.Dataset":
+    import h5py
+
+    found = hdf5_tree.member(group, key)
+    if isinstance(found, h5py.Dataset):
+        return found
+    known = ", ".join(name for name, _ in hdf5_tree.datasets(group))
+    raise StreamError(f"{group.file.filename}: {group.name}: has no dataset {key!r}; it holds {known}")
+
+
+def read_group(
+    path: Path, group: "h5py.Group", name: str, mapping: Mapping, embodiment: Embodiment, hz: float | None
+) -> RawEpisode:
+    """The streams of one episode's group, pictures still unread.
+
+    Args:
+        hz: the rate the file states; the mapping's goes first.
+
+    Raises:
+        StreamError: a mapped dataset is missing or is no stream.
+        MappingError: the file has no stamps and nobody said its rate.
+    """
+    clock = _Clock(group, mapping, hz)
+    lengths: dict[str, int] = {}
+
+    def samples(name: str, source: PartSource) -> Samples:
+        values = hdf5_tree.numbers(_dataset(group, source.key))
+        lengths[source.key] = len(values)
+        times_ns, usable = clock.stamps(len(values), source.key)
+        return Samples(times_ns, values[usable], unstamped=len(values) - len(times_ns))
+
+    parts = bound_parts(mapping, embodiment, samples)
+    cameras = {
+        camera: _camera(path, group, name, camera, source, embodiment, clock)
+        for camera, source in mapping.cameras.items()
+    }
+    lengths |= {f"camera {camera}": len(stream.times_ns) for camera, stream in cameras.items()}
+    notes = () if len(set(lengths.values())) <= 1 else (f"lengths differ, the shortest counts: {lengths}",)
+    return RawEpisode(name, parts["state"], parts["action"], cameras, notes=notes)
+
+
+def _camera(
+    path: Path,
+    group: "h5py.Group",
+    name: str,
+    camera: str,
+    source: CameraSource,
+    embodiment: Embodiment,
+    clock: "_Clock",
+) -> CameraStream:
+    if source.file:
+        file = video_beside(path, source.file, name.rpartition("#")[2] if "#" in name else path.stem)
+        times_ns = clock.stamps(file.count, source.file)[0]
+        return camera_of(source, camera, embodiment, times_ns, file.frames)
+    dataset = _dataset(group, source.key)
+    if not _is_compressed(dataset) and dataset.ndim != 4:
+        raise StreamError(f"{path}: {dataset.name}: holds {dataset.dtype} {dataset.shape}, expected pictures")
+    times_ns, usable = clock.stamps(len(dataset), source.key)
+    frames = DatasetFrames(path, group.name or "/", source.key)
+    stamped = ChosenFrames(frames, tuple(np.flatnonzero(usable).tolist()))
+    return camera_of(source, camera, embodiment, times_ns, stamped, unstamped=int((~usable).sum()))
+
+
+class _Clock:
+    """The stamps of a file's rows: its own, or counted at its rate."""
+
+    def __init__(self, group: "h5py.Group", mapping: Mapping, hz: float | None) -> None:
+        self._hz = mapping.hz or hz
+        self._own, self._usable = None, np.ones(0, dtype=bool)
+        if mapping.times_key:
+            dataset = _dataset(group, mapping.times_key)
+            stamps = hdf5_tree.numbers(dataset)[:, 0]
+            whole = dataset.dtype.kind in "iu"
+            self._own, self._usable = stamps_from_seconds(stamps / 1e9 if whole else stamps)
+            if whole:
+                self._own = np.asarray(dataset[()], dtype=np.int64).ravel()
+        elif not self._hz:
+            raise MappingError(
+                f"{group.file.filename}: holds no stamps and does not say its rate; add `hz: RATE` to the mapping, "
+                "or name the dataset of its stamps in `times_key`"
+            )
+
+    def stamps(self, count: int, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """int64 stamps of the usable samples of a dataset, and which those are: bool [count]."""
+        if self._own is None:
+            return ticks(0, count, self._hz or 1.0), np.ones(count, dtype=bool)
+        if count != len(self._usable):
+            raise StreamError(f"{key}: has {count} samples, the stamps are {len(self._usable)}; map its own stamps")
+        return self._own, self._usable

@@ -1,0 +1,158 @@
+"""MCAP files without ROS: ROS 2 (CDR), JSON and protobuf messages. One file is one episode."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.formats.logs.log import Log, Logged, log_inventory, read_log
+from gr00t_data.sources.recordings.mapping import Mapping
+from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
+
+NAME = "MCAP"
+_MAGIC = b"\x89MCAP0\r\n"
+_LARGEST_RECORD_BYTES = 1 << 30
+"""A damaged length must not make us ask for all memory."""
+
+
+class McapLog:
+    """One file. A file that was cut off is read up to the cut, and ``notes`` says so."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.notes: list[str] = []
+        self._path = path
+        self._topics: list[str] | None = None
+
+    def topics(self) -> list[str]:
+        """From the file's summary, or from its messages when it has none."""
+        if self._topics is None:
+            self._topics = sorted(self._summarised() or {message.topic for message in self._raw(None)})
+        return self._topics
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Logged]:
+        """In the order of the file."""
+        return self._raw(topics)
+
+    def _summarised(self) -> set[str]:
+        from mcap.reader import make_reader
+
+        with self._path.open("rb") as stream:
+            try:
+                summary = make_reader(stream).get_summary()
+            except Exception:  # the library's own, struct's and the decompressors' errors, on damaged bytes
+                return set()
+        if summary is None or summary.statistics is None:
+            return set()
+        counts = summary.statistics.channel_message_counts
+        return {channel.topic for number, channel in summary.channels.items() if counts.get(number)}
+
+    def _raw(self, topics: Sequence[str] | None) -> Iterator[Logged]:
+        """Streams from the start: needs no index, so a cut file gives what it has."""
+        from mcap.reader import NonSeekingReader
+
+        decoders = _Decoders()
+        with self._path.open("rb") as stream:
+            reader = NonSeekingReader(stream, validate_crcs=True, record_size_limit=_LARGEST_RECORD_BYTES)
+            try:
+                # Ordering by log time would hold the whole file in memory.
+                for schema, channel, message in reader.iter_messages(topics=topics, log_time_order=False):
+                    decode = decoders.decoder(schema, channel, message.data)
+                    yield Logged(channel.topic, message.log_time, message.publish_time, decode)
+            except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes
+                self._cut(error)
+
+    def _cut(self, error: Exception) -> None:
+        note = f"{self.name}: is cut off or damaged; what lies before is kept ({type(error).__name__}: {error})"
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+class _Decoders:
+    """Finds the decoder of each channel once."""
+
+    def __init__(self) -> None:
+        from mcap_protobuf.decoder import DecoderFactory as ProtobufFactory
+        from mcap_ros2.decoder import DecoderFactory as Ros2Factory
+
+        self._known: dict[int, Any] = {}
+        self._factories: list[Any] = [Ros2Factory(), ProtobufFactory()]
+
+    def decoder(self, schema: Any, channel: Any, data: bytes) -> Any:
+        """A function that decodes ``data``."""
+        return lambda: self._decode(schema, channel, data)
+
+    def _decode(self, schema: Any, channel: Any, data: bytes) -> Any:
+        if channel.id not in self._known:
+            self._known[channel.id] = self._find(schema, channel)
+        try:
+            return self._known[channel.id](data)
+        except StreamError:
+            raise
+        except Exception as error:  # generated decoders raise anything on damaged bytes
+            raise StreamError(f"message of {len(data)} bytes cannot be decoded ({error})") from error
+
+    def _find(self, schema: Any, channel: Any) -> Any:
+        if channel.message_encoding == "json":
+            return json.loads
+        for factory in self._factories:
+            found = factory.decoder_for(channel.message_encoding, schema)
+            if found:
+                return found
+        kind = f"{channel.message_encoding!r} with schema {schema.encoding if schema else None!r}"
+        raise StreamError(f"holds {kind}; messages in ros2 cdr, json and protobuf can be read")
+
+
+def _files(drop: Path) -> list[Path]:
+    if drop.is_file():
+        return [drop]
+    found = (path for path in sorted(drop.rglob("*.mcap")) if path.is_file())
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(drop).parts)]
+
+
+def _is_mcap(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
+
+
+def recognises(path: Path) -> bool:
+    """Whether a file of the drop begins as an MCAP does and no ``metadata.yaml`` makes it a ROS 2 bag."""
+    return any(_is_mcap(file) and not (file.parent / "metadata.yaml").is_file() for file in _files(path))
+
+
+def episode_names(path: Path, mapping: Mapping) -> list[str]:
+    """The names of the files within the drop."""
+    return [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in _files(path)]
+
+
+def _log(path: Path, name: str) -> Log:
+    file = path / name if path.is_dir() else path
+    if not _is_mcap(file):
+        with file.open("rb") as stream:
+            raise StreamError(f"{file}: is no MCAP file, it begins with {stream.read(8)!r}; check what was copied")
+    return McapLog(file)
+
+
+def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+    """One file. Raises StreamError: see ``read_log``."""
+    return read_log(_log(path, name), name, mapping, embodiment)
+
+
+def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
+    """Every file in turn. See ``read_episode``."""
+    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
+
+
+def contents(path: Path) -> list[Found]:
+    """What the first readable file holds. Raises StreamError: there is none."""
+    for file in _files(path):
+        if _is_mcap(file) and (found := log_inventory(McapLog(file))):
+            return found
+    raise StreamError(f"{path}: holds no readable message")
+
+
+def propose(path: Path, embodiment: Embodiment) -> Mapping:
+    """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable file."""
+    return propose_mapping(contents(path), embodiment, NAME)

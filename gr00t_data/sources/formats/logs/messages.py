@@ -1,0 +1,145 @@
+"""What is inside a logged message, whatever decoded it: ROS classes, protobuf, JSON. Numbers, stamps, pictures."""
+
+import base64
+import binascii
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from gr00t_data.sources.recordings.clocks import NS
+from gr00t_data.sources.recordings.images import decoded, raw_picture
+from gr00t_data.sources.recordings.streams import StreamError
+
+_NOT_VALUES = {"header", "stamp", "timestamp", "layout"}
+_DEEPEST = 8
+
+
+def fields(message: Any) -> list[str]:
+    """The names of a message's fields, in the order of its definition; empty for plain values."""
+    if isinstance(message, dict):
+        return [str(name) for name in message]
+    if hasattr(message, "DESCRIPTOR"):
+        return [field.name for field in message.DESCRIPTOR.fields]
+    if dataclasses.is_dataclass(message):
+        return [field.name for field in dataclasses.fields(message) if not field.name.startswith("__")]
+    return list(getattr(type(message), "__slots__", ()))
+
+
+def member(message: Any, name: str) -> Any:
+    """One field of a message, or one item of a list; None when there is none."""
+    if isinstance(message, dict):
+        return message.get(name)
+    if name.isdigit() and _is_list(message):
+        return message[int(name)] if int(name) < len(message) else None
+    return getattr(message, name, None)
+
+
+def at(message: Any, path: str) -> Any:
+    """What a dotted path leads to; the message itself for an empty path.
+
+    Raises:
+        StreamError: no such field (with those there are).
+    """
+    found = message
+    for name in path.split(".") if path else ():
+        inner = member(found, name)
+        if inner is None:
+            raise StreamError(f"has no field {name!r} (of {path!r}); there are {', '.join(fields(found)) or 'none'}")
+        found = inner
+    return found
+
+
+def numbers(value: Any, depth: int = 0) -> list[float]:
+    """All numbers of a value, in the order of its definition; headers and texts are left out.
+
+    Raises:
+        StreamError: nested deeper than any message is.
+    """
+    if depth > _DEEPEST:
+        raise StreamError(f"is nested deeper than {_DEEPEST}")
+    if isinstance(value, bool | int | float | np.number | np.bool_):
+        return [float(value)]
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float64).ravel().tolist() if value.dtype.kind in "fiub" else []
+    if isinstance(value, str | bytes | bytearray | memoryview) or value is None:
+        return []
+    if _is_list(value):
+        return [number for item in value for number in numbers(item, depth + 1)]
+    names = [name for name in fields(value) if name not in _NOT_VALUES]
+    return [number for name in names for number in numbers(member(value, name), depth + 1)]
+
+
+def _is_list(value: Any) -> bool:
+    if isinstance(value, str | bytes | dict):
+        return False
+    return isinstance(value, list | tuple | np.ndarray) or (isinstance(value, Iterable) and hasattr(value, "__len__"))
+
+
+def chosen(message: Any, path: str, names: tuple[str, ...]) -> list[float]:
+    """The numbers under a path; with ``names``, those whose names the message lists beside them, in this order.
+
+    Raises:
+        StreamError: no such field, or a name that the message does not list.
+    """
+    values = numbers(at(message, path))
+    if not names:
+        return values
+    listed = listed_names(message)
+    missing = [name for name in names if name not in listed]
+    if missing or len(listed) != len(values):
+        raise StreamError(f"lists {listed} for {len(values)} values, expected {missing or names} among them")
+    return [values[listed.index(name)] for name in names]
+
+
+def listed_names(message: Any) -> list[str]:
+    """The names in a message's field ``name`` or ``joint_names``, for example of ``sensor_msgs/JointState``."""
+    for field in ("name", "joint_names"):
+        listed = member(message, field)
+        if listed is not None and not isinstance(listed, str) and _is_list(listed):
+            return [str(name) for name in listed]
+    return []
+
+
+def stamp_ns(message: Any) -> int | None:
+    """The sensor's own stamp: ``header.stamp``, ``stamp`` or ``timestamp``; None when there is none or it is zero."""
+    for path in ("header.stamp", "stamp", "timestamp"):
+        found = message
+        for name in path.split("."):
+            found = member(found, name) if found is not None else None
+        if found is None or isinstance(found, str):
+            continue
+        seconds = next((member(found, n) for n in ("sec", "seconds", "secs") if member(found, n) is not None), None)
+        rest = (member(found, n) for n in ("nanosec", "nsec", "nanos", "nsecs") if member(found, n) is not None)
+        if seconds is not None:
+            return (int(seconds) * NS + int(next(rest, 0) or 0)) or None
+    return None
+
+
+def is_picture(message: Any) -> bool:
+    """Whether a message is a raw or compressed picture."""
+    names = set(fields(message))
+    return "data" in names and (names >= {"height", "width", "encoding"} or "format" in names)
+
+
+def picture(message: Any) -> np.ndarray:
+    """A picture message as uint8 [H, W, 3].
+
+    Raises:
+        StreamError: cut off, another encoding, or video packets instead of a picture.
+    """
+    data = member(message, "data")
+    if isinstance(data, str):
+        try:
+            data = base64.b64decode(data, validate=True)
+        except binascii.Error as error:
+            raise StreamError(f"picture is no base64 ({error})") from error
+    data = data if isinstance(data, np.ndarray) else bytes(data)
+    if member(message, "encoding") is not None:
+        size = [int(member(message, name) or 0) for name in ("height", "width", "step")]
+        return raw_picture(data, *size, encoding=str(member(message, "encoding")))
+    kind = str(member(message, "format")).lower()
+    if any(codec in kind for codec in ("h264", "h265", "hevc", "av1", "vp9")):
+        raise StreamError(f"holds {kind} video packets, expected pictures; record pictures, or convert the topic")
+    return decoded(data)

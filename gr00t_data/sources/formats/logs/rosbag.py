@@ -1,0 +1,120 @@
+"""ROS 1 bags and ROS 2 bags (SQLite or MCAP storage) without ROS, through ``rosbags``. One bag is one episode."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.formats.logs.log import Logged, log_inventory, read_log
+from gr00t_data.sources.recordings.mapping import Mapping
+from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
+
+if TYPE_CHECKING:
+    from rosbags.highlevel import AnyReader
+
+NAME = "ROS bag"
+_ROS1_MAGIC = b"#ROSBAG V2.0\n"
+_ROS2_KEY = b"rosbag2_bagfile_information"
+
+
+class BagLog:
+    """One bag: a ``.bag`` file of ROS 1, or the folder of a ROS 2 bag."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.notes: list[str] = []
+        self._path = path
+
+    @contextmanager
+    def _opened(self) -> "Iterator[AnyReader]":
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import Stores, get_typestore
+
+        try:
+            # Bags recorded before ROS 2 Iron hold no definitions: the standard messages of Humble fill in.
+            with AnyReader([self._path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+                yield reader
+        except StreamError:
+            raise
+        except Exception as error:  # sqlite, YAML, struct and index errors, each of its own class
+            raise StreamError(
+                f"{self.name}: cannot be read ({type(error).__name__}: {error}); it may be cut off: copy it again, or "
+                "rebuild its index (`rosbag reindex`, `ros2 bag reindex`)"
+            ) from error
+
+    def topics(self) -> list[str]:
+        """Every topic that has messages."""
+        with self._opened() as reader:
+            return sorted({connection.topic for connection in reader.connections if connection.msgcount})
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Logged]:
+        """In the order of time."""
+        with self._opened() as reader:
+            chosen = [connection for connection in reader.connections if connection.topic in topics]
+            for connection, time_ns, data in reader.messages(chosen) if chosen else ():
+                yield Logged(connection.topic, time_ns, time_ns, _decoder(reader, data, connection.msgtype))
+
+
+def _decoder(reader: "AnyReader", data: bytes, kind: str) -> Any:
+    def decode() -> Any:
+        try:
+            return reader.deserialize(data, kind)
+        except Exception as error:  # generated decoders raise anything on damaged bytes
+            raise StreamError(f"{kind} of {len(data)} bytes cannot be decoded ({error})") from error
+
+    return decode
+
+
+def _is_bag(path: Path) -> bool:
+    if path.is_dir():
+        metadata = path / "metadata.yaml"
+        return metadata.is_file() and _ROS2_KEY in metadata.read_bytes()[:1000]
+    with path.open("rb") as stream:
+        return stream.read(len(_ROS1_MAGIC)) == _ROS1_MAGIC
+
+
+def _bags(drop: Path) -> list[Path]:
+    if drop.is_file() or _is_bag(drop):
+        return [drop]
+    found = [path.parent for path in drop.rglob("metadata.yaml") if _is_bag(path.parent)]
+    found += [path for path in drop.rglob("*.bag") if path.is_file()]
+    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(drop).parts))
+
+
+def recognises(path: Path) -> bool:
+    """Whether the drop is or holds a bag of ROS 1 or ROS 2, by content."""
+    return any(_is_bag(bag) for bag in _bags(path))
+
+
+def episode_names(path: Path, mapping: Mapping) -> list[str]:
+    """The names of the bags within the drop."""
+    return [bag.relative_to(path).as_posix() if bag != path else bag.name for bag in _bags(path)]
+
+
+def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+    """One bag. Raises StreamError: see ``read_log``."""
+    bag = path if path.is_file() or _is_bag(path) else path / name
+    return read_log(BagLog(bag), name, mapping, embodiment)
+
+
+def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
+    """Every bag in turn. See ``read_episode``."""
+    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
+
+
+def contents(path: Path) -> list[Found]:
+    """What the first readable bag holds. Raises StreamError: there is none (with the reason of the last one)."""
+    reason = StreamError(f"{path}: holds no readable bag")
+    for bag in _bags(path):
+        try:
+            return log_inventory(BagLog(bag))
+        except StreamError as error:
+            reason = error
+    raise reason
+
+
+def propose(path: Path, embodiment: Embodiment) -> Mapping:
+    """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable bag."""
+    return propose_mapping(contents(path), embodiment, NAME)

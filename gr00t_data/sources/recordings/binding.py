@@ -1,0 +1,132 @@
+"""Binding values of a recording to a part of the embodiment: chosen, scaled, in its representation, with its rule."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.rotations import convert
+from gr00t_data.sources.recordings.clocks import nanoseconds
+from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
+from gr00t_data.sources.recordings.streams import CameraStream, Frames, SignalKind, Stream
+
+Side = Literal["state", "action"]
+
+
+class Samples(NamedTuple):
+    """What a reader found at one source.
+
+    Attributes:
+        times_ns: int64 [N], on the clock of the mapping.
+        values: float64 [N, width of the source].
+        received_ns: int64 [N], the recorder's clock, when it is another one.
+        unstamped: samples that were left out for want of a stamp.
+    """
+
+    times_ns: np.ndarray
+    values: np.ndarray
+    received_ns: np.ndarray | None = None
+    unstamped: int = 0
+
+
+def bound_parts(
+    mapping: Mapping, embodiment: Embodiment, samples_of: Callable[[str, PartSource], Samples]
+) -> dict[Side, dict[str, Stream | np.ndarray]]:
+    """Every part of a mapping: its stream, or its declared constant.
+
+    Args:
+        samples_of: reads one source; called with the stream's full name (``state.left_arm``) and the source.
+
+    Raises:
+        MappingError: see ``stream_of``.
+    """
+    bound: dict[Side, dict[str, Stream | np.ndarray]] = {"state": {}, "action": {}}
+    for side, parts in bound.items():
+        for name, source in (mapping.state if side == "state" else mapping.action).items():
+            part = embodiment.state_part(name) if side == "state" else embodiment.action_part(name)
+            if source.constant is not None:
+                parts[name] = constant_of(source, part.dim)
+            else:
+                parts[name] = stream_of(source, side, part, samples_of(f"{side}.{name}", source))
+    return bound
+
+
+def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> Stream:
+    """The stream of one part from what a reader found: selected, scaled, in the part's representation.
+
+    Raises:
+        MappingError: a position beyond the width of the source, or scale, offset or rotation of another width.
+    """
+    values, positions = samples.values, source.positions()
+    if positions is not None:
+        if max(positions) >= values.shape[1]:
+            raise MappingError(
+                f"{side}.{part.name}: index {max(positions)} of {source.key!r} does not exist, "
+                f"it has {values.shape[1]} values"
+            )
+        values = values[:, positions]
+    try:
+        values = values * np.asarray(source.scale) + np.asarray(source.offset)
+        if source.rotation and part.rotation and source.rotation != part.rotation:
+            values = convert(values, source.rotation, part.rotation)
+    except ValueError as error:
+        raise MappingError(f"{side}.{part.name}: {source.key!r} gives {values.shape[1]} values: {error}") from error
+    return Stream(
+        kind=source.kind or default_kind(part, side),
+        times_ns=samples.times_ns,
+        values=values,
+        received_ns=samples.received_ns,
+        latency_ns=nanoseconds(part.latency_s if source.latency_s is None else source.latency_s),
+        tolerance_ns=None if source.tolerance_s is None else nanoseconds(source.tolerance_s),
+        rotation=part.rotation,
+        turn=360.0 if part.unit == "deg" else 2 * np.pi,
+        moving_frame=source.moving_frame,
+        unstamped=samples.unstamped,
+    )
+
+
+def default_kind(part: Part, side: str) -> SignalKind:
+    """The rule that the embodiment's description of a part implies.
+
+    Displacements are composed, switches and commands hold, rotations and angles without a stop go the shorter way
+    round, all else lies on straight lines.
+    """
+    if not part.absolute:
+        return "relative"
+    if part.dtype in ("int64", "bool"):
+        return "binary"
+    if side == "action":
+        return "command"
+    if part.rotation:
+        return "quaternion"
+    turn = {"rad": 2 * np.pi, "deg": 360.0}.get(part.unit)
+    spans = [high - low for low, high in part.limits or ()]
+    return "angle" if turn and (not spans or max(spans) >= turn) else "joint"
+
+
+def constant_of(source: PartSource, dim: int) -> np.ndarray:
+    """The declared value of a part that was not recorded, float64 [dim]."""
+    values: Iterable[float] = source.constant if isinstance(source.constant, tuple) else [source.constant or 0.0] * dim
+    return np.array(list(values), dtype=np.float64)
+
+
+def camera_of(
+    source: CameraSource,
+    name: str,
+    embodiment: Embodiment,
+    times_ns: np.ndarray,
+    frames: Frames,
+    received_ns: np.ndarray | None = None,
+    unstamped: int = 0,
+) -> CameraStream:
+    """The stream of one camera, with the latency of the mapping, else of the embodiment."""
+    latency_s = embodiment.camera(name).latency_s if source.latency_s is None else source.latency_s
+    return CameraStream(
+        times_ns=times_ns,
+        frames=frames,
+        received_ns=received_ns,
+        latency_ns=nanoseconds(latency_s),
+        tolerance_ns=None if source.tolerance_s is None else nanoseconds(source.tolerance_s),
+        unstamped=unstamped,
+    )

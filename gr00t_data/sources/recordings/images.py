@@ -1,0 +1,88 @@
+"""Pictures as recordings hold them, compressed or raw, as uint8 [H, W, 3] RGB."""
+
+import numpy as np
+
+from gr00t_data.sources.recordings.streams import StreamError
+
+_LARGEST_PIXELS = 64_000_000
+"""More than any robot camera has; a header that claims more is damaged or hostile."""
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_CHANNELS = {"rgb8": 3, "8UC3": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "8UC4": 4, "mono8": 1, "8UC1": 1}
+
+
+def decoded(data: bytes | np.ndarray) -> np.ndarray:
+    """A JPEG or PNG as uint8 [H, W, 3].
+
+    Raises:
+        StreamError: not a picture, cut off, or larger than any camera's.
+    """
+    import cv2
+
+    raw = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else np.asarray(data, dtype=np.uint8).ravel()
+    _refuse_cut(raw.tobytes())
+    try:
+        picture = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if len(raw) else None
+    except cv2.error as error:
+        raise StreamError(f"picture of {len(raw)} bytes cannot be decoded ({error.err})") from error
+    if picture is None:
+        raise StreamError(f"picture of {len(raw)} bytes is no JPEG or PNG: it begins with {bytes(raw[:8])!r}")
+    return picture
+
+
+def _refuse_cut(data: bytes) -> None:
+    """A JPEG without its end marker after its last scan: decoders fill the rest with grey and say nothing."""
+    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+        raise StreamError(f"picture of {len(data)} bytes is a JPEG that was cut off; leave the episode out")
+
+
+def raw_picture(data: bytes | np.ndarray, height: int, width: int, step: int, encoding: str) -> np.ndarray:
+    """Rows of pixels as ``sensor_msgs/Image`` lays them out, as uint8 [height, width, 3].
+
+    Args:
+        step: bytes of one row, which may be padded.
+
+    Raises:
+        StreamError: another encoding (depth, Bayer), or fewer bytes than the size needs.
+    """
+    channels = _CHANNELS.get(encoding)
+    if channels is None:
+        raise StreamError(f"picture has encoding {encoding!r}, expected one of {', '.join(_CHANNELS)}")
+    step = step or width * channels
+    raw = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else np.asarray(data, dtype=np.uint8).ravel()
+    if not 0 < height * width <= _LARGEST_PIXELS or step < width * channels or len(raw) < height * step:
+        raise StreamError(f"picture of {height} x {width} needs {height * step} bytes, found {len(raw)}")
+    pixels = raw[: height * step].reshape(height, step)[:, : width * channels].reshape(height, width, channels)
+    return _rgb(pixels, swap=encoding.startswith("bgr"))
+
+
+def _rgb(pixels: np.ndarray, swap: bool) -> np.ndarray:
+    if pixels.shape[-1] == 1:
+        return np.repeat(pixels, 3, axis=-1)
+    return np.ascontiguousarray(pixels[..., 2::-1] if swap else pixels[..., :3])
+
+
+def even_size(picture: np.ndarray) -> np.ndarray:
+    """With the last row or column repeated where the count is odd: video stores colours for two by two pixels."""
+    height, width = picture.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return picture
+    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def array_picture(pixels: np.ndarray, where: str) -> np.ndarray:
+    """One picture of an array dataset, as uint8 [H, W, 3]: uint8 as it is, floats from 0..1; channels last or first.
+
+    Raises:
+        StreamError: another shape or type.
+    """
+    if pixels.ndim == 3 and pixels.shape[0] in (3, 4) and pixels.shape[-1] not in (3, 4):
+        pixels = np.moveaxis(pixels, 0, -1)
+    if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4):
+        raise StreamError(f"{where}: a picture has shape {pixels.shape}, expected [height, width, 3]")
+    if np.issubdtype(pixels.dtype, np.floating):
+        if not np.isfinite(pixels).all() or pixels.min(initial=0) < 0 or pixels.max(initial=0) > 1:
+            raise StreamError(f"{where}: a float picture has values outside 0 .. 1")
+        pixels = np.rint(pixels * 255).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise StreamError(f"{where}: a picture has type {pixels.dtype}, expected uint8")
+    return _rgb(pixels, swap=False)

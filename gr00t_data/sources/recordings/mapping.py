@@ -1,0 +1,209 @@
+"""The mapping: which source of a recording becomes which part and camera of an embodiment, and by which rule.
+
+Readers propose one; a person may write or correct it as YAML. It is kept in the store, so that everybody can see later
+what was taken for what.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gr00t_data.embodiment.document import did_you_mean
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.rotations import WIDTHS
+from gr00t_data.sources.recordings.streams import SignalKind
+
+UNDECIDED = "?"
+"""Stands for a key that the program could not choose; a person must."""
+
+
+class MappingError(ValueError):
+    """A mapping that cannot be used; the message names file, field, what was found and what is expected."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CameraSource(_Entry):
+    """Where a camera's pictures are.
+
+    Attributes:
+        key: topic, dataset or field of the recording.
+        file: instead of a key, an mp4 beside the recording; ``{episode}`` stands for the episode's own name.
+        latency_s: how much later than the exposure the stamp is.
+        tolerance_s: how far a picture may lie from its row; None: that of the mapping, else the embodiment's.
+        clock: which of the recording's clocks; None: that of the mapping.
+    """
+
+    key: str = ""
+    file: str = ""
+    latency_s: float | None = None
+    tolerance_s: float | None = Field(default=None, ge=0)
+    clock: Literal["header", "publish", "log"] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.key) == bool(self.file):
+            raise ValueError("expected either key or file")
+        return self
+
+
+class PartSource(_Entry):
+    """Where the values of a part are, and what is done to them before alignment.
+
+    Attributes:
+        key: topic, dataset or field of the recording.
+        field: path inside a message, for example ``pose.position``; empty: the whole message.
+        names: names that the message lists beside its values (joints), in the part's order.
+        index: which values, in the part's order: a list, or ``"7:14"``.
+        scale, offset: ``value * scale + offset`` gives the part's unit; one number, or one for each dimension.
+        rotation: the representation in the recording, when it is another than the part's.
+        kind: the rule of resampling, see ``SignalKind``.
+        moving_frame: relative rotations turn about the moving body's axes instead of the base's.
+        constant: instead of a key: the part never moves and was not recorded.
+    """
+
+    key: str = ""
+    field: str = ""
+    names: tuple[str, ...] = ()
+    index: tuple[int, ...] | str | None = None
+    scale: float | tuple[float, ...] = 1.0
+    offset: float | tuple[float, ...] = 0.0
+    rotation: str | None = None
+    kind: SignalKind | None = None
+    moving_frame: bool = False
+    latency_s: float | None = None
+    tolerance_s: float | None = Field(default=None, ge=0)
+    clock: Literal["header", "publish", "log"] | None = None
+    constant: float | tuple[float, ...] | None = None
+
+    @field_validator("index")
+    @classmethod
+    def _indices(cls, value: tuple[int, ...] | str | None) -> tuple[int, ...] | str | None:
+        if isinstance(value, str):
+            start, sign, end = value.partition(":")
+            if not (sign and start.isdigit() and end.isdigit() and int(start) < int(end)):
+                raise ValueError(f'found {value!r}, expected a list of numbers or "first:end"')
+        if isinstance(value, tuple) and any(number < 0 for number in value):
+            raise ValueError("positions count from 0")
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.key) == (self.constant is not None):
+            raise ValueError("expected either key or constant")
+        if self.rotation is not None and self.rotation not in WIDTHS:
+            raise ValueError(f"rotation {self.rotation!r} is not one of {', '.join(WIDTHS)}")
+        return self
+
+    def positions(self) -> list[int] | None:
+        """Which values are taken, in order; None: all."""
+        if isinstance(self.index, str):
+            start, _, end = self.index.partition(":")
+            return list(range(int(start), int(end)))
+        return None if self.index is None else list(self.index)
+
+
+class Instruction(_Entry):
+    """The words the robot was given: ``text`` for all episodes, or the ``key`` (and ``field``) that holds them."""
+
+    text: str = ""
+    key: str = ""
+    field: str = ""
+
+
+class Mapping(_Entry):
+    """A whole mapping file.
+
+    Attributes:
+        format: name of the reader it was made for.
+        hz: rate of recordings that hold no stamps; None where they do.
+        clock: ``header`` (the sensor's own stamp, where a message has one), ``publish`` or ``log`` (the recorder's).
+        tolerance_s: how far a sample may lie from its row; None: the embodiment's.
+        times_key: dataset that holds the stamps (seconds) of a recording without messages; None: counted at ``hz``.
+        success_key: dataset or attribute that says whether the episode succeeded.
+    """
+
+    format: str
+    hz: float | None = Field(default=None, gt=0)
+    clock: Literal["header", "publish", "log"] = "header"
+    tolerance_s: float | None = Field(default=None, ge=0)
+    times_key: str | None = None
+    instruction: Instruction = Instruction()
+    success_key: str | None = None
+    cameras: dict[str, CameraSource] = {}
+    state: dict[str, PartSource] = {}
+    action: dict[str, PartSource] = {}
+
+    def sources(self) -> dict[str, PartSource | CameraSource]:
+        """Every source by the full name of its stream."""
+        sides = (("state", self.state), ("action", self.action), ("video", self.cameras))
+        return {f"{side}.{name}": source for side, parts in sides for name, source in parts.items()}
+
+    @property
+    def undecided(self) -> list[str]:
+        """The streams whose source the program could not choose."""
+        return [name for name, source in self.sources().items() if source.key == UNDECIDED]
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
+
+    Raises:
+        MappingError: not YAML, unknown or wrong fields (each with what was found and expected), or undecided keys.
+    """
+    try:
+        mapping = parse_mapping(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, MappingError) as error:
+        raise MappingError(f"{path}: {error}") from error
+    if mapping.undecided:
+        raise MappingError(f"{path}: {', '.join(mapping.undecided)}: the key is still {UNDECIDED!r}; fill it in")
+    return mapping
+
+
+def parse_mapping(document: Any) -> Mapping:
+    """A mapping from plain values. Raises MappingError naming every wrong field."""
+    try:
+        return Mapping.model_validate(document)
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
+        raise MappingError("; ".join(wrong)) from error
+
+
+def dump_mapping(mapping: Mapping) -> str:
+    """The mapping as YAML; only what differs from the defaults is written."""
+    return yaml.safe_dump(
+        mapping.model_dump(mode="json", exclude_defaults=True),
+        sort_keys=False,
+        allow_unicode=True,
+        width=120,
+        default_flow_style=None,  # the innermost on one line
+    )
+
+
+def check_mapping(mapping: Mapping, embodiment: Embodiment) -> None:
+    """Whether every part and every camera of the default selection has a source, and nothing else has one.
+
+    Raises:
+        MappingError: lists all that is missing, unknown or undecided.
+    """
+    wrong = [f"{name} is undecided" for name in mapping.undecided]
+    needed = {
+        "cameras": (embodiment.selection().cameras, [camera.name for camera in embodiment.cameras]),
+        "state": ([part.name for part in embodiment.state],) * 2,
+        "action": ([part.name for part in embodiment.action],) * 2,
+    }
+    for side, (wanted, known) in needed.items():
+        given = getattr(mapping, side)
+        wrong += [f"{side}.{name} has no source" for name in wanted if name not in given]
+        wrong += [
+            f"{side}.{n} is no name of {embodiment.name}{did_you_mean(n, known)}" for n in given if n not in known
+        ]
+    if wrong:
+        raise MappingError(
+            f"cannot decide what becomes of the recording: {'; '.join(wrong)}. Write what is known to a file with "
+            "--write-mapping FILE, complete it, and ingest with --mapping FILE"
+        )

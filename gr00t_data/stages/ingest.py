@@ -1,0 +1,101 @@
+"""Drops into sealed, checked stores: those that land and those the simulator makes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.content import store_name
+from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look, take_in
+from gr00t_data.store.episode import Kind
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
+
+LIBRARIES = ("av", "h5py", "mcap", "mujoco", "pyarrow", "rosbags")
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress."""
+
+
+SIMULATOR = "simulator"
+"""Drops whose name starts with this word are recorded in the embedded simulator instead of read from ``landing/``."""
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """What to record in the simulator.
+
+    Attributes:
+        episodes: task name -> number of episodes.
+        seed: episodes of one task take the seeds seed, seed + 1, ...; evaluation uses seeds from 1,000,000.
+        workers: processes; the bytes do not depend on it.
+        shoves: push the acting hand aside now and then, so that the demonstrations show how to recover.
+    """
+
+    episodes: Mapping[str, int]
+    seed: int = 0
+    workers: int = 2
+    shoves: bool = False
+
+
+def simulate(
+    lake: Lake,
+    embodiment: Embodiment,
+    demonstrations: Demonstrations,
+    *,
+    name: str = SIMULATOR,
+    progress: Progress = _silent,
+) -> EpisodeStore:
+    """Record demonstrations of the scripted expert into ``lake.stores/<name>`` and seal them; resumes after a kill.
+
+    Raises:
+        StoreError: a sealed store of that name was recorded with other settings.
+    """
+    from gr00t_data.sources.sim.demos import record_demos
+
+    root = lake.stores / store_name(name)
+    wanted = {task: count for task, count in demonstrations.episodes.items() if count}
+    source = {"simulator": "tabletop", "episodes": wanted, "seed": demonstrations.seed, "shoves": demonstrations.shoves}
+    if (root / SEAL).is_file():
+        store = EpisodeStore.open(root)
+        if store.about["source"] != source:
+            raise StoreError(
+                f"{root}: was recorded with {store.about['source']}, asked for {source}; "
+                "record under another name (a name starting with 'simulator') or delete the folder"
+            )
+        return store
+    writer = StoreWriter.create(root, embodiment, kind="simulated", licence="Apache-2.0", source=source)
+    total, before = sum(wanted.values()), 0
+    for task, count in wanted.items():
+        record_demos(
+            writer,
+            [task],
+            count,
+            seed=demonstrations.seed,
+            workers=demonstrations.workers,
+            shoves=demonstrations.shoves,
+            progress=lambda done, _, before=before: progress(before + done, total),
+        )
+        before += count
+    return writer.seal()
+
+
+def land(
+    lake: Lake,
+    drop: str,
+    embodiment: Embodiment,
+    *,
+    kind: Kind = "real",
+    licence: str = "unknown",
+    progress: Progress = _silent,
+) -> EpisodeStore:
+    """Ingest a drop of ``landing/`` by its key. See ``sources.landing.take_in``."""
+    return take_in(lake, drop, embodiment, kind=kind, licence=licence, progress=progress)
+
+
+def waiting_drops(lake: Lake, kinds: Sequence[Kind] = ROBOT_KINDS) -> list[str]:
+    """Keys of the drops in ``landing/`` that are complete (hold ``_SUCCESS``) and were never taken in."""
+    return [drop.key for drop in look(lake, {}, 0.0, None, kinds).ready if landed(lake, drop.key) is None]

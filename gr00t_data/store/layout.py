@@ -1,0 +1,211 @@
+"""The GR00T-LeRobot v2.1 folder: file names, info.json, tables and statistics as the published loader reads them.
+
+The layout is LeRobot's v2.1 plus ``meta/modality.json``. ``meta/stats.json`` is written as well, because the published
+GR00T N1.5 loader computes it when absent and writes it into the dataset, which would change a sealed store.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.episode import Episode
+
+CHUNK_EPISODES = 1000
+DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+_WIDE = re.compile(r":[^}]*\d{4}")
+"""A padding that fills the memory: {episode_index:9999999999d}."""
+_INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")
+
+
+class PathError(ValueError):
+    """A path or link in a dataset that leads out of it, or cannot be made; the message names it."""
+
+
+def path_inside(root: Path, template: str, **values: object) -> Path:
+    """Fill a path template of info.json; the result must lie inside ``root``.
+
+    Raises:
+        PathError: the template is malformed, absolute, or climbs out of the dataset.
+    """
+    try:
+        if _WIDE.search(template):
+            raise ValueError("a number is to be padded to thousands of digits")
+        relative = template.format(**values)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise PathError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise PathError(
+            f"{root}/meta/info.json: path template {template!r} leads out of the dataset (to {path.resolve()}); "
+            "paths must stay inside the dataset's folder"
+        )
+    return path
+
+
+def refuse_links_out(root: Path) -> None:
+    """Check that every symbolic link below ``root`` leads to something below ``root``.
+
+    Raises:
+        PathError: a link leads out; named, with what to do.
+    """
+    top = root.resolve()
+    for path in root.rglob("*"):
+        if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(top):
+            raise PathError(
+                f"{path}: is a link out of the dataset (to {path.resolve()}); if you trust it, copy the dataset with "
+                f"the files its links name (`cp -rL {root} COPY`) and give the copy"
+            )
+
+
+def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first_row: int, task_index: int) -> pa.Table:
+    """The parquet rows of one episode: float32 state and action as fixed-size lists, and LeRobot's index columns."""
+    rows = len(episode)
+    constant = {"episode_index": index, "task_index": task_index, embodiment.language_key: task_index}
+    columns: dict[str, pa.Array] = {
+        "observation.state": _vectors(episode.state),
+        "action": _vectors(episode.action),
+        "timestamp": pa.array(episode.times_s.astype(np.float32)),
+        "frame_index": pa.array(np.arange(rows, dtype=np.int64)),
+        "index": pa.array(np.arange(first_row, first_row + rows, dtype=np.int64)),
+        "next.done": pa.array(np.arange(rows) == rows - 1),
+    }
+    columns |= {name: pa.array(np.full(rows, value, dtype=np.int64)) for name, value in constant.items()}
+    if taken := episode.columns.keys() & columns.keys():
+        raise ValueError(f"column {sorted(taken)[0]!r} of the episode has the name of a column that every episode has")
+    return pa.table(columns | {name: pa.array(values) for name, values in episode.columns.items()})
+
+
+def _vectors(values: np.ndarray) -> pa.Array:
+    flat = pa.array(values.astype(np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def episode_stats(table: pa.Table) -> dict[str, dict[str, list[float]]]:
+    """One line of ``episodes_stats.jsonl``: min, max, mean, std (population) and count for each numeric column."""
+    stats = {}
+    for name in table.column_names:
+        values = column_matrix(table, name)
+        stats[name] = {
+            "min": values.min(0).tolist(),
+            "max": values.max(0).tolist(),
+            "mean": values.mean(0).tolist(),
+            "std": values.std(0).tolist(),
+            "count": [len(values)],
+        }
+    return stats
+
+
+def dataset_stats(tables: Sequence[pa.Table]) -> dict[str, dict[str, list[float]]]:
+    """``meta/stats.json`` as the published loader computes it: mean, std, min, max, q01, q99 over all rows.
+
+    Rows with NaN or infinity are left out: one bad episode, which the checks reject, must not spoil the others.
+    """
+    stats = {}
+    for name in (name for name in ("observation.state", "action", "timestamp") if name in tables[0].column_names):
+        values = np.concatenate([column_matrix(table, name) for table in tables])
+        values = values[np.isfinite(values).all(1)]
+        if not len(values):
+            continue
+        low, high = np.quantile(values, [0.01, 0.99], axis=0)
+        stats[name] = {
+            "mean": values.mean(0).tolist(),
+            "std": values.std(0).tolist(),
+            "min": values.min(0).tolist(),
+            "max": values.max(0).tolist(),
+            "q01": low.tolist(),
+            "q99": high.tolist(),
+        }
+    return stats
+
+
+def column_matrix(table: pa.Table, name: str) -> np.ndarray:
+    """A numeric column as float64 [T, D] (scalars give D = 1).
+
+    Raises:
+        ValueError: rows have different lengths, or values are not numbers.
+    """
+    column = table.column(name).combine_chunks()
+    if pa.types.is_nested(column.type):
+        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or _is_fixed(column.type)):
+            raise ValueError(f"column {name!r}: holds {column.type}, expected numbers or lists of numbers")
+        lengths = {column.type.list_size} if _is_fixed(column.type) else set(column.value_lengths().to_pylist())
+        if len(lengths) != 1 or None in lengths:
+            raise ValueError(f"column {name!r}: rows hold {sorted(map(str, lengths))} values, expected one length")
+        width = lengths.pop()
+        return column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), width)
+    return column.to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), 1)
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    return pa.types.is_fixed_size_list(kind)
+
+
+def info(
+    embodiment: Embodiment,
+    *,
+    lengths: Sequence[int],
+    tasks: int,
+    sizes: dict[str, tuple[int, int]],
+    codecs: Mapping[str, str] = MappingProxyType({}),
+    columns: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """``meta/info.json``.
+
+    Args:
+        sizes: camera name -> (height, width) in pixels of the cameras that have files.
+        codecs: camera name -> codec, where it is not h264.
+        columns: further columns of the tables, name -> dtype.
+    """
+    episodes = len(lengths)
+    return {
+        "codebase_version": "v2.1",
+        "robot_type": embodiment.name,
+        "total_episodes": episodes,
+        "total_frames": int(sum(lengths)),
+        "total_tasks": tasks,
+        "total_videos": episodes * len(sizes),
+        "total_chunks": (episodes + CHUNK_EPISODES - 1) // CHUNK_EPISODES,
+        "chunks_size": CHUNK_EPISODES,
+        "fps": embodiment.control_hz,
+        "splits": {"train": f"0:{episodes}"},
+        "data_path": DATA_PATH,
+        "video_path": VIDEO_PATH,
+        "features": _features(embodiment, sizes, codecs)
+        | {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in columns.items()},
+    }
+
+
+def _features(embodiment: Embodiment, sizes: dict[str, tuple[int, int]], codecs: Mapping[str, str]) -> dict[str, Any]:
+    features: dict[str, Any] = {
+        embodiment.camera(name).column: _video_feature(size, embodiment.control_hz, codecs.get(name, "h264"))
+        for name, size in sizes.items()
+    }
+    for column, names in (("observation.state", embodiment.state_names()), ("action", embodiment.action_names())):
+        features[column] = {"dtype": "float32", "shape": [len(names)], "names": list(names)}
+    features["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
+    features["next.done"] = {"dtype": "bool", "shape": [1], "names": None}
+    for column in (*_INDEX_COLUMNS, embodiment.language_key):
+        features[column] = {"dtype": "int64", "shape": [1], "names": None}
+    return features
+
+
+def _video_feature(size: tuple[int, int], fps: float, codec: str) -> dict[str, Any]:
+    facts = {
+        "video.height": size[0],
+        "video.width": size[1],
+        "video.channels": 3,
+        "video.fps": fps,
+        "video.codec": codec,
+        "video.pix_fmt": "yuv420p",
+        "video.is_depth_map": False,
+        "has_audio": False,
+    }
+    names = ["height", "width", "channel"]
+    return {"dtype": "video", "shape": [*size, 3], "names": names, "info": facts, "video_info": facts}

@@ -1,0 +1,296 @@
+"""EpisodeStore: a folder of episodes in GR00T-LeRobot layout (reads v2.0 and v2.1, writes v2.1).
+
+Written once through ``StoreWriter.create``, sealed, then immutable.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import polars
+import pyarrow.parquet as parquet
+
+from gr00t_data.disk import digest_json, folder_digests, read_json
+from gr00t_data.embodiment.document import SLOTS
+from gr00t_data.store import layout
+from gr00t_data.store.episode import Kind
+from gr00t_data.store.tables import TableError, read_table
+
+PENDING = ".pending"
+SEAL = "meta/seal.json"
+ABOUT = "meta/about.json"
+
+
+class StoreError(ValueError):
+    """A store that cannot be read or must not be written; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """One line of ``meta/episodes.jsonl``.
+
+    Attributes:
+        index: the episode's number (numbers may have gaps in foreign data).
+        length: rows declared by the metadata.
+        tasks: every text the episode lists, the instruction first.
+        success: whether the demonstration reached its goal; None when the metadata does not say.
+        source: where the episode came from, as recorded.
+    """
+
+    index: int
+    length: int
+    tasks: tuple[str, ...]
+    success: bool | None = None
+    source: dict[str, Any] | None = None
+
+    @property
+    def instruction(self) -> str:
+        """The first text of the episode, or an empty string."""
+        return self.tasks[0] if self.tasks else ""
+
+
+class EpisodeStore:
+    """Episodes in one folder. Use ``EpisodeStore.open`` to read and ``StoreWriter.create`` to write."""
+
+    def __init__(self, root: Path, info: dict[str, Any], about: dict[str, Any]) -> None:
+        self.root = root
+        self.info = info
+        self.about = about
+
+    @classmethod
+    def open(cls, root: Path | str) -> "EpisodeStore":
+        """Open a sealed store, or any GR00T-LeRobot v2.0 / v2.1 folder.
+
+        Raises:
+            StoreError: not such a folder, or its metadata cannot be read.
+        """
+        root = Path(root)
+        if (root / PENDING).is_dir() and not (root / SEAL).is_file():
+            raise StoreError(f"{root}: is still being written; finish it with the command that began it, then open it")
+        if not (root / "meta/info.json").is_file():
+            raise StoreError(_not_a_store(root))
+        info = _metadata(root / "meta/info.json")
+        version = info.get("codebase_version")
+        if version not in ("v2.0", "v2.1"):
+            raise StoreError(
+                f"{root}/meta/info.json: codebase_version is {version!r}, this reader takes 'v2.0' and 'v2.1'"
+                + (f"; make it one: `gr00t convert {root} TARGET --to v2.1`" if version == "v3.0" else "")
+            )
+        about = _metadata(root / ABOUT) if (root / ABOUT).is_file() else {}
+        return cls(root, info, about)
+
+    @property
+    def slot(self) -> int | None:
+        """Slot of the model that these episodes train in place of their embodiment's; None: the embodiment's.
+
+        Raises:
+            StoreError: ``about["slot"]`` is not one of the model's slots.
+        """
+        found = self.about.get("slot")
+        if found is not None and (type(found) is not int or not 0 <= found < SLOTS):
+            raise StoreError(f"{self.root / ABOUT}: slot is {found!r}, expected a number from 0 to {SLOTS - 1}")
+        return found
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the content is fixed and named by ``digest``."""
+        return (self.root / SEAL).is_file()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the names and hashes of all files: recorded by the seal, computed for folders without one."""
+        if self.sealed:
+            return str(read_json(self.root / SEAL)["digest"])
+        return digest_json(store_digests(self.root))
+
+    def verify(self) -> None:
+        """Compare every file with the seal.
+
+        Raises:
+            StoreError: not sealed, or a file was changed, added or removed (named).
+        """
+        if not self.sealed:
+            raise StoreError(f"{self.root}: is not sealed; there is nothing to compare with")
+        sealed = read_json(self.root / SEAL)["files"]
+        found = store_digests(self.root)
+        for name in sorted(sealed.keys() | found.keys()):
+            if sealed.get(name) != found.get(name):
+                what = "was added" if name not in sealed else "is gone" if name not in found else "was changed"
+                raise StoreError(f"{self.root / name}: {what} after sealing; ingest the drop again under another name")
+
+    @cached_property
+    def sealed_files(self) -> dict[str, str]:
+        """Relative name -> SHA-256 as sealed; empty without a seal."""
+        return read_json(self.root / SEAL)["files"] if self.sealed else {}
+
+    @property
+    def fps(self) -> float:
+        """Rows a second declared by the metadata, Hz."""
+        return float(self.info["fps"])
+
+    @property
+    def embodiment_name(self) -> str | None:
+        """The embodiment it was made or ingested for; None for foreign folders."""
+        return self.about.get("embodiment")
+
+    @property
+    def kind(self) -> Kind:
+        """real, simulated, neural or human; foreign folders count as real."""
+        return self.about.get("kind", "real")
+
+    @property
+    def licence(self) -> str:
+        """Licence of the content, ``unknown`` when nobody said."""
+        return self.about.get("licence", "unknown")
+
+    @cached_property
+    def tasks(self) -> dict[int, str]:
+        """``meta/tasks.jsonl``: task index -> text."""
+        lines = json_lines(path := self.root / "meta/tasks.jsonl")
+        try:
+            return {int(line["task_index"]): str(line["task"]) for line in lines}
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: every line needs task_index (a whole number) and task ({error!r})") from error
+
+    @cached_property
+    def rows(self) -> tuple[EpisodeRow, ...]:
+        """``meta/episodes.jsonl``, sorted by episode number."""
+        lines = json_lines(path := self.root / "meta/episodes.jsonl")
+        try:
+            return tuple(sorted((_episode_row(line) for line in lines), key=lambda row: row.index))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path}: every line needs episode_index, length and tasks ({error!r})") from error
+
+    def row(self, index: int) -> EpisodeRow:
+        """The metadata of one episode; KeyError when the store has no such episode."""
+        return self._rows_by_index[index]
+
+    @cached_property
+    def _rows_by_index(self) -> dict[int, EpisodeRow]:
+        return {row.index: row for row in self.rows}
+
+    @cached_property
+    def camera_columns(self) -> dict[str, str]:
+        """Camera name -> column, from modality.json; for folders without one, from the video features of info.json."""
+        path = self.root / "meta/modality.json"
+        if path.is_file():
+            return {name: entry.get("original_key", name) for name, entry in _metadata(path).get("video", {}).items()}
+        features = self.info.get("features", {})
+        return {k.rpartition(".")[2]: k for k, v in features.items() if v.get("dtype") == "video"}
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras the metadata maps."""
+        return tuple(self.camera_columns)
+
+    def _chunk(self, index: int) -> int:
+        return index // int(self.info.get("chunks_size", layout.CHUNK_EPISODES))
+
+    def data_path(self, index: int) -> Path:
+        """The parquet file of an episode."""
+        values = {"episode_chunk": self._chunk(index), "episode_index": index}
+        return layout.path_inside(self.root, self.info["data_path"], **values)
+
+    def video_path(self, index: int, camera: str) -> Path:
+        """The mp4 of an episode and camera (it may not exist)."""
+        return self.video_file(index, self.camera_columns[camera])
+
+    def video_file(self, index: int, column: str) -> Path:
+        """The mp4 of an episode and a video column of info.json, also of one that modality.json does not map."""
+        values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
+        return layout.path_inside(self.root, self.info["video_path"], **values)
+
+    def columns(self, index: int) -> polars.DataFrame:
+        """Every column of an episode's parquet file."""
+        path = self.data_path(index)
+        try:
+            return polars.DataFrame(read_table(path))
+        except TableError as error:
+            raise StoreError(f"{path}: episode {index}: {str(error).removeprefix(f'{path}: ')}") from error
+
+    def matrix(self, index: int, column: str) -> np.ndarray:
+        """One numeric column of one episode, float64 [T, D], rows as stored.
+
+        Raises:
+            StoreError: no such file or column, an unreadable file, or rows of different lengths.
+        """
+        path = self.data_path(index)
+        try:
+            return layout.column_matrix(read_table(path, [column]), column)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: episode {index}: {str(error).removeprefix(f'{path}: ')}") from error
+
+    def state(self, index: int) -> np.ndarray:
+        """``observation.state`` of one episode, float64 [T, S]."""
+        return self.matrix(index, "observation.state")
+
+    def action(self, index: int) -> np.ndarray:
+        """``action`` of one episode, float64 [T, A]."""
+        return self.matrix(index, "action")
+
+    def times_s(self, index: int) -> np.ndarray:
+        """``timestamp`` of one episode, float64 [T], seconds."""
+        return self.matrix(index, "timestamp")[:, 0]
+
+    def instruction(self, index: int, column: str) -> str:
+        """The text that an annotation column points to in the first row; without that column, the first task."""
+        if column not in parquet.read_schema(self.data_path(index)).names:
+            return self.row(index).instruction
+        return self.tasks.get(int(self.matrix(index, column)[0, 0]), "")
+
+
+def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Relative name -> SHA-256 of every file of a store, without the seal and without hidden files."""
+    return {name: value for name, value in folder_digests(root, known).items() if name != SEAL}
+
+
+def _not_a_store(root: Path) -> str:
+    if not root.exists():
+        return f"{root}: no such folder"
+    return f"{root}: has no meta/info.json; give the GR00T-LeRobot folder that holds meta/, data/ and videos/"
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        value = read_json(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(str(error)) from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file with one JSON object a line; empty lines are passed over.
+
+    Raises:
+        StoreError: no such file, or a line is not JSON (says which).
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file; a GR00T-LeRobot folder needs it: one JSON object a line")
+    lines = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            lines.append(json.loads(line.decode("utf-8")))
+        except ValueError as error:
+            raise StoreError(f"{path}:{number}: not one JSON object ({error})") from error
+        if not isinstance(lines[-1], dict):
+            raise StoreError(f"{path}:{number}: expected a JSON object, found {type(lines[-1]).__name__}")
+    return lines
+
+
+def _episode_row(line: dict[str, Any]) -> EpisodeRow:
+    return EpisodeRow(
+        index=int(line["episode_index"]),
+        length=int(line["length"]),
+        tasks=tuple(str(text) for text in line.get("tasks", ())),
+        success=line.get("success"),
+        source=line.get("source"),
+    )

@@ -1,0 +1,217 @@
+"""Writing a store, safe to kill at any instant.
+
+An episode exists once its record stands in ``.pending/``; each file takes its name in one rename after an fsync.
+Sealing writes the tables, hashes every file and, last of all, writes ``meta/seal.json``.
+"""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from gr00t_data.disk import digest_json, read_json, replacing, write_json, write_text
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store import layout
+from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.seal import seal_folder
+from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError
+from gr00t_data.video import files as video
+
+
+class StoreWriter:
+    """A store being written: ``append`` episodes, then ``seal``. Made by ``create``."""
+
+    def __init__(self, root: Path, embodiment: Embodiment, *, kind: Kind, licence: str, source: dict[str, Any]) -> None:
+        if (root / SEAL).is_file():
+            raise StoreError(f"{root}: is sealed and cannot be changed; write to another name")
+        self.pending = root / PENDING
+        if root.is_dir() and any(root.iterdir()) and not self.pending.is_dir():
+            raise StoreError(f"{root}: exists and is not a store begun by this program; choose another folder")
+        self.root = root
+        self.embodiment = embodiment
+        self.about = {"embodiment": embodiment.name, "kind": kind, "licence": licence, "source": source}
+        self.pending.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self.pending / "lock")
+        self.records: list[dict[str, Any]] = []
+        for path in sorted(self.pending.glob("*.json")):
+            self.records.append(read_json(path))
+
+    @classmethod
+    def create(
+        cls,
+        root: Path | str,
+        embodiment: Embodiment,
+        *,
+        kind: Kind,
+        licence: str,
+        source: dict[str, Any] | None = None,
+        absent: Sequence[str] | None = None,
+    ) -> "StoreWriter":
+        """Start a store, or go on with one that was not sealed.
+
+        Args:
+            absent: what no sensor recorded although the rows have a column for it: ``state``, or ``state.<part>``. The
+                zeros there are masked in training. None: all of the state for the kind ``human``, else nothing.
+
+        Raises:
+            StoreError: the folder holds a sealed store, or something else.
+        """
+        writer = cls(Path(root), embodiment, kind=kind, licence=licence, source=source or {})
+        writer.about |= {} if absent is None else {"absent": list(absent)}
+        return writer
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def claim(self, made_of: Any, what: str) -> None:
+        """Note what the store is made of, so that a later call goes on with that and nothing else. While it holds no
+        episode it may be begun anew with something else.
+
+        Args:
+            made_of: JSON-able.
+            what: that in words, for the message.
+
+        Raises:
+            StoreError: the store holds episodes that were made of something else.
+        """
+        path, digest = self.pending / "made_of", digest_json(made_of)
+        if path.is_file() and path.read_text("utf-8") == digest:
+            return
+        if self.records:
+            raise StoreError(
+                f"{self.root}: was begun with another {what} and holds {len(self)} episodes; delete the folder to "
+                "begin anew, or take another name"
+            )
+        for notes in (path for path in self.pending.iterdir() if path.is_dir()):
+            shutil.rmtree(notes)
+        write_text(path, digest)
+
+    def append(self, episode: Episode) -> int:
+        """Write one episode; it is in the store when this returns.
+
+        Returns:
+            its episode number.
+
+        Raises:
+            StoreError: dimensions or cameras differ from the embodiment.
+        """
+        self._check_fits(episode)
+        index = len(self.records)
+        task_index = self._task_index(episode.instruction)
+        first_row = sum(record["length"] for record in self.records)
+        table = layout.episode_table(episode, self.embodiment, index=index, first_row=first_row, task_index=task_index)
+        videos = {name: self._write_video(index, name, frames) for name, frames in episode.video.items()}
+        data = layout.path_inside(self.root, layout.DATA_PATH, **self._place(index))
+        with replacing(data) as temporary:
+            parquet.write_table(table, temporary, compression="snappy")
+        record = {
+            "episode_index": index,
+            "length": len(episode),
+            "tasks": [episode.instruction],
+            "success": episode.success,
+            "source": episode.source,
+            "sizes": {name: [facts.height, facts.width] for name, facts in videos.items()},
+            "codecs": {name: facts.codec for name, facts in videos.items()},
+            "columns": {name: str(values.dtype) for name, values in episode.columns.items()},
+            "stats": layout.episode_stats(table),
+        }
+        write_json(self.pending / f"{index:06d}.json", record)
+        self.records.append(record)
+        return index
+
+    def seal(self) -> EpisodeStore:
+        """Write the tables and the content hash. From now on the store is immutable.
+
+        Raises:
+            StoreError: no episode was appended.
+        """
+        if not self.records:
+            raise StoreError(f"{self.root}: has no episode; append at least one before sealing")
+        meta = self.root / "meta"
+        tasks = list(dict.fromkeys(text for record in self.records for text in record["tasks"]))
+        lengths = [record["length"] for record in self.records]
+        sizes = {name: tuple(size) for record in self.records for name, size in record["sizes"].items()}
+        keep = ("episode_index", "tasks", "length", "success", "source")
+        _write_lines(meta / "episodes.jsonl", [{k: record[k] for k in keep} for record in self.records])
+        stats = [{"episode_index": r["episode_index"], "stats": r["stats"]} for r in self.records]
+        _write_lines(meta / "episodes_stats.jsonl", stats)
+        _write_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
+        codecs = {name: codec for record in self.records for name, codec in record.get("codecs", {}).items()}
+        columns = self.records[0].get("columns", {})
+        info = layout.info(
+            self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes, codecs=codecs, columns=columns
+        )
+        write_json(meta / "info.json", info)
+        write_json(meta / "modality.json", self.embodiment.modality(cameras=list(sizes)))
+        write_json(meta / "stats.json", layout.dataset_stats(list(self._tables())))
+        write_json(self.root / ABOUT, self.about)
+        store = seal_folder(self.root)
+        self._lock.close()
+        return store
+
+    def _tables(self) -> Iterator[pa.Table]:
+        for record in self.records:
+            path = layout.path_inside(self.root, layout.DATA_PATH, **self._place(record["episode_index"]))
+            yield parquet.ParquetFile(path).read()
+
+    @staticmethod
+    def _place(index: int) -> dict[str, int]:
+        return {"episode_chunk": index // layout.CHUNK_EPISODES, "episode_index": index}
+
+    def _task_index(self, instruction: str) -> int:
+        texts = list(dict.fromkeys(text for record in self.records for text in record["tasks"]))
+        return texts.index(instruction) if instruction in texts else len(texts)
+
+    def _check_fits(self, episode: Episode) -> None:
+        expected = {"state": self.embodiment.state_dim, "action": self.embodiment.action_dim}
+        found = {"state": episode.state.shape[1], "action": episode.action.shape[1]}
+        if found != expected:
+            raise StoreError(
+                f"{self.root}: episode {len(self.records)} has dimensions {found}, "
+                f"embodiment {self.embodiment.name!r} has {expected}"
+            )
+        known = {camera.name for camera in self.embodiment.cameras}
+        if unknown := episode.video.keys() - known:
+            raise StoreError(f"{self.root}: camera {sorted(unknown)[0]!r} is not one of {sorted(known)}")
+        if self.records and (first := self.records[0].get("columns", {})).keys() != episode.columns.keys():
+            raise StoreError(
+                f"{self.root}: episode {len(self.records)} has the further columns {sorted(episode.columns)}, "
+                f"the first one has {sorted(first)}; all episodes of a store have the same"
+            )
+
+    def _write_video(self, index: int, camera: str, frames: np.ndarray | Path) -> video.VideoInfo:
+        key = self.embodiment.camera(camera).column
+        path = layout.path_inside(self.root, layout.VIDEO_PATH, video_key=key, **self._place(index))
+        if isinstance(frames, Path):
+            facts = video.probe(frames)
+            with replacing(path) as temporary:
+                shutil.copyfile(frames, temporary)
+            return facts
+        return video.encode(path, frames, self.embodiment.control_hz)
+
+
+def _locked(path: Path) -> Any:
+    stream = path.open("w")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        stream.close()
+        raise StoreError(
+            f"{path.parent.parent}: another process is writing this store; wait until it is done"
+        ) from error
+    return stream
+
+
+def write_about(root: Path, embodiment: Embodiment, *, kind: Kind, licence: str, source: dict[str, Any]) -> None:
+    """Write what the metadata of LeRobot has no room for: embodiment, kind, licence and source of a store."""
+    write_json(root / ABOUT, {"embodiment": embodiment.name, "kind": kind, "licence": licence, "source": source})
+
+
+def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))

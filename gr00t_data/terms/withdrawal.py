@@ -1,0 +1,187 @@
+"""Who took the consent back: ``withdrawn.yaml`` of a lake. Sealed data is not rewritten; it is never used again.
+
+Everything that reads data looks at the list: checks reject the clips, mixtures leave them out, and a manifest that was
+written before refuses to be opened.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gr00t_data.disk import write_text
+from gr00t_data.lake import Lake
+from gr00t_data.locks import locked
+from gr00t_data.store.store import EpisodeStore
+
+FILE = "withdrawn.yaml"
+_HEAD = "# People who took their consent back. Written by `gr00t withdraw`; nothing of theirs is used again.\n"
+
+
+class WithdrawalError(ValueError):
+    """A list that cannot be read, or an entry that is not there. An unreadable list is never taken for an empty one."""
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """One entry of the list.
+
+    Attributes:
+        participant: as the dataset names them, the same person in every dataset unless ``dataset`` is given.
+        dataset: only clips of this dataset; None for all.
+        video: only clips of this video; with it the participant may be empty, for videos whose people have no name.
+        reason: in the words of whoever wrote it down.
+        at: when, ISO 8601 in UTC.
+        clips: what it reached when it was written: {store, digest, episodes}; kept when the store is deleted later.
+    """
+
+    participant: str
+    dataset: str | None = None
+    video: str | None = None
+    reason: str = ""
+    at: str = ""
+    clips: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def who(self) -> str:
+        """For messages: the participant, or the video."""
+        named = f"participant {self.participant!r}" if self.participant else "the people"
+        of = f" of {self.dataset}" if self.dataset else ""
+        return f"{named}{of}" + (f" in video {self.video!r}" if self.video else "")
+
+    @property
+    def key(self) -> tuple[str, str | None, str | None]:
+        """What makes two entries the same."""
+        return self.participant, self.dataset, self.video
+
+    def reaches(self, participant: str | None, dataset: str | None, video: str | None) -> bool:
+        """Whether it is about this footage."""
+        named = not self.participant or self.participant == participant
+        return named and self.dataset in (None, dataset) and self.video in (None, video)
+
+
+@dataclass(frozen=True)
+class Withdrawals:
+    """The list of a lake."""
+
+    entries: tuple[Withdrawal, ...] = ()
+
+    def of(self, participant: str | None, dataset: str | None, video: str | None) -> Withdrawal | None:
+        """The entry about some footage, None when there is none."""
+        return next((entry for entry in self.entries if entry.reaches(participant, dataset, video)), None)
+
+    def of_source(self, source: Mapping[str, Any] | None) -> Withdrawal | None:
+        """The entry about an episode, by what its store recorded of where it came from."""
+        found = (self.of(*facts) for facts in people_in(source or {}))
+        return next((entry for entry in found if entry), None)
+
+    def reached(self, store: EpisodeStore, episodes: Collection[int] | None = None) -> dict[int, Withdrawal]:
+        """Episode number -> entry, of the episodes of a store (all, or these) that were withdrawn."""
+        if not self.entries:
+            return {}
+        rows = (row for row in store.rows if episodes is None or row.index in episodes)
+        return {row.index: entry for row in rows if (entry := self.of_source(row.source))}
+
+
+def people_in(source: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None, str | None]]:
+    """(participant, dataset, video) of everybody named in the record of an episode.
+
+    Records are nested: an episode that was made from others keeps what is known of those.
+    """
+    if source.get("participant") or source.get("video"):
+        video = source.get("video_uid") or source.get("uid") or source.get("video")
+        named = (source.get("participant"), source.get("dataset"), video)
+        yield tuple(str(one) if one is not None else None for one in named)  # type: ignore[misc]
+    for value in source.values():
+        inner = value if isinstance(value, list | tuple) else [value]
+        for one in inner:
+            if isinstance(one, Mapping):
+                yield from people_in(one)
+
+
+def read(root: Path) -> Withdrawals:
+    """The list of the lake at ``root``; empty where nobody withdrew.
+
+    Raises:
+        WithdrawalError: the file is there and cannot be understood.
+    """
+    path = root / FILE
+    if not path.is_file():
+        return Withdrawals()
+    try:
+        listed = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        return Withdrawals(tuple(_entry(value) for value in listed))
+    except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
+        raise WithdrawalError(
+            f"{path}: is not a list of withdrawals ({error}); mend it, nothing is mixed until it can be read"
+        ) from error
+
+
+def _entry(value: Mapping[str, Any]) -> Withdrawal:
+    entry = Withdrawal(**{**value, "participant": str(value.get("participant") or "")})
+    if not (entry.participant or entry.video):
+        raise KeyError("an entry names neither a participant nor a video")
+    return Withdrawal(**{**asdict(entry), "clips": tuple(entry.clips)})
+
+
+def read_beside(store: Path) -> Withdrawals:
+    """The list of the lake that a store lies in (``<lake>/stores/<name>``)."""
+    return read(store.absolute().parent.parent)
+
+
+def add(lake: Lake, entry: Withdrawal) -> Withdrawal:
+    """Write an entry down, with what it reaches in the lake; one that is there already is brought up to date."""
+    if not (entry.participant or entry.video):
+        raise WithdrawalError("name a participant, or a video with --video")
+    reached = Withdrawals((entry,))
+    found = {one["digest"]: one for one in clips_of(lake, reached)}
+    with locked(lake.root / "locks" / "withdrawn"):
+        before = read(lake.root).entries
+        same = next((one for one in before if one.key == entry.key), None)
+        kept = {one["digest"]: one for one in same.clips} if same else {}
+        at = same.at if same else entry.at or datetime.now(UTC).isoformat(timespec="seconds")
+        reason = entry.reason or (same.reason if same else "")
+        written = Withdrawal(*entry.key, reason, at, tuple((kept | found).values()))
+        others = [one for one in before if one.key != entry.key]
+        _write(lake, [*others, written])
+    return written
+
+
+def remove(lake: Lake, participant: str, dataset: str | None = None, video: str | None = None) -> Withdrawal:
+    """Take an entry off the list, for one that was written by mistake.
+
+    Raises:
+        WithdrawalError: there is no such entry.
+    """
+    with locked(lake.root / "locks" / "withdrawn"):
+        before = read(lake.root).entries
+        entry = next((one for one in before if one.key == (participant, dataset, video)), None)
+        if entry is None:
+            listed = ", ".join(one.who for one in before) or "nobody"
+            raise WithdrawalError(f"{lake.root / FILE}: has no such entry; it lists {listed}")
+        _write(lake, [one for one in before if one.key != entry.key])
+    return entry
+
+
+def _write(lake: Lake, entries: list[Withdrawal]) -> None:
+    value = [{name: fact for name, fact in asdict(entry).items() if fact} for entry in entries]
+    plain = [{**one, **({"clips": [dict(clip) for clip in one["clips"]]} if "clips" in one else {})} for one in value]
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True) if plain else "[]\n"
+    write_text(lake.root / FILE, _HEAD + text)
+
+
+def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[dict[str, Any]]:
+    """A row a store that holds something of these people: store, digest, episodes."""
+    from gr00t_data.store.store import SEAL
+
+    folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
+    stores = (EpisodeStore.open(f) for f in folders if not f.name.startswith(".") and (f / SEAL).is_file())
+    found = ((store, withdrawals.reached(store)) for store in stores)
+    return [
+        {"store": store.root.name, "digest": store.digest, "episodes": sorted(reached)}
+        for store, reached in found
+        if reached
+    ]

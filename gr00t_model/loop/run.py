@@ -1,0 +1,119 @@
+"""A run: its key (what it depends on), its folder (what it leaves), its outcome. No torch."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from gr00t_data.disk import read_json, write_json
+from gr00t_model.loop.config import ConfigError, Machine
+
+State = Literal["interrupted", "complete"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trainer wrote when it ended.
+
+    Attributes:
+        state: ``complete``, or ``interrupted`` with its state saved.
+        step: optimizer steps behind the saved weights.
+        steps_done: optimizer steps done since this start; 0 when the run was complete already.
+        message: one sentence for people.
+        losses: last logged value of each loss.
+        peak_memory_bytes: largest resident memory of rank 0.
+    """
+
+    state: State
+    step: int
+    steps_done: int
+    message: str
+    losses: dict[str, float]
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run. Nothing is created by asking for a path."""
+
+    root: Path
+
+    @property
+    def run_json(self) -> Path:
+        """The resolved configuration and the key."""
+        return self.root / "RUN.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a logged step."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The same numbers for TensorBoard."""
+        return self.root / "tensorboard"
+
+    @property
+    def states(self) -> Path:
+        """Resumable states, one folder each, named by step."""
+        return self.root / "states"
+
+    @property
+    def fresh_base(self) -> Path:
+        """The model the run started from when its configuration named none."""
+        return self.root / "base"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What the run leaves: a checkpoint that stands on its own."""
+        return self.root / "checkpoint"
+
+    def fields(self) -> dict[str, Any]:
+        """The configuration in ``RUN.json``, as it is written there.
+
+        Raises:
+            ConfigError: no such file, or one that does not hold a configuration.
+        """
+        if not self.run_json.is_file():
+            raise ConfigError(f"{self.run_json}: no such file; make it with `gr00t train --recipe NAME`")
+        fields = read_json(self.run_json)
+        if not isinstance(fields, dict) or not {"key", "config"} <= set(fields):
+            raise ConfigError(f"{self.run_json}: expected the fields key and config")
+        return fields["config"]
+
+    @property
+    def machine(self) -> Machine:
+        """What it runs on; ConfigError as ``fields``."""
+        return Machine.model_validate(self.fields()["machine"])
+
+    @property
+    def key(self) -> str:
+        """The key the run was made with."""
+        return read_json(self.run_json)["key"]
+
+    def outcome(self) -> Outcome | None:
+        """What the last trainer wrote; None while none has ended by itself."""
+        path = self.root / "outcome.json"
+        return Outcome(**read_json(path)) if path.is_file() else None
+
+    def finished(self) -> Outcome | None:
+        """The outcome of a run that did its last step and left its checkpoint, with no step done now; else None."""
+        former = self.outcome()
+        whole = (self.checkpoint / "versions.json").is_file()  # the last file of a folder that appears by one rename
+        if former is None or former.state != "complete" or not whole:
+            return None
+        return replace(former, steps_done=0, message=f"{self.root}: complete already, nothing was done")
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Leave ``outcome`` for whoever started the trainer (an exit status does not pass through accelerate)."""
+        write_json(self.root / "outcome.json", asdict(outcome))
+
+    def clear_outcome(self) -> None:
+        """Forget the former outcome: from here on, no outcome means a trainer that crashed."""
+        (self.root / "outcome.json").unlink(missing_ok=True)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The logged metrics, oldest first; empty when nothing was logged."""
+        if not self.metrics.is_file():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text().splitlines() if line.strip()]

@@ -1,0 +1,113 @@
+"""Resumable states: weights, averaged weights and optimizer moments as safetensors, scalars as JSON, no pickles.
+
+A state is a folder named by its step; it appears by one rename, so every folder that is there is whole.
+"""
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gr00t_data.disk import read_json, replacing_folder, write_json
+from gr00t_model.loop.optimizer import AveragedWeights, trainable
+
+
+class StateError(ValueError):
+    """A resumable state that cannot be read; the message names the file and the remedy."""
+
+
+def learned_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """What training changes: trainable parameters and buffers. Frozen parameters come from the base model."""
+    everything = model.named_parameters(remove_duplicate=False)  # tied weights under each of their names
+    frozen = {name for name, parameter in everything if not parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def save_state(
+    states: Path, step: int, model: nn.Module, average: AveragedWeights, optimizer: torch.optim.Optimizer, keep: int
+) -> Path:
+    """Write the state after ``step`` optimizer steps and drop all but the last ``keep``."""
+    folder = states / f"{step:08d}"
+    with replacing_folder(folder) as temporary:
+        _save(learned_tensors(model), temporary / "weights.safetensors")
+        if average.decay:
+            _save(average.weights, temporary / "average.safetensors")
+        _save(_moments(model, optimizer), temporary / "optimizer.safetensors")
+        write_json(temporary / "state.json", {"step": step, "torch": torch.__version__})
+    for old in list_states(states)[:-keep]:
+        shutil.rmtree(states / f"{old:08d}")
+    return folder
+
+
+def list_states(states: Path) -> list[int]:
+    """Steps of the whole states in ``states``, ascending. Remains of a killed writer start with a dot: left out."""
+    if not states.is_dir():
+        return []
+    return sorted(int(folder.name) for folder in states.iterdir() if folder.is_dir() and folder.name.isdigit())
+
+
+def load_state(
+    states: Path, step: int, model: nn.Module, average: AveragedWeights, optimizer: torch.optim.Optimizer
+) -> None:
+    """Bring model, average and optimizer to the state after ``step`` steps, bit for bit.
+
+    Raises:
+        StateError: a file is missing or broken, or belongs to another model.
+    """
+    folder = states / f"{step:08d}"
+    if read_json(folder / "state.json")["step"] != step:
+        raise StateError(
+            f"{folder}/state.json holds another step; remove the folder to resume from the state before it"
+        )
+    _copy(_load(folder / "weights.safetensors"), learned_tensors(model), folder / "weights.safetensors")
+    if average.decay:
+        _copy(_load(folder / "average.safetensors"), average.weights, folder / "average.safetensors")
+    _restore_moments(_load(folder / "optimizer.safetensors"), model, optimizer)
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    """safetensors refuses tensors that share memory, so every one is written as a copy of its own."""
+    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, path)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        remedy = "remove this folder to resume from the state before it"
+        raise StateError(f"{path}: cannot be read ({error}); {remedy}") from error
+
+
+@torch.no_grad()
+def _copy(found: dict[str, Tensor], into: dict[str, Tensor], path: Path) -> None:
+    if found.keys() != into.keys():
+        unlike = sorted(found.keys() ^ into.keys())[:3]
+        raise StateError(f"{path}: holds other tensors than the model, for example {unlike}; start a new run")
+    for name, tensor in into.items():
+        if found[name].shape != tensor.shape:
+            raise StateError(f"{path}: {name} is {list(found[name].shape)}, the model has {list(tensor.shape)}")
+        tensor.copy_(found[name])
+
+
+def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """AdamW's numbers (step, moments, and what 8 bits of them mean) as ``<parameter>/<field>``."""
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in trainable(model).items():
+        for field, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{name}/{field}"] = torch.as_tensor(value)
+    return tensors
+
+
+def _restore_moments(found: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    parameters = trainable(model)
+    for key, tensor in found.items():
+        name, _, field = key.rpartition("/")
+        if name not in parameters:
+            raise StateError(f"optimizer state of {name!r}, which the model does not train; start a new run")
+        # The step counter of torch's fused AdamW lives beside the parameter, as the moments do; bitsandbytes counts
+        # in a plain number.
+        plain = field == "step" and not isinstance(optimizer, torch.optim.AdamW)
+        optimizer.state[parameters[name]][field] = int(tensor) if plain else tensor.to(parameters[name].device)

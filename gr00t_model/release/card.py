@@ -1,0 +1,166 @@
+"""The model card of a release: one Markdown file with its figures, made from the checkpoint and its report."""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
+from gr00t_model.evaluate.paired import Measure
+from gr00t_model.lineage.lineage import Record
+from gr00t_model.release.licences import base_licence
+
+
+def write_card(
+    record: Record, report: Path, content: Mapping[str, Any], folder: Path, event: Mapping[str, Any]
+) -> Path:
+    """Write ``MODEL_CARD.md``, its figures, the report and the lineage into ``folder``, in one step.
+
+    Args:
+        record: what the checkpoint says about itself.
+        report: folder of the evaluation; its PNG figures are copied.
+        event: the entry of the release history.
+    """
+    with replacing_folder(folder) as temporary:
+        figures = sorted(report.glob("*.png"))
+        for figure in figures:
+            shutil.copyfile(figure, temporary / figure.name)
+        write_json(temporary / "report.json", content)
+        write_json(temporary / "episodes.json", record.episodes)
+        write_text(temporary / "MODEL_CARD.md", card(record, content, event, [figure.name for figure in figures]))
+    return folder / "MODEL_CARD.md"
+
+
+def card(record: Record, content: Mapping[str, Any], event: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
+    """The text of the card."""
+    sections = [
+        f"# {record.folder.name}\n\n{_summary(record, content, event)}",
+        f"## Data\n\n{table(_stores(record))}\n\nShares by kind: {_kinds(record)}.",
+        f"## Base weights\n\n{_base(record)}",
+        f"## Licences\n\n{_licences(record)}",
+        f"## Results\n\n{table(_results(content))}",
+        _comparison(content),
+        "## Figures\n\n" + "\n\n".join(f"![{name.removesuffix('.png')}]({name})" for name in figures),
+        f"## Hashes\n\n{table(_hashes(record))}",
+        f"## Versions\n\n{table(_versions(record))}",
+        "## Limits\n\nMeasured in simulation and on held-out recordings only. It has not been tried on a robot.",
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a Markdown table; the columns are those of the first row."""
+    if not rows:
+        return "None."
+    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
+    lines += [" | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row.values()) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _summary(record: Record, content: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    return (
+        f"Recipe `{record.config['recipe']}`, {content['steps']} steps, embodiment "
+        f"{', '.join(member['embodiment'] for member in record.members)}. "
+        f"{str(event['action']).capitalize()} {event['number']} at {event['at']}: {'; '.join(event['reasons'])}."
+    )
+
+
+def _stores(record: Record) -> list[dict[str, Any]]:
+    """One row a store; those that only a checkpoint before it has seen say so."""
+    own = _stores_of(record, "")
+    return own + [row for base in record.bases() for row in _stores_of(base, base.folder.name)]
+
+
+def _stores_of(record: Record, through: str) -> list[dict[str, Any]]:
+    total = sum(episode["samples"] for episode in record.episodes) or 1
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for episode in record.episodes:
+        grouped[episode["store"]].append(episode)
+    return [
+        {
+            "store": record.store_names.get(digest, digest[:16]),
+            "kind": episodes[0]["kind"],
+            "licence": episodes[0]["licence"],
+            "episodes seen": len(episodes),
+            "share of samples": f"{100 * sum(e['samples'] for e in episodes) / total:.1f}%",
+            "digest": digest[:16],
+            "through": through or "-",
+        }
+        for digest, episodes in grouped.items()
+    ]
+
+
+def _kinds(record: Record) -> str:
+    samples: dict[str, int] = defaultdict(int)
+    for episode in record.episodes:
+        samples[episode["kind"]] += episode["samples"]
+    total = sum(samples.values()) or 1
+    return ", ".join(f"{kind} {100 * count / total:.1f}%" for kind, count in sorted(samples.items())) or "none"
+
+
+def _base(record: Record) -> str:
+    chain = [record, *record.bases()]
+    name, licence = base_licence(chain[-1].config)
+    digest = chain[-1].versions.get("base", "")
+    before = "".join(f"Trained on from `{base.folder.name}`. " for base in chain[1:])
+    return f"{before}Base `{name}`, licence: {licence}." + (f" Digest `{digest[:16]}`." if digest else "")
+
+
+def _licences(record: Record) -> str:
+    """Of the data, of the models that made its labels, and of what the weights started from; and what they bar."""
+    from gr00t_model.release.licences import licences_of
+
+    own = sorted({str(episode["licence"]) for episode in record.episodes})
+    told = licences_of(record.folder)
+    return (
+        f"Data: {', '.join(own) or 'none'}. Inherited: {told['inherited licences']}. "
+        f"What bars commercial use: {told['commercial use']}."
+    )
+
+
+def _results(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    overall = content["open_loop"]["overall"]
+    ratio = "-" if overall["ratio"] is None else f"{overall['ratio']:.2f} of the better baseline"
+    episodes = content["open_loop"]["episodes"]
+    rows = [{"measure": f"open loop, {episodes} held-out episodes", "value": ratio, "95% interval": "-"}]
+    for task, result in content["closed_loop"].items():
+        for name in ("success", "wrong_object", "swapped_success"):
+            if name in result and result[name]["trials"]:
+                low, high = result[name]["interval_95"]
+                share = f"{result[name]['hits']}/{result[name]['trials']}"
+                rows.append({"measure": f"{task}, {name}", "value": share, "95% interval": f"{low:.2f} to {high:.2f}"})
+    return rows
+
+
+def _comparison(content: Mapping[str, Any]) -> str:
+    compared = content.get("comparison")
+    if not compared:
+        return ""
+    rows = []
+    for measure in map(Measure.from_dict, compared["measures"]):
+        low, high = measure.interval or (float("nan"), float("nan"))
+        rows.append(
+            {
+                "measure": measure.name,
+                "this": f"{measure.candidate:.3f}",
+                "before": f"{measure.released:.3f}",
+                "difference": f"{measure.difference:+.3f}",
+                "95% interval, paired": f"{low:+.3f} to {high:+.3f}",
+                "pairs": measure.pairs,
+            }
+        )
+    notes = "".join(f"\n\n{note}." for note in compared["notes"])
+    return f"## Beside the release before\n\nDigest `{compared['released'][:16]}`.\n\n{table(rows)}{notes}"
+
+
+def _hashes(record: Record) -> list[dict[str, Any]]:
+    files = [path for path in sorted(record.folder.rglob("*")) if path.is_file()]
+    rows = [{"what": path.relative_to(record.folder).as_posix(), "sha256": digest_file(path)} for path in files]
+    return [{"what": "run key", "sha256": record.key}, *rows]
+
+
+def _versions(record: Record) -> list[dict[str, Any]]:
+    versions = dict(record.versions)
+    libraries = versions.pop("libraries", {})
+    return [{"what": name, "version": value} for name, value in {**versions, **libraries}.items()]

@@ -1,0 +1,126 @@
+"""The shell verbs `gr00t doctor` and `gr00t explain`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_model.shell.ingest import EmbodimentOption, JsonOption, app, console, progress_bar, show
+
+COULD_NOT_CHECK = 3
+"""Exit status when the folder, the embodiment or the baseline cannot be read: nothing is known about the data."""
+
+
+@app.command()
+def doctor(
+    store: Annotated[Path, typer.Argument(help="A store of the lake, or any GR00T-LeRobot v2.0/v2.1 folder.")],
+    embodiment: EmbodimentOption = "gr1",
+    fix: Annotated[bool, typer.Option("--fix", help="Repair metadata, with a backup; data is never changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: show what would change, and stop.")] = False,
+    baseline: Annotated[Path | None, typer.Option(help="Report only what this file does not know yet.")] = None,
+    write_baseline: Annotated[Path | None, typer.Option(help="Write what is found now as known.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML page.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one a core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for everything that is wrong with a store: files, clocks, videos, motion, language, metadata.
+
+    Exit status: 0 nothing that rejects an episode; 1 an episode or the store is rejected (with --baseline: for
+    something new); 3 it could not be checked. `gr00t explain CODE` says what a finding means.
+
+    Example: `gr00t doctor lake/stores/simulator --report doctor.html`
+    """
+    from gr00t_data.curate.baseline import new_findings, read_baseline
+    from gr00t_data.curate.baseline import write_baseline as write
+    from gr00t_data.curate.doctor import diagnose
+    from gr00t_data.store.store import EpisodeStore
+
+    try:
+        robot, opened = load_embodiment(embodiment), EpisodeStore.open(store)
+        known = read_baseline(baseline) if baseline else None
+        if fix or dry_run:
+            opened = _fixed(opened, robot, dry_run, as_json)
+        with progress_bar("checking episodes") as progress:
+            found = diagnose(opened, robot, progress=progress, workers=workers or os.cpu_count() or 1)
+    except (ValueError, OSError) as error:
+        console.print(f"could not check: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(COULD_NOT_CHECK) from error
+    if write_baseline:
+        write(write_baseline, found)
+    if report:
+        from gr00t_data.curate.report import write_report
+
+        write_report(report, opened, robot, found.findings, found.verdicts)
+    shown = new_findings(found, known) if known is not None else found
+    _print(shown, as_json)
+    if shown.rejects:
+        raise typer.Exit(1)
+
+
+def _fixed(store: Any, embodiment: Embodiment, dry_run: bool, as_json: bool) -> Any:
+    """The store with its metadata repaired; the same store after a dry run."""
+    from gr00t_data.curate.repair.plan import plan_repair
+    from gr00t_data.curate.repair.repair import repair
+    from gr00t_data.store.store import EpisodeStore
+
+    done = None if dry_run else repair(store, embodiment)
+    changes = plan_repair(store, embodiment) if done is None else done.changes
+    for change in changes:
+        for reason in change.reasons:
+            typer.echo(f"{'would write' if dry_run else 'wrote'} meta/{change.name}: {reason}", err=as_json)
+    if done is not None and done.changes:
+        kept = f"the old files are in {done.backup}" if done.backup else f"the repaired copy is {done.root}"
+        typer.echo(kept, err=as_json)
+    return store if done is None else EpisodeStore.open(done.root)
+
+
+def _print(report: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+        return
+    rejected = [verdict for verdict in report.verdicts if not verdict.accepted]
+    rows = [
+        {"episode": "store", "severity": f.severity, "code": f.code, "frames": "", "message": f.message}
+        for f in report.findings
+    ]
+    rows += [
+        {
+            "episode": str(verdict.episode_index),
+            "severity": f.severity,
+            "code": f.code,
+            "frames": f"{f.frames[0]}-{f.frames[1]}" if f.frames else "",
+            "message": f.message,
+        }
+        for verdict in report.verdicts
+        for f in verdict.findings
+    ]
+    facts = {"store": report.store_path, "accepted": len(report.verdicts) - len(rejected), "rejected": len(rejected)}
+    show(facts, False, rows)
+
+
+@app.command()
+def explain(
+    code: Annotated[str | None, typer.Argument(help="For example IMAGE-05; without one, all are listed.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a code of `gr00t doctor` means, and what happens to training when it is ignored.
+
+    Example: `gr00t explain SYNC-01`
+    """
+    from gr00t_data.curate.codes import CHECKS
+    from gr00t_data.embodiment.document import did_you_mean
+
+    if code is None:
+        show({}, as_json, [{"code": name, **check._asdict()} for name, check in CHECKS.items()])
+        return
+    name = code.strip().upper()
+    if name not in CHECKS:
+        raise typer.BadParameter(f"{code!r} is no code{did_you_mean(name, CHECKS)}; `gr00t explain` lists them all")
+    check = CHECKS[name]
+    if as_json:
+        show({"code": name, **check._asdict()}, True)
+        return
+    typer.echo(f"{name}: {check.title}. If it is ignored, {check.consequence}.")

@@ -1,0 +1,110 @@
+"""The shell verb of withdrawals: someone in the videos takes the consent back."""
+
+from typing import Annotated, Any
+
+import typer
+
+from gr00t_data.lake import Lake
+from gr00t_model.shell.ingest import JsonOption, LakeOption, app, lake_at, show
+
+
+@app.command()
+def withdraw(
+    participant: Annotated[str, typer.Argument(help="Who, as the dataset names them, for example P07.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in a few words; kept in the list.")] = "",
+    dataset: Annotated[str | None, typer.Option(help="Only this dataset's participant of that name.")] = None,
+    video: Annotated[str | None, typer.Option(help="Only this video; also where nobody is named.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Who withdrew so far.")] = False,
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Also delete their pictures, rows, decoded copies and cached features. For good."),
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take an entry written by mistake off the list.")] = False,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a participant's clips out of everything to come, and name all that has seen them.
+
+    Every index rejects the clips (CONSENT-01), the next mixtures do not hold them, mixtures made before refuse to be
+    trained on, and footage that lands later is refused. Sealed stores are not rewritten, and weights cannot unlearn:
+    the checkpoints listed here have to be dealt with by you.
+
+    With --purge the files of the clips are deleted as well. The originals in the landing are only named.
+
+    Example: `gr00t withdraw P07 --reason "mail of 3 May"`
+    Example: `gr00t withdraw --list`
+    """
+    from gr00t_data.terms.withdrawal import Withdrawal, WithdrawalError
+
+    where = lake_at(lake)
+    if listing:
+        show({}, as_json, _listed(where))
+        return
+    entry = Withdrawal(participant, dataset, video, reason)
+    if undo:
+        show(_undone(where, entry), as_json)
+        return
+    if not (participant or video):
+        raise WithdrawalError("name who withdraws: `gr00t withdraw P07`, or a video with --video")
+    facts, rows = withdraw_from(where, entry)
+    if purge:
+        facts |= _purged(where, entry)
+    show(facts, as_json, rows)
+
+
+def withdraw_from(lake: Lake, entry: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write the entry down and bring every index of the lake up to date; what was reached, and what has seen it."""
+    from gr00t_data.curate.withdrawn import bring_up_to_date
+    from gr00t_data.terms.withdrawal import add, read
+    from gr00t_model.lineage.lineage import LineageError, sealed
+    from gr00t_model.lineage.people import of_participant
+
+    written = add(lake, entry)
+    every = read(lake.root)
+    changed = [path for store in sealed(lake) for path in bring_up_to_date(lake.index, store, every)]
+    try:
+        rows = of_participant(lake, *entry.key)
+    except LineageError:
+        rows = []
+    seen = [row for row in rows if row["what"] != "clip"]
+    facts = {
+        "withdrawn": written.who,
+        "since": written.at,
+        "clips rejected": sum(row["what"] == "clip" for row in rows) or "none: the lake holds nothing of theirs yet",
+        "indexes rewritten": len(changed),
+        "mixtures that hold them": sum(row["what"] == "manifest" for row in seen),
+        "checkpoints that saw them": sum(row["what"].startswith("checkpoint") for row in seen),
+    }
+    return facts, rows
+
+
+def _purged(lake: Lake, entry: Any) -> dict[str, Any]:
+    from gr00t_data.terms.purge import originals, purge
+
+    left = [str(path) for path in originals(lake, entry)]
+    return {"files deleted": len(purge(lake, entry)), "originals left to you": left or "none"}
+
+
+def _undone(lake: Lake, entry: Any) -> dict[str, Any]:
+    from gr00t_data.curate.withdrawn import forget
+    from gr00t_data.terms.withdrawal import remove
+
+    removed = remove(lake, *entry.key)
+    files = [path for clip in removed.clips for path in forget(lake.index, clip["digest"])]
+    return {"taken off the list": removed.who, "indexes to be made again": len(files)}
+
+
+def _listed(lake: Lake) -> list[dict[str, Any]]:
+    from gr00t_data.terms.withdrawal import read
+
+    return [
+        {
+            "participant": entry.participant or "-",
+            "dataset": entry.dataset or "all",
+            "video": entry.video or "all",
+            "since": entry.at,
+            "reason": entry.reason,
+            "clips": sum(len(clip["episodes"]) for clip in entry.clips),
+        }
+        for entry in read(lake.root).entries
+    ]

@@ -1,0 +1,128 @@
+"""Shell verbs of the service: release, lineage, reproduce."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_model.shell.ingest import EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, show
+from gr00t_model.stages import release as gate
+from gr00t_model.stages import train as stages
+
+
+@app.command()
+def release(
+    what: Annotated[str, typer.Argument(help="A checkpoint, or `list`, or `rollback`.")],
+    force: Annotated[bool, typer.Option("--force", help="Release it whatever the rule says.")] = False,
+    embodiment: EmbodimentOption = "gr1",
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Release a checkpoint if it is not worse than the released one; list the releases; go back to the one before.
+
+    The checkpoint is a folder, a name in the lake, a part of its digest, or a pointer such as `checkpoint_gr1`.
+
+    Example: `gr00t release checkpoint_gr1`
+    Example: `gr00t release rollback`
+    """
+    from gr00t_model.release import history as releases
+
+    where, robot = lake_at(lake), load_embodiment(embodiment)
+    if what == "rollback":
+        releases.rollback(where, robot.name)
+    elif what != "list":
+        gate.release_by_hand(where, robot, _checkpoint(lake_at(lake), what), forced=force)
+    current = releases.history(where, robot.name).current
+    facts = {
+        "embodiment": robot.name,
+        "released": current.checkpoint if current else None,
+        "model card": str(releases.folder_of(where, robot.name) / f"{current.number:04d}/MODEL_CARD.md")
+        if current
+        else None,
+    }
+    show(facts, as_json, releases.rows(where, robot.name))
+
+
+@app.command()
+def lineage(
+    what: Annotated[
+        str, typer.Argument(help="A checkpoint; or STORE, or STORE/EPISODE, the store by name or digest.")
+    ] = "",
+    participant: Annotated[
+        str, typer.Option(help="A person: what holds their clips, and what learned from them.")
+    ] = "",
+    dataset: Annotated[str | None, typer.Option(help="Only the participant of this dataset.")] = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which episodes a checkpoint has seen; or which stores, manifests and checkpoints hold an episode.
+
+    Example: `gr00t lineage released_gr1`
+    Example: `gr00t lineage simulator/12`
+    Example: `gr00t lineage --participant P07`
+    """
+    from gr00t_model.lineage.lineage import find_checkpoint, of_checkpoint, of_episode
+    from gr00t_model.lineage.people import of_participant
+    from gr00t_model.release.licences import licences_of
+
+    where = lake_at(lake)
+    if bool(what) == bool(participant):
+        raise typer.BadParameter("give a checkpoint or a store, or --participant", param_hint="WHAT")
+    if participant:
+        show({"participant": participant}, as_json, of_participant(where, participant, dataset))
+        return
+    checkpoint = find_checkpoint(where, what)
+    if checkpoint is None:
+        show({"episode": what}, as_json, of_episode(where, what))
+        return
+    rows = of_checkpoint(where, checkpoint)
+    facts = {
+        "checkpoint": str(checkpoint),
+        "episodes": len(rows),
+        "samples": sum(row["samples"] for row in rows),
+        "kinds": ", ".join(sorted({row["kind"] for row in rows})),
+        "licences": ", ".join(sorted({row["licence"] for row in rows})),
+        **licences_of(checkpoint),
+    }
+    show(facts, as_json, rows)
+
+
+@app.command()
+def reproduce(
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint: folder, name, part of the digest, or pointer.")],
+    run: Annotated[bool, typer.Option("--run", help="Train it too, and compare the weights.")] = False,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the run of a checkpoint again from its record; says where code, libraries or inputs are not as they were.
+
+    Exit status 1 when something differs.
+
+    Example: `gr00t reproduce released_gr1 --run`
+    """
+    from gr00t_model.lineage.reproduce import reproduce as prepare
+    from gr00t_model.lineage.reproduce import same_weights
+
+    where = lake_at(lake)
+    folder = _checkpoint(where, checkpoint)
+    made = prepare(where, folder)
+    facts = {"checkpoint": str(folder), "run": str(made.run.root) if made.run else None, "as it was": made.same}
+    equal = True
+    if run and made.run:
+        launched = stages.train_run(made.run, lambda line: console.print(line, markup=False, highlight=False))
+        equal = launched.outcome.state == "complete" and same_weights(folder, made.run.checkpoint)
+        facts |= {"state": launched.outcome.state, "same weights": equal}
+    show(facts, as_json, made.differences)
+    if not made.same or not equal:
+        raise typer.Exit(1)
+
+
+def _checkpoint(lake: Lake, text: str) -> Path:
+    from gr00t_model.lineage.lineage import LineageError, find_checkpoint
+
+    found = find_checkpoint(lake, text)
+    if found is None:
+        raise LineageError(f"{text}: is neither a checkpoint folder, nor one of {lake.checkpoints}, nor a pointer")
+    return found

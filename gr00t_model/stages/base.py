@@ -1,0 +1,33 @@
+"""The grounded base as a stage."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gr00t_data.lake import Lake
+from gr00t_data.locks import locked
+from gr00t_model.training.key import base_digest
+
+if TYPE_CHECKING:
+    pass
+
+Progress = Callable[[int, int], None]
+
+
+def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | None = None) -> tuple[Path, str]:
+    """The base of the nano preset: a vision-language model that points at named objects, learnt from simulator stills.
+
+    Returns:
+        its folder and digest; made once for the same arguments and code. It becomes ``base_nano`` of the lake.
+    """
+    from gr00t_model.grounding.key import GroundingConfig, grounding_key
+
+    folder = lake.bases / grounding_key(stills, seed, GroundingConfig())[:16]
+    with locked(lake.root / "locks" / "base_nano"):  # who comes second finds it made
+        if not folder.is_dir():
+            from gr00t_model.grounding.ground import ground
+
+            ground(stills, seed, lake.bases, progress)
+    digest = base_digest(folder)
+    lake.point("base_nano", folder, digest)
+    return folder, digest

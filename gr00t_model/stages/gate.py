@@ -1,0 +1,211 @@
+"""From generated clips to accepted trajectories in one call: label, score, judge, seal, report.
+
+Everything lies at a place named by what it depends on, so a second call finds it and a killed one goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gr00t_data.code_key import code_key
+from gr00t_data.curate.gate.gate import Judged, ask_judge, check_labelled, judge, score_store, seal_accepted
+from gr00t_data.curate.gate.opinion import Judge
+from gr00t_data.curate.gate.scores import SCORES
+from gr00t_data.curate.gate.sheet import write_sheets
+from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate, labelling_model
+from gr00t_data.disk import digest_json, write_json
+from gr00t_data.embodiment.robot import Embodiment, embodiment_names, load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.replayed import Replayer
+from gr00t_data.sources.content import store_name
+from gr00t_data.store.store import EpisodeStore
+
+if TYPE_CHECKING:
+    from gr00t_model.idm.artifact import Artifact
+
+LIBRARIES = ("av", "imagehash", "mujoco", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
+
+SLOTS = 32
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """How clips are judged.
+
+    Attributes:
+        thresholds: of an earlier run; None sets them by the real stores.
+        judge: an external judge of the clips that the scores accept; None asks nobody.
+        replay: execute the inferred actions in the embedded simulator, where the provenance names a scene.
+        slot: projectors that the accepted episodes train; None keeps the robot's own.
+    """
+
+    thresholds: Thresholds | None = None
+    judge: Judge | None = None
+    replay: bool = True
+    slot: int | None = None
+
+
+def gate_store(
+    lake: Lake,
+    store: EpisodeStore,
+    embodiment: Embodiment,
+    idm: Path | None = None,
+    *,
+    real: Sequence[EpisodeStore] = (),
+    settings: GateSettings = GateSettings(),
+    name: str | None = None,
+    progress: Progress = _silent,
+) -> tuple[EpisodeStore, Path]:
+    """Judge the clips of a store and seal the accepted ones as a store of the kind ``neural``.
+
+    Args:
+        store: of generated clips, with labels or (when ``idm`` is given) without.
+        idm: folder of the inverse dynamics model that labels ``store`` and ``real``; None takes the actions they have.
+        real: recorded episodes that set the thresholds, unless ``settings`` has some.
+        name: of the accepted store; by default ``<store>-accepted-<8 letters of what it depends on>``.
+        progress: called after each clip.
+
+    Returns:
+        the accepted store in ``lake.stores``, and the folder of the report in ``lake.root/gate``: ``report.json``,
+        ``thresholds.json`` and the contact sheets ``sheet-1.png``, ... The report is written before anything is sealed.
+
+    Raises:
+        GateError: no thresholds, thresholds of another model's labels, or no clip was accepted (see the report).
+        StoreError: the name is taken by other content.
+    """
+    artifact = _load(idm)
+    labelled = _labelled(lake, store, artifact, progress)
+    check_labelled(labelled)
+    thresholds = _thresholds(lake, real, artifact, embodiment, settings, labelled, progress)
+    key = digest_json(_depends_on(labelled, embodiment, thresholds, settings))
+    title = store_name(name or f"{store.root.name}-accepted-{key[:8]}")
+    folder = lake.root / "gate" / f"{title}-{key[:8]}"
+    replayer = replayer_of(embodiment, settings.replay)
+    cache = lake.cache / "gate"
+    clips = score_store(labelled, embodiment, None, _of(progress, "scoring"), replayer, cache / "scores")
+    judged = judge(clips, thresholds)
+    if settings.judge:
+        judged = ask_judge(labelled, judged, settings.judge, cache / "judge", _of(progress, "asking the judge"))
+    thresholds.save(folder / "thresholds.json")
+    sheets = write_sheets(folder, labelled, judged)
+    write_json(folder / "report.json", _report(labelled, judged, thresholds, settings, sheets))
+    accepted = seal_accepted(labelled, embodiment, judged, thresholds, lake.stores / title, settings.slot)
+    lake.point(f"trajectories_{labelled.root.name}", accepted.root, accepted.digest)
+    return accepted, folder
+
+
+def _load(idm: Path | None) -> "Artifact | None":
+    from gr00t_model.idm.artifact import load_artifact
+
+    return None if idm is None else load_artifact(idm)
+
+
+def _labelled(lake: Lake, store: EpisodeStore, artifact: "Artifact | None", progress: Progress) -> EpisodeStore:
+    """The store with the model's labels. They lie in the cache: nothing there is taken for training."""
+    if artifact is None:
+        return store
+    if (store.about.get("source") or {}).get("idm") == artifact.digest:
+        return store
+    from gr00t_model.idm.label import label_store
+
+    target = lake.cache / "gate" / "labelled" / f"{store.digest[:16]}-{artifact.digest[:16]}" / store.root.name
+    return label_store(store, artifact, target, progress=_of(progress, f"labelling {store.root.name}"))
+
+
+def _of(progress: Progress, what: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(what, done, total)
+
+
+def _thresholds(
+    lake: Lake,
+    real: Sequence[EpisodeStore],
+    artifact: "Artifact | None",
+    embodiment: Embodiment,
+    settings: GateSettings,
+    labelled: EpisodeStore,
+    progress: Progress,
+) -> Thresholds:
+    thresholds = settings.thresholds
+    if thresholds is None:
+        stores = [_labelled(lake, store, artifact, progress) for store in real]
+        replayer = replayer_of(embodiment, settings.replay)
+        kept = lake.cache / "gate" / "scores"
+        scored = [
+            (one, score_store(one, embodiment, None, _of(progress, f"scoring {one.root.name}"), replayer, kept))
+            for one in stores
+        ]
+        thresholds = calibrate(scored)
+    model = labelling_model([labelled])
+    if thresholds.idm is not None and model != thresholds.idm:
+        raise GateError(
+            f"{labelled.root}: was labelled by the model {str(model)[:16]}, the thresholds were set with labels of "
+            f"{thresholds.idm[:16]}; label real episodes with the model of the clips and calibrate again"
+        )
+    return thresholds
+
+
+def replayer_of(embodiment: Embodiment, wanted: bool = True) -> Replayer | None:
+    """What executes actions of this robot in the embedded simulator; None where that is not wanted or not possible."""
+    from gr00t_data.sources.neural.replay import SIMULATED, replay_in_simulator
+
+    return replay_in_simulator if wanted and embodiment.name in SIMULATED else None
+
+
+def free_slot(embodiment: Embodiment) -> int:
+    """The first slot after the robot's that no bundled embodiment uses: for its generated episodes."""
+    used = {load_embodiment(name).slot for name in embodiment_names()} | {embodiment.slot}
+    return next(slot for step in range(1, SLOTS) if (slot := (embodiment.slot + step) % SLOTS) not in used)
+
+
+def _depends_on(
+    labelled: EpisodeStore, embodiment: Embodiment, thresholds: Thresholds, settings: GateSettings
+) -> dict[str, Any]:
+    plain = asdict(replace(settings, thresholds=None))
+    return {
+        "store": labelled.digest,
+        "embodiment": embodiment.digest,
+        "limits": thresholds.limits,
+        "settings": plain,
+        "code": code_key(__name__),
+    }
+
+
+def _report(
+    labelled: EpisodeStore,
+    judged: Sequence[Judged],
+    thresholds: Thresholds,
+    settings: GateSettings,
+    sheets: Sequence[Path],
+) -> dict[str, Any]:
+    accepted = sum(one.accepted for one in judged)
+    asked = [one.opinion for one in judged if one.opinion is not None]
+    named = [reason.split()[0].rstrip(":") for one in judged for reason in one.reasons]
+    return {
+        "store": {"name": labelled.root.name, "digest": labelled.digest, "idm": labelling_model([labelled])},
+        "clips": len(judged),
+        "accepted": accepted,
+        "kept_share": accepted / max(len(judged), 1),
+        "rejected_by": {name: named.count(name) for name in (*SCORES, "judge") if name in named},
+        "slot": settings.slot,
+        "calibrated_on": thresholds.calibrated_on,
+        "false_rejects": thresholds.false_rejects,
+        "promised": thresholds.promised,
+        "judge": {
+            "asked": len(asked),
+            "without_verdict": [one.problem for one in asked if one.verdict is None],
+        },
+        "sheets": [path.name for path in sheets],
+        "decisions": [_decision(labelled, one) for one in judged],
+    }
+
+
+def _decision(labelled: EpisodeStore, one: Judged) -> dict[str, Any]:
+    row = labelled.row(one.episode)
+    return {**one.to_dict(), "instruction": row.instruction, "clip": (row.source or {}).get("clip")}

@@ -1,0 +1,140 @@
+"""Inverse dynamics as stages: a lake and settings in, a folder and its digest out. Shell and Dagster graph call these.
+
+No torch at import: the stages that need it import it when called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gr00t_data.code_key import code_key
+from gr00t_data.curate.index import Index
+from gr00t_data.disk import digest_json, write_json
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.locks import locked
+from gr00t_data.stages.stores import checked_stores
+from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_model.idm.examples import TAUGHT_BY
+
+if TYPE_CHECKING:
+    from gr00t_model.idm.train import IdmTraining
+
+Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
+
+
+def recorded_stores(
+    lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",), say: Say = print
+) -> list[tuple[EpisodeStore, Index]]:
+    """The stores with actions that somebody recorded, and the verdicts on them.
+
+    Raises:
+        StoreError: there is none with an accepted episode.
+    """
+    found = checked_stores(lake, embodiment, names)
+    for store, _ in found:
+        if store.kind not in TAUGHT_BY:
+            say(f"{store.root.name}: of kind {store.kind}, its actions were not recorded; left out")
+    if not (usable := [(store, index) for store, index in found if store.kind in TAUGHT_BY]):
+        raise StoreError(
+            f"{lake.stores}: no store of {embodiment.name!r} of kind {' or '.join(TAUGHT_BY)} is named {list(names)}; "
+            "record one with `gr00t demo` or bring yours with `gr00t ingest`"
+        )
+    return usable
+
+
+def train_idm(
+    lake: Lake,
+    embodiment: Embodiment,
+    names: Sequence[str] = ("*",),
+    *,
+    training: "IdmTraining | None" = None,
+    say: Say = print,
+) -> tuple[Path, str]:
+    """Train on the accepted episodes of the lake's recorded stores and measure on those held out; it becomes
+    ``idm_<embodiment>`` of the lake.
+
+    Returns:
+        The folder of the model, with ``report.json`` of the held-out episodes, and its digest; made once for the same
+        episodes, settings, code and libraries. A killed training goes on.
+
+    Raises:
+        StoreError: nothing to learn from. IdmTrainingError, ExamplesError: see ``idm.train.train_idm``.
+    """
+    from gr00t_model.idm.artifact import load_artifact
+    from gr00t_model.idm.train import IdmTraining, train_on, training_key
+
+    checked = recorded_stores(lake, embodiment, names, say)
+    training = training or IdmTraining()
+    key = digest_json([training_key(checked, embodiment, training), code_key("gr00t_model.idm.train")])
+    folder = lake.root / "idm" / key[:16]
+    with locked(folder / "lock"):
+        model = folder / "model"
+        if not (model / "report.json").is_file():
+            train_on(checked, embodiment, folder, training, say)
+            measure_idm(model, checked)
+        digest = load_artifact(model).digest
+    lake.point(f"idm_{embodiment.name}", model, digest)
+    return model, digest
+
+
+def measure_idm(
+    folder: Path, checked: Sequence[tuple[EpisodeStore, Index]], frame_gap: int | None = None
+) -> dict[str, Any]:
+    """The report of ``idm.evaluate.evaluate_idm``; kept beside the model unless the time step is a wrong one."""
+    from gr00t_model.idm.artifact import load_artifact
+    from gr00t_model.idm.evaluate import evaluate_idm
+
+    report = evaluate_idm(load_artifact(folder), checked, frame_gap=frame_gap)
+    if frame_gap is None:
+        write_json(folder / "report.json", report)
+    return report
+
+
+def beats_baselines(moving: Mapping[str, Mapping[str, float | None]]) -> tuple[bool, str]:
+    """Whether a model says more than predictors without one, and a sentence about it.
+
+    Labels of one that does not would pass a gate whose thresholds its own labels set.
+
+    Args:
+        moving: predictor -> scores over all that moves, of ``report.json``.
+    """
+    r2 = {who: one["r2"] for who, one in moving.items() if one["r2"] is not None}
+    own = r2.pop("idm", None)
+    if own is None or not r2:
+        return False, "nothing moved in the held-out episodes: not measured"
+    best = max(r2, key=lambda who: r2[who])
+    return own > r2[best], f"R2 {own:.2f} on held-out episodes, {best.replace('_', ' ')} has {r2[best]:.2f}"
+
+
+def label_store(
+    lake: Lake,
+    store: EpisodeStore,
+    idm: Path,
+    *,
+    name: str | None = None,
+    device: str = "cpu",
+    batch_size: int = 32,
+    workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Path, str]:
+    """Label a store of generated clips with the model in the folder ``idm``, into a new store of the lake.
+
+    Args:
+        name: of the new store; the old one's name and the model's digest by default, so that it is made once for both.
+
+    Returns:
+        Its folder and digest.
+
+    Raises:
+        LabelError, TimingError, StoreError: see ``idm.label.label_store``. ValueError: no such device.
+    """
+    from gr00t_model.idm.artifact import load_artifact
+    from gr00t_model.idm.label import label_store as label
+
+    artifact = load_artifact(idm, device)
+    target = lake.stores / (name or f"{store.root.name}-labelled-{artifact.digest[:8]}")
+    with locked(lake.root / "idm" / f"{target.name}.lock"):
+        done = label(store, artifact, target, batch_size=batch_size, workers=workers, progress=progress)
+    return done.root, done.digest

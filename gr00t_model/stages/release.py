@@ -1,0 +1,90 @@
+"""The release gate: from the report of a candidate to a release with its model card. No torch at import."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.disk import read_json
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lake import Lake
+from gr00t_model.lineage.lineage import Record, find_checkpoint
+from gr00t_model.lineage.people import learned_from
+from gr00t_model.release.card import write_card
+from gr00t_model.release.history import Event, ReleaseError, Rule, Verdict, folder_of, history, judge, release, released
+from gr00t_model.stages.inputs import MissingInput
+
+
+def release_candidate(
+    lake: Lake, embodiment: Embodiment, rule: Rule | None = None, *, forced: bool = False
+) -> tuple[Verdict, Event | None]:
+    """Release the checkpoint that was evaluated last, if it is not worse than the released one, with its model card.
+
+    Args:
+        forced: release it whatever the rule says.
+
+    Returns:
+        the verdict, and the release that stands afterwards (None: there is none yet).
+
+    Raises:
+        MissingInput: nothing was evaluated yet.
+    """
+    report = _report(lake, embodiment)
+    content = read_json(report / "report.json")
+    verdict = judge(content, history(lake, embodiment.name), rule or Rule())
+    if not (verdict.release or forced):
+        return verdict, history(lake, embodiment.name).current
+    return verdict, _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
+
+
+def _released(
+    lake: Lake, embodiment: Embodiment, report: Path, content: Mapping[str, Any], verdict: Verdict, *, forced: bool
+) -> Event:
+    checkpoint = find_checkpoint(lake, content["checkpoint"][:16])
+    if checkpoint is None:
+        raise MissingInput(f"{lake.checkpoints}: holds no checkpoint {content['checkpoint'][:16]}; run `gr00t train`")
+    event = release(lake, embodiment.name, checkpoint, content["checkpoint"], reasons=verdict.reasons, forced=forced)
+    folder = folder_of(lake, embodiment.name) / f"{event.number:04d}"
+    if not folder.is_dir():
+        write_card(Record.load(checkpoint), report, content, folder, asdict(event))
+    return event
+
+
+def release_by_hand(lake: Lake, embodiment: Embodiment, checkpoint: Path, *, forced: bool = False) -> Event:
+    """Release one checkpoint of the lake: by the rule on its report, or whatever the rule says.
+
+    Raises:
+        MissingInput: it has no report.
+        ReleaseError: the rule speaks against it.
+    """
+    from gr00t_model.training.checkpoint import Checkpoint
+
+    digest = Checkpoint.load(checkpoint).digest
+    report = lake.evaluations / digest[:16]
+    if not (report / "report.json").is_file():
+        raise MissingInput(f"{checkpoint}: was not evaluated; make it the current checkpoint and run `gr00t eval`")
+    content = read_json(report / "report.json")
+    verdict = judge(content, history(lake, embodiment.name), Rule())
+    if not (verdict.release or forced):
+        raise ReleaseError(f"{checkpoint.name}: {'; '.join(verdict.reasons)}; --force releases it all the same")
+    return _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
+
+
+def starting_settings(lake: Lake, embodiment: Embodiment, start: str) -> list[str]:
+    """The setting that starts a run from the released checkpoint; none for ``base``, or when nothing is released.
+
+    None either when the released checkpoint has learned from somebody who withdrew since: what comes next must not.
+
+    Args:
+        start: ``base`` or ``released``.
+    """
+    found = released(lake, embodiment.name) if start == "released" else None
+    return [f"model.base={found[0]}"] if found and not learned_from(lake, found[0]) else []
+
+
+def _report(lake: Lake, embodiment: Embodiment) -> Path:
+    pointed = lake.pointed(f"evaluation_{embodiment.name}")
+    if pointed is None:
+        name = f"evaluation_{embodiment.name}"
+        raise MissingInput(f"{lake.root}: has no {name} yet; run `gr00t eval` or materialize {name}")
+    return pointed[0]

@@ -1,0 +1,107 @@
+"""The key of a policy's run: what it depends on. No torch."""
+
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.code_key import code_key, library_versions
+from gr00t_data.disk import digest_file, digest_json, write_json
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.run import RunFolder
+from gr00t_model.training.config import Mixture, TrainConfig
+
+_LEARNING_MACHINE = ("num_processes", "precision", "frozen_dtype")
+
+
+_NOT_CONTENT = ("keep_states", "log_every_steps", "checkpoint_every_steps")
+
+
+class PolicyRun(RunFolder):
+    """The run of a policy."""
+
+    def config(self) -> TrainConfig:
+        """The configuration in ``RUN.json``; ConfigError when there is none."""
+        return TrainConfig.from_dict(self.fields())
+
+
+def prepare_run(config: TrainConfig, runs: Path) -> PolicyRun:
+    """The folder of ``config`` below ``runs``, with its ``RUN.json``. Equal content gives the same folder."""
+    key = run_key(config)
+    run = PolicyRun(runs / f"{config.recipe}-{key[:16]}")
+    write_json(run.run_json, {"key": key, "config": config.to_dict()})
+    return run
+
+
+def run_key(config: TrainConfig) -> str:
+    """SHA-256 (hex) of all that decides the weights: inputs by content, configuration, code, versions of libraries.
+
+    Paths do not count.
+
+    Raises:
+        ConfigError: an input is not named or not there.
+    """
+    fields = config.to_dict()
+    for name in _NOT_CONTENT:
+        del fields[name]
+    fields["data"] = input_digests(config)
+    fields["machine"] = {name: fields["machine"][name] for name in _LEARNING_MACHINE}
+    for name in ("base", "tokenizer"):
+        fields["model"][name] = base_digest(Path(path)) if (path := getattr(config.model, name)) else ""
+    embedding = config.model.flare.embedding
+    fields["model"]["flare"]["embedding"] = base_digest(Path(embedding)) if embedding else ""
+    return digest_json({"config": fields, "code": learning_key()})
+
+
+def input_digests(config: TrainConfig) -> dict[str, Any]:
+    """Digests of manifest, statistics and embodiment, and of those of the other mixtures where there are any.
+
+    Raises:
+        ConfigError: one of them is not named or not there.
+    """
+    places = ["data", *(f"data.also.{number}" for number in range(len(config.data.also)))]
+    first, *others = map(_mixture_digests, places, config.data.mixtures)
+    digests: dict[str, Any] = {**first, "published_behaviour": config.data.published_behaviour}
+    digests |= {"augment": True} if config.data.augment else {}
+    digests |= {"order": config.data.order} if config.data.order != "frames" else {}
+    return {**digests, "also": others} if others else digests
+
+
+def _mixture_digests(place: str, mixture: Mixture) -> dict[str, Any]:
+    """Of one mixture; ``place`` is its field, for the message."""
+    # Reading a manifest imports the checks, and with them the video library: not for those who only read a run.
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
+    from gr00t_data.batches.statistics.statistics import NormStats
+
+    for name in ("manifest", "statistics"):
+        path = getattr(mixture, name)
+        if not path or not Path(path).is_file():
+            raise ConfigError(f"{place}.{name}: expected a file, found {path!r}; set it with --set {place}.{name}=FILE")
+    return {
+        "manifest": MixtureManifest.load(Path(mixture.manifest)).digest,
+        "statistics": NormStats.load(Path(mixture.statistics)).digest,
+        "embodiment": load_embodiment(mixture.embodiment).digest,
+        "weight": mixture.weight,
+        "acting_steps": mixture.acting_steps,
+    }
+
+
+def base_digest(folder: Path) -> str:
+    """SHA-256 (hex) over names and bytes of every file of a base model.
+
+    Raises:
+        ConfigError: no such folder.
+    """
+    files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else []
+    if not files:
+        raise ConfigError(f"model.base: {folder} is not a folder with a model; leave it empty for random weights")
+    return digest_json({str(path.relative_to(folder)): digest_file(path) for path in files})
+
+
+def learning_key() -> str:
+    """Key of the code and the libraries that decide what is learnt, to the last bit."""
+    return code_key("gr00t_model.training.train")
+
+
+def learning_libraries() -> dict[str, str]:
+    """Distribution -> version, of those that count there."""
+    return library_versions("gr00t_model.training.train")
