@@ -76,7 +76,7 @@ class TrajectoriesConfig(dg.Config):
 def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train on the accepted recorded episodes, and measure on those held out."""
     from gr00t_data.disk import read_json
-    from gr00t_model.idm.train import IdmTraining
+    from gr00t_model.idm.config import IdmTraining
     from gr00t_model.stages.idm import beats_baselines, train_idm
     from gr00t_model.stages.trajectories import waiting_clips
 

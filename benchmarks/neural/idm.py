@@ -29,9 +29,10 @@ from benchmarks.neural.model import (
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import load_artifact
+from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.evaluate import evaluate_idm
 from gr00t_model.idm.examples import takes_of
-from gr00t_model.idm.train import IdmTraining, train_on
+from gr00t_model.idm.train import train_on
 
 R2_BOUND = 0.8
 MAGNITUDE_BOUNDS = 0.9, 1.1

@@ -16,9 +16,9 @@ from gr00t_data.stages.stores import check
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.idm.artifact import Artifact, load_artifact
+from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.evaluate import held_out
 from gr00t_model.idm.examples import Source
-from gr00t_model.idm.train import IdmTraining
 from gr00t_model.stages.idm import measure_idm, train_idm
 
 STORE = "simulator-idm"

@@ -32,7 +32,7 @@ from gr00t_data.store.episode import Episode
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.evaluate.closed_loop import FIRST_SEED
-from gr00t_model.idm.train import IdmTraining
+from gr00t_model.idm.config import IdmTraining
 from gr00t_model.stages.gate import free_slot
 from gr00t_model.stages.idm import label_store, train_idm
 

@@ -2,54 +2,46 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gr00t_model.dream.nano.config import NanoConfig, check_nano_shape
 from gr00t_model.dream.world_model import ClipShape, DreamError
-from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.loop.config import Frozen, Machine, Optimizer
 
 
-class DreamTraining(BaseModel):
-    """One training, resolved.
+class DreamTraining(Frozen):
+    """One training, resolved."""
 
-    Attributes:
-        preset: ``lora`` tunes low-rank adapters of a published model; ``nano`` trains a small model from scratch.
-        base: folder of the published model (Diffusers layout), for ``lora``.
-        embodiment: name, or path of a YAML.
-        stores: folders of sealed stores with video. What counts is their content.
-        view: camera shown, or ``grid_2x2`` for three tiled ones; empty for the first camera.
-        shape: of the clips.
-        stride_frames: a clip begins at every so many rows of an episode; 0 takes only the one at its start.
-        held_out_share: of the episodes, kept to measure on.
-        steps, batch_size (rows of one process in one pass), accumulate, seed: as in the policy's trainings.
-        rank, alpha: of the adapters. 4 and 4 for every run of WAN2.1 in DreamGen (arXiv 2505.12705, appendix).
-        optimizer: AdamW; DreamGen's learning rate for adapters is 1e-4.
-        gradient_checkpointing: see ``training.config.Machine``.
-        nano: sizes of the nano model; its shape is ``shape``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    preset: Literal["lora", "nano"]
-    base: str = ""
-    embodiment: str = "gr1"
-    stores: tuple[str, ...] = Field(min_length=1)
-    view: str = ""
-    shape: ClipShape
-    stride_frames: int = Field(default=0, ge=0)
-    held_out_share: float = Field(default=0.1, ge=0, lt=1)
-    steps: int = Field(gt=0)
-    batch_size: int = Field(default=1, gt=0)
-    accumulate: int = Field(default=1, gt=0)
-    seed: int = Field(default=42, ge=0)
-    rank: int = Field(default=4, ge=1)
-    alpha: float = Field(default=4.0, gt=0)
-    optimizer: Optimizer = Optimizer()
-    machine: Machine = Machine()
-    checkpoint_every_steps: int = Field(default=500, gt=0)
-    keep_states: int = Field(default=2, ge=1)
-    log_every_steps: int = Field(default=10, gt=0)
-    nano: NanoConfig = NanoConfig()
+    preset: Literal["lora", "nano"] = Field(
+        description="lora tunes low-rank adapters of a published model; nano trains a small model from scratch."
+    )
+    base: str = Field(default="", description="Folder of the published model (Diffusers layout), for lora.")
+    embodiment: str = Field(default="gr1", description="Name, or path of a YAML.")
+    stores: tuple[str, ...] = Field(
+        min_length=1, description="Folders of sealed stores with video. What counts is their content."
+    )
+    view: str = Field(default="", description="Camera shown, or grid_2x2 for three tiled ones; empty: the first one.")
+    shape: ClipShape = Field(description="Of the clips.")
+    stride_frames: int = Field(
+        default=0, ge=0, description="A clip begins at every so many rows of an episode; 0: only at its start."
+    )
+    held_out_share: float = Field(default=0.1, ge=0, lt=1, description="Of the episodes, kept to measure on.")
+    steps: int = Field(gt=0, description="Optimizer steps in all.")
+    batch_size: int = Field(default=1, gt=0, description="Clips of one process in one forward pass.")
+    accumulate: int = Field(default=1, gt=0, description="Forward passes summed into one optimizer step.")
+    seed: int = Field(default=42, ge=0, description="Of weights, order and noise.")
+    rank: int = Field(
+        default=4, ge=1, description="Of the adapters; 4 for every run of WAN2.1 in DreamGen (arXiv 2505.12705)."
+    )
+    alpha: float = Field(default=4.0, gt=0, description="Of the adapters, scaled by alpha / rank; 4 in DreamGen.")
+    optimizer: Optimizer = Field(
+        default=Optimizer(), description="AdamW; DreamGen's learning rate for adapters is 1e-4."
+    )
+    machine: Machine = Field(default=Machine(), description="How the training is executed.")
+    checkpoint_every_steps: int = Field(default=500, gt=0, description="How often a resumable state is written.")
+    keep_states: int = Field(default=2, ge=1, description="How many resumable states stay on disk.")
+    log_every_steps: int = Field(default=10, gt=0, description="How often a line of metrics is written.")
+    nano: NanoConfig = Field(default=NanoConfig(), description="Sizes of the nano model; its shape is the clips'.")
 
     @model_validator(mode="after")
     def _fits(self) -> "DreamTraining":

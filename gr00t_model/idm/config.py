@@ -1,13 +1,58 @@
-"""IdmConfig: every size of the inverse dynamics model, in the layout of the published configuration."""
+"""How the inverse dynamics model is trained, and its sizes in the layout of the published configuration."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+from pydantic import Field
 
 from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
+from gr00t_model.loop.config import Frozen, Optimizer
 
 IMAGE_TOKEN, PAD_TOKEN = 1, 0
 """What the published collator writes into ``vl_token_ids``: an image token, and padding on its left."""
+
+
+class IdmTraining(Frozen):
+    """One training, complete. Defaults are the published ones where those fit a small model.
+
+    Where all demonstrations have one speed, the first picture alone nearly tells the motion, and a model says what it
+    expects instead of what both pictures show: ``nearest_gap`` shows it slower motions (``examples.Slowed``).
+    """
+
+    preset: Literal["nano", "published"] = Field(default="nano", description="Sizes of the model.")
+    selection: str | None = Field(default=None, description="Of the embodiment; by default its first one.")
+    steps: int = Field(default=2000, ge=1, description="Optimizer steps.")
+    batch_size: int = Field(default=32, ge=1, description="Windows a step and process.")
+    draws: int | None = Field(
+        default=None,
+        ge=1,
+        description="Times and noises for each row; by default 2, or 4 of a model that samples.",
+    )
+    mean_draws: int | None = Field(
+        default=None,
+        ge=0,
+        description="How many have no noise; by default 1, or 0 of a model that samples.",
+    )
+    frame_gap: int | None = Field(
+        default=None, ge=1, description="Frames between the two pictures; by default the horizon."
+    )
+    nearest_gap: int | None = Field(
+        default=None,
+        ge=1,
+        description="Learn slower motions too: pictures this close up to the gap pass for a whole gap.",
+    )
+    standardise: bool = Field(
+        default=True, description="Actions have deviation 1; false: scaled by extremes, as published."
+    )
+    held_out_share: float = Field(default=0.15, ge=0, le=0.9, description="Of the episodes, kept to measure on.")
+    held_out: tuple[str, ...] = Field(
+        default=(), description="Measure on these instead: <first 12 of the store's digest>/<episode>."
+    )
+    seed: int = Field(default=42, ge=0, description="Of weights, rows and noise.")
+    save_every_steps: int = Field(default=200, ge=1, description="How often a resumable state is written.")
+    log_every_steps: int = Field(default=50, ge=1, description="How often the loss is told.")
+    optimizer: Optimizer = Field(default=Optimizer(lr=1e-3, ema_decay=0.98), description="AdamW and its schedule.")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """Training an inverse dynamics model: every step is a function of (weights, seed, step), so resuming is exact."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import of_store
 from gr00t_model.groot.cpu_products import fast_products
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, save_artifact
-from gr00t_model.idm.config import PRESETS, IdmConfig
+from gr00t_model.idm.config import PRESETS, IdmConfig, IdmTraining
 from gr00t_model.idm.examples import (
     TAUGHT_BY,
     ExamplesError,
@@ -34,7 +33,6 @@ from gr00t_model.idm.examples import (
 )
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing
-from gr00t_model.loop.config import Optimizer
 from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
 from gr00t_model.loop.state import list_states, load_state, save_state
 
@@ -42,44 +40,6 @@ LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "torch")
 
 Say = Callable[[str], None]
 _SEED_OF_STEP = 1_000_003
-
-
-@dataclass(frozen=True)
-class IdmTraining:
-    """One training, complete. Defaults are the published ones where those fit a small model.
-
-    Attributes:
-        preset: of ``config.PRESETS``.
-        frame_gap: frames between the two pictures; None is the horizon.
-        nearest_gap: each row's pictures lie from this many frames up to ``frame_gap`` apart, drawn evenly, and show a
-            slower motion (``examples.Slowed``). Where all demonstrations have one speed, the first picture alone nearly
-            tells the motion, and a model says what it expects instead of what both pictures show. None: as recorded.
-        batch_size: rows a step and process.
-        draws, mean_draws: times and noises for each row, and how many of them are without noise; None: one of two for
-            a preset that is asked for the mean, none of four for one that samples.
-        standardise: see ``Robot``; False as published.
-        held_out: ``<store digest 12>/<episode>`` of the episodes to measure on; empty: ``held_out_share`` of all.
-    """
-
-    preset: str = "nano"
-    selection: str | None = None
-    steps: int = 2000
-    batch_size: int = 32
-    draws: int | None = None
-    mean_draws: int | None = None
-    frame_gap: int | None = None
-    nearest_gap: int | None = None
-    standardise: bool = True
-    held_out_share: float = 0.15
-    held_out: tuple[str, ...] = ()
-    seed: int = 42
-    save_every_steps: int = 200
-    log_every_steps: int = 50
-    optimizer: Optimizer = field(default_factory=lambda: Optimizer(lr=1e-3, ema_decay=0.98))
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {**{k: v for k, v in vars(self).items() if k != "optimizer"}, "optimizer": self.optimizer.model_dump()}
 
 
 class IdmTrainingError(ValueError):
@@ -96,12 +56,10 @@ def train_on(
         sources: stores with their verdicts; of a store without verdicts every row is used.
 
     Raises:
-        IdmTrainingError: the folder was begun with other inputs, or the preset is unknown.
+        IdmTrainingError: the folder was begun with other inputs, or the gap is none.
         ExamplesError: nothing to learn from.
         FloatingPointError: the loss stopped being a number.
     """
-    if training.preset not in PRESETS:
-        raise IdmTrainingError(f"no preset {training.preset!r}; choose from {', '.join(PRESETS)}")
     gap = training.frame_gap or embodiment.action_horizon
     if training.nearest_gap is not None and not 1 <= training.nearest_gap <= gap:
         raise IdmTrainingError(f"nearest_gap must be 1 to {gap}, the frame gap, found {training.nearest_gap}")
@@ -113,7 +71,7 @@ def train_on(
     horizon = embodiment.action_horizon
     timing = Timing(embodiment.control_hz, gap, embodiment.control_hz, horizon)
     facts = {
-        "training": training.to_dict(),
+        "training": training.model_dump(mode="json"),
         "stores": [{"name": store.root.name, "digest": store.digest, "licence": of_store(store)} for store in stores],
         "learned": [list(take.key) for take in learn],
         "held_out": [list(take.key) for take in held],
@@ -139,14 +97,14 @@ def _refuse_stores(stores: Sequence[EpisodeStore], embodiment: Embodiment) -> No
 def training_key(sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> str:
     """SHA-256 (hex) of what the training reads: episodes with their kept rows, the embodiment and the settings."""
     takes = [[*take.key, take.keep] for take in takes_of(sources)]
-    return digest_json({"takes": takes, "embodiment": embodiment.digest, "training": training.to_dict()})
+    return digest_json({"takes": takes, "embodiment": embodiment.digest, "training": training.model_dump(mode="json")})
 
 
 def _claim(folder: Path, sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> None:
     key, path = training_key(sources, embodiment, training), folder / "run.json"
     if path.is_file() and read_json(path)["key"] != key:
         raise IdmTrainingError(f"{folder}: was begun with other stores or settings; give another folder (--into)")
-    write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.to_dict()})
+    write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.model_dump(mode="json")})
 
 
 def _fit(

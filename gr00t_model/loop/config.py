@@ -14,52 +14,56 @@ class Frozen(BaseModel):
 
 
 class Optimizer(Frozen):
-    """AdamW and its schedule. Defaults are those of the published GR00T N1.5 fine-tuning script.
+    """AdamW and its schedule. Defaults are those of the published GR00T N1.5 fine-tuning script."""
 
-    Attributes:
-        kind: ``adamw`` keeps its moments in float32; the others keep them in 8 bits (arXiv 2110.02861), ``paged`` ones
-            in host memory when the GPU is full. Those two need the library bitsandbytes.
-        lr: peak learning rate.
-        schedule: shape after the warm-up.
-        warmup_share: share of all steps in which the rate rises linearly from zero.
-        final_lr_share: rate at the last step as a share of ``lr`` (cosine and linear).
-        clip_norm: gradients are scaled down to this global norm; 0 switches clipping off.
-        ema_decay: decay of the averaged weights that the checkpoint exports; 0 exports the last weights.
-    """
-
-    kind: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
-    lr: float = Field(default=1e-4, gt=0)
-    betas: tuple[float, float] = (0.95, 0.999)
-    eps: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=1e-5, ge=0)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup_share: float = Field(default=0.05, ge=0, lt=1)
-    final_lr_share: float = Field(default=0.0, ge=0, le=1)
-    clip_norm: float = Field(default=1.0, ge=0)
-    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    kind: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
+        default="adamw",
+        description="adamw keeps its moments in float32; the others keep them in 8 bits (arXiv 2110.02861), paged ones "
+        "in host memory when the GPU is full. Those two need the library bitsandbytes.",
+    )
+    lr: float = Field(default=1e-4, gt=0, description="Peak learning rate.")
+    betas: tuple[float, float] = Field(default=(0.95, 0.999), description="Decay of the two moments.")
+    eps: float = Field(default=1e-8, gt=0, description="Added to the root of the second moment.")
+    weight_decay: float = Field(default=1e-5, ge=0, description="Of matrices; vectors do not decay.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="Shape after the warm-up.")
+    warmup_share: float = Field(
+        default=0.05, ge=0, lt=1, description="Share of all steps in which the rate rises linearly from zero."
+    )
+    final_lr_share: float = Field(
+        default=0.0, ge=0, le=1, description="Rate at the last step as a share of lr (cosine and linear)."
+    )
+    clip_norm: float = Field(
+        default=1.0, ge=0, description="Gradients are scaled down to this global norm; 0 switches clipping off."
+    )
+    ema_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="Decay of the averaged weights that are exported; 0 exports the last ones."
+    )
 
 
 class Machine(Frozen):
     """How the run is executed. What is learnt depends on ``num_processes`` (it multiplies the batch) and, by rounding,
     on ``precision`` and ``frozen_dtype``; on nothing else here.
-
-    Attributes:
-        num_processes: ranks, one GPU each, or CPU processes.
-        threads: torch threads of a rank; 0 leaves the choice to torch.
-        precision: of the arithmetic. ``auto`` is bf16 on a GPU and fp32 on a CPU (bf16 is slower there). What trains
-            is stored in float32 either way.
-        frozen_dtype: storage of what does not train. ``auto`` is bf16 where the arithmetic is, as in the published
-            trainer; else float32.
-        gradient_checkpointing: compute the activations of each block again in the backward pass in place of keeping
-            them: the same gradients, less memory, and the time of a second forward pass.
-        decoders: processes that decode videos into the frames cache before training.
-        prefetch_batches: batches that a thread prepares ahead of the step; 0 prepares them in the loop.
     """
 
-    num_processes: int = Field(default=1, ge=1)
-    threads: int = Field(default=0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    frozen_dtype: Literal["auto", "fp32", "bf16"] = "auto"
-    gradient_checkpointing: bool = False
-    decoders: int = Field(default=1, ge=1)
-    prefetch_batches: int = Field(default=2, ge=0)
+    num_processes: int = Field(default=1, ge=1, description="Ranks, one GPU each, or CPU processes.")
+    threads: int = Field(default=0, ge=0, description="Torch threads of a rank; 0 leaves the choice to torch.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="Of the arithmetic. auto is bf16 on a GPU and fp32 on a CPU (bf16 is slower there). What trains is "
+        "stored in float32 either way.",
+    )
+    frozen_dtype: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="Storage of what does not train. auto is bf16 where the arithmetic is, as published, else float32.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Compute the activations of each block again in the backward pass in place of keeping them: the "
+        "same gradients, less memory, and the time of a second forward pass.",
+    )
+    decoders: int = Field(
+        default=1, ge=1, description="Processes that decode videos into the frames cache before training."
+    )
+    prefetch_batches: int = Field(
+        default=2, ge=0, description="Batches that a thread prepares ahead of the step; 0 prepares them in the loop."
+    )

@@ -1,6 +1,5 @@
 """The shell verbs of generated video: `gr00t clips`, `gr00t idm train` and `eval`, `gr00t label`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,12 +93,13 @@ def train(
 
     Example: `gr00t idm train --stores simulator`
     """
-    from gr00t_model.idm.train import IdmTraining, train_on
+    from gr00t_model.idm.config import IdmTraining
+    from gr00t_model.idm.train import train_on
     from gr00t_model.stages import idm as stages
 
-    training = IdmTraining(preset=preset, frame_gap=frame_gap, nearest_gap=nearest_gap, seed=seed)
-    steps, batch_size = steps or training.steps, batch_size or training.batch_size
-    training = replace(training, steps=steps, batch_size=batch_size, held_out_share=held_out_share)
+    given = {"preset": preset, "frame_gap": frame_gap, "nearest_gap": nearest_gap, "seed": seed, "steps": steps}
+    given |= {"batch_size": batch_size, "held_out_share": held_out_share}
+    training = IdmTraining.model_validate({name: value for name, value in given.items() if value is not None})
     robot, where = load_embodiment(embodiment), lake_at(lake)
     if into is None:
         folder, _ = stages.train_idm(where, robot, stores, training=training, say=_say)

@@ -5,7 +5,7 @@ No torch at import: the stages that need it import it when called.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.index import Index
@@ -15,10 +15,8 @@ from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
-
-if TYPE_CHECKING:
-    from gr00t_model.idm.train import IdmTraining
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -49,7 +47,7 @@ def train_idm(
     embodiment: Embodiment,
     names: Sequence[str] = ("*",),
     *,
-    training: "IdmTraining | None" = None,
+    training: IdmTraining | None = None,
     say: Say = print,
 ) -> tuple[Path, str]:
     """Train on the accepted episodes of the lake's recorded stores and measure on those held out; it becomes
@@ -63,7 +61,7 @@ def train_idm(
         StoreError: nothing to learn from. IdmTrainingError, ExamplesError: see ``idm.train.train_idm``.
     """
     from gr00t_model.idm.artifact import load_artifact
-    from gr00t_model.idm.train import IdmTraining, train_on, training_key
+    from gr00t_model.idm.train import train_on, training_key
 
     checked = recorded_stores(lake, embodiment, names, say)
     training = training or IdmTraining()

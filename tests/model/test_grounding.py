@@ -96,7 +96,7 @@ def test_absent_points_do_not_count():
 
 
 def test_a_base_is_made_once_and_can_be_loaded(tmp_path):
-    quick = replace(QUICK, look_epochs=1)
+    quick = QUICK.model_copy(update={"look_epochs": 1})
     steps = []
     folder = ground(24, 0, tmp_path, lambda done, total: steps.append((done, total)), quick)
     assert steps[-1] == (4, 4)

@@ -18,13 +18,13 @@ from gr00t_data.store.writing import StoreWriter
 from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, load_artifact, save_artifact
 from gr00t_model.idm.combine import combine_windows
-from gr00t_model.idm.config import IdmConfig, nano, published
+from gr00t_model.idm.config import IdmConfig, IdmTraining, nano, published
 from gr00t_model.idm.evaluate import evaluate_idm, score
 from gr00t_model.idm.examples import ExamplesError, measure_actions, split_episodes
 from gr00t_model.idm.label import LabelError, label_store
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing, TimingError
-from gr00t_model.idm.train import IdmTraining, IdmTrainingError, train_on
+from gr00t_model.idm.train import IdmTrainingError, train_on
 from tests.data.builders import GR1, episode, sealed
 
 CONTINUOUS = Part("arm", 0, 2, "rad", None, None, True, "float64", "min_max", ("a", "b"), "action")
@@ -187,7 +187,7 @@ def test_training_resumes_where_it_stood(recorded: EpisodeStore, tmp_path: Path)
     assert any("steps 2 to 4" in line for line in said)
     assert files(straight) == files(resumed)
     with pytest.raises(IdmTrainingError, match="other stores or settings"):
-        train_on([recorded], GR1, tmp_path / "killed", replace(SHORT, seed=1), said.append)
+        train_on([recorded], GR1, tmp_path / "killed", SHORT.model_copy(update={"seed": 1}), said.append)
     loaded = load_artifact(straight)
     assert loaded.timing == Timing(20, 16, 20, 16) and len(loaded.digest) == 64
     report = evaluate_idm(loaded, [recorded])

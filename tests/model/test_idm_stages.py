@@ -14,7 +14,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.groot import flow
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, choose_device, load_artifact, save_artifact
-from gr00t_model.idm.config import nano
+from gr00t_model.idm.config import IdmTraining, nano
 from gr00t_model.idm.evaluate import held_out, score
 from gr00t_model.idm.examples import (
     ExamplesError,
@@ -29,7 +29,7 @@ from gr00t_model.idm.examples import (
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.predict import Clip, predict_clips, predict_windows
 from gr00t_model.idm.timing import Timing
-from gr00t_model.idm.train import IdmTraining, IdmTrainingError, train_on
+from gr00t_model.idm.train import IdmTrainingError, train_on
 from gr00t_model.shell.train import app
 from gr00t_model.stages.idm import label_store, train_idm
 from tests.data.builders import GR1, episode, sealed, still_rows
@@ -116,7 +116,7 @@ def test_stages_are_made_once(lake: Lake, recorded: EpisodeStore) -> None:
     assert [[store.digest, i] for store, i in held_out(load_artifact(folder), [(recorded, index)])] == facts["held_out"]
     before = len(said)
     assert train_idm(lake, GR1, training=SHORT, say=said.append) == (folder, digest) and len(said) == before
-    other, _ = train_idm(lake, GR1, training=replace(SHORT, seed=1), say=said.append)
+    other, _ = train_idm(lake, GR1, training=SHORT.model_copy(update={"seed": 1}), say=said.append)
     assert other != folder
     root, labelled = label_store(lake, recorded, folder)
     assert root.name == f"recorded-labelled-{digest[:8]}" and label_store(lake, recorded, folder) == (root, labelled)
@@ -208,10 +208,11 @@ def test_a_slowed_window_shows_less_and_its_commands_hold_longer() -> None:
 
 def test_slower_motions_are_drawn_and_bounded(recorded: EpisodeStore, tmp_path: Path) -> None:
     as_recorded = load_artifact(train_on([recorded], GR1, tmp_path / "plain", SHORT, lambda _: None))
-    slower = load_artifact(train_on([recorded], GR1, tmp_path / "slow", replace(SHORT, nearest_gap=2), lambda _: None))
+    slow = SHORT.model_copy(update={"nearest_gap": 2})
+    slower = load_artifact(train_on([recorded], GR1, tmp_path / "slow", slow, lambda _: None))
     assert as_recorded.digest != slower.digest and slower.timing == as_recorded.timing
     with pytest.raises(IdmTrainingError, match="nearest_gap must be 1 to 16, the frame gap, found 17"):
-        train_on([recorded], GR1, tmp_path / "wrong", replace(SHORT, nearest_gap=17), lambda _: None)
+        train_on([recorded], GR1, tmp_path / "wrong", SHORT.model_copy(update={"nearest_gap": 17}), lambda _: None)
 
 
 def test_motion_along_the_true_one_leaves_noise_out() -> None:

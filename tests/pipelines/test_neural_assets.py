@@ -15,7 +15,7 @@ from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
 from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
-from gr00t_model.idm.train import IdmTraining
+from gr00t_model.idm.config import IdmTraining
 from gr00t_model.shell.train import app
 from gr00t_model.stages.idm import train_idm
 from gr00t_model.stages.trajectories import MissingModel, make_trajectories
