@@ -75,16 +75,17 @@ def closure_of(entry_module: str, root: Path = ROOT) -> dict[str, str]:
             said = _said(file.read_bytes(), name if file.name == "__init__.py" else name.rpartition(".")[0])
             found[name] = said.digest
             waiting += [one for one in _searched(name, said, known) if one in known]
-            beside = {file.with_name(one) for one in said.names if _FILE_NAME.fullmatch(one)}
-            found |= {
-                path.relative_to(root).as_posix(): _digest(path.read_bytes()) for path in beside if path.is_file()
-            }
+            for path in {file.with_name(one) for one in said.names if _FILE_NAME.fullmatch(one)}:
+                if path.suffix != ".py" and path.is_file():
+                    found[path.relative_to(root).as_posix()] = _digest(path.read_bytes())
     return found
 
 
 def _searched(name: str, said: Said, known: Mapping[str, Path]) -> set[str]:
     """The names that a module can run, with all below the folders that it looks into."""
-    names = {*said.names, name.rpartition(".")[0]}
+    package = name.rpartition(".")[0]
+    beside = {f"{package}.{one.removesuffix('.py')}" for one in said.names if one.endswith(".py")}
+    names = {*said.names, *beside, package}
     if not said.searched:
         return names
     folders = [one for one in {*names, name} & known.keys() if known[one].name == "__init__.py"]

@@ -1,8 +1,8 @@
 """Decoded frames at training resolution, memory-mapped: each video is decoded once, then read at the speed of memory.
 
-One file an episode and camera, ``<store digest 16>-<height>x<width>/<camera>/<episode>.npy``, with its checksum beside
-it, which is compared when a process first opens the file. The folder may be deleted at any time; what is asked for is
-made again.
+One file an episode and camera, ``<store digest 16>-<height>x<width>-<code 8>/<camera>/<episode>.npy``, with its
+checksum beside it, which is compared when a process first opens the file. The folder may be deleted at any time; what
+is asked for is made again.
 """
 
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.code_key import code_key
 from gr00t_data.disk import replacing, write_text
 from gr00t_data.store.seal import refuse_changed, sealed_digest
 from gr00t_data.store.store import EpisodeStore
@@ -56,7 +57,7 @@ class FramesCache:
 
     def _of_store(self, store: EpisodeStore) -> Path:
         height, width = self.size
-        return self.folder / f"{store.digest[:16]}-{height}x{width}"
+        return self.folder / f"{store.digest[:16]}-{height}x{width}-{code_key('gr00t_data.video.files')[:8]}"
 
     def array(self, store: EpisodeStore, episode_index: int, camera: str) -> np.ndarray:
         """The frames of one episode and camera, read-only uint8 [T, height, width, 3] RGB; decoded if need be.

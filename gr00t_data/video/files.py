@@ -15,6 +15,8 @@ from av.video.reformatter import Interpolation
 
 from gr00t_data.disk import replacing
 
+LIBRARIES = ("av", "numpy")
+
 _KEYFRAME_EVERY_FRAMES = 10
 """Random access into GOP 250 costs 20x the decoding of GOP 10; GOP 10 costs 4x the bytes of GOP 250 at 224 px."""
 

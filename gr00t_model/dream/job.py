@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json
 from gr00t_model.dream.shots import FirstFrames, Instructions, Shot
 from gr00t_model.dream.world_model import ClipShape, Sampler
@@ -47,7 +48,8 @@ def clip_seed(seed: int, shot: Shot, candidate: int) -> int:
 
 
 def job_key(job: DreamJob, facts: dict[str, Any], shape: ClipShape, listed: list[Shot], embodiment_digest: str) -> str:
-    """SHA-256 over all that decides the bytes: the model by content, the shots, shape, seeds. Paths do not count."""
+    """SHA-256 over all that decides the bytes: the model by content, shots, shape, seeds, code. Paths do not count."""
     told = [[shot.origin, shot.prompt, shot.instruction] for shot in listed]
     rest = {"candidates": job.candidates, "seed": job.seed, "licence": job.licence, "defects": job.defects}
+    rest |= {"code": code_key("gr00t_model.dream.generate")}
     return digest_json({"facts": facts, "shape": shape.model_dump(), "shots": told, "e": embodiment_digest, **rest})

@@ -115,7 +115,8 @@ def _labelled(lake: Lake, store: EpisodeStore, artifact: "Artifact | None", prog
         return store
     from gr00t_model.idm.label import label_store
 
-    target = lake.cache / "gate" / "labelled" / f"{store.digest[:16]}-{artifact.digest[:16]}" / store.root.name
+    made_of = digest_json([store.digest, artifact.digest, code_key("gr00t_model.idm.label")])
+    target = lake.cache / "gate" / "labelled" / made_of[:16] / store.root.name
     return label_store(store, artifact, target, progress=_of(progress, f"labelling {store.root.name}"))
 
 

@@ -14,11 +14,14 @@ ENTRIES = (
     "gr00t_data.curate.doctor",
     "gr00t_data.curate.gate.scores",
     "gr00t_data.sources.neural.replay",
+    "gr00t_data.sources.human.detector.client",
+    "gr00t_data.video.files",
     "gr00t_data.batches.statistics.kept_tallies",
     "gr00t_data.batches.mixture.motion_cache",
     "gr00t_model.training.train",
     "gr00t_model.training.batches",
     "gr00t_model.idm.train",
+    "gr00t_model.idm.label",
     "gr00t_model.dream.train",
     "gr00t_model.dream.generate",
     "gr00t_model.grounding.ground",
@@ -156,11 +159,13 @@ def test_a_docstring_that_is_read_counts(tmp_path) -> None:
         "COMMAND = ['python', '-m', 'gr00t_data.rooms.b']",
         "from gr00t_data import rooms\nimport pkgutil\nFOUND = pkgutil.iter_modules(rooms.__path__)",
         "if TYPE_CHECKING:\n    pass\nelse:\n    import gr00t_data.rooms.b",
+        "PROGRAM = Path(__file__).with_name('program.py')",
         "try:\n    import gr00t_data.rooms.b\nexcept ImportError:\n    pass",
     ],
 )
 def test_every_way_to_run_a_module_is_followed(tmp_path, text: str) -> None:
     files = {"gr00t_data/a.py": text, "gr00t_data/rooms/b.py": "from gr00t_data import c", "gr00t_data/c.py": ""}
+    files["gr00t_data/program.py"] = "import gr00t_data.rooms.b"
     assert {"gr00t_data.rooms.b", "gr00t_data.c", "gr00t_data.rooms"} <= digest(tree(tmp_path, files)).keys()
 
 

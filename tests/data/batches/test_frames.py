@@ -1,6 +1,7 @@
 """The frames cache: decoded once, whole or absent, whatever the number of processes."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_built_once(manifest: MixtureManifest, tmp_path: Path) -> None:
     assert cache.build(manifest, ["ego_view"], lambda done, total: calls.append((done, total))) == 4
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.npy"))
-    assert len(files) == 4 and all("-8x8/ego_view/00000" in file for file in files)
+    assert len(files) == 4 and all(re.search("-8x8-[0-9a-f]{8}/ego_view/00000", file) for file in files)
     assert cache.build(manifest, ["ego_view"]) == 0
     next(tmp_path.rglob("*.npy")).unlink()
     assert cache.build(manifest, ["ego_view"]) == 1
@@ -87,9 +88,9 @@ def test_a_budget(manifest: MixtureManifest, tmp_path: Path) -> None:
     needed = 84 * 8 * 8 * 3
     for side in (4, 6):
         FramesCache(tmp_path, (side, side)).build(manifest, ["ego_view"])
-    for number, folder in enumerate(sorted(tmp_path.glob("*-4x4"))):
+    for number, folder in enumerate(sorted(tmp_path.glob("*-4x4-*"))):
         os.utime(folder, (number, number))
-    small = sum(path.stat().st_size for path in tmp_path.glob("*-6x6/**/*") if path.is_file())
+    small = sum(path.stat().st_size for path in tmp_path.glob("*-6x6-*/**/*") if path.is_file())
     cache = FramesCache(tmp_path, (8, 8), budget_bytes=needed + small + 100)
     assert cache.needed_bytes(manifest, ["ego_view"]) == needed and cache.build(manifest, ["ego_view"]) == 4
     assert {folder.name.split("-")[1] for folder in tmp_path.iterdir()} == {"6x6", "8x8"}

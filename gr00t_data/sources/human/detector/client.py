@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_file, digest_json, read_json, write_text
 from gr00t_data.sources.human.detector.environment import (
     VERSION,
@@ -30,6 +31,8 @@ from gr00t_data.sources.human.detector.environment import (
 from gr00t_data.sources.human.hands.detections import Detection, Detections, detection_from_dict, detection_to_dict
 from gr00t_data.sources.human.hands.tracks import LANDMARKS, LEFT, RIGHT
 from gr00t_data.video.footage import FootageFacts, footage_frames, read_footage_facts
+
+LIBRARIES = ("av", "numpy", "opencv-python-headless")
 
 SOURCE = f"mediapipe hands {VERSION}"
 LICENCE = "Apache-2.0"
@@ -138,9 +141,10 @@ class HandDetector:
         chunks = list(_chunks(facts, span_s))
         total = sum(len(chunk) for chunk in chunks)
         hands: list[tuple[Detection, ...]] = []
+        made_by = digest_json([SOURCE, asdict(self.settings), code_key(__name__)])[:8]
         progress(0, total)
         for chunk in chunks:
-            path = self._kept / sha256[:16] / f"{digest_json([SOURCE, asdict(self.settings)])[:8]}-{chunk[0]:08d}.json"
+            path = self._kept / sha256[:16] / f"{made_by}-{chunk[0]:08d}.json"
             found = _read(path, len(chunk))
             if found is None:
                 done = len(hands)
