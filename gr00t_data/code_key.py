@@ -7,15 +7,18 @@ Meaning counts: comments, formatting and docstrings change no key. Nothing is im
 """
 
 import ast
+import contextlib
 import hashlib
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple
 
-from gr00t_data.disk import digest_json
+from gr00t_data.disk import digest_json, write_json
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gr00t_data", "gr00t_model")
@@ -23,6 +26,7 @@ LIBRARIES = "LIBRARIES"
 """A module that a key is asked of names in this tuple the distributions whose version can change what it does."""
 
 _FILE_NAME = re.compile(r"[\w.-]+\.\w+")
+_MOST_KEPT = 2000
 _ASKING = ("code_key", "library_versions")
 
 
@@ -31,13 +35,12 @@ class Said(NamedTuple):
 
     Attributes:
         digest: SHA-256 of its meaning.
-        names: dotted names it imports, its package, and every string in it: a module may be named for ``python -m``,
-            a file beside it for reading.
+        names: what it imports, and strings that may name a module (for ``python -m``) or a file beside it.
         searched: it looks into its folder for modules (``__path__``).
     """
 
     digest: str
-    names: frozenset[str]
+    names: Sequence[str]
     searched: bool
 
 
@@ -65,19 +68,20 @@ def closure_of(entry_module: str, root: Path = ROOT) -> dict[str, str]:
     Raises:
         ValueError: there is no such module.
     """
-    known, found, waiting = _modules(root), {}, [entry_module]
+    known, found, waiting, kept = _modules(root), {}, [entry_module], _kept()
     if entry_module not in known:
         raise ValueError(f"{entry_module}: no module of {' or '.join(PACKAGES)} below {root}")
     while waiting:
         name = waiting.pop()
         if name not in found:
             file = known[name]
-            said = _said(file.read_bytes(), name if file.name == "__init__.py" else name.rpartition(".")[0])
+            said = kept.said(file.read_bytes(), name if file.name == "__init__.py" else name.rpartition(".")[0])
             found[name] = said.digest
             waiting += [one for one in _searched(name, said, known) if one in known]
             for path in {file.with_name(one) for one in said.names if _FILE_NAME.fullmatch(one)}:
                 if path.suffix != ".py" and path.is_file():
                     found[path.relative_to(root).as_posix()] = _digest(path.read_bytes())
+    kept.save()
     return found
 
 
@@ -118,7 +122,44 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@lru_cache(maxsize=2048)
+class _Kept:
+    """What modules say, by the hash of their text, kept where Python keeps what it compiled: parsing takes longest."""
+
+    def __init__(self) -> None:
+        self._path = Path(cache_from_source(__file__)).with_suffix(".json")
+        self._by = _digest(Path(__file__).read_bytes())
+        self._new = False
+        self._asked: set[str] = set()
+        try:
+            kept = json.loads(self._path.read_bytes())
+            self._said = {key: Said(*one) for key, one in kept["said"].items()} if kept["by"] == self._by else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            self._said: dict[str, Said] = {}
+
+    def said(self, text: bytes, package: str) -> Said:
+        """What a text says, as a module of ``package``."""
+        key = f"{package} {_digest(text)}"
+        if key not in self._said:
+            self._said[key] = _said(text, package)
+            self._new = True
+        self._asked.add(key)
+        return self._said[key]
+
+    def save(self) -> None:
+        """Leave what is new for the next process; a folder that cannot be written keeps nothing."""
+        if self._new:
+            self._new = False
+            few = len(self._said) <= _MOST_KEPT
+            kept = {key: said for key, said in self._said.items() if few or key in self._asked}
+            with contextlib.suppress(OSError):
+                write_json(self._path, {"by": self._by, "said": kept})
+
+
+@lru_cache(maxsize=1)
+def _kept() -> _Kept:
+    return _Kept()
+
+
 def _said(text: bytes, package: str) -> Said:
     names, searched = set(), False
     tree = ast.parse(text)
@@ -132,7 +173,8 @@ def _said(text: bytes, package: str) -> Said:
             names.add(node.value)
         searched |= "__path__" in (getattr(node, "id", ""), getattr(node, "attr", ""))
     words = "\0".join(_meaning(tree, b"__doc__" in text))
-    return Said(_digest(words.encode("utf-8", "surrogatepass")), frozenset(names), searched)
+    named = sorted(name for name in names if name.startswith(PACKAGES) or _FILE_NAME.fullmatch(name))
+    return Said(_digest(words.encode("utf-8", "surrogatepass")), named, searched)
 
 
 def _origin(node: ast.ImportFrom, package: str) -> str:

@@ -2,6 +2,8 @@
 
 import ast
 import shutil
+import subprocess
+import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -201,3 +203,22 @@ def test_libraries_count(tmp_path, monkeypatch) -> None:
 def test_no_such_module_is_named() -> None:
     with pytest.raises(ValueError, match=r"gr00t_data\.nowhere: no module of gr00t_data or gr00t_model below"):
         code_key("gr00t_data.nowhere")
+
+
+def test_what_was_read_is_kept_for_the_next_process_and_damage_is_read_again(tmp_path) -> None:
+    """In a copy: the key is the same read anew, kept, and with a damaged or foreign file where it was kept."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    program = "from gr00t_data.code_key import code_key; print(code_key('gr00t_data.curate.doctor'))"
+
+    def asked() -> str:
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    first, (kept,) = asked(), [*(tmp_path / "gr00t_data/__pycache__").glob("code_key*.json")]
+    assert asked() == first
+    for damage in ("", "{", "[]", '{"by": "another", "said": {}}', kept.read_text()[:-40]):
+        kept.write_text(damage)
+        assert asked() == first
+    (tmp_path / "gr00t_data/rates.py").write_text("ANOTHER = 1\n" + (tmp_path / "gr00t_data/rates.py").read_text())
+    assert asked() != first
