@@ -9,15 +9,13 @@ from pydantic import Field
 
 from assets.recording import record
 from assets.reporting import Made, content_of, figure, table
+from assets.robots import robots
 from assets.versions import code_version
-from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 
 HANDS = "human_hands"
 """Clips with labelled wrists have a mixture of their own, for batches beside the robot's (``also=["human_hands"]``)."""
-
-HUMAN_EMBODIMENTS = ("gr1", HANDS)
-"""Embodiments that clips can become rows of: a robot that learns from them without labels, or hands as a robot."""
 
 HUMAN_DROPS = dg.DynamicPartitionsDefinition(name="human_drops")
 
@@ -187,9 +185,14 @@ def _check_results(clips: Sequence[dict[str, Any]]) -> tuple[dg.AssetCheckResult
     )
 
 
+def _targets() -> list[Embodiment]:
+    """Embodiments that clips can become rows of: robots that learn from them without labels, or hands as a robot."""
+    return [*robots(), load_embodiment(HANDS)]
+
+
 def human_version() -> str:
     """Code version of ``human_clips``: clips are checked against the embodiments they become rows of."""
-    return code_version("human_clips", *map(load_embodiment, HUMAN_EMBODIMENTS))
+    return code_version("human_clips", *_targets())
 
 
 def _ingest(body: Callable[..., dg.MaterializeResult], drops: dg.PartitionsDefinition | None) -> dg.AssetsDefinition:
@@ -235,8 +238,7 @@ def _together(made: dict[str, Made], lake: Lake) -> Made:
     from gr00t_data.disk import digest_json
     from gr00t_data.stages.stores import check, sealed_stores
 
-    robots = [load_embodiment(name) for name in HUMAN_EMBODIMENTS]
-    stores = [(store, robot) for robot in robots for store in sealed_stores(lake, robot) if store.kind == "human"]
+    stores = [(store, robot) for robot in _targets() for store in sealed_stores(lake, robot) if store.kind == "human"]
     pairs = [(store, check(lake, store, robot)) for store, robot in stores]
     rows = [
         {

@@ -1,6 +1,6 @@
 """Group ingest: drops become sealed, checked stores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import dagster as dg
@@ -8,12 +8,10 @@ from pydantic import Field
 
 from assets.recording import record
 from assets.reporting import Made, content_of, figure, table
+from assets.robots import robots
 from assets.versions import code_version
-from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
-
-EMBODIMENTS = ("gr1",)
-"""Names of bundled embodiments or paths of YAML files; each gets its own assets, jobs and schedules."""
 
 DROPS = dg.DynamicPartitionsDefinition(name="drops")
 
@@ -136,7 +134,7 @@ def _check_results(index, accepted: int) -> tuple[dg.AssetCheckResult, ...]:
 
 def teleop_version() -> str:
     """Code version of ``teleop_episodes``: drops are checked against the embodiments of the graph."""
-    return code_version("teleop_episodes", *map(load_embodiment, EMBODIMENTS))
+    return code_version("teleop_episodes", *robots())
 
 
 def register(context: dg.AssetExecutionContext, drop: str) -> None:
@@ -178,9 +176,9 @@ def _every_drop(
     from gr00t_data.stages.ingest import SIMULATOR, waiting_drops
     from gr00t_data.stages.stores import sealed_stores
 
-    embodiment = load_embodiment(config.embodiment)
+    every = {robot.name: robot for robot in (*robots(), load_embodiment(config.embodiment))}.values()
     drops = waiting_drops(lake)
-    if not drops and not sealed_stores(lake, embodiment):
+    if not drops and not any(sealed_stores(lake, robot) for robot in every):
         context.log.warning(
             f"{lake.landing} holds no drop: recording demonstrations in the simulator (data_source: simulator)"
         )
@@ -191,15 +189,15 @@ def _every_drop(
     for drop, one in made.items():
         register(context, drop)
         record(context, "teleop_episodes", one, teleop_version(), partition=drop)
-    return _together(made, lake, embodiment).result()
+    return _together(made, lake, every).result()
 
 
-def _together(made: dict[str, Made], lake: Lake, embodiment) -> Made:
+def _together(made: dict[str, Made], lake: Lake, every: Iterable[Embodiment]) -> Made:
     """The state of the whole lake after the new drops."""
     from gr00t_data.disk import digest_json
     from gr00t_data.stages.stores import check, sealed_stores
 
-    pairs = [(store, check(lake, store, embodiment)) for store in sealed_stores(lake, embodiment)]
+    pairs = [(store, check(lake, store, robot)) for robot in every for store in sealed_stores(lake, robot)]
     rows = [
         {
             "store": store.root.name,

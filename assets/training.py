@@ -14,6 +14,7 @@ from assets.teleop import TeleopConfig, make_store, register, teleop_version
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.sources.sim.body import ROBOT
 
 if TYPE_CHECKING:
     from gr00t_model.loop.run import Outcome
@@ -71,16 +72,14 @@ def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made
     return Made(folder, digest, read_json(folder / "grounding.json"))
 
 
-def make_run(
-    embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
-) -> Made:
+def make_run(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train in a process group that ends with this step, and report the losses."""
     from gr00t_model.loop.loss_figure import loss_figure
     from gr00t_model.stages.release import starting_settings
     from gr00t_model.stages.train import new_run, train_run
 
     settings = [*starting_settings(lake, embodiment, config.start), *config.settings]
-    run = new_run(lake, embodiment, config.recipe, settings, embodiment_path=source, also=config.also)
+    run = new_run(lake, embodiment, config.recipe, settings, also=config.also)
     log.info(f"run folder {run.root}; a cancel saves the state before the processes end")
     launched = train_run(run, log.info)
     outcome = launched.outcome
@@ -138,20 +137,17 @@ class Input:
     made_of: tuple[str, ...] = ()
 
 
-def inputs_of(
-    embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager
-) -> list[Input]:
+def inputs_of(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager) -> list[Input]:
     """What ``finetune_<embodiment>`` reads, in the order in which it is built."""
     from gr00t_data.stages.ingest import SIMULATOR
     from gr00t_data.stages.stores import sealed_stores
 
     name = embodiment.name
-    drops = config.simulator.model_copy(update={"embodiment": source})
     return [
         Input(
             "teleop_episodes",
             not sealed_stores(lake, embodiment),
-            lambda: make_store(SIMULATOR, drops, lake, log),
+            lambda: make_store(SIMULATOR, simulated(embodiment, config.simulator, lake), lake, log),
             teleop_version(),
             partition=SIMULATOR,
         ),
@@ -178,15 +174,30 @@ def inputs_of(
     ]
 
 
+def simulated(embodiment: Embodiment, config: TeleopConfig, lake: Lake) -> TeleopConfig:
+    """How the simulator records a robot.
+
+    Raises:
+        dagster.Failure: it does not have this robot.
+    """
+    if embodiment.name != ROBOT:
+        raise dg.Failure(
+            f"{lake.root}: holds no episode of {embodiment.name}, and the simulator has no such robot; land a drop "
+            f"whose _SUCCESS says `embodiment: {embodiment.name}`",
+            allow_retries=False,
+        )
+    return config.model_copy(update={"embodiment": embodiment.name})
+
+
 def ensure_inputs(
-    context: dg.AssetExecutionContext, embodiment: Embodiment, source: str, config: FinetuneConfig, lake: Lake
+    context: dg.AssetExecutionContext, embodiment: Embodiment, config: FinetuneConfig, lake: Lake
 ) -> None:
     """Build what is missing upstream with the assets' own bodies, and record each as a materialization.
 
     Raises:
         dagster.Failure: something is missing and ``on_missing_input`` is ``fail``.
     """
-    missing = [one for one in inputs_of(embodiment, source, config, lake, context.log) if one.missing]
+    missing = [one for one in inputs_of(embodiment, config, lake, context.log) if one.missing]
     if missing and config.on_missing_input == "fail":
         raise dg.Failure(
             f"finetune_{embodiment.name} has no {', '.join(one.key for one in missing)} in {lake.root}; run: "
@@ -202,8 +213,8 @@ def ensure_inputs(
         record(context, one.key, made, one.version, partition=one.partition, inputs=one.made_of)
 
 
-def training_assets(embodiment: Embodiment, source: str) -> list[dg.AssetsDefinition]:
-    """``finetune_<embodiment>`` and ``checkpoint_<embodiment>``. ``source``: name or YAML path of the embodiment."""
+def training_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
+    """``finetune_<embodiment>`` and ``checkpoint_<embodiment>``."""
     name = embodiment.name
 
     @dg.asset(
@@ -223,8 +234,8 @@ def training_assets(embodiment: Embodiment, source: str) -> list[dg.AssetsDefini
     def finetune(
         context: dg.AssetExecutionContext, config: FinetuneConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        ensure_inputs(context, embodiment, source, config, lake)
-        return make_run(embodiment, source, config, lake, context.log).result()
+        ensure_inputs(context, embodiment, config, lake)
+        return make_run(embodiment, config, lake, context.log).result()
 
     @dg.asset(
         name=f"checkpoint_{name}",

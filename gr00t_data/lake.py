@@ -46,6 +46,11 @@ class Lake:
         return "" if on_this_machine and "::" not in at else at
 
     @property
+    def embodiments(self) -> Path:
+        """Robots of its own, one YAML each; known by name like those that come with the package."""
+        return self.root / "embodiments"
+
+    @property
     def stores(self) -> Path:
         """Sealed stores, one folder a drop."""
         return self.root / "stores"

@@ -8,7 +8,8 @@ from assets.evaluation import evaluation_assets
 from assets.human import HANDS, human_clips
 from assets.mixtures import mixture_assets
 from assets.neural import neural_assets
-from assets.teleop import EMBODIMENTS, teleop_episodes
+from assets.robots import robots
+from assets.teleop import teleop_episodes
 from assets.training import base_nano, training_assets
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
@@ -18,17 +19,16 @@ from pipelines.sensors import alert_on_failure, human_landing_sensor, landing_se
 
 
 def build(*ingest: dg.AssetsDefinition, automation: bool = True) -> dg.Definitions:
-    """Definitions with the given ingest assets, for every embodiment in ``EMBODIMENTS``."""
+    """Definitions with the given ingest assets, for every robot of the graph."""
     assets: list[Any] = [*ingest, base_nano]
     jobs: list[Any] = []
     schedules: list[Any] = []
     sensors: list[Any] = [landing_sensor, human_landing_sensor, alert_on_failure]
     assets += mixture_assets(load_embodiment(HANDS), ("human_clips",))
-    for source in EMBODIMENTS:
-        embodiment = load_embodiment(source)
+    for embodiment in robots():
         assets += neural_assets(embodiment)
         assets += mixture_assets(embodiment)
-        assets += training_assets(embodiment, source)
+        assets += training_assets(embodiment)
         assets += evaluation_assets(embodiment)
         own = jobs_of(embodiment.name)
         jobs += own

@@ -1,7 +1,8 @@
 """Embodiment: what a robot (or a human hand) measures and is told, with slices, units, limits and views.
 
-An embodiment is one YAML in ``schemas/embodiments``; nothing else in the code describes a robot. Positions of parts are
-computed from the joint lists, never written down. Importing this module is cheap: no numpy, no torch.
+An embodiment is one YAML in ``schemas/embodiments``, or in ``embodiments`` of the lake; nothing else in the code
+describes a robot. Positions of parts are computed from the joint lists, never written down. Importing this module is
+cheap: no numpy, no torch.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.document import EmbodimentDocument, PartDocument, SelectionDocument, did_you_mean
 from gr00t_data.embodiment.reading import EmbodimentError, read_document
+from gr00t_data.lake import Lake
 
 __all__ = ["Camera", "Embodiment", "EmbodimentError", "Part", "Selection", "embodiment_names", "load_embodiment"]
 
@@ -193,17 +195,37 @@ class Embodiment:
 
 
 def embodiment_names() -> list[str]:
-    """The names of the embodiments that come with the package, sorted."""
-    return sorted({path.stem for folder in _FOLDERS if folder.is_dir() for path in folder.glob("*.yaml")})
+    """The names of the embodiments that come with the package, and of those that the lake has besides; sorted."""
+    return sorted(_files())
+
+
+def lake_embodiment_names() -> list[str]:
+    """The names of the embodiments whose YAML lies in the lake named by ``GR00T_LAKE``, sorted."""
+    return sorted(path.stem for path in Lake.from_environment().embodiments.glob("*.yaml"))
+
+
+def _files() -> dict[str, Path]:
+    """Name -> YAML. The lake may hold a copy of one of the package, and no other robot under its name."""
+    files = {path.stem: path for folder in reversed(_FOLDERS) for path in folder.glob("*.yaml")}
+    for name in lake_embodiment_names():
+        path = Lake.from_environment().embodiments / f"{name}.yaml"
+        known = files.setdefault(name, path)
+        if known != path and load_embodiment(known).digest != load_embodiment(path).digest:
+            raise EmbodimentError(f"{path}: is not the {name} of {known}; give your robot a name of its own")
+    return files
 
 
 def load_embodiment(name_or_path: str | Path) -> Embodiment:
     """Load an embodiment by name, or from any ``.yaml`` by path.
 
     Raises:
-        EmbodimentError: unknown name (with the known ones), or a wrong YAML (with file, line, field, found, expected).
+        EmbodimentError: unknown name (with the known ones), a file that gives itself another name than it is known by,
+            or a wrong YAML (with file, line, field, found, expected).
     """
-    document, text = read_document(_path_of(name_or_path))
+    path, by_name = _path_of(name_or_path)
+    document, text = read_document(path)
+    if by_name and document.name != path.stem:
+        raise EmbodimentError(f"{path}: name is {document.name!r}, expected {path.stem!r}, the name of the file")
     return Embodiment(
         name=document.name,
         description=document.description,
@@ -232,19 +254,21 @@ def _content(document: EmbodimentDocument) -> dict[str, Any]:
     return content
 
 
-def _path_of(name_or_path: str | Path) -> Path:
+def _path_of(name_or_path: str | Path) -> tuple[Path, bool]:
+    """The file, and whether it was found by its name."""
     given = str(name_or_path)
     if isinstance(name_or_path, Path) or given.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
         if not path.is_file():
             raise EmbodimentError(f"{path}: no such file; expected the YAML of an embodiment")
-        return path
-    names = embodiment_names()
-    if given not in names:
+        return path, False
+    files = _files()
+    if given not in files:
+        names = sorted(files)
         known = ", ".join(names) or f"none found in {_FOLDERS[0]} or {_FOLDERS[1]}"
         hint = did_you_mean(given, names)
         raise EmbodimentError(f"unknown embodiment {given!r}{hint}; known: {known}; or give the path of a .yaml file")
-    return next(path for folder in _FOLDERS if (path := folder / f"{given}.yaml").is_file())
+    return files[given], True
 
 
 def _parts(documents: Sequence[PartDocument], default_column: str) -> tuple[Part, ...]:

@@ -112,14 +112,16 @@ def _told(shot: Shot, number: int, instructions: Instructions) -> Iterator[Shot]
 
 
 def _simulated(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:
+    from gr00t_data.sources.sim.body import ROBOT
     from gr00t_data.sources.sim.draw import draw_scene
     from gr00t_data.sources.sim.tasks import TASKS
 
     unknown = [task for task in frames.tasks if task not in TASKS]
     if unknown or not frames.tasks:
         raise DreamError(f"no task {unknown[0] if unknown else 'at all'!r}; choose from {', '.join(TASKS)}")
-    if embodiment.name != "gr1":
-        raise DreamError(f"the simulator's robot is gr1, not {embodiment.name}; take first frames of a store or images")
+    if embodiment.name != ROBOT:
+        told = f"the simulator's robot is {ROBOT}, not {embodiment.name}; take first frames of a store or images"
+        raise DreamError(told)
     for number in range(frames.count or 1):
         task, seed = frames.tasks[number % len(frames.tasks)], frames.seed + number
         scene = draw_scene(task, seed)

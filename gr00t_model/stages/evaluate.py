@@ -22,17 +22,22 @@ def evaluate_checkpoint(
 ) -> "Report":
     """Evaluate the lake's current checkpoint; the report becomes ``evaluation_<embodiment>`` of the lake.
 
-    Where a checkpoint is released, the candidate is put beside it on the same held-out episodes and scenes.
+    Where a checkpoint is released, the candidate is put beside it on the same held-out episodes and scenes. A robot
+    that the simulator does not have is evaluated open loop only, whatever ``tasks`` are named.
 
     Raises:
         MissingInput: there is no checkpoint yet.
     """
+    from gr00t_data.sources.sim.body import ROBOT
     from gr00t_model.evaluate.report import evaluate
     from gr00t_model.release.history import released
 
     before = released(lake, embodiment.name)
     checkpoint = needed(lake, f"checkpoint_{embodiment.name}", "gr00t train")
     pointed = lake.pointed(f"run_{embodiment.name}")
+    if tasks and embodiment.name != ROBOT:
+        say(f"closed loop: none, the simulator has no {embodiment.name}")
+        tasks = ()
     losses = RunFolder(pointed[0]).records() if pointed else []
     report = evaluate(
         checkpoint,

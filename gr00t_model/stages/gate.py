@@ -154,9 +154,10 @@ def _thresholds(
 
 def replayer_of(embodiment: Embodiment, wanted: bool = True) -> Replayer | None:
     """What executes actions of this robot in the embedded simulator; None where that is not wanted or not possible."""
-    from gr00t_data.sources.neural.replay import SIMULATED, replay_in_simulator
+    from gr00t_data.sources.neural.replay import replay_in_simulator
+    from gr00t_data.sources.sim.body import ROBOT
 
-    return replay_in_simulator if wanted and embodiment.name in SIMULATED else None
+    return replay_in_simulator if wanted and embodiment.name == ROBOT else None
 
 
 def free_slot(embodiment: Embodiment) -> int:

@@ -25,7 +25,7 @@ GR1 = load_embodiment("gr1")
 
 
 def test_fail_instead_of_ensure_names_what_to_run(tmp_path: Path) -> None:
-    finetune = training_assets(GR1, "gr1")[0]
+    finetune = training_assets(GR1)[0]
     config = dg.RunConfig(ops={"finetune_gr1": FinetuneConfig(on_missing_input="fail")})
     with dg.instance_for_test() as instance:
         result = dg.materialize(

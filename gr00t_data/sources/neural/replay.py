@@ -13,9 +13,6 @@ from gr00t_data.sources.sim.tasks import PUSH_M, REACH_M
 
 LIBRARIES = ("mujoco", "numpy", "opencv-python-headless", "pyarrow")
 
-SIMULATED = frozenset({"gr1"})
-"""Embodiments that the embedded simulator can move."""
-
 _FINER = 2
 """Drawn larger and averaged, as the small pictures of a clip are: edges then differ a third as much."""
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROBOT = "gr1"
+"""The embodiment that it is, and the only one that can be simulated."""
+
 ARM_JOINTS = (
     "shoulder_pitch",
     "shoulder_roll",

@@ -1,0 +1,135 @@
+"""A new robot in the graph is one YAML in the lake: its assets are there at the next start, and they work."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assets.teleop import TeleopConfig
+from assets.training import simulated
+from gr00t_data.disk import read_json
+from gr00t_data.embodiment.robot import EmbodimentError, embodiment_names, load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.writing import StoreWriter
+
+ROOT = Path(__file__).parents[2]
+ADDED = {
+    "embodiments/claw.yaml": """
+name: claw
+description: three joints and a claw, one camera
+slot: 9
+control_hz: 10.0
+action_horizon: 16
+tolerance_s: 0.05
+language_key: annotation.human.task_description
+language_column: task_index
+cameras:
+  - {name: above, role: top}
+state:
+  - {name: arm, joints: &arm [base, shoulder, elbow], unit: rad, limits: [-3.2, 3.2], normalization: min_max}
+  - {name: claw, joints: &claw [opening], unit: percent, limits: [0.0, 100.0], normalization: min_max}
+action:
+  - {name: arm, joints: *arm, unit: rad, limits: [-3.2, 3.2], normalization: min_max}
+  - {name: claw, joints: *claw, unit: percent, limits: [0.0, 100.0], normalization: min_max}
+default_selection: everything
+selections:
+  everything: {cameras: [above], state: [arm, claw], action: [arm, claw]}
+"""
+}
+"""Path in the lake -> text: all that is added."""
+
+STAGES = ("dreamed_videos", "idm", "neural_trajectories", "norm_stats", "mixture", "finetune", "checkpoint")
+PROGRAM = """
+import json
+import dagster as dg
+from pipelines.definitions import defs
+
+graph = defs.resolve_asset_graph()
+evaluation = graph.get(dg.AssetKey("evaluation_claw"))
+lists = {"assets": graph.get_all_asset_keys(), "jobs": defs.jobs, "schedules": defs.schedules, "sensors": defs.sensors}
+found = {name: [getattr(one, "name", None) or one.to_user_string() for one in list_] for name, list_ in lists.items()}
+with dg.DagsterInstance.ephemeral() as instance:
+    instance.add_dynamic_partitions("drops", ["monday"])
+    for key in ("teleop_episodes", "norm_stats_claw", "mixture_claw"):
+        done = dg.materialize(
+            list(defs.assets),
+            selection=[key],
+            partition_key="monday" if key == "teleop_episodes" else None,
+            resources=defs.resources,
+            instance=instance,
+        )
+        assert done.success
+print(json.dumps(found | {"evaluation": evaluation.description, "kinds": sorted(evaluation.kinds)}))
+"""
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake that describes a robot of its own."""
+    for name, text in ADDED.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("GR00T_LAKE", str(tmp_path))
+    return Lake(tmp_path)
+
+
+def put(lake: Lake, name: str) -> None:
+    """A drop of three short episodes of the claw; its marker names the robot."""
+    place = lake.landing / name
+    writer = StoreWriter.create(place, load_embodiment("claw"), kind="real", licence="Apache-2.0")
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        action = np.sin(np.arange(30)[:, None] / 10 + rng.uniform(0, 6, 4)) * [1.0, 1.0, 1.0, 40.0] + [0, 0, 0, 50]
+        pictures = np.clip(rng.integers(30, 60, (1, 16, 16, 3)) + 4 * np.arange(30)[:, None, None, None], 0, 255)
+        video = {"above": pictures.astype(np.uint8)}
+        writer.append(
+            Episode(
+                "close the claw", np.arange(30) / 10, np.concatenate([action[:1], action[:-1]]), action, video, True
+            )
+        )
+    writer.seal()
+    (place / "meta/seal.json").unlink()
+    (place / "_SUCCESS").write_text("embodiment: claw\n")
+
+
+def test_one_yaml_in_the_lake_is_a_robot_of_the_graph(lake: Lake) -> None:
+    put(lake, "monday")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DAGSTER_HOME": str(lake.root)}
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    for robot in ("gr1", "claw"):
+        assert {f"{stage}_{robot}" for stage in (*STAGES, "evaluation", "released")} <= set(found["assets"])
+        assert f"retrain_{robot}" in found["jobs"] and f"nightly_retrain_{robot}" in found["schedules"]
+        assert f"retrain_{robot}_on_arrival" in found["sensors"]
+    assert "No closed loop" in found["evaluation"] and found["kinds"] == ["pytorch"]
+    (statistics, _), (mixture, _) = lake.pointed("norm_stats_claw") or (), lake.pointed("mixture_claw") or ()
+    assert read_json(statistics)["state"].keys() == {"arm", "claw"}
+    assert [len(source["episodes"]) for source in read_json(mixture)["sources"]] == [3]
+
+
+def test_the_robots_of_the_lake_are_known_by_name(lake: Lake) -> None:
+    assert load_embodiment("claw").action_dim == 4 and "claw" in embodiment_names()
+    (lake.embodiments / "hook.yaml").write_text(ADDED["embodiments/claw.yaml"])
+    with pytest.raises(EmbodimentError, match="name is 'claw', expected 'hook', the name of the file"):
+        load_embodiment("hook")
+
+
+def test_a_robot_of_the_lake_may_not_pass_for_another(lake: Lake) -> None:
+    text = (ROOT / "schemas/embodiments/so100.yaml").read_text()
+    (lake.embodiments / "so100.yaml").write_text(f"# a copy\n{text}")
+    assert load_embodiment("so100").digest == load_embodiment(ROOT / "schemas/embodiments/so100.yaml").digest
+    (lake.embodiments / "so100.yaml").write_text(text.replace("control_hz: 30.0", "control_hz: 25.0"))
+    with pytest.raises(EmbodimentError, match=r"so100\.yaml: is not the so100 of .*; give your robot a name"):
+        load_embodiment("so100")
+
+
+def test_nothing_is_recorded_for_a_robot_that_the_simulator_does_not_have(lake: Lake) -> None:
+    with pytest.raises(Exception, match="holds no episode of claw, and the simulator has no such robot; land a drop"):
+        simulated(load_embodiment("claw"), TeleopConfig(), lake)
