@@ -9,7 +9,6 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.store import EpisodeStore, StoreError
 
-NAME = "GR00T-LeRobot v2"
 _COPIES_AT_ONCE = 2
 
 

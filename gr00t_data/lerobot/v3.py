@@ -17,8 +17,6 @@ from gr00t_data.lerobot.v21_meta import write_metadata
 from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.store import StoreError
 
-NAME = "LeRobot v3"
-
 
 def recognises(path: Path) -> bool:
     """Whether ``path`` holds a ``meta/info.json`` of version v3.0."""

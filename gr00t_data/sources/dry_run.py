@@ -1,22 +1,19 @@
 """A look at a drop before anything is written: its format, the mapping that would be used, shapes and clocks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.ingest import found_mapping, reader_for
 from gr00t_data.sources.recordings.align import align
 from gr00t_data.sources.recordings.clocks import AlignError
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping
-from gr00t_data.sources.recordings.propose import listing
 from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError
-from gr00t_data.store.store import EpisodeStore
 
 
 @dataclass(frozen=True)
 class Look:
-    """What ``look`` found.
+    """What was found.
 
     Attributes:
         facts: format, episodes, rows of the first one, what it does not allow yet (``problem``); JSON-able.
@@ -31,26 +28,21 @@ class Look:
     contents: str = ""
 
 
-def look(drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
-    """Read the first episode of a drop and align it; nothing is written and no picture is decoded.
+def look_at(
+    facts: dict[str, Any], held: str, mapping: Mapping, embodiment: Embodiment, read_first: Callable[[], RawEpisode]
+) -> Look:
+    """Read the first episode of a recording and align it; no picture is decoded.
 
-    Raises:
-        StoreError: the format is not recognised. StreamError: nothing in it can be read.
+    Args:
+        facts: what is known of the drop already.
+        held: what the recording holds, as comment lines.
     """
-    reader = reader_for(drop)
-    facts: dict[str, Any] = {"drop": str(drop), "format": reader.NAME}
-    if hasattr(reader, "take_over"):
-        taken = reader.NAME.endswith("v2") and {"episodes": len(EpisodeStore.open(drop).rows)}
-        return Look(facts | (taken or {}) | {"mapping": "none needed: taken over as it is"}, [], None)
-    mapping = given or found_mapping(drop, reader, embodiment)
-    names, held = reader.episode_names(drop, mapping), listing(reader.contents(drop))
-    facts |= {"episodes": len(names), "first": names[0] if names else None}
     try:
         check_mapping(mapping, embodiment)
-        raw = reader.read_episode(drop, mapping, embodiment, names[0])
+        raw = read_first()
     except (MappingError, StreamError) as error:
         return Look(facts | {"problem": str(error)}, [], mapping, held)
-    facts |= {"instruction": raw.instruction, "success": raw.success, "notes": list(raw.notes)}
+    facts = facts | {"instruction": raw.instruction, "success": raw.success, "notes": list(raw.notes)}
     try:
         aligned = align(raw, embodiment, mapping.tolerance_s)
     except AlignError as error:

@@ -114,23 +114,22 @@ def ingest(
 
     Example: `gr00t ingest ~/bags/pick_fruit --embodiment gr1 --mapping gr1_bags.yaml --licence CC-BY-4.0`
     """
-    from gr00t_data.sources.dry_run import look
     from gr00t_data.sources.ingest import ingest as ingest_drop
-    from gr00t_data.sources.ingest import mapping_for, reader_for
+    from gr00t_data.sources.reader import reader_for
     from gr00t_data.sources.recordings.mapping import dump_mapping, load_mapping
 
     robot = load_embodiment(embodiment)
     given = load_mapping(mapping) if mapping else None
+    reader = reader_for(path)
     if dry_run or write_mapping:
-        found = look(path, robot, given)
+        found = reader.look(path, robot, given)
         if write_mapping and found.mapping:
             write_mapping.write_text(found.contents + dump_mapping(found.mapping), encoding="utf-8")
         written = {"mapping": found.mapping.model_dump(mode="json", exclude_defaults=True)} if found.mapping else {}
         show({**found.facts, **written} if as_json else found.facts, as_json, found.rows)
         typer.echo(found.contents + dump_mapping(found.mapping) if found.mapping and not as_json else "", nl=False)
         raise typer.Exit(1 if "problem" in found.facts and not write_mapping else 0)
-    if not hasattr(reader := reader_for(path), "take_over"):
-        given = mapping_for(path, reader, robot, given)
+    if given := reader.mapping(path, robot, given):
         console.print(dump_mapping(given), markup=False, highlight=False)
     with progress_bar("ingesting") as progress:
         store = ingest_drop(

@@ -21,9 +21,9 @@ from gr00t_data.sources.recordings.clocks import ticks
 from gr00t_data.sources.recordings.images import decoded
 from gr00t_data.sources.recordings.mapping import Instruction, Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError
 
-NAME = "Unitree JSON"
 _FILE = "data.json"
 _HZ = 30.0
 """The recorder's default rate, used when ``info.image.fps`` is absent."""
@@ -57,73 +57,10 @@ def _folders(drop: Path) -> list[Path]:
     return [path for path in found if not any(part.startswith(".") for part in path.relative_to(drop).parts)]
 
 
-def recognises(path: Path) -> bool:
-    """Whether a ``data.json`` of the drop begins as the recorder writes it."""
-    return any(_begins_well(folder / _FILE) for folder in _folders(path))
-
-
 def _begins_well(path: Path) -> bool:
     with path.open("rb") as stream:
         start = stream.read(4096).lstrip()
     return start[:1] == b"{" and (b'"info"' in start or b'"text"' in start or b'"data"' in start)
-
-
-def episode_names(path: Path, mapping: Mapping) -> list[str]:
-    """The folders within the drop; ``.`` when the drop is one episode."""
-    base = path.parent if path.is_file() else path
-    return [folder.relative_to(base).as_posix() for folder in _folders(path)]
-
-
-def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
-    """One folder.
-
-    Raises:
-        StreamError: the JSON is cut off, a row lacks a mapped field, or a picture's name leads out of the folder.
-    """
-    folder = (path.parent if path.is_file() else path) / name
-    document = _document(folder / _FILE)
-    rows = document["data"]
-    hz = mapping.hz or _rate(document)
-    times_ns, names = ticks(0, len(rows), hz), _joint_names(document)
-    sides = bound_parts(mapping, embodiment, lambda _, one: Samples(times_ns, _values(folder, rows, one, names)))
-    cameras = {
-        camera: _camera(folder, rows, camera, source.key, mapping, embodiment, hz)
-        for camera, source in mapping.cameras.items()
-    }
-    words = document.get("text") if isinstance(document.get("text"), dict) else {}
-    instruction = mapping.instruction.text or str((words or {}).get(mapping.instruction.key or "goal") or "").strip()
-    return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, {"file": f"{name}/{_FILE}"})
-
-
-def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
-    """Every folder in turn. See ``read_episode``."""
-    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
-
-
-def contents(path: Path) -> list[Found]:
-    """What the first row of the first readable episode holds. Raises StreamError: there is none."""
-    document = _first_document(path)
-    row, names = document["data"][0], _joint_names(document)
-    found = [Found(key, 0, picture=True) for key in row.get("colors") or {}]
-    for group in ("states", "actions"):
-        for part, fields in (row.get(group) or {}).items():
-            for field, value in (fields or {}).items():
-                if width := len(numbers(value)):
-                    listed = names.get(part, ()) if field == "qpos" else ()
-                    found.append(Found(f"{group}.{part}.{field}", width, names=listed))
-    return found
-
-
-def propose(path: Path, embodiment: Embodiment) -> Mapping:
-    """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
-    return propose_mapping(
-        [one for one in contents(path) if one.picture or one.key.endswith(".qpos")],
-        embodiment,
-        NAME,
-        is_action=lambda one: one.key.startswith("actions."),
-        hz=_rate(_first_document(path)),
-        instruction=Instruction(key="goal"),
-    )
 
 
 def _first_document(path: Path) -> dict[str, Any]:
@@ -203,3 +140,67 @@ def _camera(
         inside(folder, name)
     times_ns = ticks(0, len(rows), hz)[present]
     return camera_of(mapping.cameras[camera], camera, embodiment, times_ns, files, unstamped=len(rows) - len(present))
+
+
+class Unitree(Recordings):
+    """Unitree teleoperation: a folder an episode."""
+
+    name = "Unitree JSON"
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a ``data.json`` of the drop begins as the recorder writes it."""
+        return any(_begins_well(folder / _FILE) for folder in _folders(drop))
+
+    def episode_names(self, drop: Path) -> list[str]:
+        """The folders within the drop; ``.`` when the drop is one episode."""
+        base = drop.parent if drop.is_file() else drop
+        return [folder.relative_to(base).as_posix() for folder in _folders(drop)]
+
+    def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+        """One folder.
+
+        Raises:
+            StreamError: the JSON is cut off, a row lacks a mapped field, or a picture's name leads out of the folder.
+        """
+        folder = (drop.parent if drop.is_file() else drop) / name
+        document = _document(folder / _FILE)
+        rows = document["data"]
+        hz = mapping.hz or _rate(document)
+        times_ns, names = ticks(0, len(rows), hz), _joint_names(document)
+        sides = bound_parts(mapping, embodiment, lambda _, one: Samples(times_ns, _values(folder, rows, one, names)))
+        cameras = {
+            camera: _camera(folder, rows, camera, source.key, mapping, embodiment, hz)
+            for camera, source in mapping.cameras.items()
+        }
+        words = document.get("text")
+        said = words.get(mapping.instruction.key or "goal") if isinstance(words, dict) else None
+        instruction = mapping.instruction.text or str(said or "").strip()
+        source = {"file": f"{name}/{_FILE}"}
+        return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, source)
+
+    def contents(self, drop: Path) -> list[Found]:
+        """What the first row of the first readable episode holds. Raises StreamError: there is none."""
+        document = _first_document(drop)
+        row, names = document["data"][0], _joint_names(document)
+        found = [Found(key, 0, picture=True) for key in row.get("colors") or {}]
+        for group in ("states", "actions"):
+            for part, fields in (row.get(group) or {}).items():
+                for field, value in (fields or {}).items():
+                    if width := len(numbers(value)):
+                        listed = names.get(part, ()) if field == "qpos" else ()
+                        found.append(Found(f"{group}.{part}.{field}", width, names=listed))
+        return found
+
+    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
+        return propose_mapping(
+            [one for one in self.contents(drop) if one.picture or one.key.endswith(".qpos")],
+            embodiment,
+            self.name,
+            is_action=lambda one: one.key.startswith("actions."),
+            hz=_rate(_first_document(drop)),
+            instruction=Instruction(key="goal"),
+        )
+
+
+READER = Unitree()

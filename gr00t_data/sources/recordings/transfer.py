@@ -1,13 +1,11 @@
 """Raw episodes into a store: read, aligned, pictures encoded; several at once, each one whole or not at all."""
 
-import importlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -26,6 +24,8 @@ from gr00t_data.workers import worker_pool
 _AHEAD = 2
 """Episodes a worker may be ahead of the store: bounds the disk that encoded videos wait on."""
 _SAME_RATE_SHARE = 0.01
+ReadEpisode = Callable[[Path, Mapping, Embodiment, str], RawEpisode]
+"""(drop, mapping, embodiment, name) -> one episode of it, raising StreamError. It travels between processes."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,11 @@ class Job:
     """What a worker needs to bring one episode in.
 
     Attributes:
-        reader: the module of the format.
         episode: its name within the drop.
         folder: where its encoded videos are put.
     """
 
-    reader: str
+    read: ReadEpisode
     drop: Path
     mapping: Mapping
     embodiment: Embodiment
@@ -48,14 +47,15 @@ class Job:
 
 def transfer(
     writer: StoreWriter,
-    reader: ModuleType,
+    read: ReadEpisode,
     drop: Path,
     mapping: Mapping,
+    names: Sequence[str],
     *,
     workers: int,
     progress: Callable[[int, int], None],
 ) -> list[Refusal]:
-    """Append every episode of a drop that the store does not have yet, in the order of their names.
+    """Append every named episode of a drop that the store does not have yet, in this order.
 
     Order and bytes do not depend on ``workers`` nor on how often the work was interrupted.
 
@@ -68,12 +68,10 @@ def transfer(
     """
     work = writer.pending / "work"
     shutil.rmtree(work, ignore_errors=True)
-    names = reader.episode_names(drop, mapping)
     there = {record["source"].get("episode") for record in writer.records}
     missing = [name for name in names if name not in there]
     jobs = [
-        Job(reader.__name__, drop, mapping, writer.embodiment, name, work / str(number))
-        for number, name in enumerate(missing)
+        Job(read, drop, mapping, writer.embodiment, name, work / str(number)) for number, name in enumerate(missing)
     ]
     refused, done = [], len(names) - len(missing)
     progress(done, len(names))
@@ -108,9 +106,8 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[Episode | Refusal]:
 
 def bring_in(job: Job) -> Episode | Refusal:
     """Read, align and encode one episode; what is wrong with its data becomes a refusal."""
-    reader = importlib.import_module(job.reader)  # modules do not travel between processes
     try:
-        raw = reader.read_episode(job.drop, job.mapping, job.embodiment, job.episode)
+        raw = job.read(job.drop, job.mapping, job.embodiment, job.episode)
         aligned = align(raw, job.embodiment, job.mapping.tolerance_s)
         return episode_of(raw, aligned, job.embodiment, job.folder)
     except (StreamError, AlignError, MappingError, video.VideoError) as error:

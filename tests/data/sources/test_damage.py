@@ -9,14 +9,14 @@ import pytest
 
 from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.formats.logs import rosbag
-from gr00t_data.sources.ingest import reader_for
+from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import parse_mapping
 from gr00t_data.sources.recordings.transfer import Job, bring_in
 from gr00t_data.store.store import StoreError
 from tests.data.sources import test_hdf5, test_logs, test_unitree
 from tests.data.sources.rig import rig
 
-BAG = {**test_logs.MAPPING, "format": rosbag.NAME, "instruction": {"text": "press"}}
+BAG = {**test_logs.MAPPING, "format": rosbag.READER.name, "instruction": {"text": "press"}}
 RECORDINGS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
     "mcap": (lambda folder: test_logs.ros2_mcap(folder / "a.mcap"), test_logs.MAPPING),
     "ros1": (lambda folder: test_logs.bag(folder / "a.bag", 1), BAG),
@@ -53,9 +53,9 @@ def test_damage_is_refused_or_survived(tmp_path: Path, kind: str) -> None:
             outcomes.add("not recognised")
             path.write_bytes(files[path])
             continue
-        mapping = parse_mapping({**document, "format": reader.NAME})
-        for name in reader.episode_names(tmp_path / "drop", mapping):
-            outcome = bring_in(Job(reader.__name__, tmp_path / "drop", mapping, robot, name, tmp_path / "work"))
+        mapping = parse_mapping({**document, "format": reader.name})
+        for name in reader.episode_names(tmp_path / "drop"):
+            outcome = bring_in(Job(reader.read_episode, tmp_path / "drop", mapping, robot, name, tmp_path / "work"))
             outcomes.add("refused" if isinstance(outcome, Refusal) else "kept")
             assert not isinstance(outcome, Refusal) or len(outcome.reason) > 40
         path.write_bytes(files[path])

@@ -12,7 +12,8 @@ import pytest
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.formats.hdf5 import aloha, robomimic
-from gr00t_data.sources.ingest import ingest, reader_for
+from gr00t_data.sources.ingest import ingest
+from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import MappingError, parse_mapping
 from gr00t_data.sources.recordings.streams import StreamError
 from gr00t_data.store.store import StoreError
@@ -70,7 +71,7 @@ def test_robomimic_becomes_a_sealed_store(tmp_path: Path, robot: Embodiment) -> 
 
 def test_the_customary_names_are_proposed(tmp_path: Path, robot: Embodiment) -> None:
     drop = robomimic_file(tmp_path / "demo.hdf5", hz=10)
-    found = robomimic.propose(drop, robot)
+    found = robomimic.READER.propose(drop, robot)
     assert found.hz == 10 and found.cameras["front_view"].key == "obs/agentview_image"
     assert found.state["gripper"].key == "obs/gripper" and found.action["arm"].index == "0:3"
     assert found.state["arm"].key == "?"
@@ -80,12 +81,12 @@ def test_isaac_lab_says_its_rate_by_the_physics_step(tmp_path: Path, robot: Embo
     drop = robomimic_file(tmp_path / "demo.hdf5")
     with h5py.File(drop, "a") as file:
         file["data"].attrs["env_args"] = json.dumps({"env_name": "Isaac", "sim_args": {"dt": 0.01, "decimation": 2}})
-    assert robomimic.propose(drop, robot).hz == 50
+    assert robomimic.READER.propose(drop, robot).hz == 50
 
 
 def test_demonstrations_come_in_natural_order(tmp_path: Path) -> None:
     drop = robomimic_file(tmp_path / "demo.hdf5", (2,) * 11)
-    assert robomimic.episode_names(drop, parse_mapping(MAPPING))[9:] == ["demo.hdf5#demo_9", "demo.hdf5#demo_10"]
+    assert robomimic.READER.episode_names(drop)[9:] == ["demo.hdf5#demo_9", "demo.hdf5#demo_10"]
 
 
 def test_without_a_rate_a_person_is_asked(tmp_path: Path, robot: Embodiment) -> None:
@@ -93,7 +94,7 @@ def test_without_a_rate_a_person_is_asked(tmp_path: Path, robot: Embodiment) -> 
     with h5py.File(drop, "a") as file:
         del file["data"].attrs["env_args"]
     with pytest.raises(MappingError, match="add `hz: RATE` to the mapping"):
-        list(robomimic.read(drop, parse_mapping(MAPPING), robot))
+        list(robomimic.READER.read(drop, parse_mapping(MAPPING), robot))
 
 
 def test_stamps_of_the_file_are_used(tmp_path: Path, robot: Embodiment) -> None:
@@ -128,7 +129,7 @@ def test_aloha_needs_no_mapping(tmp_path: Path, compress: bool) -> None:
     for number in range(2):
         aloha_file(tmp_path / f"drop/episode_{number}.hdf5", compress=compress)
     store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"))
-    assert store.about["source"]["format"] == aloha.NAME and [row.length for row in store.rows] == [10, 10]
+    assert store.about["source"]["format"] == aloha.READER.name and [row.length for row in store.rows] == [10, 10]
     assert store.action(0)[:, 3] == pytest.approx(np.arange(10) * 0.04 + 0.03)
     assert store.about["source"]["mapping"]["state"]["gripper"]["index"] == "3:4"
     assert store.instruction(0, robot.language_key) == ""
@@ -149,7 +150,7 @@ def test_links_to_other_files_are_not_followed(tmp_path: Path, robot: Embodiment
         file["data/demo_0/obs/joint_pos"] = h5py.ExternalLink(str(secret), "/data/demo_0/obs/joint_pos")
     assert "is a link to another file" in refusals(drop, robot)
     with pytest.raises(StreamError, match="is a link to another file"):
-        robomimic.propose(drop, robot)
+        robomimic.READER.propose(drop, robot)
 
 
 def test_links_out_of_the_episode_are_not_followed(tmp_path: Path, robot: Embodiment) -> None:
@@ -251,7 +252,7 @@ def test_order_scale_and_offset_are_applied(tmp_path: Path, robot: Embodiment) -
     drop = robomimic_file(tmp_path / "demo.hdf5", (12,))
     arm = {"key": "obs/joint_pos", "index": [2, 0, 1], "scale": [1, 2, 3], "offset": 0.5}
     mapping = parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": arm}})
-    raw = next(robomimic.read(drop, mapping, robot)).state["arm"]
+    raw = next(robomimic.READER.read(drop, mapping, robot)).state["arm"]
     with h5py.File(drop) as file:
         recorded: Any = file["data/demo_0/obs/joint_pos"]
         assert not isinstance(raw, np.ndarray)

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.dry_run import look
-from gr00t_data.sources.ingest import ingest, mapping_for, reader_for
+from gr00t_data.sources.ingest import ingest
+from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import MappingError, dump_mapping, load_mapping, parse_mapping
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
@@ -180,7 +180,7 @@ def test_a_mapping_is_written_read_and_checked(tmp_path: Path, robot: Embodiment
     with pytest.raises(
         MappingError, match=r"state\.gripper has no source; state\.grip is no name of rig; did you mean"
     ):
-        mapping_for(drop, reader_for(drop), robot, mapping)
+        reader_for(drop).mapping(drop, robot, mapping)
 
 
 def gr00t(*arguments: Any) -> Any:
@@ -218,5 +218,5 @@ def test_the_command_names_refused_episodes(tmp_path: Path, robot: Embodiment) -
 
 def test_a_look_says_what_stands_in_the_way(tmp_path: Path, robot: Embodiment) -> None:
     drop = robomimic_file(tmp_path / "drop.hdf5", (12,), hz=5)
-    found = look(drop, robot, parse_mapping(MAPPING))
+    found = reader_for(drop).look(drop, robot, parse_mapping(MAPPING))
     assert "ms too far" in found.facts["problem"] and len(found.rows) == 5

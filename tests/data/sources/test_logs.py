@@ -127,7 +127,7 @@ def test_the_clock_is_chosen_by_the_mapping(tmp_path: Path, robot: Embodiment) -
 
 
 def test_joint_names_and_topics_are_proposed(tmp_path: Path, robot: Embodiment) -> None:
-    found = mcap_log.propose(ros2_mcap(tmp_path / "run.mcap"), robot)
+    found = mcap_log.READER.propose(ros2_mcap(tmp_path / "run.mcap"), robot)
     assert found.state["arm"].names == ("joint_1", "joint_2", "joint_3") and found.state["arm"].key == "/joint_states"
     assert found.instruction.key == "/task"
     assert found.action["gripper"].key == "/command" and found.cameras["front_view"].key == "/front/image"
@@ -239,12 +239,12 @@ def bag(path: Path, ros: int) -> Path:
 def test_ros_bags_without_ros(tmp_path: Path, robot: Embodiment, ros: int, name: str) -> None:
     (tmp_path / "drop").mkdir()
     path = bag(tmp_path / "drop" / name, ros)
-    mapping = parse_mapping({**MAPPING, "format": rosbag.NAME, "instruction": {"text": "press the button"}})
+    mapping = parse_mapping({**MAPPING, "format": rosbag.READER.name, "instruction": {"text": "press the button"}})
     for number, drop in enumerate((path, tmp_path / "drop")):
         store = ingest(drop, robot, Lake(tmp_path / "lake"), name=f"s{number}", mapping=mapping)
         check(store)
         assert store.row(0).instruction == "press the button"
-    assert rosbag.propose(path, robot).state["gripper"].names == ("gripper",)
+    assert rosbag.READER.propose(path, robot).state["gripper"].names == ("gripper",)
 
 
 @pytest.mark.parametrize(("ros", "name"), [(1, "run.bag"), (2, "run/run.db3"), (3, "run/run.mcap")])
@@ -254,6 +254,6 @@ def test_a_bag_cut_off_is_refused_with_a_remedy(tmp_path: Path, robot: Embodimen
     file = tmp_path / "drop" / name
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(StoreError, match=r"cannot be read .*; it may be cut off: copy it again, or rebuild its index"):
-        mapping = parse_mapping({**MAPPING, "format": rosbag.NAME})
+        mapping = parse_mapping({**MAPPING, "format": rosbag.READER.name})
         ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"), mapping=mapping)
     assert not list((tmp_path / "lake").rglob("*.parquet"))

@@ -65,11 +65,11 @@ def test_a_folder_of_episodes_becomes_a_store(tmp_path: Path, robot: Embodiment)
 
 def test_joint_names_decide_the_order(tmp_path: Path, robot: Embodiment) -> None:
     recorded(tmp_path / "drop", joint_names=("joint_3", "joint_1", "joint_2"))
-    found = unitree.propose(tmp_path / "drop", robot)
+    found = unitree.READER.propose(tmp_path / "drop", robot)
     assert found.hz == 60 and found.state["arm"].names == ("joint_1", "joint_2", "joint_3")
     assert found.cameras["front_view"].key == "color_0" and found.undecided == ["state.gripper", "action.gripper"]
     raw = next(
-        unitree.read(
+        unitree.READER.read(
             tmp_path / "drop",
             parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": found.state["arm"].model_dump()}}),
             robot,
@@ -140,7 +140,7 @@ def test_the_g1_needs_only_what_was_not_recorded(tmp_path: Path) -> None:
     document = json.loads((folder / "data.json").read_text())
     document["data"][0] |= {"states": rows | {"body": {"qpos": []}}, "actions": rows}
     (folder / "data.json").write_text(json.dumps(document))
-    found = unitree.propose(folder, load_embodiment("unitree_g1"))
+    found = unitree.READER.propose(folder, load_embodiment("unitree_g1"))
     assert found.state["left_hand"].key == "states.left_ee.qpos" and found.cameras["rs_view"].key == "color_0"
     assert found.action["right_arm"].key == "actions.right_arm.qpos"
     legs = ["left_leg", "right_leg", "waist"]

@@ -4,7 +4,6 @@ Rows have no stamps; the recorder runs at 50 Hz (DT = 0.02 s in the published co
 JPEG rows when the file's attribute ``compress`` is set.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +12,10 @@ from gr00t_data.sources.formats.hdf5 import tree as hdf5_tree
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
-NAME = "ALOHA HDF5"
 _HZ = 50.0
-
-
-def recognises(path: Path) -> bool:
-    """Whether a file of the drop holds ``action`` and ``observations/qpos``."""
-    return any(hdf5_tree.is_hdf5(file) and _is_episode(file) for file in hdf5_tree.files(path))
 
 
 def _is_episode(file: Path) -> bool:
@@ -32,38 +26,44 @@ def _is_episode(file: Path) -> bool:
         return False
 
 
-def episode_names(path: Path, mapping: Mapping) -> list[str]:
-    """The names of the files within the drop."""
-    return [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in hdf5_tree.files(path)]
+class Aloha(Recordings):
+    """ALOHA HDF5: a file an episode."""
+
+    name = "ALOHA HDF5"
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a file of the drop holds ``action`` and ``observations/qpos``."""
+        return any(hdf5_tree.is_hdf5(file) and _is_episode(file) for file in hdf5_tree.files(drop))
+
+    def episode_names(self, drop: Path) -> list[str]:
+        """The names of the files within the drop."""
+        return [file.relative_to(drop).as_posix() if drop.is_dir() else file.name for file in hdf5_tree.files(drop)]
+
+    def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+        """One file. Raises StreamError: it or a mapped dataset cannot be read, or links out of the file."""
+        file = drop / name if drop.is_dir() else drop
+        with hdf5_tree.opened(file) as opened:
+            raw = read_group(file, opened, name, mapping, embodiment, _HZ)
+            key = mapping.instruction.key
+            found = opened.attrs.get(key or "task") if key in ("", *opened.attrs) else hdf5_tree.member(opened, key)
+            success = opened.attrs.get(mapping.success_key or "success")
+            source = {"file": name, "simulated": bool(opened.attrs.get("sim", False))}
+        instruction = mapping.instruction.text or hdf5_tree.text(found).strip()
+        return replace(raw, instruction=instruction, success=None if success is None else bool(success), source=source)
+
+    def contents(self, drop: Path) -> list[Found]:
+        """What the first readable file holds. Raises StreamError: there is none."""
+        for file in hdf5_tree.files(drop):
+            if _is_episode(file):
+                with hdf5_tree.opened(file) as opened:
+                    return inventory(opened)
+        raise StreamError(f"{drop}: holds no readable episode")
+
+    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that the names in the first readable file make plain. Raises StreamError: there is none."""
+        return propose_mapping(
+            self.contents(drop), embodiment, self.name, is_action=lambda one: one.key == "action", hz=_HZ
+        )
 
 
-def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
-    """One file. Raises StreamError: it or a mapped dataset cannot be read, or links out of the file."""
-    file = path / name if path.is_dir() else path
-    with hdf5_tree.opened(file) as opened:
-        raw = read_group(file, opened, name, mapping, embodiment, _HZ)
-        key = mapping.instruction.key
-        found = opened.attrs.get(key or "task") if key in ("", *opened.attrs) else hdf5_tree.member(opened, key)
-        success = opened.attrs.get(mapping.success_key or "success")
-        source = {"file": name, "simulated": bool(opened.attrs.get("sim", False))}
-    instruction = mapping.instruction.text or hdf5_tree.text(found).strip()
-    return replace(raw, instruction=instruction, success=None if success is None else bool(success), source=source)
-
-
-def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
-    """Every file in turn. See ``read_episode``."""
-    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
-
-
-def contents(path: Path) -> list[Found]:
-    """What the first readable file holds. Raises StreamError: there is none."""
-    for file in hdf5_tree.files(path):
-        if _is_episode(file):
-            with hdf5_tree.opened(file) as opened:
-                return inventory(opened)
-    raise StreamError(f"{path}: holds no readable episode")
-
-
-def propose(path: Path, embodiment: Embodiment) -> Mapping:
-    """The mapping that the names in the first readable file make plain. Raises StreamError: there is none."""
-    return propose_mapping(contents(path), embodiment, NAME, is_action=lambda one: one.key == "action", hz=_HZ)
+READER = Aloha()

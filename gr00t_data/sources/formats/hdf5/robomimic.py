@@ -6,7 +6,6 @@ Rows have no stamps; the rate is that of the environment, which the file states 
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,13 @@ from gr00t_data.sources.formats.hdf5 import tree as hdf5_tree
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
 if TYPE_CHECKING:
     import h5py
 
-NAME = "robomimic HDF5"
 _INSTRUCTIONS = ("language_instruction", "instruction", "language", "lang", "task_description")
-
-
-def recognises(path: Path) -> bool:
-    """Whether a file of the drop has a group ``data`` of groups (demonstrations)."""
-    return any(hdf5_tree.is_hdf5(file) and _has_demonstrations(file) for file in hdf5_tree.files(path))
 
 
 def _has_demonstrations(file: Path) -> bool:
@@ -48,65 +42,11 @@ def _demonstrations(file: "h5py.File") -> list[str]:
     return sorted(names, key=lambda name: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", name)])
 
 
-def episode_names(path: Path, mapping: Mapping) -> list[str]:
-    """``<file>#<demonstration>`` of each; a file that cannot be read stands for itself and is refused later."""
-    names = []
-    for file in hdf5_tree.files(path):
-        relative = file.relative_to(path).as_posix() if path.is_dir() else file.name
-        try:
-            with hdf5_tree.opened(file) as opened:
-                names += [f"{relative}#{name}" for name in _demonstrations(opened)] or [relative]
-        except StreamError:
-            names.append(relative)
-    return names
-
-
-def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
-    """One demonstration.
-
-    Raises:
-        StreamError: the file or a mapped dataset cannot be read, or links out of the file.
-        MappingError: nobody said the rate.
-    """
-    relative, _, demonstration = name.partition("#")
-    file = path / relative if path.is_dir() else path
-    with hdf5_tree.opened(file) as opened:
-        if not demonstration:
-            raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
-        group: Any = hdf5_tree.member(opened, f"data/{demonstration}")
-        facts = _environment(opened)
-        raw = read_group(file, group, name, mapping, embodiment, facts.get("hz"))
-        instruction = mapping.instruction.text or _instruction(opened, group, mapping.instruction.key)
-        success = _success(group, mapping.success_key)
-    source = {**raw.source, "file": relative, "demonstration": demonstration, **facts}
-    return RawEpisode(name, raw.state, raw.action, raw.cameras, instruction, success, source, raw.notes)
-
-
-def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
-    """Every demonstration in turn. See ``read_episode``."""
-    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
-
-
 def _first(path: Path) -> Path:
     file = next((file for file in hdf5_tree.files(path) if _has_demonstrations(file)), None)
     if file is None:
         raise StreamError(f"{path}: holds no readable demonstration")
     return file
-
-
-def contents(path: Path) -> list[Found]:
-    """What the first demonstration holds. Raises StreamError: no readable file."""
-    with hdf5_tree.opened(_first(path)) as opened:
-        group: Any = hdf5_tree.member(opened, f"data/{_demonstrations(opened)[0]}")
-        return inventory(group)
-
-
-def propose(path: Path, embodiment: Embodiment) -> Mapping:
-    """The mapping that the names in the first demonstration make plain. Raises StreamError: no readable file."""
-    observed = [one for one in contents(path) if one.key.startswith("obs/") or one.key == "actions"]
-    with hdf5_tree.opened(_first(path)) as opened:
-        hz = _environment(opened).get("hz")
-    return propose_mapping(observed, embodiment, NAME, is_action=lambda one: one.key == "actions", hz=hz)
 
 
 def _environment(file: "h5py.File") -> dict[str, Any]:
@@ -151,3 +91,61 @@ def _json(value: Any) -> dict[str, Any]:
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
+
+
+class Robomimic(Recordings):
+    """The robomimic family: a group ``data/demo_N`` an episode."""
+
+    name = "robomimic HDF5"
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a file of the drop has a group ``data`` of groups (demonstrations)."""
+        return any(hdf5_tree.is_hdf5(file) and _has_demonstrations(file) for file in hdf5_tree.files(drop))
+
+    def episode_names(self, drop: Path) -> list[str]:
+        """``<file>#<demonstration>`` of each; a file that cannot be read stands for itself and is refused later."""
+        names = []
+        for file in hdf5_tree.files(drop):
+            relative = file.relative_to(drop).as_posix() if drop.is_dir() else file.name
+            try:
+                with hdf5_tree.opened(file) as opened:
+                    names += [f"{relative}#{name}" for name in _demonstrations(opened)] or [relative]
+            except StreamError:
+                names.append(relative)
+        return names
+
+    def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+        """One demonstration.
+
+        Raises:
+            StreamError: the file or a mapped dataset cannot be read, or links out of the file.
+            MappingError: nobody said the rate.
+        """
+        relative, _, demonstration = name.partition("#")
+        file = drop / relative if drop.is_dir() else drop
+        with hdf5_tree.opened(file) as opened:
+            if not demonstration:
+                raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
+            group: Any = hdf5_tree.member(opened, f"data/{demonstration}")
+            facts = _environment(opened)
+            raw = read_group(file, group, name, mapping, embodiment, facts.get("hz"))
+            instruction = mapping.instruction.text or _instruction(opened, group, mapping.instruction.key)
+            success = _success(group, mapping.success_key)
+        source = {**raw.source, "file": relative, "demonstration": demonstration, **facts}
+        return RawEpisode(name, raw.state, raw.action, raw.cameras, instruction, success, source, raw.notes)
+
+    def contents(self, drop: Path) -> list[Found]:
+        """What the first demonstration holds. Raises StreamError: no readable file."""
+        with hdf5_tree.opened(_first(drop)) as opened:
+            group: Any = hdf5_tree.member(opened, f"data/{_demonstrations(opened)[0]}")
+            return inventory(group)
+
+    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that the names in the first demonstration make plain. Raises StreamError: no readable file."""
+        observed = [one for one in self.contents(drop) if one.key.startswith("obs/") or one.key == "actions"]
+        with hdf5_tree.opened(_first(drop)) as opened:
+            hz = _environment(opened).get("hz")
+        return propose_mapping(observed, embodiment, self.name, is_action=lambda one: one.key == "actions", hz=hz)
+
+
+READER = Robomimic()

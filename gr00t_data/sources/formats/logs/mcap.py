@@ -9,9 +9,9 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.logs.log import Log, Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
-NAME = "MCAP"
 _MAGIC = b"\x89MCAP0\r\n"
 _LARGEST_RECORD_BYTES = 1 << 30
 """A damaged length must not make us ask for all memory."""
@@ -117,16 +117,6 @@ def _is_mcap(path: Path) -> bool:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
-def recognises(path: Path) -> bool:
-    """Whether a file of the drop begins as an MCAP does and no ``metadata.yaml`` makes it a ROS 2 bag."""
-    return any(_is_mcap(file) and not (file.parent / "metadata.yaml").is_file() for file in _files(path))
-
-
-def episode_names(path: Path, mapping: Mapping) -> list[str]:
-    """The names of the files within the drop."""
-    return [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in _files(path)]
-
-
 def _log(path: Path, name: str) -> Log:
     file = path / name if path.is_dir() else path
     if not _is_mcap(file):
@@ -135,24 +125,33 @@ def _log(path: Path, name: str) -> Log:
     return McapLog(file)
 
 
-def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
-    """One file. Raises StreamError: see ``read_log``."""
-    return read_log(_log(path, name), name, mapping, embodiment)
+class Mcap(Recordings):
+    """MCAP without ROS: a file an episode."""
+
+    name = "MCAP"
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a file of the drop begins as an MCAP does and no ``metadata.yaml`` makes it a ROS 2 bag."""
+        return any(_is_mcap(file) and not (file.parent / "metadata.yaml").is_file() for file in _files(drop))
+
+    def episode_names(self, drop: Path) -> list[str]:
+        """The names of the files within the drop."""
+        return [file.relative_to(drop).as_posix() if drop.is_dir() else file.name for file in _files(drop)]
+
+    def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+        """One file. Raises StreamError: see ``read_log``."""
+        return read_log(_log(drop, name), name, mapping, embodiment)
+
+    def contents(self, drop: Path) -> list[Found]:
+        """What the first readable file holds. Raises StreamError: there is none."""
+        for file in _files(drop):
+            if _is_mcap(file) and (found := log_inventory(McapLog(file))):
+                return found
+        raise StreamError(f"{drop}: holds no readable message")
+
+    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable file."""
+        return propose_mapping(self.contents(drop), embodiment, self.name)
 
 
-def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
-    """Every file in turn. See ``read_episode``."""
-    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
-
-
-def contents(path: Path) -> list[Found]:
-    """What the first readable file holds. Raises StreamError: there is none."""
-    for file in _files(path):
-        if _is_mcap(file) and (found := log_inventory(McapLog(file))):
-            return found
-    raise StreamError(f"{path}: holds no readable message")
-
-
-def propose(path: Path, embodiment: Embodiment) -> Mapping:
-    """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable file."""
-    return propose_mapping(contents(path), embodiment, NAME)
+READER = Mcap()

@@ -9,12 +9,12 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.logs.log import Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
 if TYPE_CHECKING:
     from rosbags.highlevel import AnyReader
 
-NAME = "ROS bag"
 _ROS1_MAGIC = b"#ROSBAG V2.0\n"
 _ROS2_KEY = b"rosbag2_bagfile_information"
 
@@ -83,38 +83,37 @@ def _bags(drop: Path) -> list[Path]:
     return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(drop).parts))
 
 
-def recognises(path: Path) -> bool:
-    """Whether the drop is or holds a bag of ROS 1 or ROS 2, by content."""
-    return any(_is_bag(bag) for bag in _bags(path))
+class RosBag(Recordings):
+    """Bags of ROS 1 and ROS 2: a bag an episode."""
+
+    name = "ROS bag"
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether the drop is or holds a bag of ROS 1 or ROS 2, by content."""
+        return any(_is_bag(bag) for bag in _bags(drop))
+
+    def episode_names(self, drop: Path) -> list[str]:
+        """The names of the bags within the drop."""
+        return [bag.relative_to(drop).as_posix() if bag != drop else bag.name for bag in _bags(drop)]
+
+    def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+        """One bag. Raises StreamError: see ``read_log``."""
+        bag = drop if drop.is_file() or _is_bag(drop) else drop / name
+        return read_log(BagLog(bag), name, mapping, embodiment)
+
+    def contents(self, drop: Path) -> list[Found]:
+        """What the first readable bag holds. Raises StreamError: there is none (with the reason of the last one)."""
+        reason = StreamError(f"{drop}: holds no readable bag")
+        for bag in _bags(drop):
+            try:
+                return log_inventory(BagLog(bag))
+            except StreamError as error:
+                reason = error
+        raise reason
+
+    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable bag."""
+        return propose_mapping(self.contents(drop), embodiment, self.name)
 
 
-def episode_names(path: Path, mapping: Mapping) -> list[str]:
-    """The names of the bags within the drop."""
-    return [bag.relative_to(path).as_posix() if bag != path else bag.name for bag in _bags(path)]
-
-
-def read_episode(path: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
-    """One bag. Raises StreamError: see ``read_log``."""
-    bag = path if path.is_file() or _is_bag(path) else path / name
-    return read_log(BagLog(bag), name, mapping, embodiment)
-
-
-def read(path: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
-    """Every bag in turn. See ``read_episode``."""
-    return (read_episode(path, mapping, embodiment, name) for name in episode_names(path, mapping))
-
-
-def contents(path: Path) -> list[Found]:
-    """What the first readable bag holds. Raises StreamError: there is none (with the reason of the last one)."""
-    reason = StreamError(f"{path}: holds no readable bag")
-    for bag in _bags(path):
-        try:
-            return log_inventory(BagLog(bag))
-        except StreamError as error:
-            reason = error
-    raise reason
-
-
-def propose(path: Path, embodiment: Embodiment) -> Mapping:
-    """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable bag."""
-    return propose_mapping(contents(path), embodiment, NAME)
+READER = RosBag()

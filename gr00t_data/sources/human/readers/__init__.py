@@ -1,17 +1,23 @@
 """Datasets of egocentric video as they lie on a disk: which videos, what was said about them when, who wore the camera.
 
-One module a dataset: ``NAME``, ``recognises(drop)`` and ``read(drop)``. The first that recognises a drop reads it.
+A new one is one file that defines ``READER`` and one line here.
 """
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 from gr00t_data.sources.human.footage import Footage
-from gr00t_data.sources.human.readers import ego4d, egodex, epic, lerobot, plain
-from gr00t_data.sources.human.readers.drop import DropError, Found
+from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
 
-READERS: tuple[ModuleType, ...] = (lerobot, egodex, ego4d, epic, plain)
+DATASETS = (
+    "gr00t_data.sources.human.readers.lerobot",
+    "gr00t_data.sources.human.readers.egodex",
+    "gr00t_data.sources.human.readers.ego4d",
+    "gr00t_data.sources.human.readers.epic",
+    "gr00t_data.sources.human.readers.plain",
+)
+"""The modules of the datasets, a line each; the first whose reader recognises a drop reads it."""
 
 
 def find(drop: Path) -> Found:
@@ -23,10 +29,11 @@ def find(drop: Path) -> Found:
     drop = Path(drop)
     if not drop.is_dir():
         raise DropError(f"{drop}: no such folder; give the folder that holds the videos and their annotations")
-    for reader in READERS:
+    readers: list[FootageReader] = [importlib.import_module(name).READER for name in DATASETS]
+    for reader in readers:
         if reader.recognises(drop):
             return reader.read(drop)
-    known = ", ".join(reader.NAME for reader in READERS)
+    known = ", ".join(reader.name for reader in readers)
     raise DropError(f"{drop}: holds no video (known: {known}; videos end in .mp4, .mov, .mkv, .webm, .avi or .m4v)")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage
@@ -35,6 +35,28 @@ class Found:
     footage: tuple[Footage, ...]
     refused: tuple[Refusal, ...] = ()
     findings: tuple[str, ...] = ()
+
+
+class FootageReader(Protocol):
+    """The reader of one dataset. It holds no state.
+
+    Attributes:
+        name: of the dataset or layout, as stores write it.
+    """
+
+    name: str
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether the drop is this dataset, by what lies in it."""
+        ...
+
+    def read(self, drop: Path) -> Found:
+        """Its footage, and what was refused of it.
+
+        Raises:
+            DropError: annotations that cannot be understood (names the file).
+        """
+        ...
 
 
 def visible(root: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -7,18 +7,13 @@ from typing import Any
 from gr00t_data.disk import read_json
 from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
-from gr00t_data.sources.human.readers.drop import DropError, Found, movies_by_stem, visible
+from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found, movies_by_stem, visible
 
 NAME = "ego4d"
 LICENCE = "Ego4D"
 PASSES = ("narration_pass_1", "narration_pass_2")
 _LARGEST_PEEK_BYTES = 4096
 _KEPT = ("fb_participant_id", "university_video_folder_path", "device", "video_source", "scenarios", "origin_video_id")
-
-
-def recognises(drop: Path) -> bool:
-    """Whether a JSON file of the drop holds a narration pass."""
-    return bool(_narration_files(drop))
 
 
 def _narration_files(drop: Path) -> list[Path]:
@@ -30,27 +25,6 @@ def _narration_files(drop: Path) -> list[Path]:
         named = path.name.startswith("narration") or b'"narration_pass_' in begins
         found += [path] if named and begins.lstrip()[:1] == b"{" else []
     return found
-
-
-def read(drop: Path) -> Found:
-    """Every narrated video that the drop holds; ``ego4d.json`` beside it adds who wore the camera.
-
-    Raises:
-        DropError: a file of narrations is not JSON, or has another structure.
-    """
-    movies, refused = movies_by_stem(drop)
-    master = _master(drop)
-    footage, absent, seen = [], 0, set[str]()
-    for path in _narration_files(drop):
-        for uid, passes in _videos(path):
-            seen.add(uid)
-            if uid not in movies:
-                absent += 1
-                continue
-            footage.append(_footage(uid, movies[uid], path, passes, master.get(uid, {}), refused))
-    findings = [f"{absent} narrated videos are not in the drop: left out"] if absent else []
-    findings += [f"{movies[stem]}: nobody narrated it; left out" for stem in sorted(movies.keys() - seen)]
-    return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), tuple(findings))
 
 
 def _videos(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,3 +89,36 @@ def _time(one: dict[str, Any]) -> float:
     if not abs(time_s) < 1e7:
         raise ValueError(f"timestamp_sec ({time_s})")
     return time_s
+
+
+class Ego4D(FootageReader):
+    """Videos and their narration passes. See ``FootageReader``."""
+
+    name = NAME
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a JSON file of the drop holds a narration pass."""
+        return bool(_narration_files(drop))
+
+    def read(self, drop: Path) -> Found:
+        """Every narrated video that the drop holds; ``ego4d.json`` beside it adds who wore the camera.
+
+        Raises:
+            DropError: a file of narrations is not JSON, or has another structure.
+        """
+        movies, refused = movies_by_stem(drop)
+        master = _master(drop)
+        footage, absent, seen = [], 0, set[str]()
+        for path in _narration_files(drop):
+            for uid, passes in _videos(path):
+                seen.add(uid)
+                if uid not in movies:
+                    absent += 1
+                    continue
+                footage.append(_footage(uid, movies[uid], path, passes, master.get(uid, {}), refused))
+        findings = [f"{absent} narrated videos are not in the drop: left out"] if absent else []
+        findings += [f"{movies[stem]}: nobody narrated it; left out" for stem in sorted(movies.keys() - seen)]
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), tuple(findings))
+
+
+READER = Ego4D()

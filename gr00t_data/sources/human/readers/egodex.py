@@ -8,7 +8,7 @@ import numpy as np
 from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.formats.hdf5.tree import member, opened
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
-from gr00t_data.sources.human.readers.drop import MOVIES, Found, visible
+from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, visible
 from gr00t_data.sources.recordings.streams import StreamError
 from gr00t_data.video.files import VideoError, probe
 
@@ -18,39 +18,8 @@ _SUFFIXES = (".hdf5", ".h5")
 _TEXTS = ("llm_description", "llm_description2")
 
 
-def recognises(drop: Path) -> bool:
-    """Whether a video has an HDF5 file of its name beside it, with poses in it."""
-    for path in visible(drop, _SUFFIXES):
-        if _movie(path):
-            try:
-                with opened(path) as file:
-                    return "transforms" in file or "camera" in file
-            except StreamError:
-                continue
-    return False
-
-
 def _movie(path: Path) -> Path | None:
     return next((path.with_suffix(end) for end in MOVIES if path.with_suffix(end).is_file()), None)
-
-
-def read(drop: Path) -> Found:
-    """Every pair of the drop; the poses stay in the file, which becomes ``tracks``."""
-    footage, refused = [], []
-    for path in visible(drop, _SUFFIXES):
-        name = path.relative_to(drop).with_suffix("").as_posix()
-        movie = _movie(path)
-        if movie is None:
-            refused.append(Refusal(name, f"{path}: has no video of its name beside it; copy {path.stem}.mp4"))
-            continue
-        try:
-            footage.append(_footage(name, movie, path))
-        except (StreamError, VideoError, ValueError) as error:
-            refused.append(Refusal(name, str(error)))
-    paired = {one.video for one in footage} | {drop / f"{one.episode}.mp4" for one in refused}
-    alone = [path for path in visible(drop, MOVIES) if path not in paired]
-    findings = tuple(f"{path}: has no HDF5 file beside it; left out" for path in alone)
-    return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), findings)
 
 
 def _footage(name: str, movie: Path, path: Path) -> Footage:
@@ -94,3 +63,41 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return _plain(value.item()) if value.size == 1 else None
     return value.item() if isinstance(value, np.generic) else value
+
+
+class EgoDex(FootageReader):
+    """Pairs of a video and its poses. See ``FootageReader``."""
+
+    name = NAME
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a video has an HDF5 file of its name beside it, with poses in it."""
+        for path in visible(drop, _SUFFIXES):
+            if _movie(path):
+                try:
+                    with opened(path) as file:
+                        return "transforms" in file or "camera" in file
+                except StreamError:
+                    continue
+        return False
+
+    def read(self, drop: Path) -> Found:
+        """Every pair of the drop; the poses stay in the file, which becomes ``tracks``."""
+        footage, refused = [], []
+        for path in visible(drop, _SUFFIXES):
+            name = path.relative_to(drop).with_suffix("").as_posix()
+            movie = _movie(path)
+            if movie is None:
+                refused.append(Refusal(name, f"{path}: has no video of its name beside it; copy {path.stem}.mp4"))
+                continue
+            try:
+                footage.append(_footage(name, movie, path))
+            except (StreamError, VideoError, ValueError) as error:
+                refused.append(Refusal(name, str(error)))
+        paired = {one.video for one in footage} | {drop / f"{one.episode}.mp4" for one in refused}
+        alone = [path for path in visible(drop, MOVIES) if path not in paired]
+        findings = tuple(f"{path}: has no HDF5 file beside it; left out" for path in alone)
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), findings)
+
+
+READER = EgoDex()

@@ -7,6 +7,7 @@ from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import (
     DropError,
+    FootageReader,
     Found,
     movies_by_stem,
     need_columns,
@@ -26,11 +27,6 @@ KEPT += ("all_nouns", "all_noun_classes")
 _MARKS = {"narration_id", "start_timestamp"}
 
 
-def recognises(drop: Path) -> bool:
-    """Whether a CSV of the drop has the columns that only these annotations have."""
-    return bool(_tables(drop))
-
-
 def _tables(drop: Path) -> list[Path]:
     found = []
     for path in visible(drop, (".csv",)):
@@ -40,33 +36,6 @@ def _tables(drop: Path) -> list[Path]:
             }
         found += [path] if names >= _MARKS else []
     return found
-
-
-def read(drop: Path) -> Found:
-    """Every video that the tables name and the drop holds; further columns ``consent`` and ``licence`` are read.
-
-    Raises:
-        DropError: a column is missing (says which).
-    """
-    movies, refused = movies_by_stem(drop)
-    rows = []
-    for path in _tables(drop):
-        names, lines = table(path)
-        need_columns(path, names, NEEDED)
-        rows += [(f"{path}:{number}", row) for number, row in lines]
-    footage, narrated = [], set[str]()
-    for video, lines in rows_of_videos(rows, "video_id"):
-        narrated.add(video)
-        if video not in movies:
-            reason = f"{lines[0][0]}: names video {video!r} {len(lines)} times, and the drop has no such file; copy it"
-            refused.append(Refusal(video or "(no video_id)", reason))
-            continue
-        try:
-            footage.append(_footage(video, movies[video], lines, refused))
-        except DropError as error:
-            refused.append(Refusal(video, f"{lines[0][0]}: {error}"))
-    silent = [f"{movies[stem]}: no row of the tables names it; left out" for stem in sorted(movies.keys() - narrated)]
-    return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), tuple(silent))
 
 
 def _footage(video: str, path: Path, lines: list[Any], refused: list[Refusal]) -> Footage:
@@ -93,3 +62,46 @@ def _footage(video: str, path: Path, lines: list[Any], refused: list[Refusal]) -
         licence=stated(lines, "licence") or LICENCE,
         extra={"narrations": facts},
     )
+
+
+class Epic(FootageReader):
+    """Videos and their tables of narrated intervals. See ``FootageReader``."""
+
+    name = NAME
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether a CSV of the drop has the columns that only these annotations have."""
+        return bool(_tables(drop))
+
+    def read(self, drop: Path) -> Found:
+        """Every video that the tables name and the drop holds; further columns ``consent`` and ``licence`` are read.
+
+        Raises:
+            DropError: a column is missing (says which).
+        """
+        movies, refused = movies_by_stem(drop)
+        rows = []
+        for path in _tables(drop):
+            names, lines = table(path)
+            need_columns(path, names, NEEDED)
+            rows += [(f"{path}:{number}", row) for number, row in lines]
+        footage, narrated = [], set[str]()
+        for video, lines in rows_of_videos(rows, "video_id"):
+            narrated.add(video)
+            if video not in movies:
+                reason = (
+                    f"{lines[0][0]}: names video {video!r} {len(lines)} times, and the drop has no such file; copy it"
+                )
+                refused.append(Refusal(video or "(no video_id)", reason))
+                continue
+            try:
+                footage.append(_footage(video, movies[video], lines, refused))
+            except DropError as error:
+                refused.append(Refusal(video, f"{lines[0][0]}: {error}"))
+        silent = [
+            f"{movies[stem]}: no row of the tables names it; left out" for stem in sorted(movies.keys() - narrated)
+        ]
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), tuple(silent))
+
+
+READER = Epic()

@@ -9,32 +9,12 @@ from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
-from gr00t_data.sources.human.readers.drop import DropError, Found
+from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 NAME = "lerobot"
 _HEAD_WORDS = ("ego", "head", "wearer", "glasses", "top", "main", "front", "cam")
 """What cameras at a head are called, the surest first."""
-
-
-def recognises(drop: Path) -> bool:
-    """Whether it is a LeRobot folder of a version that is read here."""
-    return lerobot_v2.recognises(drop) or lerobot_v3.recognises(drop)
-
-
-def read(drop: Path) -> Found:
-    """One footage an episode: the stretch of its video, narrated by its first task.
-
-    Raises:
-        DropError: the metadata cannot be read, or no camera is there.
-    """
-    try:
-        episodes = list(_of_v3(drop) if lerobot_v3.recognises(drop) else _of_v2(drop))
-    except StoreError as error:
-        raise DropError(str(error)) from error
-    footage = tuple(one for one in episodes if isinstance(one, Footage))
-    refused = tuple(one for one in episodes if isinstance(one, Refusal))
-    return Found(NAME, footage, refused)
 
 
 def _of_v2(drop: Path) -> Iterator[Footage | Refusal]:
@@ -88,3 +68,30 @@ def _footage(
         licence=str(licence or "unknown"),
         extra={"camera": camera, "robot_type": info.get("robot_type"), "episode": index},
     )
+
+
+class LeRobot(FootageReader):
+    """LeRobot datasets whose robot is a person. See ``FootageReader``."""
+
+    name = NAME
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether it is a LeRobot folder of a version that is read here."""
+        return lerobot_v2.recognises(drop) or lerobot_v3.recognises(drop)
+
+    def read(self, drop: Path) -> Found:
+        """One footage an episode: the stretch of its video, narrated by its first task.
+
+        Raises:
+            DropError: the metadata cannot be read, or no camera is there.
+        """
+        try:
+            episodes = list(_of_v3(drop) if lerobot_v3.recognises(drop) else _of_v2(drop))
+        except StoreError as error:
+            raise DropError(str(error)) from error
+        footage = tuple(one for one in episodes if isinstance(one, Footage))
+        refused = tuple(one for one in episodes if isinstance(one, Refusal))
+        return Found(NAME, footage, refused)
+
+
+READER = LeRobot()

@@ -17,6 +17,7 @@ from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import (
     MOVIES,
     DropError,
+    FootageReader,
     Found,
     movie_inside,
     need_columns,
@@ -37,40 +38,6 @@ _ALSO = {
 _PINHOLE = ("fx", "fy", "cx", "cy", "width_px", "height_px")
 _FISHEYE = ("k1", "k2", "k3", "k4")
 _TO_THE_END = float("inf")
-
-
-def recognises(drop: Path) -> bool:
-    """Whether there is a video at all."""
-    return bool(visible(drop, MOVIES))
-
-
-def read(drop: Path) -> Found:
-    """Every video of the folder, with the narrations of its CSV, if there is one.
-
-    Raises:
-        DropError: a CSV has no column ``video``, or cannot be read.
-    """
-    footage, refused, named = [], list[Refusal](), set[Path]()
-    for path in visible(drop, (".csv",)):
-        names, rows = table(path)
-        need_columns(path, [_ALSO.get(name, name) for name in names], ["video"])
-        rows = [(number, {_ALSO.get(key, key): value for key, value in row.items()}) for number, row in rows]
-        for name, lines in rows_of_videos(rows, "video"):
-            where = f"{path}:{lines[0][0]}"
-            try:
-                movie = movie_inside(drop, name)
-                if movie in named:
-                    raise DropError(f"names {name!r}, which another table describes already; keep one")
-                named.add(movie)
-                footage.append(_footage(drop, movie, path, lines, refused))
-            except (DropError, ValueError) as error:
-                refused.append(Refusal(name or "(no video)", f"{where}: {error}"))
-    for movie in visible(drop, MOVIES):
-        if not movie.resolve().is_relative_to(drop.resolve()):
-            refused.append(Refusal(movie.name, f"{movie}: is a link out of the drop; copy the file itself into it"))
-        elif movie not in named:
-            footage.append(_footage(drop, movie, drop, [], refused))
-    return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused))
 
 
 def _footage(drop: Path, movie: Path, path: Path, lines: list[Any], refused: list[Refusal]) -> Footage:
@@ -119,3 +86,44 @@ def _intrinsics(lines: list[Any]) -> Intrinsics | None:
         raise DropError(f"the camera has fx {fx:g}, fy {fy:g} and {width:g} x {height:g} pixels; all must be above 0")
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=np.float64)
     return Intrinsics(matrix, round(width), round(height), None if fisheye is None else np.array(fisheye))
+
+
+class Plain(FootageReader):
+    """Videos, with or without a table. See ``FootageReader``."""
+
+    name = NAME
+
+    def recognises(self, drop: Path) -> bool:
+        """Whether there is a video at all."""
+        return bool(visible(drop, MOVIES))
+
+    def read(self, drop: Path) -> Found:
+        """Every video of the folder, with the narrations of its CSV, if there is one.
+
+        Raises:
+            DropError: a CSV has no column ``video``, or cannot be read.
+        """
+        footage, refused, named = [], list[Refusal](), set[Path]()
+        for path in visible(drop, (".csv",)):
+            names, rows = table(path)
+            need_columns(path, [_ALSO.get(name, name) for name in names], ["video"])
+            rows = [(number, {_ALSO.get(key, key): value for key, value in row.items()}) for number, row in rows]
+            for name, lines in rows_of_videos(rows, "video"):
+                where = f"{path}:{lines[0][0]}"
+                try:
+                    movie = movie_inside(drop, name)
+                    if movie in named:
+                        raise DropError(f"names {name!r}, which another table describes already; keep one")
+                    named.add(movie)
+                    footage.append(_footage(drop, movie, path, lines, refused))
+                except (DropError, ValueError) as error:
+                    refused.append(Refusal(name or "(no video)", f"{where}: {error}"))
+        for movie in visible(drop, MOVIES):
+            if not movie.resolve().is_relative_to(drop.resolve()):
+                refused.append(Refusal(movie.name, f"{movie}: is a link out of the drop; copy the file itself into it"))
+            elif movie not in named:
+                footage.append(_footage(drop, movie, drop, [], refused))
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused))
+
+
+READER = Plain()

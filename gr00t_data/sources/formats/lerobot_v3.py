@@ -1,0 +1,17 @@
+"""LeRobot v3.0 drops, taken apart into a folder that a store reads."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lerobot import v3
+from gr00t_data.sources.formats.taken_over import TakenOver
+from gr00t_data.sources.reader import Reader
+
+
+def _take_over(drop: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment) -> dict[str, str]:
+    v3.take_over(drop, root, progress, embodiment)  # what it notes lies in the folder
+    return {}
+
+
+READER: Reader = TakenOver("LeRobot v3", v3.recognises, _take_over, counted=False)

@@ -1,0 +1,89 @@
+"""Datasets that a store can hold as they are: their files become the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.content import (
+    COMPLETE_MARKER,
+    MAPPING_FILE,
+    content_digest,
+    file_digests,
+    same_or_refuse,
+    without_about,
+)
+from gr00t_data.sources.dry_run import Look
+from gr00t_data.sources.reader import Intake
+from gr00t_data.sources.recordings.mapping import Mapping, MappingError
+from gr00t_data.store.seal import seal_folder
+from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore
+from gr00t_data.store.writing import write_about
+
+TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment], dict[str, str]]
+"""(drop, folder of the store, progress, embodiment) -> SHA-256 of the files that were hashed while they were copied."""
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """The reader of such a dataset. See ``Reader``.
+
+    Attributes:
+        known: whether a drop is one.
+        take_over: writes its files as those of the store.
+        counted: whether a dry run can count its episodes: the drop already lies as a store does.
+    """
+
+    name: str
+    known: Callable[[Path], bool]
+    take_over: TakeOver
+    counted: bool
+
+    def recognises(self, drop: Path) -> bool:
+        """See ``Reader``."""
+        return self.known(drop)
+
+    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> None:
+        """None. Raises MappingError when one is given."""
+        if given is not None:
+            raise MappingError(f"{drop}: is {self.name}, which is taken over as it is; leave the mapping out")
+
+    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
+        """See ``Reader``."""
+        episodes = {"episodes": len(EpisodeStore.open(drop).rows)} if self.counted else {}
+        facts = {"drop": str(drop), "format": self.name, **episodes, "mapping": "none needed: taken over as it is"}
+        return Look(facts, [], None)
+
+    def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
+        """See ``Reader``."""
+        self.mapping(intake.drop, intake.embodiment, given)
+        source: dict[str, Any] = {"drop": intake.drop.name, "format": self.name}
+        if (intake.root / SEAL).is_file():
+            source["content"] = content_digest(intake.drop)
+            return same_or_refuse(EpisodeStore.open(intake.root), source, intake.drop, ("content",))
+        with replacing_folder(intake.root) as folder:
+            digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment)
+            source["content"] = digest_json(without_about(digests) if digests else file_digests(intake.drop))
+            for name in (COMPLETE_MARKER, MAPPING_FILE):
+                (folder / name).unlink(missing_ok=True)
+            source |= _with_modality(folder, intake.embodiment)
+            write_about(folder, intake.embodiment, kind=intake.kind, licence=intake.licence, source=source)
+            seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
+        return EpisodeStore.open(intake.root)
+
+
+def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, Any]:
+    """Write ``meta/modality.json`` for a dataset that has none, when its state and action are those of the embodiment.
+
+    Returns:
+        what was added, for the source of the store.
+    """
+    path = folder / "meta/modality.json"
+    features = read_json(folder / "meta/info.json").get("features", {})
+    widths = [features.get(name, {}).get("shape") for name in ("observation.state", "action")]
+    if path.is_file() or widths != [[embodiment.state_dim], [embodiment.action_dim]]:
+        return {}
+    write_json(path, embodiment.modality([camera.name for camera in embodiment.cameras if camera.column in features]))
+    return {"added": ["meta/modality.json"]}

@@ -1,0 +1,99 @@
+"""Recordings: formats whose streams have clocks of their own, brought in by a mapping, episode by episode."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.content import MAPPING_FILE, Refusal, content_digest, same_or_refuse
+from gr00t_data.sources.dry_run import Look, look_at
+from gr00t_data.sources.reader import Intake, Reader
+from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
+from gr00t_data.sources.recordings.propose import Found, listing
+from gr00t_data.sources.recordings.streams import RawEpisode
+from gr00t_data.sources.recordings.transfer import transfer
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import StoreWriter
+
+_DECIDES = ("content", "mapping")
+"""What of a source a sealed store must share: the rest follows from it."""
+
+
+class Recordings(Reader, Protocol):
+    """The reader of a recorded format: see ``Reader``. A format answers what is abstract here."""
+
+    name: str
+
+    @abstractmethod
+    def recognises(self, drop: Path) -> bool:
+        """See ``Reader``."""
+
+    @abstractmethod
+    def episode_names(self, drop: Path) -> list[str]:
+        """What each episode is called within the drop, in the order in which they are taken in."""
+
+    @abstractmethod
+    def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
+        """One episode. Raises StreamError: it or what is mapped of it cannot be read."""
+
+    @abstractmethod
+    def contents(self, drop: Path) -> list[Found]:
+        """What the first readable episode holds. Raises StreamError: there is none."""
+
+    @abstractmethod
+    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
+
+    def read(self, drop: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
+        """Every episode in turn. See ``read_episode``."""
+        return (self.read_episode(drop, mapping, embodiment, name) for name in self.episode_names(drop))
+
+    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Mapping:
+        """See ``Reader``."""
+        mapping = given or self._found_mapping(drop, embodiment)
+        if mapping.format != self.name:
+            raise MappingError(f"the mapping is for {mapping.format!r}, the drop is {self.name!r}; correct its format")
+        check_mapping(mapping, embodiment)
+        return mapping
+
+    def _found_mapping(self, drop: Path, embodiment: Embodiment) -> Mapping:
+        """The mapping that lies in the drop, else the proposed one; it may be incomplete."""
+        own = drop / MAPPING_FILE
+        return load_mapping(own) if own.is_file() else self.propose(drop, embodiment)
+
+    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
+        """See ``Reader``."""
+        mapping = given or self._found_mapping(drop, embodiment)
+        names = self.episode_names(drop)
+        facts = {"drop": str(drop), "format": self.name, "episodes": len(names), "first": names[0] if names else None}
+        held = listing(self.contents(drop))
+        return look_at(facts, held, mapping, embodiment, lambda: self.read_episode(drop, mapping, embodiment, names[0]))
+
+    def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
+        """See ``Reader``; episodes that cannot be read or aligned are listed in ``about["source"]["refused"]``."""
+        drop, root = intake.drop, intake.root
+        source: dict[str, Any] = {"drop": drop.name, "format": self.name, "content": content_digest(drop)}
+        sealed = (root / SEAL).is_file()
+        if sealed and given is None:
+            return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
+        mapping = self.mapping(drop, intake.embodiment, given)
+        source["mapping"] = mapping.model_dump(mode="json", exclude_defaults=True)
+        if sealed:
+            return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
+        writer = StoreWriter.create(root, intake.embodiment, kind=intake.kind, licence=intake.licence, source=source)
+        writer.claim([source, intake.embodiment.digest], "drop, mapping or embodiment")
+        names = self.episode_names(drop)
+        refused = transfer(
+            writer, self.read_episode, drop, mapping, names, workers=intake.workers, progress=intake.progress
+        )
+        return _sealed(writer, refused, drop)
+
+
+def _sealed(writer: StoreWriter, refused: list[Refusal], drop: Path) -> EpisodeStore:
+    if not len(writer):
+        reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
+        raise StoreError(f"{drop}: none of its {len(refused)} episodes could be used: {reasons}")
+    if refused:
+        writer.about["source"]["refused"] = [vars(one) for one in refused]
+    return writer.seal()
