@@ -82,13 +82,13 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")
-    clips, refused = clip_rows(store, index), store.about["source"].get("refused", [])
+    clips, refused = clip_rows(store, index), store.about.source.refused or ()
     seconds = [verdict.length / embodiment.control_hz for verdict in index.verdicts]
     metadata = {
         "drop": drop,
         "store": store.root.name,
         "embodiment": embodiment.name,
-        "format": str(store.about["source"].get("format", "")),
+        "format": store.about.source.format or "",
         "licence": of_store(store),
         "commercial use": commercial_use(of_store(store)),
         "participants": len({row["participant"] for row in clips}),
@@ -100,7 +100,7 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
         "seconds": round(sum(seconds), 1),
         "frames with faces": sum(int(row["frames with faces"] or 0) for row in clips),
         "clip table": table(clips),
-        "refused, with reasons": table([{"what": one["episode"], "reason": one["reason"]} for one in refused]),
+        "refused, with reasons": table([{"what": one.episode, "reason": one.reason} for one in refused]),
         "durations": figure(episode_durations(seconds), "clip durations"),
         **_contact_sheet(lake, store, index),
     }
@@ -140,19 +140,19 @@ def clip_rows(store: Any, index: Any) -> list[dict[str, Any]]:
     """A row a clip: what is said, who is in it, what the checks say."""
     rows = []
     for verdict in index.verdicts:
-        source = store.row(verdict.episode_index).source or {}
-        faces = source.get("faces") or {}
+        source = store.row(verdict.episode_index).source
+        faces = source.faces or {}
         rows.append(
             {
-                "clip": str(source.get("clip", verdict.episode_index)),
+                "clip": source.clip or str(verdict.episode_index),
                 "verdict": "accepted" if verdict.accepted else "rejected",
                 "instruction": verdict.instruction,
-                "original": str(source.get("original", "")),
+                "original": source.original or "",
                 "frames": verdict.length,
                 "kept": verdict.kept_frames,
-                "participant": source.get("participant"),
-                "consent": source.get("consent"),
-                "licence": source.get("licence"),
+                "participant": source.participant,
+                "consent": source.consent,
+                "licence": source.licence,
                 "frames with faces": faces.get("frames_with_faces"),
                 "codes": " ".join(verdict.codes),
             }

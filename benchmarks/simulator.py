@@ -24,7 +24,7 @@ from gr00t_model.evaluate.rates import Rate
 def expert(task: str, seeds: int) -> str:
     """Success and wrong-object rate of the scripted expert, by object pose, seeds 0 .. seeds - 1."""
     episodes = [record_episode(task, seed, image_size=32) for seed in range(seeds)]
-    wrong = Rate.of(bool(episode.source["wrong_object"]) for episode in episodes)
+    wrong = Rate.of(bool(episode.source.wrong_object) for episode in episodes)
     return f"| {task} | {Rate.of(bool(episode.success) for episode in episodes)} | {wrong} |"
 
 

@@ -13,7 +13,7 @@ from assets.human import HUMAN_DROPS
 from assets.teleop import DROPS
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from pipelines.automation import CONTENT_TAG, EVERY_S, SENSORS
 from pipelines.jobs import ingest_human_job, ingest_job, steps_of
 

@@ -44,7 +44,7 @@ def wanted_defects(store: EpisodeStore, episodes: list[int], per_defect: int, st
     """Each defect in ``per_defect`` episodes, evenly spread (stores are sorted by task); what needs a moving object not
     in a mere reach.
     """
-    tasks = {index: (store.row(index).source or {}).get("task") for index in episodes}
+    tasks = {index: store.row(index).source.task for index in episodes}
     moving = [index for index in episodes if tasks[index] != _NOTHING_MOVES]
     return [
         Wanted(index, defect, strength)
@@ -93,7 +93,7 @@ def measured(artifact: "Artifact | None", into: Path, labels: str) -> dict[str, 
     limits = without_duplicates(calibrate([(clean, setting)]))
     of: dict[str, list[ClipScores]] = {}
     for index, one in bad_scores.items():
-        of.setdefault(str((bad.row(index).source or {})["defect"]), []).append(one)
+        of.setdefault(str(bad.row(index).source.facts()["defect"]), []).append(one)
     write_sheets(into / f"sheets-{labels}", bad, judge(bad_scores, limits))
     return {
         "thresholds": limits.limits,

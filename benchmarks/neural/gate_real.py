@@ -15,6 +15,7 @@ from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.sources.neural.reading import Settings
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -27,7 +28,8 @@ def pieces(store: EpisodeStore, embodiment: Embodiment, target: Path) -> Episode
     """The episodes of a store cut to 64 rows each, about as long as generated clips; the rest of each is left out."""
     if (target / SEAL).is_file():
         return EpisodeStore.open(target)
-    writer = StoreWriter.create(target, embodiment, kind=store.kind, licence=store.licence, source=store.about)
+    source = StoreSource.model_validate(store.about.facts())
+    writer = StoreWriter.create(target, embodiment, kind=store.kind, licence=store.licence, source=source)
     camera = store.cameras[0]
     for row in store.rows:
         frames = video.decode(store.video_path(row.index, camera), (_PIECE_SIDE, _PIECE_SIDE))
@@ -40,7 +42,7 @@ def pieces(store: EpisodeStore, embodiment: Embodiment, target: Path) -> Episode
                 state=state[part],
                 action=action[part],
                 video={camera: frames[part]},
-                source={"piece_of": row.index, "first_row": first},
+                source=EpisodeSource.model_validate({"piece_of": row.index, "first_row": first}),
             )
             if len(writer) <= (number := len(writer.records)):
                 assert writer.append(clip) == number
@@ -53,7 +55,7 @@ def teleoperation(drop: Path, embodiment: Embodiment, into: Path) -> tuple[dict[
     store = ingest(drop, embodiment, lake, licence="Apache-2.0")
     cut = pieces(store, embodiment, into / "teleop-pieces")
     scores = score_store(cut, embodiment, kept=into / "scores")
-    origin = {row.index: int((row.source or {})["piece_of"]) for row in cut.rows}
+    origin = {row.index: int(str(row.source.facts()["piece_of"])) for row in cut.rows}
     rejected, named = 0, list[ClipScores]()
     for left_out in sorted(set(origin.values())):
         others = {index: one for index, one in scores.items() if origin[index] != left_out}
@@ -74,9 +76,7 @@ def published_dreams(
     store = ingest_clips(drop, embodiment, Lake(into / "lake"), licence="Apache-2.0", settings=Settings(fps=16.0))
     limits = calibrate([(cut, scores)])
     found = score_store(store, embodiment, kept=into / "scores")
-    clips = [
-        {"clip": (store.row(i).source or {}).get("clip"), "reasons": limits.reasons(one)} for i, one in found.items()
-    ]
-    refused = {one["episode"]: one["reason"] for one in store.about["source"]["refused"]}
+    clips = [{"clip": store.row(i).source.clip, "reasons": limits.reasons(one)} for i, one in found.items()]
+    refused = {one.episode: one.reason for one in store.about.source.refused or ()}
     rejected = sum(bool(one["reasons"]) for one in clips)
     return {"clips": len(clips), "rejected": rejected, "refused_at_ingest": refused, "decisions": clips}

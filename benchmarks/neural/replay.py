@@ -74,8 +74,9 @@ def other_of(measured: Subject, index: int) -> int:
 
 
 def _scene(measured: Subject, index: int) -> tuple[str, int]:
-    source = measured.store.row(index).source or {}
-    return str(source["task"]), int(source["seed"])
+    source = measured.store.row(index).source
+    assert source.task is not None and source.seed is not None
+    return source.task, source.seed
 
 
 def outcomes(measured: Subject, clips: int) -> list[dict[str, Any]]:

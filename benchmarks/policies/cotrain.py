@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -29,6 +29,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
 from gr00t_data.stages.ingest import Demonstrations, simulate
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.evaluate.closed_loop import FIRST_SEED
@@ -63,12 +64,10 @@ def copied(
     """A store with the same pictures and other actions, float64 [T, A] by (episode, rows)."""
     if (root / SEAL).is_file():
         return EpisodeStore.open(root)
-    source: dict[str, Any] = {"labelled": store.digest}
-    robot = load_embodiment("gr1")
+    robot, source = load_embodiment("gr1"), StoreSource(labelled=store.digest)
     writer = StoreWriter.create(
-        root, robot, kind="neural", licence=store.licence, source=source, absent=store.about["absent"]
+        root, robot, kind="neural", licence=store.licence, source=source, absent=store.about.absent, slot=slot
     )
-    writer.about |= {} if slot is None else {"slot": slot}
     for row in store.rows[len(writer) :]:
         writer.append(_episode(store, row.index, actions(row.index, row.length)))
     return writer.seal()
@@ -77,7 +76,7 @@ def copied(
 def _episode(store: EpisodeStore, index: int, action: np.ndarray) -> Episode:
     row = store.row(index)
     film: dict[str, np.ndarray | Path] = {name: store.video_path(index, name) for name in store.cameras}
-    return Episode(row.instruction, store.times_s(index), store.state(index), action, film, None, row.source or {})
+    return Episode(row.instruction, store.times_s(index), store.state(index), action, film, None, row.source)
 
 
 def of_another(store: EpisodeStore) -> Callable[[int, int], np.ndarray]:

@@ -25,7 +25,8 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.sources.sim.draw import COLOURS, draw_scene
-from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.evaluate.closed_loop import FIRST_SEED
@@ -44,7 +45,8 @@ def record(lake: Lake, name: str, seeds: list[int], kind: Kind) -> EpisodeStore:
     root = lake.stores / name
     if (root / SEAL).is_file():
         return EpisodeStore.open(root)
-    writer = StoreWriter.create(root, load_embodiment("gr1"), kind=kind, licence="Apache-2.0", source={"seeds": seeds})
+    source = StoreSource.model_validate({"seeds": seeds})
+    writer = StoreWriter.create(root, load_embodiment("gr1"), kind=kind, licence="Apache-2.0", source=source)
     for seed in seeds[len(writer) :]:
         episode = record_episode(TASK, seed)
         writer.append(_without_actions(episode) if kind == "human" else episode)

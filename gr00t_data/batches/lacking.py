@@ -1,6 +1,6 @@
 """What a store says it does not have: all of the state or the actions, or single parts of them."""
 
-from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore
 
 ABSENT = "absent"
 """Key in ``meta/about.json``: a list of what was not recorded, ``state`` for all of it or ``state.<part>``, and the
@@ -24,15 +24,6 @@ def lacks(store: EpisodeStore, side: str) -> bool:
 
 
 def listed_absent(store: EpisodeStore) -> list[str]:
-    """``state``, ``state.<part>``, and the same with ``action``.
-
-    Raises:
-        StoreError: the store lists an absent part in another form.
-    """
-    listed = store.about.get(ABSENT, ["state"] if store.kind == "human" else [])
-    if not isinstance(listed, list) or not all(str(name).partition(".")[0] in _SIDES for name in listed):
-        raise StoreError(
-            f"{store.root}/meta/about.json: {ABSENT} is {listed!r}; expected a list of 'state', 'state.<part>', "
-            "'action' or 'action.<part>'"
-        )
-    return listed
+    """``state``, ``state.<part>``, and the same with ``action``."""
+    listed = store.about.absent
+    return (["state"] if store.kind == "human" else []) if listed is None else list(listed)

@@ -106,8 +106,7 @@ def _draw_hands(picture: Image.Image, hands: Mapping[str, Any], picture_px: list
 
 
 def _hands(row: EpisodeRow) -> Mapping[str, Any]:
-    said = (row.source or {}).get("hands")
-    return said if isinstance(said, Mapping) else {}
+    return row.source.hands or {}
 
 
 def _lines(row: EpisodeRow, judged: tuple[str, ...] | None) -> list[tuple[str, tuple[int, int, int]]]:
@@ -125,5 +124,4 @@ def _lines(row: EpisodeRow, judged: tuple[str, ...] | None) -> list[tuple[str, t
     labels = f"labels: {said.get('mode', 'none')}" + (
         f", slowed {said['slow_down']:g} times" if "slow_down" in said else ""
     )
-    source = (row.source or {}).get("video", "")
-    return [*lines, (labels, _INK), *((text, _INK) for text in textwrap.wrap(str(source), _LETTERS)[:1])]
+    return [*lines, (labels, _INK), *((text, _INK) for text in textwrap.wrap(row.source.video or "", _LETTERS)[:1])]

@@ -197,7 +197,7 @@ def _write_metadata(export: _Export, sources: dict[str, Track]) -> None:
         "filler_tasks": fillers,
         "added_columns": export.numbering.added,
     }
-    write_json(root / layout_v3.ORIGIN, origin | ({"about": store.about} if store.about else {}))
+    write_json(root / layout_v3.ORIGIN, origin | ({"about": about} if (about := store.about.facts()) else {}))
     if export.numbering.replaced:
         parquet.write_table(export.numbering.replaced_table, root / layout_v3.ORIGIN_ROWS, compression="zstd")
     if (modality := store.root / "meta/modality.json").is_file():

@@ -2,21 +2,11 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.disk import digest_file, digest_json, folder_digests
+from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore, StoreError
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An episode that could not be brought in, and why. It stays in the drop, and the store names it."""
-
-    episode: str
-    reason: str
-
 
 MAPPING_FILE = "mapping.yaml"
 """A mapping that lies in the drop is used when none is given."""
@@ -49,7 +39,7 @@ def store_name(text: str) -> str:
 
 
 def same_or_refuse(
-    store: EpisodeStore, source: dict[str, Any], drop: Path, keys: Collection[str] | None = None
+    store: EpisodeStore, source: StoreSource, drop: Path, keys: Collection[str] | None = None
 ) -> EpisodeStore:
     """The sealed store, if it was made of the same.
 
@@ -59,8 +49,8 @@ def same_or_refuse(
     Raises:
         StoreError: it was made of something else.
     """
-    sealed = store.about.get("source", {})
-    if different := [key for key in keys or source if key in source and sealed.get(key) != source[key]]:
+    sealed, wanted = store.about.source.facts(), source.facts()
+    if different := [key for key in keys or wanted if key in wanted and sealed.get(key) != wanted[key]]:
         raise StoreError(
             f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
             "so ingest this drop under another name (--name)"

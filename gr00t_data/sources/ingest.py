@@ -8,7 +8,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.reader import Intake, reader_for
 from gr00t_data.sources.recordings.mapping import Mapping
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
 
 
@@ -32,7 +32,7 @@ def ingest(
 
     The same drop again is a no-op. A kill leaves no half-written store under a sealed name: formats that are taken over
     take their name when complete, recordings go on with the next episode. Episodes that cannot be read or aligned are
-    listed with their reasons in ``about["source"]["refused"]``.
+    listed with their reasons in ``about.source.refused``.
 
     Args:
         drop: folder or file.

@@ -9,7 +9,7 @@ from typing import Protocol
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.recordings.mapping import Mapping
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 FORMATS = (

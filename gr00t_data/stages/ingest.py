@@ -7,7 +7,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look, take_in
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 
@@ -58,12 +58,13 @@ def simulate(
 
     root = lake.stores / store_name(name)
     wanted = {task: count for task, count in demonstrations.episodes.items() if count}
-    source = {"simulator": "tabletop", "episodes": wanted, "seed": demonstrations.seed, "shoves": demonstrations.shoves}
+    seed, shoves = demonstrations.seed, demonstrations.shoves
+    source = StoreSource(simulator="tabletop", episodes=wanted, seed=seed, shoves=shoves)
     if (root / SEAL).is_file():
         store = EpisodeStore.open(root)
-        if store.about["source"] != source:
+        if (recorded := store.about.source.facts()) != source.facts():
             raise StoreError(
-                f"{root}: was recorded with {store.about['source']}, asked for {source}; "
+                f"{root}: was recorded with {recorded}, asked for {source.facts()}; "
                 "record under another name (a name starting with 'simulator') or delete the folder"
             )
         return store
@@ -74,9 +75,9 @@ def simulate(
             writer,
             [task],
             count,
-            seed=demonstrations.seed,
+            seed=seed,
             workers=demonstrations.workers,
-            shoves=demonstrations.shoves,
+            shoves=shoves,
             progress=lambda done, _, before=before: progress(before + done, total),
         )
         before += count

@@ -70,13 +70,13 @@ def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("
 
 def unlabelled(store: EpisodeStore) -> bool:
     """Whether a store holds generated clips without actions."""
-    return store.kind == "neural" and "action" in store.about.get("absent", ())
+    return store.kind == "neural" and "action" in (store.about.absent or ())
 
 
 def _replaced(lake: Lake, store: EpisodeStore) -> bool:
     """Whether the accepted clips of this store, or a later judgement of its clips, stand in a store of their own."""
     if store.kind != "neural":
         return False
-    judged = (store.about.get("source") or {}).get("gated", store.root.name)
+    judged = store.about.source.gated or store.root.name
     newest = lake.pointed(f"trajectories_{judged}")
     return newest is not None and newest[1] != store.digest

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["real", "simulated", "neural", "human"]
+from gr00t_data.store.provenance import EpisodeSource
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Episode:
         action: float64 [T, A], all action parts side by side, in their units.
         video: camera name -> uint8 [T, H, W, 3] RGB frames, or the path of an mp4 to take over without re-encoding.
         success: whether the demonstration reached its goal; None when nobody said.
-        source: where it came from: JSON-able facts (task, seed, file, licence ...).
+        source: where it came from.
         columns: further columns kept beside the data, name -> int64 or float64 [T]: for example the recorded stamps.
     """
 
@@ -30,7 +29,7 @@ class Episode:
     action: np.ndarray
     video: dict[str, np.ndarray | Path] = field(default_factory=dict)
     success: bool | None = None
-    source: dict[str, Any] = field(default_factory=dict)
+    source: EpisodeSource = field(default_factory=EpisodeSource)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

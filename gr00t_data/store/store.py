@@ -5,7 +5,7 @@ Written once through ``StoreWriter.create``, sealed, then immutable.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import polars
 import pyarrow.parquet as parquet
+from pydantic import ValidationError
 
 from gr00t_data.disk import digest_json, folder_digests, read_json
-from gr00t_data.embodiment.document import SLOTS
 from gr00t_data.store import layout
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import EpisodeSource, Kind, StoreAbout, wrong_field
 from gr00t_data.store.tables import TableError, read_table
 
 PENDING = ".pending"
@@ -39,14 +39,14 @@ class EpisodeRow:
         length: rows declared by the metadata.
         tasks: every text the episode lists, the instruction first.
         success: whether the demonstration reached its goal; None when the metadata does not say.
-        source: where the episode came from, as recorded.
+        source: where the episode came from, as recorded; empty when the metadata does not say.
     """
 
     index: int
     length: int
     tasks: tuple[str, ...]
     success: bool | None = None
-    source: dict[str, Any] | None = None
+    source: EpisodeSource = field(default_factory=EpisodeSource)
 
     @property
     def instruction(self) -> str:
@@ -57,7 +57,7 @@ class EpisodeRow:
 class EpisodeStore:
     """Episodes in one folder. Use ``EpisodeStore.open`` to read and ``StoreWriter.create`` to write."""
 
-    def __init__(self, root: Path, info: dict[str, Any], about: dict[str, Any]) -> None:
+    def __init__(self, root: Path, info: dict[str, Any], about: StoreAbout) -> None:
         self.root = root
         self.info = info
         self.about = about
@@ -81,20 +81,12 @@ class EpisodeStore:
                 f"{root}/meta/info.json: codebase_version is {version!r}, this reader takes 'v2.0' and 'v2.1'"
                 + (f"; make it one: `gr00t convert {root} TARGET --to v2.1`" if version == "v3.0" else "")
             )
-        about = _metadata(root / ABOUT) if (root / ABOUT).is_file() else {}
-        return cls(root, info, about)
+        return cls(root, info, _about(root / ABOUT) if (root / ABOUT).is_file() else StoreAbout())
 
     @property
     def slot(self) -> int | None:
-        """Slot of the model that these episodes train in place of their embodiment's; None: the embodiment's.
-
-        Raises:
-            StoreError: ``about["slot"]`` is not one of the model's slots.
-        """
-        found = self.about.get("slot")
-        if found is not None and (type(found) is not int or not 0 <= found < SLOTS):
-            raise StoreError(f"{self.root / ABOUT}: slot is {found!r}, expected a number from 0 to {SLOTS - 1}")
-        return found
+        """Slot of the model that these episodes train in place of their embodiment's; None: the embodiment's."""
+        return self.about.slot
 
     @property
     def sealed(self) -> bool:
@@ -136,17 +128,17 @@ class EpisodeStore:
     @property
     def embodiment_name(self) -> str | None:
         """The embodiment it was made or ingested for; None for foreign folders."""
-        return self.about.get("embodiment")
+        return self.about.embodiment
 
     @property
     def kind(self) -> Kind:
         """real, simulated, neural or human; foreign folders count as real."""
-        return self.about.get("kind", "real")
+        return self.about.kind or "real"
 
     @property
     def licence(self) -> str:
         """Licence of the content, ``unknown`` when nobody said."""
-        return self.about.get("licence", "unknown")
+        return self.about.licence or "unknown"
 
     @cached_property
     def tasks(self) -> dict[int, str]:
@@ -162,7 +154,9 @@ class EpisodeStore:
         """``meta/episodes.jsonl``, sorted by episode number."""
         lines = json_lines(path := self.root / "meta/episodes.jsonl")
         try:
-            return tuple(sorted((_episode_row(line) for line in lines), key=lambda row: row.index))
+            return tuple(sorted((_episode_row(path, line) for line in lines), key=lambda row: row.index))
+        except StoreError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"{path}: every line needs episode_index, length and tasks ({error!r})") from error
 
@@ -286,11 +280,23 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _episode_row(line: dict[str, Any]) -> EpisodeRow:
+def _about(path: Path) -> StoreAbout:
+    try:
+        return StoreAbout.model_validate(_metadata(path))
+    except ValidationError as error:
+        raise StoreError(f"{path}: {wrong_field(error)}") from error
+
+
+def _episode_row(path: Path, line: dict[str, Any]) -> EpisodeRow:
+    index, source = int(line["episode_index"]), line.get("source")
+    try:
+        known = EpisodeSource() if source is None else EpisodeSource.model_validate(source)
+    except ValidationError as error:
+        raise StoreError(f"{path}: episode {index}: source.{wrong_field(error)}") from error
     return EpisodeRow(
-        index=int(line["episode_index"]),
+        index=index,
         length=int(line["length"]),
         tasks=tuple(str(text) for text in line.get("tasks", ())),
         success=line.get("success"),
-        source=line.get("source"),
+        source=known,
     )

@@ -7,27 +7,52 @@ Sealing writes the tables, hashes every file and, last of all, writes ``meta/sea
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
+from pydantic import BaseModel, ConfigDict
 
 from gr00t_data.disk import digest_json, read_json, replacing, write_json, write_text
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
-from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource
 from gr00t_data.store.seal import seal_folder
 from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError
 from gr00t_data.video import files as video
 
 
+class Written(BaseModel):
+    """An episode that is in the store being written; a file of ``.pending/``.
+
+    Attributes:
+        sizes: camera name -> (height, width) in pixels.
+        codecs: camera name -> codec.
+        columns: further columns, name -> dtype.
+        stats: its line of ``episodes_stats.jsonl``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    episode_index: int
+    length: int
+    tasks: tuple[str, ...]
+    success: bool | None
+    source: EpisodeSource
+    sizes: dict[str, tuple[int, int]]
+    codecs: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    stats: Facts
+
+
 class StoreWriter:
     """A store being written: ``append`` episodes, then ``seal``. Made by ``create``."""
 
-    def __init__(self, root: Path, embodiment: Embodiment, *, kind: Kind, licence: str, source: dict[str, Any]) -> None:
+    def __init__(self, root: Path, embodiment: Embodiment, about: StoreAbout) -> None:
         if (root / SEAL).is_file():
             raise StoreError(f"{root}: is sealed and cannot be changed; write to another name")
         self.pending = root / PENDING
@@ -35,12 +60,10 @@ class StoreWriter:
             raise StoreError(f"{root}: exists and is not a store begun by this program; choose another folder")
         self.root = root
         self.embodiment = embodiment
-        self.about = {"embodiment": embodiment.name, "kind": kind, "licence": licence, "source": source}
+        self.about = about
         self.pending.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.pending / "lock")
-        self.records: list[dict[str, Any]] = []
-        for path in sorted(self.pending.glob("*.json")):
-            self.records.append(read_json(path))
+        self.records = [Written.model_validate(read_json(path)) for path in sorted(self.pending.glob("*.json"))]
 
     @classmethod
     def create(
@@ -50,26 +73,28 @@ class StoreWriter:
         *,
         kind: Kind,
         licence: str,
-        source: dict[str, Any] | None = None,
+        source: StoreSource = StoreSource(),
         absent: Sequence[str] | None = None,
+        slot: int | None = None,
     ) -> "StoreWriter":
         """Start a store, or go on with one that was not sealed.
 
         Args:
             absent: what no sensor recorded although the rows have a column for it: ``state``, or ``state.<part>``. The
                 zeros there are masked in training. None: all of the state for the kind ``human``, else nothing.
+            slot: slot of the model that its episodes train in place of the embodiment's; None: the embodiment's.
 
         Raises:
             StoreError: the folder holds a sealed store, or something else.
         """
-        writer = cls(Path(root), embodiment, kind=kind, licence=licence, source=source or {})
-        writer.about |= {} if absent is None else {"absent": list(absent)}
-        return writer
+        said = {"embodiment": embodiment.name, "kind": kind, "licence": licence, "source": source}
+        said |= {name: value for name, value in (("absent", absent), ("slot", slot)) if value is not None}
+        return cls(Path(root), embodiment, StoreAbout.model_validate(said))
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def claim(self, made_of: Any, what: str) -> None:
+    def claim(self, made_of: object, what: str) -> None:
         """Note what the store is made of, so that a later call goes on with that and nothing else. While it holds no
         episode it may be begun anew with something else.
 
@@ -104,29 +129,32 @@ class StoreWriter:
         self._check_fits(episode)
         index = len(self.records)
         task_index = self._task_index(episode.instruction)
-        first_row = sum(record["length"] for record in self.records)
+        first_row = sum(record.length for record in self.records)
         table = layout.episode_table(episode, self.embodiment, index=index, first_row=first_row, task_index=task_index)
         videos = {name: self._write_video(index, name, frames) for name, frames in episode.video.items()}
         data = layout.path_inside(self.root, layout.DATA_PATH, **self._place(index))
         with replacing(data) as temporary:
             parquet.write_table(table, temporary, compression="snappy")
-        record = {
-            "episode_index": index,
-            "length": len(episode),
-            "tasks": [episode.instruction],
-            "success": episode.success,
-            "source": episode.source,
-            "sizes": {name: [facts.height, facts.width] for name, facts in videos.items()},
-            "codecs": {name: facts.codec for name, facts in videos.items()},
-            "columns": {name: str(values.dtype) for name, values in episode.columns.items()},
-            "stats": layout.episode_stats(table),
-        }
-        write_json(self.pending / f"{index:06d}.json", record)
+        record = Written(
+            episode_index=index,
+            length=len(episode),
+            tasks=(episode.instruction,),
+            success=episode.success,
+            source=episode.source,
+            sizes={name: (facts.height, facts.width) for name, facts in videos.items()},
+            codecs={name: facts.codec for name, facts in videos.items()},
+            columns={name: str(values.dtype) for name, values in episode.columns.items()},
+            stats=layout.episode_stats(table),
+        )
+        write_json(self.pending / f"{index:06d}.json", record.model_dump() | {"source": record.source.facts()})
         self.records.append(record)
         return index
 
-    def seal(self) -> EpisodeStore:
+    def seal(self, refused: Sequence[Refusal] | None = None) -> EpisodeStore:
         """Write the tables and the content hash. From now on the store is immutable.
+
+        Args:
+            refused: what was left out, for ``about.source``; None says nothing of it.
 
         Raises:
             StoreError: no episode was appended.
@@ -134,30 +162,34 @@ class StoreWriter:
         if not self.records:
             raise StoreError(f"{self.root}: has no episode; append at least one before sealing")
         meta = self.root / "meta"
-        tasks = list(dict.fromkeys(text for record in self.records for text in record["tasks"]))
-        lengths = [record["length"] for record in self.records]
-        sizes = {name: tuple(size) for record in self.records for name, size in record["sizes"].items()}
-        keep = ("episode_index", "tasks", "length", "success", "source")
-        _write_lines(meta / "episodes.jsonl", [{k: record[k] for k in keep} for record in self.records])
-        stats = [{"episode_index": r["episode_index"], "stats": r["stats"]} for r in self.records]
+        tasks = list(dict.fromkeys(text for record in self.records for text in record.tasks))
+        lengths = [record.length for record in self.records]
+        sizes = {name: size for record in self.records for name, size in record.sizes.items()}
+        keep = {"episode_index", "tasks", "length", "success"}
+        lines = [record.model_dump(include=keep) | {"source": record.source.facts()} for record in self.records]
+        _write_lines(meta / "episodes.jsonl", lines)
+        stats = [record.model_dump(include={"episode_index", "stats"}) for record in self.records]
         _write_lines(meta / "episodes_stats.jsonl", stats)
         _write_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
-        codecs = {name: codec for record in self.records for name, codec in record.get("codecs", {}).items()}
-        columns = self.records[0].get("columns", {})
+        codecs = {name: codec for record in self.records for name, codec in record.codecs.items()}
+        columns = self.records[0].columns
         info = layout.info(
             self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes, codecs=codecs, columns=columns
         )
         write_json(meta / "info.json", info)
         write_json(meta / "modality.json", self.embodiment.modality(cameras=list(sizes)))
         write_json(meta / "stats.json", layout.dataset_stats(list(self._tables())))
-        write_json(self.root / ABOUT, self.about)
+        if refused is not None:
+            source = self.about.source.model_copy(update={"refused": tuple(refused)})
+            self.about = self.about.model_copy(update={"source": source})
+        write_json(self.root / ABOUT, self.about.facts())
         store = seal_folder(self.root)
         self._lock.close()
         return store
 
     def _tables(self) -> Iterator[pa.Table]:
         for record in self.records:
-            path = layout.path_inside(self.root, layout.DATA_PATH, **self._place(record["episode_index"]))
+            path = layout.path_inside(self.root, layout.DATA_PATH, **self._place(record.episode_index))
             yield parquet.ParquetFile(path).read()
 
     @staticmethod
@@ -165,7 +197,7 @@ class StoreWriter:
         return {"episode_chunk": index // layout.CHUNK_EPISODES, "episode_index": index}
 
     def _task_index(self, instruction: str) -> int:
-        texts = list(dict.fromkeys(text for record in self.records for text in record["tasks"]))
+        texts = list(dict.fromkeys(text for record in self.records for text in record.tasks))
         return texts.index(instruction) if instruction in texts else len(texts)
 
     def _check_fits(self, episode: Episode) -> None:
@@ -179,7 +211,7 @@ class StoreWriter:
         known = {camera.name for camera in self.embodiment.cameras}
         if unknown := episode.video.keys() - known:
             raise StoreError(f"{self.root}: camera {sorted(unknown)[0]!r} is not one of {sorted(known)}")
-        if self.records and (first := self.records[0].get("columns", {})).keys() != episode.columns.keys():
+        if self.records and (first := self.records[0].columns).keys() != episode.columns.keys():
             raise StoreError(
                 f"{self.root}: episode {len(self.records)} has the further columns {sorted(episode.columns)}, "
                 f"the first one has {sorted(first)}; all episodes of a store have the same"
@@ -196,7 +228,7 @@ class StoreWriter:
         return video.encode(path, frames, self.embodiment.control_hz)
 
 
-def _locked(path: Path) -> Any:
+def _locked(path: Path) -> IO[str]:
     stream = path.open("w")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -208,10 +240,5 @@ def _locked(path: Path) -> Any:
     return stream
 
 
-def write_about(root: Path, embodiment: Embodiment, *, kind: Kind, licence: str, source: dict[str, Any]) -> None:
-    """Write what the metadata of LeRobot has no room for: embodiment, kind, licence and source of a store."""
-    write_json(root / ABOUT, {"embodiment": embodiment.name, "kind": kind, "licence": licence, "source": source})
-
-
-def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+def _write_lines(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
     write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))

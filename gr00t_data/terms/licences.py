@@ -7,8 +7,9 @@ several things has all of their licences, written ``A AND B``; so the most restr
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 
 Profile = Literal["any", "commercial"]
@@ -121,24 +122,26 @@ def obstacles(text: str) -> tuple[Licence, ...]:
     )
 
 
-def stated_in(about: Mapping[str, Any], names: tuple[str, ...] = ("licence", "licences")) -> Iterator[tuple[str, str]]:
+def stated_in(about: Facts, names: tuple[str, ...] = ("licence", "licences")) -> Iterator[tuple[str, str]]:
     """Every licence that a record states, however deep: (dotted place, text).
 
     So a licence that stands with the model that made a label counts like that of the pictures.
     """
     for key, value in about.items():
         if key in names:
-            values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+            values = (
+                value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
+            )
             yield from ((key, str(one)) for one in values if one)
         elif isinstance(value, Mapping):
             yield from ((f"{key}.{place}", text) for place, text in stated_in(value, names))
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             inner = [one for one in value if isinstance(one, Mapping)]
             yield from ((f"{key}.{place}", text) for one in inner for place, text in stated_in(one, names))
 
 
 def of_store(store: EpisodeStore, episodes: Collection[int] | None = None) -> str:
     """The licences of a store, of the episodes given (None: all), and of every model that made one of their labels."""
-    own = [text for _, text in stated_in(store.about)] or [store.licence]
-    rows = (row for row in store.rows if row.source and (episodes is None or row.index in episodes))
-    return joined([*own, *(text for row in rows for _, text in stated_in(row.source or {}))])
+    own = [text for _, text in stated_in(store.about.facts())] or [store.licence]
+    rows = (row for row in store.rows if episodes is None or row.index in episodes)
+    return joined([*own, *(text for row in rows for _, text in stated_in(row.source.facts()))])

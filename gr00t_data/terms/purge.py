@@ -66,8 +66,8 @@ def originals(lake: Lake, entry: Withdrawal) -> list[Path]:
     """
     found = set[Path]()
     for store, episodes in _reached(lake, entry):
-        drop = str(store.about.get("source", {}).get("drop", ""))
-        names = {str((store.row(episode).source or {}).get("video", "")) for episode in episodes}
+        drop = store.about.source.drop
+        names = {store.row(episode).source.video for episode in episodes}
         found |= {lake.landing / drop / name for name in names if drop and name}
     return sorted(path for path in found if path.is_file())
 

@@ -15,6 +15,7 @@ import yaml
 from gr00t_data.disk import write_text
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.store.provenance import EpisodeSource, Facts
 from gr00t_data.store.store import EpisodeStore
 
 FILE = "withdrawn.yaml"
@@ -73,9 +74,9 @@ class Withdrawals:
         """The entry about some footage, None when there is none."""
         return next((entry for entry in self.entries if entry.reaches(participant, dataset, video)), None)
 
-    def of_source(self, source: Mapping[str, Any] | None) -> Withdrawal | None:
+    def of_source(self, source: EpisodeSource) -> Withdrawal | None:
         """The entry about an episode, by what its store recorded of where it came from."""
-        found = (self.of(*facts) for facts in people_in(source or {}))
+        found = (self.of(*facts) for facts in people_in(source.facts()))
         return next((entry for entry in found if entry), None)
 
     def reached(self, store: EpisodeStore, episodes: Collection[int] | None = None) -> dict[int, Withdrawal]:
@@ -86,7 +87,7 @@ class Withdrawals:
         return {row.index: entry for row in rows if (entry := self.of_source(row.source))}
 
 
-def people_in(source: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None, str | None]]:
+def people_in(source: Facts) -> Iterator[tuple[str | None, str | None, str | None]]:
     """(participant, dataset, video) of everybody named in the record of an episode.
 
     Records are nested: an episode that was made from others keeps what is known of those.

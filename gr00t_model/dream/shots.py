@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
 
@@ -152,10 +153,10 @@ def _recorded(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:
         yield Shot(row.instruction, "", origin, read)
 
 
-def _scene_of(source: dict[str, Any] | None) -> dict[str, Any] | None:
+def _scene_of(source: EpisodeSource) -> dict[str, Any] | None:
     from gr00t_data.sources.neural.rollout import scene_facts
 
-    return scene_facts(source)
+    return scene_facts(source.facts())
 
 
 def _photographed(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:

@@ -97,7 +97,7 @@ def seen_seeds(manifest: MixtureManifest) -> set[int]:
             rows = source.open().rows
         except (StoreError, ValueError):
             continue  # the demonstrations are gone; their seeds lie far below ``FIRST_SEED``
-        seen |= {row.source["seed"] for row in rows if row.source and isinstance(row.source.get("seed"), int)}
+        seen |= {row.source.seed for row in rows if row.source.seed is not None}
     return seen
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gr00t_data.batches.masks import LABEL_VALID
-from gr00t_data.sources.content import Refusal
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.licences import joined, of_store
@@ -85,13 +85,13 @@ def label_store(
         StoreError: the target is taken by something else.
     """
     _check(store, artifact)
-    source = {
-        "labelled": store.root.name,
-        "store": store.digest,
-        "idm": artifact.digest,
-        "timing": artifact.timing.to_dict(),
-        "from": store.about.get("source", {}),
-    }
+    source = StoreSource(
+        labelled=store.root.name,
+        store=store.digest,
+        idm=artifact.digest,
+        timing=artifact.timing.to_dict(),
+        made_from=store.about.source.facts(),
+    )
     if (target / SEAL).is_file():
         return _same_or_refuse(EpisodeStore.open(target), source)
     predicted = {part.name for part in artifact.robot.parts}
@@ -104,12 +104,11 @@ def label_store(
         source=source,
         absent=["state", *unknown],
     )
-    writer.claim(source, "store or model")
+    writer.claim(source.facts(), "store or model")
     refused = _label_all(writer, store, artifact, batch_size, workers, progress)
     if not len(writer):
         raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
-    writer.about["source"]["refused"] = [vars(one) for one in refused]
-    return writer.seal()
+    return writer.seal(refused)
 
 
 def _check(store: EpisodeStore, artifact: Artifact) -> None:
@@ -130,7 +129,7 @@ def _label_all(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> list[Refusal]:
-    done = {record["source"]["labelled_episode"] for record in writer.records}
+    done = {record.source.labelled_episode for record in writer.records}
     todo = [row.index for row in store.rows if row.index not in done]
     refused: list[Refusal] = []
     sent: deque[tuple[int, Clip]] = deque()
@@ -162,7 +161,7 @@ def _clip(store: EpisodeStore, index: int, pictures: np.ndarray | Exception, art
     """
     if isinstance(pictures, Exception):
         raise pictures
-    artifact.timing.check_period((store.row(index).source or {}).get("period_s"))
+    artifact.timing.check_period(store.row(index).source.period_s)
     gap = artifact.timing.frame_gap
     if len(pictures) <= gap:
         raise LabelError(
@@ -226,7 +225,7 @@ def _episode(store: EpisodeStore, artifact: Artifact, labelled: Labelled, writer
         action=action,
         video={camera: _film(store, labelled, camera, writer) for camera in store.cameras},
         success=row.success,
-        source={**(row.source or {}), "labelled_episode": labelled.episode, "idm": artifact.digest},
+        source=row.source.model_copy(update={"labelled_episode": labelled.episode, "idm": artifact.digest}),
         columns=labelled.columns | kept,
     )
 
@@ -240,9 +239,8 @@ def _film(store: EpisodeStore, labelled: Labelled, camera: str, writer: StoreWri
     return target
 
 
-def _same_or_refuse(store: EpisodeStore, source: dict[str, Any]) -> EpisodeStore:
-    sealed = store.about.get("source", {})
-    if different := [key for key in ("store", "idm") if sealed.get(key) != source[key]]:
+def _same_or_refuse(store: EpisodeStore, source: StoreSource) -> EpisodeStore:
+    if different := [key for key in ("store", "idm") if getattr(store.about.source, key) != getattr(source, key)]:
         raise StoreError(
             f"{store.root}: is sealed and was made from another {' and '.join(different)}; take another name"
         )

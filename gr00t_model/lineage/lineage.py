@@ -142,14 +142,10 @@ def _source(store: EpisodeStore | None, number: int) -> str:
     """Where an episode came from, in one line."""
     if store is None:
         return "unknown, the store is gone"
-    about = store.about.get("source", {})
-    where = about.get("drop") or about.get("simulator") or "unknown"
-    try:
-        own = store.row(number).source
-    except KeyError:
-        own = None
-    own_text = ", ".join(f"{name} {value}" for name, value in own.items()) if own else ""
-    return f"{where} ({own_text})" if own_text else str(where)
+    where = store.about.source.drop or store.about.source.simulator or "unknown"
+    own = next((row.source.facts() for row in store.rows if row.index == number), {})
+    told = ", ".join(f"{name} {value}" for name, value in sorted(own.items()))
+    return f"{where} ({told})" if told else where
 
 
 class Verdicts:

@@ -156,16 +156,16 @@ def _clip_settings(head: float, shortest: float, longest: float, overlap: float,
 
 
 def _report(store: Any, as_json: bool) -> None:
-    refused = store.about["source"].get("refused", [])
+    refused = [vars(one) for one in store.about.source.refused or ()]
     rows = [
         {
             "episode": row.index,
-            "video": row.source["video"],
-            "seconds": f"{row.source['start_s']:.2f} - {row.source['end_s']:.2f}",
+            "video": row.source.video,
+            "seconds": f"{row.source.start_s:.2f} - {row.source.end_s:.2f}",
             "frames": row.length,
             "instruction": row.instruction,
-            "was": "" if row.source["original"] == row.instruction else row.source["original"],
-            "labels": row.source["hands"]["mode"],
+            "was": "" if row.source.original == row.instruction else row.source.original,
+            "labels": row.source.hands["mode"],
         }
         for row in store.rows
     ]

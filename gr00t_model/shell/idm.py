@@ -53,10 +53,16 @@ def clips(
         store = ingest_clips(
             drop, robot, lake_at(lake), name=name, licence=licence, settings=settings, progress=progress
         )
-    source = store.about["source"]
-    facts = {"store": str(store.root), "digest": store.digest, "clips": len(store.rows), "findings": source["findings"]}
-    show(facts, as_json, source["refused"])
-    if source["refused"]:
+    source = store.about.source
+    facts = {
+        "store": str(store.root),
+        "digest": store.digest,
+        "clips": len(store.rows),
+        "findings": list(source.findings),
+    }
+    refused = [vars(one) for one in source.refused or ()]
+    show(facts, as_json, refused)
+    if refused:
         raise typer.Exit(1)
 
 
@@ -199,7 +205,8 @@ def label(
         )
     done = EpisodeStore.open(root)
     facts: dict[str, Any] = {"store": str(root), "digest": digest, "clips": len(done.rows)}
-    show(facts | {"masked": done.about["absent"]}, as_json, done.about["source"]["refused"])
+    refused = [vars(one) for one in done.about.source.refused or ()]
+    show(facts | {"masked": list(done.about.absent or ())}, as_json, refused)
 
 
 def _say(line: str) -> None:

@@ -135,9 +135,9 @@ def ingest(
         store = ingest_drop(
             path, robot, lake_at(lake), name=name, licence=licence, mapping=given, workers=workers, progress=progress
         )
-    refused = store.about.get("source", {}).get("refused", [])
+    refused = store.about.source.refused or ()
     for one in refused:
-        console.print(f"refused {one['episode']}: {one['reason']}", markup=False, soft_wrap=True)
+        console.print(f"refused {one.episode}: {one.reason}", markup=False, soft_wrap=True)
     _report_checks(lake_at(lake), store, robot, as_json)
     raise typer.Exit(1 if refused else 0)
 

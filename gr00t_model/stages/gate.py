@@ -111,7 +111,7 @@ def _labelled(lake: Lake, store: EpisodeStore, artifact: "Artifact | None", prog
     """The store with the model's labels. They lie in the cache: nothing there is taken for training."""
     if artifact is None:
         return store
-    if (store.about.get("source") or {}).get("idm") == artifact.digest:
+    if store.about.source.idm == artifact.digest:
         return store
     from gr00t_model.idm.label import label_store
 
@@ -210,4 +210,4 @@ def _report(
 
 def _decision(labelled: EpisodeStore, one: Judged) -> dict[str, Any]:
     row = labelled.row(one.episode)
-    return {**one.to_dict(), "instruction": row.instruction, "clip": (row.source or {}).get("clip")}
+    return {**one.to_dict(), "instruction": row.instruction, "clip": row.source.clip}

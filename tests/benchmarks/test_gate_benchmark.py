@@ -54,4 +54,4 @@ def test_recorded_episodes_are_cut_to_the_length_of_clips(tmp_path: Path) -> Non
     cut = pieces(store, GR1, tmp_path / "cut")
     assert [row.length for row in cut.rows] == [64, 64, 64]
     np.testing.assert_array_equal(cut.action(1), store.action(0)[64:128])
-    assert [(row.source or {})["piece_of"] for row in cut.rows] == [0, 0, 1]
+    assert [row.source.facts()["piece_of"] for row in cut.rows] == [0, 0, 1]

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
-from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource, Kind
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 
@@ -41,7 +42,8 @@ def episode(rows: int = 20, seed: int = 0, **changes: Any) -> Episode:
         "success": True,
         "source": {"seed": seed},
     }
-    return Episode(**{**fields, **changes})
+    fields |= changes
+    return Episode(**{**fields, "source": EpisodeSource.model_validate(fields["source"])})
 
 
 def sealed(root: Path, episodes: Sequence[Episode], kind: Kind = "simulated", robot: Embodiment = GR1) -> EpisodeStore:

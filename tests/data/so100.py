@@ -10,7 +10,8 @@ from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource, Kind
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 
@@ -25,7 +26,9 @@ def so100_episode(rows: int, seed: int, side_px: int) -> Episode:
     pictures = rng.integers(30, 60, (1, side_px, side_px, 3)) + 4 * np.arange(rows)[:, None, None, None]
     front = pictures.astype(np.uint8)
     video = {"webcam": front, "front": front, "wrist": front + np.uint8(60)}
-    return Episode("grasp the blue cube", np.arange(rows) / 30, swing, swing + 0.5, video, True, {"seed": seed})
+    return Episode(
+        "grasp the blue cube", np.arange(rows) / 30, swing, swing + 0.5, video, True, EpisodeSource(seed=seed)
+    )
 
 
 def so100_member(

@@ -28,7 +28,7 @@ def test_a_drop_becomes_a_sealed_store_once(tmp_path: Path) -> None:
     before = sorted(p.name for p in source.rglob("*"))
     store = ingest(source, GR1, lake, licence="CC-BY-4.0")
     assert store.root == lake.stores / "my-drop" and store.sealed and store.licence == "CC-BY-4.0"
-    assert store.about["source"]["format"] == "GR00T-LeRobot v2"
+    assert store.about.source.format == "GR00T-LeRobot v2"
     assert ingest(source, GR1, lake).digest == store.digest
     assert sorted(p.name for p in source.rglob("*")) == before
 

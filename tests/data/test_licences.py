@@ -11,6 +11,7 @@ from gr00t_data.curate.build import build_index
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import plan_mix
 from gr00t_data.stages.stores import check
+from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.licences import UNKNOWN, LicenceError, joined, known, obstacles, of_store, parts, stated_in
@@ -72,7 +73,9 @@ def test_a_licence_counts_wherever_a_record_states_it() -> None:
 
 
 def store_of(lake: Lake, name: str, licence: str, sources: list[dict], first: int = 0, **about) -> EpisodeStore:
-    writer = StoreWriter.create(lake.stores / name, GR1, kind="real", licence=licence, source=about)
+    writer = StoreWriter.create(
+        lake.stores / name, GR1, kind="real", licence=licence, source=StoreSource.model_validate(about)
+    )
     for number, source in enumerate(sources):
         writer.append(episode(seed=first + number, source=source))
     store = writer.seal()

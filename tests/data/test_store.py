@@ -14,6 +14,7 @@ import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -30,7 +31,7 @@ def episode(seed: int = 0, rows: int = 6, instruction: str = "reach the green sp
         action=rng.normal(size=(rows, 44)),
         video={"ego_view": rng.integers(0, 255, (rows, 32, 32, 3), dtype=np.uint8)},
         success=True,
-        source={"seed": seed},
+        source=EpisodeSource(seed=seed),
     )
 
 
@@ -48,7 +49,7 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_allclose(store.state(1), episode(1).state, rtol=1e-6)
     np.testing.assert_allclose(store.action(2), episode(2).action, rtol=1e-6)
     assert store.instruction(1, GR1.language_key) == "task 1" == store.row(1).instruction
-    assert store.row(2).source == {"seed": 2} and store.row(2).success is True
+    assert store.row(2).source == EpisodeSource(seed=2) and store.row(2).success is True
     assert video.probe(store.video_path(0, "ego_view")).frames == 6
     columns = store.columns(1)
     assert columns["index"].to_list() == [6, 7, 8, 9, 10, 11] and columns["frame_index"].to_list() == [0, 1, 2, 3, 4, 5]

@@ -6,6 +6,7 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.stores import check
+from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.loop.config import Machine, Optimizer
@@ -21,7 +22,7 @@ GR1 = load_embodiment("gr1")
 
 def add_store(lake: Lake, name: str, numbers: range, licence: str = "CC-BY-4.0") -> EpisodeStore:
     """A sealed, checked store of episodes of a moving square."""
-    writer = StoreWriter.create(lake.stores / name, GR1, kind="real", licence=licence, source={"drop": name})
+    writer = StoreWriter.create(lake.stores / name, GR1, kind="real", licence=licence, source=StoreSource(drop=name))
     for number in numbers:
         writer.append(episode(number))
     store = writer.seal()

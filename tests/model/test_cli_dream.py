@@ -102,5 +102,5 @@ def test_dreams_become_accepted_trajectories(tmp_path: Path) -> None:
         labelled = lake / f"stores/{generator}-labelled"
         judged = json.loads(run("gate", labelled, "--thresholds", limits, "--lake", lake, "--json"))
         assert judged["accepted"] + judged["rejected"] == drop["clips"]
-        source = EpisodeStore.open(labelled).rows[0].source
+        source = EpisodeStore.open(labelled).rows[0].source.facts()
         assert source is not None and source["generated"]["seed"] >= 0

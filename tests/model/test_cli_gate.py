@@ -67,7 +67,7 @@ def test_clips_are_labelled_judged_and_sealed(lake: Path, tmp_path: Path) -> Non
     assert (told["accepted"], told["rejected"], told["rejected by"]) == (1, 1, {"judge": 1}) and told["slot"] == 25
     assert told["judge was asked"] == 2 and told["no verdict"] == [] and Path(told["sheet"]).is_file()
     accepted = EpisodeStore.open(lake / "stores/dreams-accepted")
-    source = accepted.rows[0].source
+    source = accepted.rows[0].source.facts()
     assert source is not None and source["idm"] == model and source["judge"]["verdict"] == "accept"
     report = read_json(Path(told["report"]))
     assert (

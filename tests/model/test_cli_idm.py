@@ -43,7 +43,7 @@ def test_every_verb(tmp_path: Path) -> None:
     judged = json.loads(run(*gate, "--thresholds", limits, "--lake", lake, "--json"))
     assert judged["accepted"] == 3 and judged["rejected"] == 0 and Path(judged["sheet"]).is_file()
     accepted = EpisodeStore.open(lake / "stores/dreams-labelled-accepted")
-    first = accepted.rows[0].source
+    first = accepted.rows[0].source.facts()
     assert accepted.kind == "neural" and first is not None and first["generated"] == {"model": "toy"}
     assert not np.isnan(report["labels"]["spread_tells_error"])
 

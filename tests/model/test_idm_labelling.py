@@ -114,8 +114,8 @@ def test_labels_do_not_depend_on_batches_or_workers(clips: EpisodeStore, artifac
     assert many.kind == "neural" and [row.length for row in many.rows] == [23, 20]
     assert many.matrix(0, "label_votes")[:, 0].tolist() == [*range(1, 9), *[8] * 7, *range(8, 0, -1)]
     assert set(many.matrix(0, "label_valid")[:, 0]) == {0, 1} and (many.matrix(0, "label_spread") >= 0).all()
-    assert {"state", "action.neck", "action.waist"} <= set(many.about["absent"])
-    assert "10 rows" in many.about["source"]["refused"][0]["reason"]
+    assert {"state", "action.neck", "action.waist"} <= set(many.about.absent)
+    assert "10 rows" in many.about.source.refused[0].reason
     assert label_store(clips, artifact, tmp_path / "many").digest == many.digest
 
 
@@ -139,7 +139,7 @@ def test_a_broken_film_is_refused_and_the_others_are_labelled(artifact: Artifact
     film = clips.video_path(0, "ego_view")
     film.write_bytes(film.read_bytes()[:60])
     done = label_store(clips, artifact, tmp_path / "labelled")
-    refused = done.about["source"]["refused"]
+    refused = done.about.source.refused
     assert len(done.rows) == 1 and len(refused) == 1 and "episode 0" in str(refused[0])
     with pytest.raises(LabelError, match="no clip could be labelled"):
         clips.video_path(1, "ego_view").write_bytes(b"no film")

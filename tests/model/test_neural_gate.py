@@ -45,7 +45,7 @@ def test_defects_are_named_and_the_rest_is_sealed(lake: Lake, monkeypatch: pytes
     assert [reasons[index] for index in range(3)] == [[], [], []] and len(accepted.rows) == 3
     assert "frozen" in reasons[3] and "replay_scene" in reasons[4] and "target" in reasons[5]
     assert "replay_robot" in reasons[6]
-    assert accepted.about["slot"] == 25 and accepted.kind == "neural" and accepted.root.parent == lake.stores
+    assert accepted.about.slot == 25 and accepted.kind == "neural" and accepted.root.parent == lake.stores
     report = read_json(folder / "report.json")
     assert report["accepted"] == 3 and report["kept_share"] == 3 / 7 and report["rejected_by"]["frozen"] == 1
     assert set(report["decisions"][0]["scores"]) == set(SCORES)
@@ -60,7 +60,7 @@ def test_a_change_of_settings_is_another_store(lake: Lake) -> None:
     store = EpisodeStore.open(lake.stores / "dreams-true")
     strict = GateSettings(Thresholds({**LIMITS, "frozen": 0.5}, {}, 0.0))
     accepted, folder = gate_store(lake, store, GR1, settings=strict)
-    assert len(accepted.rows) == 3 + (decided(folder)[3] == []) and "slot" not in accepted.about
+    assert len(accepted.rows) == 3 + (decided(folder)[3] == []) and accepted.about.slot is None
     without = GateSettings(Thresholds(LIMITS, {}, 0.0), replay=False)
     _, unreplayed = gate_store(lake, store, GR1, settings=without)
     assert unreplayed != folder and decided(unreplayed)[5] == []

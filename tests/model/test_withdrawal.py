@@ -13,6 +13,7 @@ from gr00t_data.disk import write_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.stores import check, sealed_stores
+from gr00t_data.store.provenance import EpisodeSource, StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.purge import purge
@@ -37,10 +38,12 @@ def add_people(lake: Lake, name: str, numbers: range, dataset: str = "folder") -
     """A checked store whose episodes were recorded by the participants of ``WHO``."""
     from dataclasses import replace
 
-    writer = StoreWriter.create(lake.stores / name, GR1, kind="real", licence="CC-BY-4.0", source={"drop": name})
+    writer = StoreWriter.create(
+        lake.stores / name, GR1, kind="real", licence="CC-BY-4.0", source=StoreSource(drop=name)
+    )
     for number in numbers:
         person = {"participant": WHO.get(number, "P09"), "dataset": dataset, "video": f"{name}-{number}"}
-        writer.append(replace(episode(number), source=person))
+        writer.append(replace(episode(number), source=EpisodeSource.model_validate(person)))
     store = writer.seal()
     check(lake, store, GR1)
     return store

@@ -13,6 +13,7 @@ from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
 from gr00t_data.stages.stores import checked_stores
+from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.idm.config import IdmTraining
@@ -90,7 +91,7 @@ def test_a_later_judgement_replaces_an_earlier_one(lake: Lake) -> None:
     dreamt(lake, truth=True)
     recorded = lake.stores / "recorded"
     for name in ("told-1", "told-2"):
-        source = {"gated": "dreams-told", "judgement": name}
+        source = StoreSource.model_validate({"gated": "dreams-told", "judgement": name})
         writer = StoreWriter.create(lake.stores / name, GR1, kind="neural", licence="MIT", source=source, absent=[])
         writer.append(episode(20, 5 if name == "told-1" else 6))
         accepted = writer.seal()

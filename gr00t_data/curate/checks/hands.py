@@ -36,9 +36,9 @@ def check_hands(subject: Subject) -> Iterator[Finding]:
 
 
 def _evidence(subject: Subject) -> Mapping[str, Any] | None:
-    """``source["hands"]`` of the episode; None when nobody looked."""
-    said = (subject.row.source or {}).get("hands")
-    return said if isinstance(said, Mapping) and "shares" in said else None
+    """``source.hands`` of the episode; None when nobody looked."""
+    said = subject.row.source.hands
+    return said if said is not None and "shares" in said else None
 
 
 def _check(subject: Subject, said: Mapping[str, Any]) -> Iterator[Finding]:

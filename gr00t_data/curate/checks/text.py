@@ -52,7 +52,7 @@ def is_placeholder(text: str) -> bool:
 def check_success(subject: Subject) -> Iterator[Finding]:
     """SUCCESS-01: the record says the goal was missed. SUCCESS-02: the validity label is not ``valid``."""
     row = subject.row
-    said = [row.success, (row.source or {}).get("success")]
+    said = [row.success, row.source.success]
     if False in said:
         yield Finding(
             "SUCCESS-01",

@@ -1,8 +1,7 @@
 """Where episodes come from: simulated and generated ones must say so, so that a mixture can limit their share."""
 
-from typing import Any
-
 from gr00t_data.curate.finding import Finding
+from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 
 _SIMULATED = ("simulator", "sim")
@@ -11,21 +10,21 @@ _GENERATED = ("generator", "generated_by", "world_model", "video_model", "neural
 
 def check_origin(store: EpisodeStore) -> dict[int, list[Finding]]:
     """ORIGIN-01: the source of an episode names a simulator or a video model, and the store calls itself real."""
-    if store.about.get("kind", "real") not in ("real", "human") or "kind" not in store.about:
+    if store.about.kind not in ("real", "human"):
         return {}
     findings = {}
     for row in store.rows:
-        if (origin := _origin(row.source or {})) is not None:
+        if (origin := _origin(row.source.facts())) is not None:
             kind, fact = origin
             message = (
-                f"{store.root}/meta/about.json: says kind {store.about['kind']!r}, episode {row.index} comes from "
+                f"{store.root}/meta/about.json: says kind {store.about.kind!r}, episode {row.index} comes from "
                 f"{fact}; ingest it with --kind {kind}, apart from what was measured"
             )
             findings[row.index] = [Finding("ORIGIN-01", "warning", message)]
     return findings
 
 
-def _origin(source: dict[str, Any]) -> tuple[str, str] | None:
+def _origin(source: Facts) -> tuple[str, str] | None:
     for kind, names in (("simulated", _SIMULATED), ("neural", _GENERATED)):
         for name in names:
             if source.get(name):

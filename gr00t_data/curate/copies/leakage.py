@@ -21,7 +21,7 @@ PLACES = ("scene", "source_video", "video", "recording", "take", "group")
 
 def place_of(row: EpisodeRow) -> str | None:
     """Where an episode was taken, as text; None when its metadata does not say."""
-    source = row.source or {}
+    source = row.source.facts()
     if "simulator" in source and "seed" in source:
         facts = {name: source.get(name) for name in ("simulator", "task", "seed")}
     else:

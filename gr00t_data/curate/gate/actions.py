@@ -39,7 +39,7 @@ def action_scores(store: EpisodeStore, index: int, embodiment: Embodiment) -> di
 
 def predicted_parts(store: EpisodeStore, embodiment: Embodiment) -> list[Part]:
     """The parts of the action that were inferred and are no rotations; empty for a store without labels."""
-    absent = set(store.about.get("absent", ()))
+    absent = set(store.about.absent or ())
     if "action" in absent:
         return []
     return [part for part in embodiment.action if f"action.{part.name}" not in absent and part.rotation is None]

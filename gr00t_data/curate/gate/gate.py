@@ -16,6 +16,7 @@ from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.replayed import Replayer
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -143,39 +144,44 @@ def seal_accepted(
     """Seal the accepted clips as a new store of the kind ``neural``; the rejected ones are named in it with reasons.
 
     Args:
-        slot: projectors of the model that these episodes train instead of the robot's; kept as ``about["slot"]``.
+        slot: projectors of the model that these episodes train instead of the robot's; kept as ``about.slot``.
 
     Raises:
         GateError: nothing was accepted, or the store is of another kind or not labelled.
         StoreError: the target holds something else.
     """
     check_labelled(store)
-    source = {"gated": store.root.name, "store": store.digest, "thresholds": thresholds.limits, "from": store.about}
-    source |= {"calibrated_on": thresholds.calibrated_on, "slot": slot}
-    rejected = [one.to_dict() for one in judged if not one.accepted]
-    source["rejected"] = rejected
+    rejected = tuple(one.to_dict() for one in judged if not one.accepted)
+    source = StoreSource(
+        gated=store.root.name,
+        store=store.digest,
+        thresholds=thresholds.limits,
+        made_from=store.about.facts(),
+        calibrated_on=thresholds.calibrated_on,
+        slot=slot,
+        rejected=rejected,
+    )
     if (target / SEAL).is_file():
         return _same_or_refuse(EpisodeStore.open(target), source)
     accepted = [one for one in judged if one.accepted]
     if not accepted:
         raise GateError(f"{store.root}: none of {len(judged)} clips is accepted: {rejected[0]['reasons'][0]}")
     writer = StoreWriter.create(
-        target, embodiment, kind="neural", licence=store.licence, source=source, absent=store.about.get("absent")
+        target, embodiment, kind="neural", licence=store.licence, source=source, absent=store.about.absent, slot=slot
     )
-    writer.about |= {} if slot is None else {"slot": slot}
-    writer.claim(source, "set of clips, thresholds or decisions")
+    writer.claim(source.facts(), "set of clips, thresholds or decisions")
     _append(writer, store, accepted)
     return writer.seal()
 
 
 def check_labelled(store: EpisodeStore) -> None:
     """GateError unless the store holds generated clips with actions."""
-    if store.kind != "neural" or "action" in store.about.get("absent", ()):
+    if store.kind != "neural" or "action" in (store.about.absent or ()):
         raise GateError(f"{store.root}: is no store of labelled generated clips; label it first with `gr00t label`")
 
 
 def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]) -> None:
-    there = {record["source"]["gated_episode"] for record in writer.records}
+    there = {record.source.gated_episode for record in writer.records}
     further = sorted(set(store.info["features"]) - _EVERY_STORE - set(store.camera_columns.values()))
     further = [name for name in further if not name.startswith("annotation.")]
     for one in accepted:
@@ -183,6 +189,7 @@ def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]
             continue
         row, columns = store.row(one.episode), store.columns(one.episode)
         opinion = {} if one.opinion is None else {"judge": one.opinion.to_dict()}
+        said = {"gated_episode": one.episode, "scores": plain_scores(one.scores), **opinion}
         writer.append(
             Episode(
                 instruction=row.instruction,
@@ -191,12 +198,7 @@ def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]
                 action=store.action(one.episode),
                 video={camera: store.video_path(one.episode, camera) for camera in store.cameras},
                 success=row.success,
-                source={
-                    **(row.source or {}),
-                    "gated_episode": one.episode,
-                    "scores": plain_scores(one.scores),
-                    **opinion,
-                },
+                source=row.source.model_copy(update=said),
                 columns={name: columns[name].to_numpy() for name in further},
             )
         )
@@ -212,11 +214,11 @@ def plain_scores(scores: Mapping[str, float]) -> dict[str, float | None]:
     return {name: float(value) if np.isfinite(value) else None for name, value in scores.items()}
 
 
-def _same_or_refuse(store: EpisodeStore, source: dict[str, Any]) -> EpisodeStore:
-    sealed = store.about.get("source", {})
+def _same_or_refuse(store: EpisodeStore, source: StoreSource) -> EpisodeStore:
+    sealed = store.about.source
     keys = ("store", "thresholds", "slot")
-    same = digest_json({key: sealed.get(key) for key in keys}) == digest_json({key: source[key] for key in keys})
-    rejected = [[one["episode"] for one in told["rejected"]] for told in (sealed, source) if "rejected" in told]
-    if not same or len(rejected) != 2 or rejected[0] != rejected[1]:
+    same = [digest_json([getattr(one, key) for key in keys]) for one in (sealed, source)]
+    rejected = [[one["episode"] for one in told.rejected or ()] for told in (sealed, source)]
+    if same[0] != same[1] or sealed.rejected is None or rejected[0] != rejected[1]:
         raise StoreError(f"{store.root}: is sealed and was made from other clips or thresholds; take another name")
     return store

@@ -47,8 +47,6 @@ SCORES = {
 }
 """Score -> what a high one says. The last six need a scene of the embedded simulator in the provenance."""
 
-_FIRST_FRAME = "first_frame_png"
-
 
 @dataclass(frozen=True)
 class ClipScores:
@@ -67,17 +65,14 @@ class ClipScores:
 
 def provenance(row: EpisodeRow) -> dict[str, Any]:
     """How a clip was made, as its row says; empty when it does not. Recorded roll-outs are their own scene."""
-    source = row.source or {}
-    made = source.get("generated", {})
-    if not isinstance(made, dict):
-        return {}
-    return {"scene": source, **made} if "simulator" in source and not source.get("shoves") else made
+    recorded, made = row.source.simulator is not None and not row.source.shoves, row.source.generated or {}
+    return {"scene": row.source.facts(), **made} if recorded else dict(made)
 
 
 def given_first_frame(row: EpisodeRow) -> UInt8[np.ndarray, "h w 3"] | None:
     """The picture that the clip was to begin with, as its row keeps it; None when it keeps none that can be read."""
-    text = (row.source or {}).get(_FIRST_FRAME)
-    if not isinstance(text, str):
+    text = row.source.first_frame_png
+    if text is None:
         return None
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as picture:

@@ -146,7 +146,7 @@ def labelling_model(stores: Sequence[EpisodeStore]) -> str | None:
     Raises:
         GateError: the stores were labelled by different models.
     """
-    found = {(store.about.get("source") or {}).get("idm") for store in stores}
+    found = {store.about.source.idm for store in stores}
     if len(found) > 1:
         names = ", ".join(store.root.name for store in stores)
         raise GateError(f"{names}: were labelled by different models, so their scores cannot set one threshold")

@@ -86,9 +86,8 @@ def signals_of(subject: Subject) -> list[Signal]:
 
 def _absent(subject: Subject) -> set[str]:
     """What the store or the episode says it does not have everywhere: what stands in its place is no motion."""
-    hands = (subject.row.source or {}).get("hands")
-    masked = hands.get("masked_parts", ()) if isinstance(hands, dict) else ()
-    return {str(name) for name in (*subject.store.about.get("absent", ()), *masked)}
+    masked = (subject.row.source.hands or {}).get("masked_parts")
+    return {*(subject.store.about.absent or ()), *(map(str, masked) if isinstance(masked, list) else ())}
 
 
 def sides(embodiment: Embodiment) -> tuple[tuple[str, tuple[Part, ...]], ...]:

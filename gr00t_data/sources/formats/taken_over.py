@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
 from gr00t_data.embodiment.robot import Embodiment
@@ -18,9 +17,9 @@ from gr00t_data.sources.content import (
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
+from gr00t_data.store.provenance import StoreAbout, StoreSource
 from gr00t_data.store.seal import seal_folder
 from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore
-from gr00t_data.store.writing import write_about
 
 TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment], dict[str, str]]
 """(drop, folder of the store, progress, embodiment) -> SHA-256 of the files that were hashed while they were copied."""
@@ -59,22 +58,24 @@ class TakenOver:
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``."""
         self.mapping(intake.drop, intake.embodiment, given)
-        source: dict[str, Any] = {"drop": intake.drop.name, "format": self.name}
+        source = StoreSource(drop=intake.drop.name, format=self.name)
         if (intake.root / SEAL).is_file():
-            source["content"] = content_digest(intake.drop)
+            source = source.model_copy(update={"content": content_digest(intake.drop)})
             return same_or_refuse(EpisodeStore.open(intake.root), source, intake.drop, ("content",))
         with replacing_folder(intake.root) as folder:
             digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment)
-            source["content"] = digest_json(without_about(digests) if digests else file_digests(intake.drop))
+            content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
             for name in (COMPLETE_MARKER, MAPPING_FILE):
                 (folder / name).unlink(missing_ok=True)
-            source |= _with_modality(folder, intake.embodiment)
-            write_about(folder, intake.embodiment, kind=intake.kind, licence=intake.licence, source=source)
+            source = source.model_copy(update={"content": content, **_with_modality(folder, intake.embodiment)})
+            robot = intake.embodiment.name
+            about = StoreAbout(embodiment=robot, kind=intake.kind, licence=intake.licence, source=source)
+            write_json(folder / ABOUT, about.facts())
             seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
         return EpisodeStore.open(intake.root)
 
 
-def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, Any]:
+def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, tuple[str, ...]]:
     """Write ``meta/modality.json`` for a dataset that has none, when its state and action are those of the embodiment.
 
     Returns:
@@ -86,4 +87,4 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, Any]:
     if path.is_file() or widths != [[embodiment.state_dim], [embodiment.action_dim]]:
         return {}
     write_json(path, embodiment.modality([camera.name for camera in embodiment.cameras if camera.column in features]))
-    return {"added": ["meta/modality.json"]}
+    return {"added": ("meta/modality.json",)}

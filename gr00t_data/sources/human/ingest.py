@@ -14,7 +14,7 @@ from typing import Any, Literal
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.content import Refusal, same_or_refuse, store_name
+from gr00t_data.sources.content import same_or_refuse, store_name
 from gr00t_data.sources.human import readers
 from gr00t_data.sources.human.consent import admit
 from gr00t_data.sources.human.cutting.clips import ClipSettings, Plan, plan_in_full
@@ -25,6 +25,7 @@ from gr00t_data.sources.human.hands.labels import Labels, LabelSettings, label, 
 from gr00t_data.sources.human.hands.tracks import HandTracks
 from gr00t_data.sources.human.provenance import clip_name, provenance
 from gr00t_data.sources.human.reading import Hide, Pictures, read_episode
+from gr00t_data.store.provenance import EpisodeSource, Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms import licences
@@ -83,7 +84,7 @@ def ingest_human(
     """Turn a drop of footage into a sealed store ``lake.stores/<name>``; the drop is never changed.
 
     The same drop with the same settings again is a no-op; a killed ingest goes on with the next clip. What became no
-    clip is listed with its reason in ``about["source"]["refused"]``.
+    clip is listed with its reason in ``about.source.refused``.
 
     Args:
         progress: called with (narrations done, narrations in all); a video that nobody narrated counts as one.
@@ -96,15 +97,16 @@ def ingest_human(
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
-    source = {"drop": drop.name, "content": digest_json(digests), "settings": settings.to_dict()}
+    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
     if (root / SEAL).is_file():
         return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = readers.find(drop)
-    source |= {"format": f"egocentric video ({found.form})", "findings": list(found.findings)}
+    said = {"format": f"egocentric video ({found.form})", "findings": tuple(found.findings)}
+    source = source.model_copy(update=said)
     footage = [_with_defaults(one, settings) for one in found.footage]
     licence = licences.joined(one.licence for one in footage)
     writer = StoreWriter.create(root, embodiment, kind="human", licence=licence, source=source)
-    writer.claim([source, embodiment.digest], "drop, settings or embodiment")
+    writer.claim([source.facts(), embodiment.digest], "drop, settings or embodiment")
     withdrawn = read_withdrawals(lake.root)
     refused = list(found.refused)
     admitted = [one for one in footage if not _refusal(one, admit(one, withdrawn), refused)]
@@ -114,10 +116,10 @@ def ingest_human(
     if not len(writer):
         reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
         raise StoreError(f"{drop}: no clip could be made; {len(refused)} things were refused: {reasons}")
-    writer.about |= {"absent": sorted({name for record in writer.records for name in record["source"]["absent"]})}
-    writer.about["licence"] = licences.joined(record["source"]["licence"] for record in writer.records)
-    writer.about["source"]["refused"] = [vars(one) for one in refused]
-    return writer.seal()
+    absent = tuple(sorted({name for record in writer.records for name in record.source.absent}))
+    licence = licences.joined(record.source.licence or "" for record in writer.records)
+    writer.about = writer.about.model_copy(update={"absent": absent, "licence": licence})
+    return writer.seal(refused)
 
 
 def _refusal(footage: Footage, reason: str | None, refused: list[Refusal]) -> bool:
@@ -150,7 +152,7 @@ class _Taking:
     ) -> None:
         self.writer, self.drop, self.digests = writer, drop, digests
         self.embodiment, self.settings, self._stack = embodiment, settings, stack
-        self.there = {record["source"]["clip"] for record in writer.records}
+        self.there = {record.source.clip for record in writer.records}
         self._detector: HandDetector | None = None
         self._hide: Hide | None = None
 
@@ -208,9 +210,10 @@ class _Taking:
             )
         except (VideoError, ValueError) as error:
             return [Refusal(name, str(error))]
-        said = provenance(clip, self.drop, self._digest(clip.footage)) | {"absent": list(labels.absent)}
-        said["licence"] = licences.joined([clip.footage.licence, *_licences_of_labels(labels)])
-        self.writer.append(replace(episode, source={**said, **episode.source}))
+        licence = licences.joined([clip.footage.licence, *_licences_of_labels(labels)])
+        said = provenance(clip, self.drop, self._digest(clip.footage)) | episode.source.facts()
+        source = EpisodeSource.model_validate({**said, "licence": licence, "absent": labels.absent})
+        self.writer.append(replace(episode, source=source))
         return []
 
     def _usable(self, tracks: HandTracks | None) -> HandTracks | None:

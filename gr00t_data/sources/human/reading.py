@@ -11,6 +11,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.human.footage import Intrinsics, PlannedClip
 from gr00t_data.sources.human.hands.labels import Labels
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
 from gr00t_data.video.footage import FootageFacts, footage_frames
 
@@ -82,13 +83,14 @@ def read_episode(
         frames, found = hide(frames)
     camera = embodiment.camera(embodiment.selection().cameras[0])
     masked = _masked_rows(clip, times_s, shown_s)
+    said = {"faces": found, "frames": _evidence(facts, times_s, shown_s, numbers), "hands": labels.evidence}
     return Episode(
         instruction=clip.instruction,
         times_s=np.arange(len(times_s)) / embodiment.control_hz,
         state=labels.state,
         action=labels.action,
         video={camera.name: fit(frames, (camera.height or _DEFAULT_PX, camera.width or _DEFAULT_PX))[row_of]},
-        source={"faces": found, "frames": _evidence(facts, times_s, shown_s, numbers), "hands": labels.evidence},
+        source=EpisodeSource.model_validate(said),
         columns={SOURCE_FRAME: numbers, SOURCE_TIME: shown_s, MASKED: masked.astype(np.int64), **labels.columns},
     )
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gr00t_data.disk import digest_json
 from gr00t_data.sources.content import store_name
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import StoreError
 
 MARKER = "_SUCCESS"

@@ -25,7 +25,7 @@ from gr00t_data.sources.landing.drop import MARKER, Drop, describe, key_of, mark
 from gr00t_data.sources.landing.fetch import LandingError, fetch, fetched, place_taken
 from gr00t_data.sources.landing.kinds import ingest_as
 from gr00t_data.sources.landing.remote import remote_landing
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _content(path: Path, store: EpisodeStore | None = None) -> str:
     """
     if path.is_file():
         return digest_file(path)
-    return (store and store.about.get("source", {}).get("content")) or content_digest(path)
+    return (store and store.about.source.content) or content_digest(path)
 
 
 def _sweep(lake: Lake, key: str) -> None:

@@ -15,7 +15,7 @@ from fsspec.core import url_to_fs
 from gr00t_data.disk import digest_json
 from gr00t_data.lake import LANDING_VARIABLE, Lake
 from gr00t_data.sources.landing.drop import MARKER, Drop, key_of, left_out, passed_over, said_in, shape_of, still_copied
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import StoreError
 
 _STAMPS = ("ETag", "etag", "e_tag", "md5Hash", "generation", "VersionId", "uid")

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import read_json
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.store.layout import PathError, column_matrix, path_inside
+from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError, json_lines
 
 MARK = "<DREAM>"

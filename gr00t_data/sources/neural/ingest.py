@@ -12,10 +12,11 @@ import numpy as np
 from gr00t_data.disk import digest_file, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.content import Refusal, same_or_refuse, store_name
+from gr00t_data.sources.content import same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.finding import find_clips
 from gr00t_data.sources.neural.reading import Settings, read_clip_episode
+from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video.files import VideoError
@@ -38,7 +39,7 @@ def ingest_clips(
     """Turn a drop of generated clips into a sealed store ``lake.stores/<name>``; the drop is never changed.
 
     The same drop with the same settings again is a no-op; a killed ingest goes on with the next clip. Clips that cannot
-    be used are listed with their reasons in ``about["source"]["refused"]``: unreadable ones, copies of another clip,
+    be used are listed with their reasons in ``about.source.refused``: unreadable ones, copies of another clip,
     other robots, pictures whose layout does not fit.
 
     Args:
@@ -52,21 +53,20 @@ def ingest_clips(
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
-    source = {"drop": drop.name, "content": digest_json(digests), "settings": settings.to_dict()}
+    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
     if (root / SEAL).is_file():
         return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = find_clips(drop)
-    source |= {"format": f"generated video ({found.form})", "findings": list(found.findings)}
-    writer = StoreWriter.create(root, embodiment, kind="neural", licence=licence, source=source)
-    writer.claim([source, embodiment.digest], "drop, settings or embodiment")
+    said = {"format": f"generated video ({found.form})", "findings": tuple(found.findings)}
+    source = source.model_copy(update=said)
     clips, absent = _with_one_kind_of_labels(found.clips, embodiment)
+    writer = StoreWriter.create(root, embodiment, kind="neural", licence=licence, source=source, absent=absent)
+    writer.claim([source.facts(), embodiment.digest], "drop, settings or embodiment")
     refused = [*found.refused, *_take(writer, clips, embodiment, settings, progress)]
     if not len(writer):
         reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
         raise StoreError(f"{drop}: none of its {len(refused)} clips could be used: {reasons}")
-    writer.about |= {"absent": absent}
-    writer.about["source"]["refused"] = [vars(one) for one in refused]
-    return writer.seal()
+    return writer.seal(refused)
 
 
 def _take(
@@ -76,7 +76,7 @@ def _take(
     settings: Settings,
     progress: Callable[[int, int], None],
 ) -> list[Refusal]:
-    there = {record["source"]["clip"] for record in writer.records}
+    there = {record.source.clip for record in writer.records}
     first_of, refused = dict[str, str](), list[Refusal]()
     for number, clip in enumerate(clips, start=1):
         content = digest_json([digest_file(path) for _, path in sorted(clip.videos.items())])

@@ -15,6 +15,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fit
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
 
 SOURCE_FRAME = "source_frame"
@@ -91,13 +92,14 @@ def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: Settings) ->
         raise ClipError(f"has {count} frame; a motion needs at least {_FEWEST_FRAMES}")
     views, layout = _views(clip, frames, embodiment, settings)
     shown = frame_of_rows(count, clock.period_s, embodiment.control_hz)
+    said = _source(clip, settings, info, clock, layout, frames)
     return Episode(
         instruction=clip.instruction,
         times_s=np.arange(len(shown)) / embodiment.control_hz,
         state=np.zeros((len(shown), embodiment.state_dim)),
         action=_action(clip, shown, count, embodiment),
         video={camera: pictures[shown] for camera, pictures in views.items()},
-        source=_source(clip, settings, info, clock, layout, frames) | _first_frame(clip, layout, frames, embodiment),
+        source=EpisodeSource.model_validate(said | _first_frame(clip, layout, frames, embodiment)),
         columns={SOURCE_FRAME: shown},
     )
 

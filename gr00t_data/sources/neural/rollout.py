@@ -15,6 +15,7 @@ from gr00t_data.sources.sim.draw import Scene, draw_scene
 from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import World
+from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 
 _SAME_RAD = 0.05
@@ -74,7 +75,7 @@ class Rollout:
         return replace(self, pose=pose)
 
 
-def scene_facts(source: dict[str, Any] | None) -> dict[str, Any] | None:
+def scene_facts(source: Facts | None) -> dict[str, Any] | None:
     """``{"simulator", "task", "seed"}`` of an episode recorded in the simulator; None for others."""
     facts = source or {}
     if facts.get("simulator") != "tabletop" or facts.get("task") not in TASKS or not isinstance(facts.get("seed"), int):
@@ -88,11 +89,11 @@ def rollout_of(store: EpisodeStore, index: int) -> Rollout:
     Raises:
         RolloutError: it was not recorded in the simulator, or with shoves, or the simulator now moves differently.
     """
-    source = store.row(index).source or {}
-    facts = scene_facts(source)
+    source = store.row(index).source
+    facts = scene_facts(source.facts())
     if facts is None:
         raise RolloutError(f"{store.root}: episode {index} was not recorded in the simulator")
-    if source.get("shoves"):
+    if source.shoves:
         raise RolloutError(f"{store.root}: episode {index} was recorded with shoves, which its commands do not tell")
     done = roll_out(facts, store.action(index))
     apart = float(np.abs(done.state - store.state(index)).max())

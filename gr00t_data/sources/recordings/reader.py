@@ -3,16 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.content import MAPPING_FILE, Refusal, content_digest, same_or_refuse
+from gr00t_data.sources.content import MAPPING_FILE, content_digest, same_or_refuse
 from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
 from gr00t_data.sources.recordings.propose import Found, listing
 from gr00t_data.sources.recordings.streams import RawEpisode
 from gr00t_data.sources.recordings.transfer import transfer
+from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 
@@ -71,18 +72,18 @@ class Recordings(Reader, Protocol):
         return look_at(facts, held, mapping, embodiment, lambda: self.read_episode(drop, mapping, embodiment, names[0]))
 
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
-        """See ``Reader``; episodes that cannot be read or aligned are listed in ``about["source"]["refused"]``."""
+        """See ``Reader``; episodes that cannot be read or aligned are listed in ``about.source.refused``."""
         drop, root = intake.drop, intake.root
-        source: dict[str, Any] = {"drop": drop.name, "format": self.name, "content": content_digest(drop)}
+        source = StoreSource(drop=drop.name, format=self.name, content=content_digest(drop))
         sealed = (root / SEAL).is_file()
         if sealed and given is None:
             return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
         mapping = self.mapping(drop, intake.embodiment, given)
-        source["mapping"] = mapping.model_dump(mode="json", exclude_defaults=True)
+        source = source.model_copy(update={"mapping": mapping.model_dump(mode="json", exclude_defaults=True)})
         if sealed:
             return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
         writer = StoreWriter.create(root, intake.embodiment, kind=intake.kind, licence=intake.licence, source=source)
-        writer.claim([source, intake.embodiment.digest], "drop, mapping or embodiment")
+        writer.claim([source.facts(), intake.embodiment.digest], "drop, mapping or embodiment")
         names = self.episode_names(drop)
         refused = transfer(
             writer, self.read_episode, drop, mapping, names, workers=intake.workers, progress=intake.progress
@@ -94,6 +95,4 @@ def _sealed(writer: StoreWriter, refused: list[Refusal], drop: Path) -> EpisodeS
     if not len(writer):
         reasons = "; ".join(f"{one.episode}: {one.reason}" for one in refused[:3])
         raise StoreError(f"{drop}: none of its {len(refused)} episodes could be used: {reasons}")
-    if refused:
-        writer.about["source"]["refused"] = [vars(one) for one in refused]
-    return writer.seal()
+    return writer.seal(refused or None)

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.recordings.align import Aligned, align
 from gr00t_data.sources.recordings.clocks import AlignError
 from gr00t_data.sources.recordings.images import even_size
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError, VideoFile
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource, Refusal
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
 from gr00t_data.workers import worker_pool
@@ -68,7 +68,7 @@ def transfer(
     """
     work = writer.pending / "work"
     shutil.rmtree(work, ignore_errors=True)
-    there = {record["source"].get("episode") for record in writer.records}
+    there = {record.source.episode for record in writer.records}
     missing = [name for name in names if name not in there]
     jobs = [
         Job(read, drop, mapping, writer.embodiment, name, work / str(number)) for number, name in enumerate(missing)
@@ -127,6 +127,7 @@ def episode_of(raw: RawEpisode, aligned: Aligned, embodiment: Embodiment, folder
         except (StreamError, video.VideoError) as error:
             raise type(error)(f"{raw.name}: camera {name!r}: {error}") from error
     notes = {"notes": list(raw.notes)} if raw.notes else {}
+    said = {**raw.source, "episode": raw.name, **notes, "alignment": aligned.evidence}
     return Episode(
         instruction=raw.instruction,
         times_s=np.arange(len(aligned)) / embodiment.control_hz,
@@ -134,7 +135,7 @@ def episode_of(raw: RawEpisode, aligned: Aligned, embodiment: Embodiment, folder
         action=aligned.action,
         video=videos,
         success=raw.success,
-        source={**raw.source, "episode": raw.name, **notes, "alignment": aligned.evidence},
+        source=EpisodeSource.model_validate(said),
         columns=aligned.columns,
     )
 

@@ -16,6 +16,7 @@ from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ, World
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
 from gr00t_data.workers import worker_pool
 
@@ -79,9 +80,10 @@ def record_episode(task: str, seed: int, image_size: int = 256, shoves: bool = F
     )
 
 
-def _source(info: dict[str, Any], shoves: bool) -> dict[str, Any]:
+def _source(info: dict[str, Any], shoves: bool) -> EpisodeSource:
     keep = ("task", "seed", "target", "hand", "direction", "wrong_object")
-    return {"simulator": "tabletop", **{key: info[key] for key in keep}, "shoves": shoves}
+    said = {"simulator": "tabletop", **{key: info[key] for key in keep}, "shoves": shoves}
+    return EpisodeSource.model_validate(said)
 
 
 class _Shover:
@@ -129,7 +131,7 @@ def record_demos(
         ValueError: an unknown task, or a negative count.
     """
     jobs = _jobs(tasks, episodes, seed, image_size, shoves)
-    there = {(record["source"].get("task"), record["source"].get("seed")) for record in store.records}
+    there = {(record.source.task, record.source.seed) for record in store.records}
     missing = [job for job in jobs if job[:2] not in there]
     written = []
     with tempfile.TemporaryDirectory(prefix="demos-") as folder:

@@ -18,7 +18,7 @@ from gr00t_data.batches.merge import merge_rows
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import read_json, write_json
-from gr00t_data.store.episode import Kind
+from gr00t_data.store.provenance import Kind
 from tests.data.builders import GR1
 from tests.data.so100 import SO100, so100_member
 

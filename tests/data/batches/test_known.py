@@ -15,7 +15,8 @@ from gr00t_data.curate.build import build_index
 from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from tests.data.builders import frames

@@ -10,7 +10,8 @@ from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
-from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.disk import read_json, write_json
+from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.training.base import slots_in_use
 from gr00t_model.training.config import Data, TrainConfig
@@ -20,10 +21,9 @@ from tests.data.so100 import SO100, so100_member
 OWN = 7
 
 
-def with_slot(root: Path, slot: object) -> EpisodeStore:
-    writer = StoreWriter.create(root, GR1, kind="neural", licence="MIT", source={}, absent=["state"])
+def with_slot(root: Path, slot: int) -> EpisodeStore:
+    writer = StoreWriter.create(root, GR1, kind="neural", licence="MIT", absent=["state"], slot=slot)
     writer.append(episode(18, 3))
-    writer.about |= {"slot": slot}
     return writer.seal()
 
 
@@ -53,5 +53,7 @@ def test_a_slot_is_not_shared_with_another_embodiment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slot", [32, -1, "7", True])
 def test_no_such_slot(tmp_path: Path, slot: object) -> None:
+    root = with_slot(tmp_path / "dreamt", OWN).root
+    write_json(root / ABOUT, read_json(root / ABOUT) | {"slot": slot})
     with pytest.raises(StoreError, match="expected a number from 0 to 31"):
-        _ = with_slot(tmp_path / "dreamt", slot).slot
+        EpisodeStore.open(root)

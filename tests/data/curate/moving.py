@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, sealed
 
@@ -45,7 +46,8 @@ def moving_episode(seed: int, rows: int = 30, colour: str = "red", to_right: boo
         "success": True,
         "source": {"file": f"{seed}.h5"},
     }
-    return Episode(**{**fields, **changes})
+    fields |= changes
+    return Episode(**{**fields, "source": EpisodeSource.model_validate(fields["source"])})
 
 
 def moving_store(root: Path, episodes: int = 8, **changes: Any) -> EpisodeStore:

@@ -18,6 +18,7 @@ from gr00t_data.sources.human.hands.assign import assign_sides
 from gr00t_data.sources.human.hands.labels import Labels, label, row_times_s
 from gr00t_data.sources.human.hands.tracks import HandTracks
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import frames, sealed
 from tests.data.sources.human.hand_files import clip_of, detections, motion, tracks_of
@@ -41,7 +42,7 @@ def store_of(root: Path, *every: Labels, **evidence: Any) -> EpisodeStore:
             state=one.state,
             action=one.action,
             video={"ego_view": frames(len(one.state))},
-            source={"hands": one.evidence | evidence, "video": "a.mp4"},
+            source=EpisodeSource(hands=one.evidence | evidence, video="a.mp4"),
             columns=one.columns,
         )
         for one in every

@@ -10,6 +10,7 @@ from gr00t_data.curate.copies.duplicates import Copy, check_copies, clusters, fi
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint, planes
 from gr00t_data.curate.robust import usual_extent
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 from tests.data.builders import GR1, change_parquet, sealed
@@ -33,7 +34,10 @@ def test_different_episodes_are_no_copies(tmp_path: Path) -> None:
 
 
 def test_identical(tmp_path: Path) -> None:
-    found = copies_of(tmp_path / "s", [*FIVE, replace(FIVE[2], source={"file": "other.h5"}, instruction="other words")])
+    found = copies_of(
+        tmp_path / "s",
+        [*FIVE, replace(FIVE[2], source=EpisodeSource(video="other.mp4"), instruction="other words")],
+    )
     assert [(c.first, c.second, c.kind) for c in found] == [(("s", 2), ("s", 5), "identical")]
     findings = check_copies(found, "s")
     assert list(findings) == [5] and findings[5][0].severity == "warning"

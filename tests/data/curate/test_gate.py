@@ -116,8 +116,8 @@ def test_accepted_clips_are_sealed_and_rejected_ones_named(thresholds: Threshold
     judged = judge(clips, thresholds)
     accepted = seal_accepted(store, GR1, judged, thresholds, tmp_path / "accepted", slot=25)
     assert [row.instruction for row in accepted.rows] == ["circle 20", "circle 22"]
-    assert accepted.kind == "neural" and accepted.about["absent"] == ["state"] and accepted.about["slot"] == 25
-    rejected = accepted.about["source"]["rejected"]
+    assert accepted.kind == "neural" and accepted.about.absent == ("state",) and accepted.about.slot == 25
+    rejected = accepted.about.source.rejected
     assert [one["episode"] for one in rejected] == [1] and rejected[0]["reasons"][0].startswith("limits")
     np.testing.assert_array_equal(accepted.matrix(1, "label_spread"), store.matrix(2, "label_spread"))
     assert seal_accepted(store, GR1, judged, thresholds, tmp_path / "accepted", slot=25).digest == accepted.digest
@@ -185,5 +185,5 @@ def test_a_judge_can_reject_and_its_silence_does_not(
     assert found[0].reasons == ("judge: no robot",)
     assert found[1].opinion is not None and found[1].opinion.verdict is None and "no JSON" in found[1].opinion.problem
     accepted = seal_accepted(real, GR1, found, thresholds, tmp_path / "accepted")
-    source = accepted.rows[0].source
+    source = accepted.rows[0].source.facts()
     assert source is not None and source["judge"]["problem"] and "circle 1" in source["judge"]["prompt"]

@@ -9,6 +9,7 @@ import pytest
 from gr00t_data.curate.copies.fingerprints import Fingerprint
 from gr00t_data.curate.gate.scores import SCORES, ClipScores
 from gr00t_data.curate.gate.thresholds import FIXED, GateError, calibrate
+from gr00t_data.store.provenance import StoreAbout, StoreSource
 from gr00t_data.store.store import EpisodeStore
 
 NONE = Fingerprint(("s", 0), "", np.zeros((1, 1), dtype=np.float32))
@@ -17,7 +18,7 @@ HEAVY = ("jerk", "replay_scene", "disagreement")
 
 def store(idm: str | None = None) -> EpisodeStore:
     """A sealed store as far as thresholds look at it: a name, a digest, its labels."""
-    opened = EpisodeStore(Path("real"), {}, {"source": {"idm": idm}})
+    opened = EpisodeStore(Path("real"), {}, StoreAbout(source=StoreSource(idm=idm)))
     opened.__dict__["digest"] = "d" * 64
     return opened
 

@@ -7,7 +7,8 @@ import pytest
 
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.store.episode import Episode, Kind
+from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from tests.data.sources.human.ego_films import room

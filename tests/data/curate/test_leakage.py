@@ -7,6 +7,7 @@ import pytest
 from gr00t_data.curate.copies.fingerprints import Key
 from gr00t_data.curate.copies.leakage import check_splits, choose_held_out, episode_groups, leaks, place_of
 from gr00t_data.sources.sim.demos import record_episode
+from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeRow, EpisodeStore
 from tests.data.builders import GR1, change_info, sealed
 from tests.data.curate.moving import moving_episode, moving_store
@@ -19,7 +20,7 @@ def alone(*counts: int) -> dict[Key, Key]:
 
 def test_places() -> None:
     def place(source: dict[str, object] | None) -> str | None:
-        return place_of(EpisodeRow(0, 10, (), source=source))
+        return place_of(EpisodeRow(0, 10, (), source=EpisodeSource.model_validate(source or {})))
 
     assert place(None) is None and place({"file": "a.h5"}) is None
     assert place({"video": "kitchen.mp4", "start_s": 1}) == place({"video": "kitchen.mp4", "start_s": 9})

@@ -65,7 +65,7 @@ def test_a_drop_is_ingested_and_accepted(tmp_path: Path) -> None:
     store = store_of(tmp_path / "s", lengths=(20, 24))
     drop = v3_of(store, tmp_path / "drop")
     sealed = ingest(drop, GR1, Lake(tmp_path / "lake"), licence="CC-BY-4.0")
-    assert sealed.sealed and sealed.about["source"]["format"] == "LeRobot v3"
+    assert sealed.sealed and sealed.about.source.format == "LeRobot v3"
     assert [verdict.accepted for verdict in build_index(sealed, GR1, tmp_path / "index").verdicts] == [True, True]
 
 

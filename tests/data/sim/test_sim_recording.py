@@ -13,7 +13,7 @@ SIZE = 64
 
 
 def new_store(folder):
-    return StoreWriter.create(folder, load_embodiment("gr1"), kind="simulated", licence="Apache-2.0", source={})
+    return StoreWriter.create(folder, load_embodiment("gr1"), kind="simulated", licence="Apache-2.0")
 
 
 def test_a_recorded_episode_starts_as_the_environment_does_and_replays_to_success():
@@ -31,7 +31,7 @@ def test_a_recorded_episode_starts_as_the_environment_does_and_replays_to_succes
 
 def test_shoves_change_the_way_but_not_the_honesty():
     calm, shoved = record_episode("reach", 4, SIZE), record_episode("reach", 4, SIZE, shoves=True)
-    assert shoved.source["shoves"] and not calm.source["shoves"]
+    assert shoved.source.shoves and not calm.source.shoves
     assert np.array_equal(calm.state[0], shoved.state[0])
     rows = min(len(calm), len(shoved))
     assert not np.array_equal(calm.state[:rows], shoved.state[:rows])

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.formats.logs import rosbag
 from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import parse_mapping
 from gr00t_data.sources.recordings.transfer import Job, bring_in
+from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError
 from tests.data.sources import test_hdf5, test_logs, test_unitree
 from tests.data.sources.rig import rig

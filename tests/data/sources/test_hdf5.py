@@ -62,7 +62,7 @@ def test_robomimic_becomes_a_sealed_store(tmp_path: Path, robot: Embodiment) -> 
     with h5py.File(drop) as file:
         actions: Any = file["data/demo_1/actions"]
         assert store.action(1) == pytest.approx(actions[()], abs=1e-6)
-    source = store.row(0).source or {}
+    source = store.row(0).source.facts()
     assert source["episode"] == "my démo.hdf5#demo_0" and source["environment"] == "Lift"
     assert source["alignment"]["streams"]["state.arm"]["match_error_s"]["max"] == 0
     assert store.matrix(0, "row_time_ns")[1, 0] == 50_000_000
@@ -129,9 +129,9 @@ def test_aloha_needs_no_mapping(tmp_path: Path, compress: bool) -> None:
     for number in range(2):
         aloha_file(tmp_path / f"drop/episode_{number}.hdf5", compress=compress)
     store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"))
-    assert store.about["source"]["format"] == aloha.READER.name and [row.length for row in store.rows] == [10, 10]
+    assert store.about.source.format == aloha.READER.name and [row.length for row in store.rows] == [10, 10]
     assert store.action(0)[:, 3] == pytest.approx(np.arange(10) * 0.04 + 0.03)
-    assert store.about["source"]["mapping"]["state"]["gripper"]["index"] == "3:4"
+    assert store.about.source.mapping["state"]["gripper"]["index"] == "3:4"
     assert store.instruction(0, robot.language_key) == ""
 
 
@@ -169,7 +169,7 @@ def test_links_inside_the_episode_and_loops(tmp_path: Path, robot: Embodiment) -
         file["data/demo_1/obs/alias"] = h5py.SoftLink("alias")
     mapping = parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": {"key": "obs/alias"}}})
     store = ingest(drop, robot, Lake(tmp_path / "lake"), mapping=mapping)
-    assert len(store.rows) == 1 and "demo_1" in store.about["source"]["refused"][0]["reason"]
+    assert len(store.rows) == 1 and "demo_1" in store.about.source.refused[0].reason
 
 
 def test_values_kept_in_other_files_are_not_read(tmp_path: Path, robot: Embodiment) -> None:
@@ -203,14 +203,14 @@ def test_a_file_of_another_format_is_named_for_what_it_is(tmp_path: Path, robot:
     robomimic_file(tmp_path / "drop/good.hdf5", (12,))
     store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
     assert len(store.rows) == 1
-    assert "is no HDF5 file, it begins with b'PK" in store.about["source"]["refused"][0]["reason"]
+    assert "is no HDF5 file, it begins with b'PK" in store.about.source.refused[0].reason
 
 
 def test_a_file_cut_off_is_refused_and_the_others_kept(tmp_path: Path, robot: Embodiment) -> None:
     whole = robomimic_file(tmp_path / "drop/a.hdf5", (12,)).read_bytes()
     (tmp_path / "drop/b.hdf5").write_bytes(whole[: len(whole) // 2])
     store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
-    assert len(store.rows) == 1 and "damaged or cut off" in store.about["source"]["refused"][0]["reason"]
+    assert len(store.rows) == 1 and "damaged or cut off" in store.about.source.refused[0].reason
 
 
 def test_odd_episodes_are_kept_or_refused_with_a_reason(tmp_path: Path, robot: Embodiment) -> None:
@@ -224,12 +224,12 @@ def test_odd_episodes_are_kept_or_refused_with_a_reason(tmp_path: Path, robot: E
     keyed = {**MAPPING, "times_key": "time", "cameras": {"front_view": {"key": "obs/agentview_image"}}}
     store = ingest(drop, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(keyed))
     assert [row.length for row in store.rows] == [12, 1]
-    reasons = {one["episode"]: one["reason"] for one in store.about["source"]["refused"]}
+    reasons = {one.episode: one.reason for one in store.about.source.refused}
     assert "has no sample" in reasons["demo.hdf5#demo_2"] and "has no sample" in reasons["demo.hdf5#demo_3"]
     assert "row 6 (at 0.300 s) lies 50.0 ms from its sample" in reasons["demo.hdf5#demo_4"]
     loose = ingest(drop, robot, Lake(tmp_path / "loose"), mapping=parse_mapping({**keyed, "tolerance_s": 0.06}))
     assert [row.length for row in loose.rows] == [12, 1, 12]
-    assert (loose.row(2).source or {})["alignment"]["streams"]["video.front_view"]["unstamped"] == 1
+    assert loose.row(2).source.alignment["streams"]["video.front_view"]["unstamped"] == 1
 
 
 @pytest.mark.parametrize(
@@ -267,4 +267,4 @@ def test_lengths_that_differ_are_noted(tmp_path: Path, robot: Embodiment) -> Non
         del file["data/demo_0/actions"]
         file["data/demo_0/actions"] = shorter
     store = ingest(drop, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
-    assert store.row(0).length == 11 and "lengths differ" in (store.row(0).source or {})["notes"][0]
+    assert store.row(0).length == 11 and "lengths differ" in store.row(0).source.notes[0]

@@ -139,7 +139,7 @@ def test_a_dataset_without_modality_gets_one(tmp_path: Path, robot: Embodiment) 
     for name in ("modality.json", "seal.json", "about.json"):
         (foreign / "meta" / name).unlink()
     store = ingest(foreign, robot, Lake(tmp_path / "lake"))
-    assert store.cameras == ("front_view",) and store.about["source"]["added"] == ["meta/modality.json"]
+    assert store.cameras == ("front_view",) and store.about.source.added == ("meta/modality.json",)
     assert not (foreign / "meta/modality.json").exists()
     with pytest.raises(MappingError, match="leave the mapping out"):
         ingest(foreign, robot, Lake(tmp_path / "other"), mapping=parse_mapping(MAPPING))

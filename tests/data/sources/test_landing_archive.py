@@ -30,7 +30,7 @@ def test_an_archive_is_taken_in_as_the_folder_it_holds(lake, tmp_path, form):
     store = take_in(lake, drop.key, GR1)
     store.verify()
     plain = take_in(Lake(made.parents[1]), "monday", GR1)
-    assert store.about["source"]["content"] == plain.about["source"]["content"]
+    assert store.about.source.content == plain.about.source.content
     assert look(lake, {}, 0.0, 0.0).ready == () and not list((lake.root / "unpacking").iterdir())
     archive.touch()
     assert changes(lake) == {}

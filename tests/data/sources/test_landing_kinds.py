@@ -42,7 +42,7 @@ def test_generated_clips_land(lake):
     store = take_in(lake, "dreamed", GR1)
     store.verify()
     assert (store.kind, store.licence, len(store.rows)) == ("neural", "CC-BY-4.0", 2)
-    assert store.about["absent"] == ["state", "action"]
+    assert store.about.absent == ("state", "action")
     assert {verdict.episode_index for verdict in check(lake, store, GR1).verdicts} == {0, 1}
     assert take_in(lake, "dreamed", GR1).digest == store.digest
     assert [one.key for one in look(lake, {}, 0.0, None).ready] == ["monday"]
@@ -70,7 +70,7 @@ def test_a_killed_landing_of_clips_goes_on(lake):
 def test_generated_demonstrations_with_labels_are_taken_over_as_they_are(lake):
     marked(put(lake, "labelled", episodes=1), "kind: neural\n")
     store = take_in(lake, "labelled", GR1)
-    assert store.kind == "neural" and "absent" not in store.about and store.about["source"]["format"].endswith("v2")
+    assert store.kind == "neural" and store.about.absent is None and store.about.source.format.endswith("v2")
 
 
 def test_footage_of_people_lands(lake):

@@ -111,7 +111,7 @@ def test_ros2_messages_in_mcap(tmp_path: Path, robot: Embodiment) -> None:
     store = ingest(path.parent, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
     check(store)
     assert store.row(0).instruction == "press the button"
-    streams = (store.row(0).source or {})["alignment"]["streams"]
+    streams = store.row(0).source.alignment["streams"]
     assert streams["state.arm"]["rate_hz"] == pytest.approx(100, rel=0.01)
     assert streams["state.arm"]["offset_s"] == pytest.approx(-0.005) and abs(streams["state.arm"]["drift_ppm"]) < 1
 
@@ -179,14 +179,14 @@ def test_a_file_cut_mid_message_is_kept_up_to_the_cut(tmp_path: Path, robot: Emb
     store = ingest(path, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
     assert 40 * share - 12 < store.row(0).length < 40
     check(store, store.row(0).length)
-    assert "is cut off or damaged; what lies before is kept" in (store.row(0).source or {})["notes"][0]
+    assert "is cut off or damaged; what lies before is kept" in store.row(0).source.notes[0]
 
 
 def test_a_file_that_is_no_mcap_is_refused(tmp_path: Path, robot: Embodiment) -> None:
     ros2_mcap(tmp_path / "drop/a.mcap")
     (tmp_path / "drop/b.mcap").write_bytes(b"#ROSBAG V2.0\n")
     store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
-    assert "is no MCAP file, it begins with b'#ROSBAG" in store.about["source"]["refused"][0]["reason"]
+    assert "is no MCAP file, it begins with b'#ROSBAG" in store.about.source.refused[0].reason
 
 
 def test_absent_topics_and_fields_are_named(tmp_path: Path, robot: Embodiment) -> None:

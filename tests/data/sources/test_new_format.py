@@ -100,7 +100,7 @@ def test_a_format_is_one_file_and_one_line(tmp_path: Path) -> None:
 
     assert run.returncode == 0, run.stderr
     store = EpisodeStore.open(tmp_path / "lake/stores/drop")
-    assert store.sealed and store.about["source"]["format"] == "CSV"
+    assert store.sealed and store.about.source.format == "CSV"
     assert [row.length for row in store.rows] == [9, 12]
 
 

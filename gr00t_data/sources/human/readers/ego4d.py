@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import read_json
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found, movies_by_stem, visible
+from gr00t_data.store.provenance import Refusal
 
 NAME = "ego4d"
 LICENCE = "Ego4D"

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.formats.hdf5.tree import member, opened
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, visible
 from gr00t_data.sources.recordings.streams import StreamError
+from gr00t_data.store.provenance import Refusal
 from gr00t_data.video.files import VideoError, probe
 
 NAME = "egodex"

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import (
     DropError,
@@ -17,6 +16,7 @@ from gr00t_data.sources.human.readers.drop import (
     table,
     visible,
 )
+from gr00t_data.store.provenance import Refusal
 
 NAME = "epic-kitchens-100"
 LICENCE = "CC-BY-NC-4.0"

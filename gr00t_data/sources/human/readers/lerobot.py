@@ -7,9 +7,9 @@ from typing import Any
 from gr00t_data.lerobot import v2 as lerobot_v2
 from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.v3_records import read_dataset
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
+from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 NAME = "lerobot"

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import (
     MOVIES,
@@ -27,6 +26,7 @@ from gr00t_data.sources.human.readers.drop import (
     table,
     visible,
 )
+from gr00t_data.store.provenance import Refusal
 
 NAME = "folder"
 UNKNOWN = "unknown"

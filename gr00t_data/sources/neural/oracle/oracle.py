@@ -16,13 +16,13 @@ from PIL import Image
 
 from gr00t_data.disk import digest_file, read_json, replacing, write_json, write_text
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.content import Refusal
 from gr00t_data.sources.neural.oracle.defects_picture import PICTURE_DEFECTS
 from gr00t_data.sources.neural.oracle.defects_scene import SCENE_DEFECTS, pictures
 from gr00t_data.sources.neural.oracle.planting import Frames, Material, Plant, Planted, PlantError, every_row
 from gr00t_data.sources.neural.reading import FIRST_FRAME, FIRST_PX, png_text
 from gr00t_data.sources.neural.rollout import Rollout, rollout_of, scene_facts
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import EpisodeSource, Refusal, StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -82,7 +82,7 @@ def dreams_of(store: EpisodeStore, wanted: Sequence[Wanted], seed: int = 0) -> I
 
 
 def _each(
-    store: EpisodeStore, wanted: Sequence[Wanted], seed: int, done: Collection[int]
+    store: EpisodeStore, wanted: Sequence[Wanted], seed: int, done: Collection[int | None]
 ) -> Iterator[tuple[int, Dream | Refusal]]:
     """Place in ``wanted`` and dream, without the places ``done``; a refusal where an episode cannot have the defect."""
     if unknown := [one.defect for one in wanted if one.defect and one.defect not in DEFECTS]:
@@ -98,8 +98,8 @@ def _each(
 
 
 def _dream(store: EpisodeStore, wanted: Wanted, generator: np.random.Generator, seed: int) -> Dream:
-    row, facts = store.row(wanted.episode), scene_facts(store.row(wanted.episode).source)
-    again = facts is not None and not (row.source or {}).get("shoves")
+    row, facts = store.row(wanted.episode), scene_facts(store.row(wanted.episode).source.facts())
+    again = facts is not None and not row.source.shoves
     rollout = rollout_of(store, wanted.episode) if again else None
     state = generator.bit_generator.state
     planted: dict[str, Planted] = {}
@@ -163,37 +163,35 @@ def dream(
         truth: where to seal the same clips with their true actions, as a perfect inverse dynamics model would label
             them; None: nowhere.
 
-    Episodes that cannot have their defect are named in ``about["source"]["refused"]``.
+    Episodes that cannot have their defect are named in ``about.source.refused``.
 
     Raises:
         ValueError: an unknown defect.
         PlantError: not one dream could be made.
     """
-    source = {"oracle": store.root.name, "store": store.digest, "seed": seed}
+    source = StoreSource(oracle=store.root.name, store=store.digest, seed=seed)
     writers = [_writer(store, embodiment, target, source, ["state", "action"])]
     if truth:
         writers.append(_writer(store, embodiment, truth, source, ["state"]))
     # All are written in step; a kill in between leaves the second one dream behind, which is then made again.
-    there = [{record["source"]["dream"] for record in writer.records} for writer in writers]
-    refused = []
+    there = [{record.source.dream for record in writer.records} for writer in writers]
+    refused: list[Refusal] = []
     for number, one in _each(store, wanted, seed, set.intersection(*there)):
         if isinstance(one, Refusal):
-            refused.append(vars(one))
+            refused.append(one)
         else:
             for writer, known, hidden in zip(writers, there, (True, False), strict=False):
                 if number not in known:
                     writer.append(_episode(one, number, wanted[number], embodiment, hidden))
         progress(number + 1, len(wanted))
     if not len(writers[0]):
-        raise PlantError(f"{store.root}: no dream could be made: {refused[0]['reason'] if refused else 'none wanted'}")
-    for writer in writers:
-        writer.about["source"]["refused"] = refused
-    sealed = [writer.seal() for writer in writers]
+        raise PlantError(f"{store.root}: no dream could be made: {refused[0].reason if refused else 'none wanted'}")
+    sealed = [writer.seal(refused) for writer in writers]
     return sealed[0]
 
 
 def _writer(
-    store: EpisodeStore, embodiment: Embodiment, target: Path, source: dict[str, Any], absent: list[str]
+    store: EpisodeStore, embodiment: Embodiment, target: Path, source: StoreSource, absent: list[str]
 ) -> StoreWriter:
     return StoreWriter.create(target, embodiment, kind="neural", licence=store.licence, source=source, absent=absent)
 
@@ -201,19 +199,15 @@ def _writer(
 def _episode(one: Dream, number: int, wanted: Wanted, embodiment: Embodiment, hidden: bool) -> Episode:
     action = np.zeros_like(one.action) if hidden else one.action
     first = video.resize(one.first_frame[None], (FIRST_PX, FIRST_PX))[0]
+    said = {"dream": number, "oracle_episode": wanted.episode, "defect": wanted.defect, "generated": one.made}
+    said |= {FIRST_FRAME: png_text(first)}
     return Episode(
         instruction=one.instruction,
         times_s=np.arange(len(action)) / embodiment.control_hz,
         state=np.zeros((len(action), embodiment.state_dim)),
         action=action,
         video=dict(one.videos),
-        source={
-            "dream": number,
-            "oracle_episode": wanted.episode,
-            "defect": wanted.defect,
-            "generated": one.made,
-            FIRST_FRAME: png_text(first),
-        },
+        source=EpisodeSource.model_validate(said),
     )
 
 

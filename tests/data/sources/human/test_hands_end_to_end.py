@@ -51,7 +51,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def test_wrists_of_egodex_count_where_they_are_known(lake: Lake) -> None:
     store = EpisodeStore.open(lake.stores / "egodex")
     index = check(lake, store, HANDS)
-    assert len(index.accepted) == 2 and store.about["absent"] == [] and store.licence == "CC-BY-NC-ND-4.0"
+    assert len(index.accepted) == 2 and store.about.absent == () and store.licence == "CC-BY-NC-ND-4.0"
     manifest = build_manifest("m", HANDS, [(store, index, 1.0)], held_out_share=0)
     loader = Loader(
         manifest,
@@ -72,8 +72,8 @@ def test_wrists_of_egodex_count_where_they_are_known(lake: Lake) -> None:
 
 
 def test_tracks_of_another_length_are_a_verdict_with_its_reason(lake: Lake) -> None:
-    (refused,) = EpisodeStore.open(lake.stores / "egodex").about["source"]["refused"]
-    assert "short.hdf5" in refused["reason"] and "(53, 4, 4), the video has 60 frames" in refused["reason"]
+    (refused,) = EpisodeStore.open(lake.stores / "egodex").about.source.refused
+    assert "short.hdf5" in refused.reason and "(53, 4, 4), the video has 60 frames" in refused.reason
 
 
 def test_the_sheet_from_the_shell(lake: Lake, tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_three_clips_of_the_kitchen_show_hands(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     store = ingest_human(tmp_path / "drop", HANDS, lake, settings=HumanSettings(hands="mediapipe", faces="none"))
     index = check(lake, store, HANDS)
-    said = [(row.source or {})["hands"] for row in store.rows]
+    said = [row.source.hands for row in store.rows]
     assert [one["mode"] for one in said] == ["action-free"] * 3 and len(index.accepted) == 3
     assert [one["shares"]["any"] >= least for one, least in zip(said, (1.0, 1.0, 0.7), strict=True)] == [True] * 3
     assert all(one["licence"] == "Apache-2.0" for one in said) and "Apache-2.0" in store.licence
-    assert store.about["absent"] == ["action", "state"]
+    assert store.about.absent == ("action", "state")

@@ -46,17 +46,17 @@ def store(drop: Path, tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
 
 def test_what_the_store_holds(store: EpisodeStore) -> None:
     assert (store.kind, store.embodiment_name, store.licence) == ("human", "human_hands", "CC-BY-NC-4.0")
-    assert store.sealed and sorted(store.about["absent"]) == ["action", "state"]
+    assert store.sealed and sorted(store.about.absent) == ["action", "state"]
     assert [row.instruction for row in store.rows] == ["pick up the cup", "open door", "close door"]
     assert [row.length for row in store.rows] == [80, 30, 30] and store.fps == 20
-    said = store.row(0).source
+    said = store.row(0).source.facts()
     assert said is not None
     assert (said["participant"], said["dataset"], said["video"]) == ("P07", "epic-kitchens-100", "P07_01.mp4")
     assert (said["start_s"], said["end_s"], said["original"]) == (0.0, 4.0, "#C C picks up the cup")
     assert said["licence"] == "CC-BY-NC-4.0" and "EPIC-KITCHENS-100" in said["consent"]
     assert said["extra"]["verb"] == "pick-up" and len(said["video_sha256"]) == 64
-    (refused,) = store.about["source"]["refused"]
-    assert refused["episode"] == "b" and "lies outside" in refused["reason"]
+    (refused,) = store.about.source.refused
+    assert refused.episode == "b" and "lies outside" in refused.reason
 
 
 def test_nothing_but_pictures_is_written(store: EpisodeStore) -> None:
@@ -64,7 +64,7 @@ def test_nothing_but_pictures_is_written(store: EpisodeStore) -> None:
     with av.open(str(path)) as container:
         assert [stream.type for stream in container.streams] == ["video"]
         assert (container.streams.video[0].width, container.streams.video[0].height) == (256, 256)
-    assert store.row(0).source["frames"]["sound_dropped"]
+    assert store.row(0).source.facts()["frames"]["sound_dropped"]
     assert not store.state(0).any() and not store.action(0).any()
 
 
@@ -138,12 +138,12 @@ def test_bad_videos_are_refused_and_the_others_stay(drop: Path, tmp_path: Path) 
     (root / "copy.mp4").write_bytes(whole)
     settings = replace(PLAIN, consent="signed", clips=ClipSettings(instruction="tidy up"), licence="CC0-1.0")
     made = ingest_human(root, HANDS, Lake(tmp_path), settings=settings)
-    reasons = {one["episode"]: one["reason"] for one in made.about["source"]["refused"]}
+    reasons = {one.episode: one.reason for one in made.about.source.refused}
     assert "holds no video stream (it holds audio)" in reasons["sound.mp4"]
     assert "not a readable video" in reasons["empty.mp4"] and "not a readable video" in reasons["torn.mp4"]
     assert "holds the same bytes as" in reasons["copy.mp4"] + reasons.get("P07_02.mp4", "")
     assert {row.instruction for row in made.rows} == {"tidy up"} and made.licence == "CC0-1.0"
-    assert all(row.source["hands"]["mode"] == "action-free" for row in made.rows)
+    assert all(row.source.hands["mode"] == "action-free" for row in made.rows)
 
 
 def test_one_damaged_place_does_not_cost_the_video(tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ def test_one_damaged_place_does_not_cost_the_video(tmp_path: Path) -> None:
     epic_csv(tmp_path / "drop/a.csv", rows)
     store = ingest_human(tmp_path / "drop", HANDS, Lake(tmp_path), settings=PLAIN)
     assert [row.instruction for row in store.rows] == ["open door", "close door"]
-    (refused,) = store.about["source"]["refused"]
-    assert "cannot be decoded" in refused["reason"] or "lists" in refused["reason"]
+    (refused,) = store.about.source.refused
+    assert "cannot be decoded" in refused.reason or "lists" in refused.reason
 
 
 def test_a_drop_of_which_nothing_can_be_used_is_no_store(tmp_path: Path) -> None:

@@ -40,14 +40,14 @@ def ingested(drop: Path, lake: Path, **settings) -> EpisodeStore:
 
 def test_wrist_labels_are_slowed_down_and_count(drop: Path, tmp_path: Path) -> None:
     store = ingested(drop, tmp_path, labels="wrist", wrists=LabelSettings(slow_down=2.0))
-    assert [row.length for row in store.rows] == [80, 80] and store.about["absent"] == []
+    assert [row.length for row in store.rows] == [80, 80] and store.about.absent == ()
     assert [row.instruction for row in store.rows] == ["fold towel 0", "fold towel 1"]
     assert not lacks(store, "action") and not lacks(store, "state")
     assert np.ptp(store.state(0), axis=0).max() > 0.01
     shown_s = store.matrix(0, "source_time_s")[:, 0]
     assert np.abs(shown_s - np.arange(80) / 40).max() <= 0.5 / 30 + 1e-6
-    assert store.row(0).source["hands"]["mode"] == "wrist" and "CC-BY-NC-ND-4.0" in store.licence
-    assert store.row(0).source["frames"]["rows_repeating_a_frame"] > 0
+    assert store.row(0).source.hands["mode"] == "wrist" and "CC-BY-NC-ND-4.0" in store.licence
+    assert store.row(0).source.facts()["frames"]["rows_repeating_a_frame"] > 0
 
 
 def test_the_same_drop_without_labels(drop: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_the_turn_of_the_head_is_found_and_in_no_clip(store: EpisodeStore) -> No
 
 def test_rows_show_the_frames_they_say(store: EpisodeStore) -> None:
     for row in store.rows:
-        source, shown_s = row.source, store.matrix(row.index, "source_time_s")[:, 0]
+        source, shown_s = row.source.facts(), store.matrix(row.index, "source_time_s")[:, 0]
         assert source is not None
         wanted_s = source["start_s"] + np.arange(row.length) / 20
         assert np.abs(shown_s - wanted_s).max() <= 0.5 / 30 + 1e-6

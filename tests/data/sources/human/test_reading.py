@@ -63,10 +63,10 @@ def test_every_rate_becomes_the_control_rate(tmp_path: Path, fps: Fraction) -> N
     wanted = 0.2 + np.arange(24) / 20
     off = np.abs(episode.columns[SOURCE_TIME] - wanted)
     assert off.max() <= 0.5 / float(fps) + 1e-6
-    assert episode.source["frames"]["off_largest_s"] == pytest.approx(off.max(), abs=1e-4)
+    assert episode.source.facts()["frames"]["off_largest_s"] == pytest.approx(off.max(), abs=1e-4)
     seen = [number_of(picture) for picture in seen_in(episode)]
     assert seen == pytest.approx(episode.columns[SOURCE_FRAME], abs=0.8)
-    assert (episode.source["frames"]["rows_repeating_a_frame"] > 0) == (fps == 15)
+    assert (episode.source.facts()["frames"]["rows_repeating_a_frame"] > 0) == (fps == 15)
 
 
 def test_a_variable_rate_is_read_by_its_stamps_and_a_hole_is_masked(tmp_path: Path) -> None:
@@ -78,7 +78,10 @@ def test_a_variable_rate_is_read_by_its_stamps_and_a_hole_is_masked(tmp_path: Pa
     nearest = [min(range(40), key=lambda n: (abs(stamps[n] - tick), stamps[n])) for tick in wanted]
     assert episode.columns[SOURCE_FRAME].tolist() == nearest
     assert np.flatnonzero(episode.columns[MASKED]).tolist() == [22, 23, 24, 25, 26, 27, 28, 29]
-    assert episode.source["frames"]["rows_without_a_near_frame"] == 8 and not episode.source["frames"]["steady"]
+    assert (
+        episode.source.facts()["frames"]["rows_without_a_near_frame"] == 8
+        and not episode.source.facts()["frames"]["steady"]
+    )
 
 
 def test_the_earlier_of_two_equally_near_frames() -> None:
@@ -114,7 +117,7 @@ def test_masked_stretches_become_a_column(tmp_path: Path) -> None:
 def test_sound_is_noted_and_dropped(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", numbered(20), fps=20, sound=True)
     episode = episode_of(path, 0.0, 1.0)
-    assert episode.source["frames"]["sound_dropped"] is True
+    assert episode.source.facts()["frames"]["sound_dropped"] is True
 
 
 def test_a_fisheye_picture_is_straightened(tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_faces_are_hidden_in_what_is_stored_and_only_counted(tmp_path: Path) -> 
         return np.zeros_like(frames), {"frames": len(frames), "frames_with_faces": len(frames)}
 
     episode = episode_of(path, 0.0, 1.0, hide=hide)
-    assert not seen_in(episode).any() and episode.source["faces"]["frames_with_faces"] == 20
+    assert not seen_in(episode).any() and episode.source.faces["frames_with_faces"] == 20
 
 
 def test_videos_that_cannot_be_read_say_why(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.data.sources.neural.drops import listed, movie, pictures
 def taken(drop: Path, lake: Path, **settings) -> tuple[EpisodeStore, dict[str, str]]:
     """The store of a drop, and the reasons of what was refused."""
     store = ingest_clips(drop, GR1, Lake(lake), settings=Settings(**settings))
-    return store, {one["episode"]: one["reason"] for one in store.about["source"]["refused"]}
+    return store, {one.episode: one.reason for one in store.about.source.refused}
 
 
 def test_sizes_that_differ_within_a_drop(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_sizes_that_differ_within_a_drop(tmp_path: Path) -> None:
     for row in store.rows:
         facts = video.probe(store.video_path(row.index, "ego_view"))
         assert (facts.height, facts.width) == (256, 256)
-    sizes = [row.source["size_px"] for row in store.rows if row.source]
+    sizes = [row.source.facts()["size_px"] for row in store.rows]
     assert sizes == [[40, 80], [80, 46], [192, 320]]
 
 
@@ -59,7 +59,7 @@ def test_the_rate_that_was_said_counts_not_that_of_the_container(tmp_path: Path)
     movie(tmp_path / "drop/one.mp4", fps=8)
     listed(tmp_path / "drop", {"file": "one.mp4", "instruction": "fold", "fps": 20, "time_warp": 2})
     store, _ = taken(tmp_path / "drop", tmp_path / "lake")
-    source = store.rows[0].source
+    source = store.rows[0].source.facts()
     assert source is not None and source["clock"] == "manifest" and source["container_fps"] == 8
     # 9 frames, each 2/20 s of the robot: 0.8 s, 17 rows at 20 Hz.
     assert store.rows[0].length == 17 and source["period_s"] == 0.1
@@ -87,7 +87,7 @@ def test_identical_names_never_overwrite(tmp_path: Path) -> None:
     movie(tmp_path / "drop/b/0_fold.mp4", seed=1)
     movie(tmp_path / "drop/fold/0.mp4", seed=2)
     store, refused = taken(tmp_path / "drop", tmp_path / "lake")
-    clips = [row.source["clip"] for row in store.rows if row.source]
+    clips = [row.source.clip for row in store.rows]
     assert clips == ["a/0_fold.mp4", "b/0_fold.mp4", "fold/0.mp4"] and not refused
     assert {row.instruction for row in store.rows} == {"fold"}
     shown = [video.decode(store.video_path(row.index, "ego_view"))[0] for row in store.rows]
@@ -135,6 +135,6 @@ def test_the_first_frame_that_was_given(tmp_path: Path) -> None:
     given += [{"first_frame": "given.png", "first_frame_sha256": "0" * 64}]
     lines = [{"file": f"{number}.mp4", "instruction": "fold", **more} for number, more in enumerate(given)]
     store, refused = taken(listed(tmp_path / "drop", *lines), tmp_path / "lake")
-    assert len(store.rows) == 1 and store.rows[0].source is not None and store.rows[0].source["first_frame_png"]
+    assert len(store.rows) == 1 and store.rows[0].source.first_frame_png
     for name, part in (("1", "no such file"), ("2", "leads out"), ("3", "no readable picture"), ("4", "has the hash")):
         assert part in refused[f"{name}.mp4"], name

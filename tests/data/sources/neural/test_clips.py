@@ -23,7 +23,7 @@ PANDA = load_embodiment("panda_gripper")
 
 
 def refusals(store: EpisodeStore) -> dict[str, str]:
-    return {one["episode"]: one["reason"] for one in store.about["source"]["refused"]}
+    return {one.episode: one.reason for one in store.about.source.refused}
 
 
 def test_instructions_are_read_from_names(tmp_path: Path) -> None:
@@ -125,13 +125,13 @@ def test_a_sealed_store_without_actions(tmp_path: Path) -> None:
     movie(drop / "6_slow.mp4", seed=3, fps=20)
     settings = Settings(made={"model": "toy"})
     store = ingest_clips(drop, GR1, lake, licence="CC0-1.0", settings=settings)
-    assert store.kind == "neural" and store.about["absent"] == ["state", "action"]
+    assert store.kind == "neural" and store.about.absent == ("state", "action")
     assert [(row.instruction, row.length) for row in store.rows] == [("pour the tea", 21), ("fold", 21), ("slow", 9)]
     assert video.probe(store.video_path(0, "ego_view")).frames == 21
     reasons = refusals(store)
     assert "same bytes as '0_pour_the_tea.mp4'" in reasons["1_pour_the_tea.mp4"]
     assert "has 1 frame" in reasons["2_wipe.mp4"] and "5_cut_off.mp4" in reasons
-    source = store.rows[0].source
+    source = store.rows[0].source.facts()
     assert source is not None and source["generated"] == {"model": "toy"} and "nobody verified" in source["clock"]
     assert store.matrix(0, "source_frame")[:, 0].tolist()[:6] == [0, 0, 1, 1, 2, 2]
     again = ingest_clips(drop, GR1, lake, settings=settings)
@@ -173,18 +173,18 @@ def test_other_robots_are_refused(tmp_path: Path) -> None:
 
 def test_a_dreams_dataset_without_labels(tmp_path: Path) -> None:
     store = ingest_clips(dreams(tmp_path / "dream.data", moving=False), GR1, Lake(tmp_path / "lake"))
-    findings = " ".join(store.about["source"]["findings"])
+    findings = " ".join(store.about.source.findings)
     for part in ("no codebase_version", "robot_type is 'dream'", "1 tasks begin with <DREAM>", "placeholders"):
         assert part in findings
-    assert store.about["absent"] == ["state", "action"] and store.rows[0].instruction == "pour the tea"
-    source = store.rows[0].source
-    assert source is not None and source["notes"] == ["info.json says 8 fps, the stamps say 16: the stamps are taken"]
+    assert store.about.absent == ("state", "action") and store.rows[0].instruction == "pour the tea"
+    source = store.rows[0].source.facts()
+    assert source["notes"] == ("info.json says 8 fps, the stamps say 16: the stamps are taken",)
     assert store.rows[0].length == 11 and source["period_s"] == 1 / 16
 
 
 def test_a_dreams_dataset_with_labels_keeps_what_was_predicted(tmp_path: Path) -> None:
     store = ingest_clips(dreams(tmp_path / "dream.data_idm", moving=True), GR1, Lake(tmp_path / "lake"))
-    absent = store.about["absent"]
+    absent = store.about.absent
     assert "action" not in absent and "action.left_arm" not in absent and "action.neck" in absent
     assert store.action(0)[-1, 0] == 1.0
     with pytest.raises(StoreError, match="has 93 rows of actions for 9 frames"):
@@ -200,11 +200,11 @@ def test_the_real_clips(tmp_path: Path) -> None:
     assert len(store.rows) == 10 and len(reasons) == 4
     assert "same bytes as '0_counterfactual_1.mp4'" in reasons["0_counterfactual_2.mp4"]
     assert "'unknown'" in reasons["3_liquid.mp4"]
-    bars = {row.source["clip"]: row.source["layout"]["bars"] for row in store.rows if row.source}
+    bars = {row.source.clip: row.source.facts()["layout"]["bars"] for row in store.rows}
     assert {name for name, found in bars.items() if found} == {"1_multiround_1.mp4", "1_multiround_2.mp4"}
     assert all("'robocasa_panda_omron'" in reasons[name] for name in reasons if name.startswith("0_robocasa"))
     for row in store.rows:
-        source = row.source or {}
+        source = row.source.facts()
         assert source["generated"] == settings.made and source["clock"] == "option" and store.licence == "Apache-2.0"
         assert source["sha256"]["picture"] == digest_file(REAL / source["clip"])
         assert source["frames"] in (49, 81) and source["container_fps"] == 8  # probed, never assumed to be 93
@@ -214,7 +214,7 @@ def test_the_real_clips(tmp_path: Path) -> None:
     # 720 x 480 within a square leaves 42 black lines above and below.
     assert layout.name == "gr1_crop" and not crop[:42].any() and not crop[-42:].any() and crop[44:-44].mean() > 20
     panda = ingest_clips(REAL, PANDA, Lake(tmp_path), name="panda")
-    layouts = [row.source["layout"] for row in panda.rows if row.source]
+    layouts = [row.source.facts()["layout"] for row in panda.rows]
     assert [layout["name"] for layout in layouts] == ["grid_2x2", "grid_2x2"]
     # One of the grids is boxed into the middle two thirds of its picture.
     assert [layout["bars"] for layout in layouts] == [False, True]

@@ -103,7 +103,7 @@ def test_a_defect_that_an_episode_cannot_have(store: EpisodeStore, tmp_path: Pat
     with pytest.raises(PlantError, match="episode 0: the defect 'carry' needs an episode in which the named object"):
         planted(store, "carry", REACH)
     dreams = dream(store, GR1, [Wanted(REACH, "carry"), Wanted(PUSH, "carry")], tmp_path / "dreams")
-    assert len(dreams.rows) == 1 and "carry" in dreams.about["source"]["refused"][0]["reason"]
+    assert len(dreams.rows) == 1 and "carry" in dreams.about.source.refused[0].reason
     with pytest.raises(PlantError, match="no dream could be made"):
         dream(store, GR1, [Wanted(REACH, "carry")], tmp_path / "none")
     real = sealed(tmp_path / "real", [episode(30, seed) for seed in range(2)])
@@ -129,10 +129,10 @@ def test_dreams_and_their_truth_are_sealed_side_by_side(store: EpisodeStore, tmp
     wanted = [Wanted(REACH), Wanted(PUSH, "freeze")]
     hidden = dream(store, GR1, wanted, tmp_path / "dreams", truth=tmp_path / "true")
     true = EpisodeStore.open(tmp_path / "true")
-    assert hidden.about["absent"] == ["state", "action"] and true.about["absent"] == ["state"]
+    assert hidden.about.absent == ("state", "action") and true.about.absent == ("state",)
     assert not hidden.action(1).any()
     np.testing.assert_array_equal(true.action(1), store.action(PUSH))
-    source = hidden.rows[1].source
+    source = hidden.rows[1].source.facts()
     assert source is not None and source["generated"]["defect"]["name"] == "freeze" and source["defect"] == "freeze"
     assert hidden.video_path(1, "ego_view").read_bytes() == true.video_path(1, "ego_view").read_bytes()
 
@@ -153,8 +153,8 @@ def test_a_drop_as_a_generator_leaves_it(store: EpisodeStore, tmp_path: Path) ->
     assert [line.get("defect", {}).get("name") for line in lines] == [None, "freeze"]
     assert "carry" in (drop / "truth/refused/refused.json").read_text()
     taken = ingest_clips(drop, GR1, Lake(tmp_path / "lake"))
-    assert len(taken.rows) == 2 and taken.about["source"]["refused"] == []
-    source = taken.rows[1].source
+    assert len(taken.rows) == 2 and taken.about.source.refused == ()
+    source = taken.rows[1].source.facts()
     assert source is not None and source["generated"]["scene"]["task"] == "push" and source["first_frame_png"]
     np.testing.assert_array_equal(true_actions(drop, 1), store.action(PUSH))
-    assert taken.about["absent"] == ["state", "action"] and not taken.action(1).any()
+    assert taken.about.absent == ("state", "action") and not taken.action(1).any()
