@@ -1,6 +1,6 @@
 """A training step of the nano preset on cached features against the same step on images (bound 0.4).
 
-Both sessions train the ``gr1_nano`` recipe on the same simulated episodes from the same weights, and take their steps
+Both loops train the ``gr1_nano`` recipe on the same simulated episodes from the same weights, and take their steps
 in turn, so that a slow moment of the machine hits both. A step is everything between two batches: reading the batch
 (cached features, or decoded frames), forward, backward, clipping, optimizer, averaged weights. Processor time, all
 threads. Filling the caches is not part of it and is printed by itself. The multiplications and additions of both steps
@@ -24,12 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.stages.ingest import Demonstrations, simulate
 from gr00t_data.stages.mix import Lake, measure_statistics, mix
-from gr00t_model.loop.optimizer import learning_rate
+from gr00t_model.loop.loop import Loop, Meter
 from gr00t_model.training.config import Data, TrainConfig
 from gr00t_model.training.key import prepare_run
+from gr00t_model.training.objective import PolicyObjective, open_accelerator, open_loop
 from gr00t_model.training.recipes import gr1_nano
-from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.train import _Meter, _step
 
 BOUND = 0.4
 _WARM_UP = 2  # steps that are not counted: they allocate
@@ -56,14 +55,14 @@ def measure(steps: int, batch_size: int, threads: int, episodes: int = 4) -> dic
     """Median seconds of processor time of a step with and without cached features, and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
         data = demonstrations(Path(folder), episodes)
-        sessions, opening_s = {}, {}
+        loops, opening_s = {}, {}
         for cached in (True, False):
             start = process_time()
             config = configuration(data, steps + _WARM_UP, batch_size, threads, cached)
-            sessions[cached] = open_session(prepare_run(config, Path(folder, "runs")), config, open_accelerator(config))
+            loops[cached] = open_loop(prepare_run(config, Path(folder, "runs")), config, open_accelerator(config))
             opening_s[cached] = process_time() - start
-        taken_s = _steps_in_turn(sessions, steps)
-        operations = {cached: _operations(session, steps) for cached, session in sessions.items()}
+        taken_s = _steps_in_turn(loops, steps)
+        operations = {cached: _operations(loop, steps) for cached, loop in loops.items()}
     return {
         "cached_s": taken_s[True],
         "images_s": taken_s[False],
@@ -76,27 +75,26 @@ def measure(steps: int, batch_size: int, threads: int, episodes: int = 4) -> dic
     }
 
 
-def _steps_in_turn(sessions: dict[bool, Session], steps: int) -> dict[bool, float]:
-    taken: dict[bool, list[float]] = {cached: [] for cached in sessions}
-    for session in sessions.values():
-        session.wrapped.train()
+def _steps_in_turn(loops: dict[bool, Loop[PolicyObjective]], steps: int) -> dict[bool, float]:
+    taken: dict[bool, list[float]] = {cached: [] for cached in loops}
+    for loop in loops.values():
+        loop.wrapped.train()
     for step in range(steps + _WARM_UP):
-        for cached, session in sessions.items():
+        for cached, loop in loops.items():
             start = process_time()
-            take(session, step)
+            take(loop, step)
             taken[cached].append(process_time() - start)
     return {cached: float(np.median(times[_WARM_UP:])) for cached, times in taken.items()}
 
 
-def take(session: Session, step: int) -> None:
+def take(loop: Loop[PolicyObjective], step: int) -> None:
     """One step of the trainer, its batch made in the same process."""
-    rate = learning_rate(step, session.config.steps, session.config.optimizer)
-    _step(session, step, rate, iter([session.batches.batch(step)]), _Meter())
+    loop.step(step, iter([loop.objective.batches.batch(step)]), Meter())
 
 
-def _operations(session: Session, step: int) -> int:
+def _operations(loop: Loop[PolicyObjective], step: int) -> int:
     with FlopCounterMode(display=False) as counter:
-        take(session, step)
+        take(loop, step)
     return counter.get_total_flops()
 
 

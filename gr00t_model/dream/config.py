@@ -2,14 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from gr00t_model.dream.nano.config import NanoConfig, check_nano_shape
 from gr00t_model.dream.world_model import ClipShape, DreamError
-from gr00t_model.loop.config import Frozen, Machine, Optimizer
+from gr00t_model.loop.config import LoopConfig, validated
 
 
-class DreamTraining(Frozen):
+class DreamTraining(LoopConfig):
     """One training, resolved."""
 
     preset: Literal["lora", "nano"] = Field(
@@ -26,21 +26,12 @@ class DreamTraining(Frozen):
         default=0, ge=0, description="A clip begins at every so many rows of an episode; 0: only at its start."
     )
     held_out_share: float = Field(default=0.1, ge=0, lt=1, description="Of the episodes, kept to measure on.")
-    steps: int = Field(gt=0, description="Optimizer steps in all.")
     batch_size: int = Field(default=1, gt=0, description="Clips of one process in one forward pass.")
-    accumulate: int = Field(default=1, gt=0, description="Forward passes summed into one optimizer step.")
-    seed: int = Field(default=42, ge=0, description="Of weights, order and noise.")
     rank: int = Field(
         default=4, ge=1, description="Of the adapters; 4 for every run of WAN2.1 in DreamGen (arXiv 2505.12705)."
     )
     alpha: float = Field(default=4.0, gt=0, description="Of the adapters, scaled by alpha / rank; 4 in DreamGen.")
-    optimizer: Optimizer = Field(
-        default=Optimizer(), description="AdamW; DreamGen's learning rate for adapters is 1e-4."
-    )
-    machine: Machine = Field(default=Machine(), description="How the training is executed.")
     checkpoint_every_steps: int = Field(default=500, gt=0, description="How often a resumable state is written.")
-    keep_states: int = Field(default=2, ge=1, description="How many resumable states stay on disk.")
-    log_every_steps: int = Field(default=10, gt=0, description="How often a line of metrics is written.")
     nano: NanoConfig = Field(default=NanoConfig(), description="Sizes of the nano model; its shape is the clips'.")
 
     @model_validator(mode="after")
@@ -64,11 +55,7 @@ class DreamTraining(Frozen):
         Raises:
             DreamError: an unknown field, a missing one, or a value outside its range.
         """
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
-            raise DreamError("training of a world model: " + "; ".join(lines)) from error
+        return validated(cls, fields, "training of a world model", DreamError)
 
 
 def nano_training(**changes: Any) -> DreamTraining:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.stages.stores import sealed_stores
@@ -15,6 +13,7 @@ from gr00t_model.dream.nano.config import NanoConfig
 from gr00t_model.dream.pipelines import check_shape, family_of
 from gr00t_model.dream.windows import plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError
+from gr00t_model.loop.config import validated
 from gr00t_model.training.settings import changed_fields
 
 Sizes = Mapping[str, float | None]
@@ -28,16 +27,7 @@ def shape_of(usual: ClipShape, sizes: Sizes) -> ClipShape:
         DreamError: a size that cannot be.
     """
     named = {name: value for name, value in sizes.items() if value is not None}
-    return checked(ClipShape, {**usual.model_dump(), **named}, "the clips")
-
-
-def checked(kind: Any, fields: dict[str, Any], what: str) -> Any:
-    """A pydantic value, or DreamError with one line for everything that is wrong."""
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
-        raise DreamError(f"{what}: " + "; ".join(lines)) from error
+    return validated(ClipShape, {**usual.model_dump(), **named}, "the clips", DreamError)
 
 
 def plan_training(
@@ -103,8 +93,8 @@ def job_of(fields: dict[str, Any], settings: Sequence[str]) -> DreamJob:
     Raises:
         DreamError: a value that cannot be. ConfigError: a setting of no field.
     """
-    whole = checked(DreamJob, fields, "the job").model_dump(mode="json")
-    return checked(DreamJob, changed_fields(whole, settings), "the job")
+    whole = validated(DreamJob, fields, "the job", DreamError).model_dump(mode="json")
+    return validated(DreamJob, changed_fields(whole, settings), "the job", DreamError)
 
 
 def source_of(text: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ would.
 import math
 import resource
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +48,9 @@ def train(run: DreamRun, stop: StopRequest) -> Outcome:
         FloatingPointError: the loss stopped being a number.
     """
     config = run.config()
-    former = run.outcome()
-    if former and former.state == "complete" and run.product.is_dir():
-        outcome = replace(former, steps_done=0, message=f"{run.root}: complete already, nothing was done")
-        run.write_outcome(outcome)
-        return outcome
+    if former := run.finished():
+        run.write_outcome(former)
+        return former
     from gr00t_model.dream.learners import learner_of
 
     accelerator = _accelerator(config)

@@ -1,8 +1,9 @@
-"""What every training is told: the optimizer, the machine, and how a wrong setting is named."""
+"""What every training is told: its steps, the optimizer, the machine, and how a wrong setting is named. No torch."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class ConfigError(ValueError):
@@ -11,6 +12,24 @@ class ConfigError(ValueError):
 
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def validated(
+    kind: type[Settings], fields: Mapping[str, Any], what: str, error: Callable[[str], ValueError] = ConfigError
+) -> Settings:
+    """``fields`` as a ``kind``.
+
+    Raises:
+        error: an unknown field, a missing one, or a value outside its range; one line for everything that is wrong.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as wrong:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in wrong.errors()]
+        raise error(f"{what}: " + "; ".join(lines)) from wrong
 
 
 class Optimizer(Frozen):
@@ -67,3 +86,20 @@ class Machine(Frozen):
     prefetch_batches: int = Field(
         default=2, ge=0, description="Batches that a thread prepares ahead of the step; 0 prepares them in the loop."
     )
+
+
+class LoopConfig(Frozen):
+    """What the loop is told of a training, whatever it trains."""
+
+    steps: int = Field(gt=0, description="Optimizer steps in all.")
+    accumulate: int = Field(default=1, gt=0, description="Forward passes summed into one optimizer step.")
+    seed: int = Field(default=42, ge=0, description="Of weights, order, noise and dropout.")
+    checkpoint_every_steps: int = Field(
+        default=1000,
+        gt=0,
+        description="A resumable state is written this often (and at the end, and when interrupted).",
+    )
+    keep_states: int = Field(default=2, ge=1, description="How many resumable states stay on disk.")
+    log_every_steps: int = Field(default=10, gt=0, description="How often a line of metrics is written.")
+    optimizer: Optimizer = Field(default=Optimizer(), description="AdamW and its schedule.")
+    machine: Machine = Field(default=Machine(), description="How the training is executed.")

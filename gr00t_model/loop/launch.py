@@ -39,22 +39,16 @@ class Launched:
     seconds: float
 
 
-POLICY_TRAINER = "gr00t_model.training.entry"
-"""The module that trains a policy's run folder, started with the path of its ``RUN.json``."""
-
-
-def command(run: RunFolder, trainer: str = POLICY_TRAINER) -> list[str]:
+def command(run: RunFolder) -> list[str]:
     """The command line of the trainer: accelerate starts one process, or one rank each (also on a CPU)."""
     processes = run.machine.num_processes
     many = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
     options = [*many, "--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no"]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", *options, "--dynamo_backend", "no"]
-    return [*launcher, "-m", trainer, str(run.run_json)]
+    return [*launcher, "-m", run.trainer, str(run.run_json)]
 
 
-def launch(
-    run: RunFolder, on_line: Callable[[str], None], grace_s: float = 30.0, trainer: str = POLICY_TRAINER
-) -> Launched:
+def launch(run: RunFolder, on_line: Callable[[str], None], grace_s: float = 30.0) -> Launched:
     """Train ``run`` in processes of its own and wait for the end.
 
     Any exception that reaches this call while it waits (a cancelled Dagster run, Ctrl-C) stops the trainer: SIGTERM to
@@ -64,13 +58,12 @@ def launch(
 
     Args:
         on_line: called with each line that the trainer prints, without its line end.
-        trainer: the module that trains this kind of run.
 
     Raises:
         TrainingError: the trainer failed.
     """
     started = time.monotonic()
-    process = _start(command(run, trainer))
+    process = _start(command(run))
     lines = _lines_of(process)
     tail: list[str] = []
     try:

@@ -57,10 +57,11 @@ class Progress:
 
 
 def _line(step: int, last: int, losses: dict[str, float], lr: float, steps_per_s: float, eta_s: float) -> str:
-    parts = ", ".join(f"{name} {value:.4f}" for name, value in losses.items() if name != "loss")
+    others = ", ".join(f"{name} {value:.4f}" for name, value in losses.items() if name != "loss")
+    parts = f" ({others})" if others else ""
     minutes, seconds = divmod(round(eta_s), 60)
     return (
-        f"step {step}/{last}  loss {losses.get('loss', float('nan')):.4f} ({parts})  lr {lr:.2e}  "
+        f"step {step}/{last}  loss {losses['loss']:.4f}{parts}  lr {lr:.2e}  "
         f"{steps_per_s:.2f} steps/s  ETA {minutes}:{seconds:02d}"
     )
 

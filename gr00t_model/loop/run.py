@@ -1,18 +1,15 @@
 """A run: its key (what it depends on), its folder (what it leaves), its outcome. No torch."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from gr00t_data.disk import read_json, write_json
-from gr00t_model.loop.config import ConfigError, Machine
-
-State = Literal["interrupted", "complete"]
+from gr00t_model.loop.config import ConfigError, Frozen, Machine
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Frozen):
     """What a trainer wrote when it ended.
 
     Attributes:
@@ -24,7 +21,7 @@ class Outcome:
         peak_memory_bytes: largest resident memory of rank 0.
     """
 
-    state: State
+    state: Literal["interrupted", "complete"]
     step: int
     steps_done: int
     message: str
@@ -32,9 +29,19 @@ class Outcome:
     peak_memory_bytes: int
 
 
+NOT_LOSSES = ("step", "lr", "gradient_norm", "steps_per_s", "wall_s")
+"""What a line of metrics holds beside the losses."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
-    """The files of one run. Nothing is created by asking for a path."""
+    """The files of one run. Nothing is created by asking for a path.
+
+    Attributes:
+        trainer: the module that trains runs of this kind, started with the path of their ``RUN.json``.
+    """
+
+    trainer: ClassVar[str] = ""
 
     root: Path
 
@@ -59,13 +66,8 @@ class RunFolder:
         return self.root / "states"
 
     @property
-    def fresh_base(self) -> Path:
-        """The model the run started from when its configuration named none."""
-        return self.root / "base"
-
-    @property
-    def checkpoint(self) -> Path:
-        """What the run leaves: a checkpoint that stands on its own."""
+    def product(self) -> Path:
+        """What the run leaves, in a folder that appears by one rename."""
         return self.root / "checkpoint"
 
     def fields(self) -> dict[str, Any]:
@@ -94,19 +96,19 @@ class RunFolder:
     def outcome(self) -> Outcome | None:
         """What the last trainer wrote; None while none has ended by itself."""
         path = self.root / "outcome.json"
-        return Outcome(**read_json(path)) if path.is_file() else None
+        return Outcome.model_validate(read_json(path)) if path.is_file() else None
 
     def finished(self) -> Outcome | None:
-        """The outcome of a run that did its last step and left its checkpoint, with no step done now; else None."""
+        """The outcome of a run that did its last step and left its product, with no step done now; else None."""
         former = self.outcome()
-        whole = (self.checkpoint / "versions.json").is_file()  # the last file of a folder that appears by one rename
-        if former is None or former.state != "complete" or not whole:
+        if former is None or former.state != "complete" or not self.product.is_dir():
             return None
-        return replace(former, steps_done=0, message=f"{self.root}: complete already, nothing was done")
+        told = f"{self.root}: complete already, nothing was done"
+        return former.model_copy(update={"steps_done": 0, "message": told})
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Leave ``outcome`` for whoever started the trainer (an exit status does not pass through accelerate)."""
-        write_json(self.root / "outcome.json", asdict(outcome))
+        write_json(self.root / "outcome.json", outcome.model_dump())
 
     def clear_outcome(self) -> None:
         """Forget the former outcome: from here on, no outcome means a trainer that crashed."""
@@ -117,3 +119,8 @@ class RunFolder:
         if not self.metrics.is_file():
             return []
         return [json.loads(line) for line in self.metrics.read_text().splitlines() if line.strip()]
+
+    def last_losses(self) -> dict[str, float]:
+        """The losses logged last; empty when nothing was logged."""
+        last = dict(next(reversed(self.records()), {}))
+        return {name: value for name, value in last.items() if name not in NOT_LOSSES}

@@ -16,6 +16,10 @@ INTERRUPTED_STATUS = 75
 _ORPHAN_GRACE_S = 60.0
 
 
+class Stopped(RuntimeError):
+    """A training that was asked to stop, and saved its state first; the same call goes on from there."""
+
+
 class StopRequest:
     """Turns SIGTERM, SIGINT and a dead parent into a flag that the loop reads between two steps.
 

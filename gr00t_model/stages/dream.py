@@ -29,7 +29,6 @@ from gr00t_model.dream.windows import Films, plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
 from gr00t_model.loop.launch import Launched, launch
 
-TRAINER = "gr00t_model.dream.train"
 Progress = Callable[[int, int], None]
 _SIMULATOR_LICENCE = "Apache-2.0"
 
@@ -120,7 +119,7 @@ def train_world_model(lake: Lake, config: DreamTraining, say: Callable[[str], No
     embodiment = load_embodiment(config.embodiment)
     run = prepare_run(config, lake.runs, lake.cache / "model_digests.json")
     with locked(run.root / "lock"):
-        launched = launch(run, say, trainer=TRAINER)
+        launched = launch(run, say)
     if launched.outcome.state == "complete":
         name = "world_model_adapter" if config.preset == "lora" else "world_model"
         lake.point(f"{name}_{embodiment.name}", run.product, folder_digest(run.product))

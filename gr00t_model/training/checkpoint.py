@@ -10,7 +10,7 @@ import platform
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -224,7 +224,7 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
         copy_tokenizer(config, base, folder / "tokenizer")
         write_members(config.data, folder)
         write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
-        write_json(folder / _METRICS, asdict(outcome))
+        write_json(folder / _METRICS, outcome.model_dump())
         samples = outcome.step * config.accumulate * config.batch_size * world
         write_json(folder / "episodes.json", {"episodes": episodes_of(members, samples)})
         write_json(folder / "versions.json", _versions() | {"base": base_digest(base)})

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gr00t_model.loop.config import ConfigError, Frozen, Machine, Optimizer
+from gr00t_model.loop.config import ConfigError, Frozen, LoopConfig, validated
 
 
 class Mixture(Frozen):
@@ -201,36 +201,22 @@ class Model(Frozen):
         return self.tune.backbone_frozen and not (self.lora.on and self.lora.scope == "whole")
 
 
-class TrainConfig(Frozen):
-    """One training run, resolved.
+class TrainConfig(LoopConfig):
+    """One training run of a policy, resolved.
 
     Attributes:
         recipe: name of the recipe it came from.
-        steps: optimizer steps in all.
         batch_size: rows of one rank in one forward pass.
-        accumulate: forward passes summed into one optimizer step.
-        seed: of weights, noise, dropout.
         cache_features: keep what the frozen backbone returns per frame, so that a step costs the action head only.
         cache_dtype: precision of those features on disk.
-        checkpoint_every_steps: a resumable state is written this often (and at the end, and when interrupted).
-        keep_states: how many resumable states stay on disk.
-        log_every_steps: how often a line of metrics is written.
     """
 
     recipe: str
-    steps: int = Field(gt=0)
     batch_size: int = Field(gt=0)
-    accumulate: int = Field(default=1, gt=0)
-    seed: int = Field(default=42, ge=0)
     cache_features: bool = True
     cache_dtype: Literal["float16", "float32"] = "float16"
-    checkpoint_every_steps: int = Field(default=1000, gt=0)
-    keep_states: int = Field(default=2, ge=1)
-    log_every_steps: int = Field(default=10, gt=0)
     data: Data = Data()
     model: Model = Model()
-    optimizer: Optimizer = Optimizer()
-    machine: Machine = Machine()
 
     @model_validator(mode="after")
     def _augmented_pictures_are_not_cached(self) -> "TrainConfig":
@@ -252,11 +238,7 @@ class TrainConfig(Frozen):
         Raises:
             ConfigError: an unknown field, a missing one, or a value outside its range.
         """
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
-            raise ConfigError("training configuration: " + "; ".join(lines)) from error
+        return validated(cls, fields, "training configuration")
 
 
 def tune_named(name: str) -> dict[str, bool]:

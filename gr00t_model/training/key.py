@@ -19,6 +19,18 @@ _NOT_CONTENT = ("keep_states", "log_every_steps", "checkpoint_every_steps")
 class PolicyRun(RunFolder):
     """The run of a policy."""
 
+    trainer = "gr00t_model.training.entry"
+
+    @property
+    def fresh_base(self) -> Path:
+        """The model the run started from when its configuration named none."""
+        return self.root / "base"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What the run leaves: a checkpoint that stands on its own."""
+        return self.product
+
     def config(self) -> TrainConfig:
         """The configuration in ``RUN.json``; ConfigError when there is none."""
         return TrainConfig.from_dict(self.fields())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.weights.nvidia import read_tensors
 from gr00t_model.loop.config import ConfigError, Machine
+from gr00t_model.loop.ranks import arithmetic
 
 _PARTS = (
     "backbone.eagle_model.vision_model",
@@ -21,12 +22,6 @@ _PARTS = (
     "flare",
 )
 """Each of these runs in one dtype when there is no autocast."""
-
-
-def arithmetic(machine: Machine, on_gpu: bool) -> torch.dtype:
-    """The dtype of matrix products: bf16 when asked for, or by default on a GPU."""
-    bf16 = machine.precision == "bf16" or (machine.precision == "auto" and on_gpu)
-    return torch.bfloat16 if bf16 else torch.float32
 
 
 def frozen_dtype(machine: Machine, on_gpu: bool) -> torch.dtype:

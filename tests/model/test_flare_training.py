@@ -16,8 +16,8 @@ from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.alignment_target import described
 from gr00t_model.training.config import Flare, Lora, Model, TrainConfig, Tune
 from gr00t_model.training.key import PolicyRun, prepare_run, run_key
+from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.recipes import recipe
-from gr00t_model.training.session import open_accelerator, open_session
 from gr00t_model.training.settings import override
 from gr00t_model.training.train import train
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, weights
@@ -147,12 +147,12 @@ def test_the_controls_work_on_cached_targets_as_on_images(lake, tmp_path, contro
 
 def test_horizon_and_depth_are_the_recipes(lake, tmp_path):
     config = aligned(lake, None, horizon_frames=5, align_layer=2)
-    session = open_session(prepare_run(config, tmp_path), config, open_accelerator(config))
-    batch = session.batches.batch(0)
+    loop = open_loop(prepare_run(config, tmp_path), config, open_accelerator(config))
+    batch = loop.objective.batches.batch(0)
     frames = torch.tensor([int(name.rpartition("/")[2]) for name in batch.sample_ids])
     assert torch.equal(batch.future_mask, frames + 5 < 30)
-    assert (session.model.config.flare.horizon_frames, session.model.config.flare.align_layer) == (5, 2)
-    line = described(session.model.config.flare)
+    assert (loop.model.config.flare.horizon_frames, loop.model.config.flare.align_layer) == (5, 2)
+    line = described(loop.model.config.flare)
     assert "5 frames ahead" in line and "after block 2" in line
     with pytest.raises(ValueError, match=r"align_layer must be 1\.\.2, found 3"):
         opened(aligned(lake, None, align_layer=3), tmp_path)
@@ -187,7 +187,7 @@ def test_a_target_cannot_follow_adapters():
 
 
 def opened(config: TrainConfig, folder: Path) -> None:
-    open_session(prepare_run(config, folder), config, open_accelerator(config))
+    open_loop(prepare_run(config, folder), config, open_accelerator(config))
 
 
 def test_an_embedding_that_does_not_fit_is_refused(lake, embedding, tmp_path):

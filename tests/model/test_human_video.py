@@ -14,10 +14,11 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.store import EpisodeStore
+from gr00t_model.loop.loop import Loop
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import prepare_run
-from gr00t_model.training.session import Session, open_accelerator, open_session
+from gr00t_model.training.objective import PolicyObjective, open_accelerator, open_loop
 from gr00t_model.training.train import train
 from tests.data.sources.human.ego_films import calm_film, epic_csv
 from tests.model.tiny import TinyLake, build
@@ -45,22 +46,22 @@ def two_steps(robot: TinyLake, person: Mixture) -> TrainConfig:
     return robot.config(data=data, steps=2, batch_size=8, cache_features=False)
 
 
-def of_one(session: Session, member: int):
+def of_one(loop: Loop[PolicyObjective], member: int):
     """A batch of eight rows of one member."""
-    loader = session.batches.loader
+    loader = loop.objective.batches.loader
     samples = [sample for step in range(8) for sample in loader.samples(step) if sample.member == member]
     return loader.batch_of(samples[:8])
 
 
 def assert_both_teach_their_part(config: TrainConfig, runs: Path) -> None:
-    session = open_session(prepare_run(config, runs), config, open_accelerator(config))
-    robot, person = of_one(session, 0), of_one(session, 1)
+    loop = open_loop(prepare_run(config, runs), config, open_accelerator(config))
+    robot, person = of_one(loop, 0), of_one(loop, 1)
     assert robot.action_mask is not None and person.action_mask is not None
     assert robot.state_mask is not None and person.state_mask is not None
     assert robot.action_mask.any() and robot.state_mask.any()
     assert not person.action_mask.any() and not person.state_mask.any()
     assert (person.embodiment_id == HANDS.slot).all() and (robot.embodiment_id == ROBOT.slot).all()
-    model = session.accelerator.unwrap_model(session.model)
+    model = loop.accelerator.unwrap_model(loop.model)
     seeded = torch.Generator().manual_seed(0)
     taught, seen = (model(batch, seeded) for batch in (robot, person))
     assert taught.flow.item() > 0 and seen.flow.item() == 0

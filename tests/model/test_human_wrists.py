@@ -12,7 +12,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.key import prepare_run
-from gr00t_model.training.session import open_accelerator, open_session
+from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
 from tests.data.batches.test_known import HANDS, UNKNOWN, episode, loader_of, store_of
 from tests.data.sources.human.test_hands_end_to_end import egodex_drop
@@ -48,10 +48,10 @@ def test_wrists_and_a_robot_in_one_batch(tmp_path: Path) -> None:
     drop = egodex_drop(tmp_path / "drop", {"gone": 60})
     store = ingest_human(drop, HANDS, Lake(tmp_path), settings=HumanSettings(labels="wrist", faces="none"))
     config = two_steps(build(tmp_path / "robot"), mixture(store, HANDS, tmp_path))
-    session = open_session(prepare_run(config, tmp_path / "runs"), config, open_accelerator(config))
-    person = of_one(session, 1)
+    loop = open_loop(prepare_run(config, tmp_path / "runs"), config, open_accelerator(config))
+    person = of_one(loop, 1)
     assert person.action_mask is not None and person.action_mask.any() and person.state_mask.any()
-    model = session.accelerator.unwrap_model(session.model)
+    model = loop.accelerator.unwrap_model(loop.model)
     taught = model(person, torch.Generator().manual_seed(0))
     assert taught.flow.item() > 0 and np.isfinite(taught.total.item())
     run = prepare_run(config, tmp_path / "runs")

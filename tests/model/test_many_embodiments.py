@@ -24,7 +24,7 @@ from gr00t_model.stages.train import new_run
 from gr00t_model.training.checkpoint import Checkpoint, CheckpointError
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import PolicyRun, prepare_run, run_key
-from gr00t_model.training.session import open_accelerator, open_session
+from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
 from tests.data.so100 import SELECTION, SO100, so100_member
 from tests.model.small import CAMERAS, IMAGE_TOKEN, small_batch, small_model
@@ -195,10 +195,10 @@ def test_published_behaviour_counts_padded_steps(lake, tmp_path: Path):
     for published in (False, True):
         data = lake.config().data.model_copy(update={"published_behaviour": published})
         config = lake.config(data=data, cache_features=False)
-        session = open_session(prepare_run(config, tmp_path), config, open_accelerator(config))
-        manifest = session.batches.loader.members[0].manifest
+        loop = open_loop(prepare_run(config, tmp_path), config, open_accelerator(config))
+        manifest = loop.objective.batches.loader.members[0].manifest
         last = next(sample for sample in manifest.samples(0, 500) if sample.frame == 29)
-        masks.append(session.batches.loader.batch_of([JointSample(0, last)]).action_mask)
+        masks.append(loop.objective.batches.loader.batch_of([JointSample(0, last)]).action_mask)
     assert [int(mask.any(dim=2).sum()) for mask in masks] == [1, 16]
 
 

@@ -12,13 +12,14 @@ from gr00t_model.groot.model import Groot
 from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.groot.weights.own_slots import OwnSlots, merge_slots, train_slots
 from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.loop.loop import Loop, Meter
 from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, trainable
 from gr00t_model.loop.state import learned_tensors, list_states
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.config import Lora, Model, TrainConfig, Tune
 from gr00t_model.training.key import PolicyRun, prepare_run
-from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.train import _Meter, _step, train
+from gr00t_model.training.objective import PolicyObjective, open_accelerator, open_loop
+from gr00t_model.training.train import train
 from tests.model.small import small_batch, small_model
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, random_batch, weights
 from tests.model.tiny import SMALL, TinyLake, build
@@ -39,10 +40,10 @@ def run_of(config: TrainConfig, runs: Path) -> PolicyRun:
     return run
 
 
-def opened(config: TrainConfig, runs: Path) -> Session:
-    session = open_session(prepare_run(config, runs), config, open_accelerator(config))
-    session.wrapped.train()
-    return session
+def opened(config: TrainConfig, runs: Path) -> Loop[PolicyObjective]:
+    loop = open_loop(prepare_run(config, runs), config, open_accelerator(config))
+    loop.wrapped.train()
+    return loop
 
 
 def slot_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -79,14 +80,14 @@ def test_steps_are_those_of_all_slots(tmp_path: Path, lake: TinyLake):
     found, trained = [], []
     for every in (True, False):
         model = Model(changes=SMALL, train_all_slots=every)
-        session = opened(lake.config(model=model), tmp_path / str(every))
+        loop = opened(lake.config(model=model), tmp_path / str(every))
         for step in range(3):
-            meter, batch = _Meter(), random_batch(step)
+            meter, batch = Meter(), random_batch(step)
             batch.embodiment_id.fill_(GR1)
-            norm = _step(session, step, 1e-2, iter([batch]), meter)
-            found.append([*meter.means(session.accelerator).values(), float(norm)])
-        merge_slots(session.model)
-        trained.append({n: p for n, p in session.model.named_parameters() if n.startswith("action_head.")})
+            norm = loop.step(step, iter([batch]), meter)
+            found.append([*meter.means(loop.accelerator).values(), float(norm)])
+        merge_slots(loop.model)
+        trained.append({n: p for n, p in loop.model.named_parameters() if n.startswith("action_head.")})
     assert found[3:] == [pytest.approx(one, rel=1e-5) for one in found[:3]]
     for name, value in trained[0].items():
         ours = trained[1][name]
@@ -95,14 +96,14 @@ def test_steps_are_those_of_all_slots(tmp_path: Path, lake: TinyLake):
 
 
 def test_only_the_trained_slots_are_in_what_a_run_keeps(tmp_path: Path, lake: TinyLake):
-    session = opened(lake.config(), tmp_path)
-    names = slot_tensors(dict(trainable(session.model)))
+    loop = opened(lake.config(), tmp_path)
+    names = slot_tensors(dict(trainable(loop.model)))
     assert len(names) == 14 and {len(tensor) for tensor in names.values()} == {1}
-    assert set(slot_tensors(learned_tensors(session.model))) == set(names)
-    assert set(slot_tensors(session.average.weights)) == set(names)
-    _step(session, 0, 1e-2, iter([session.batches.batch(0)]), _Meter())
-    assert {len(session.optimizer.state[p]["exp_avg"]) for name, p in names.items()} == {1}
-    resting = [p for name, p in session.model.named_parameters() if ".base_layer." in name]
+    assert set(slot_tensors(learned_tensors(loop.model))) == set(names)
+    assert set(slot_tensors(loop.average.weights)) == set(names)
+    loop.step(0, iter([loop.objective.batches.batch(0)]), Meter())
+    assert {len(loop.optimizer.state[p]["exp_avg"]) for name, p in names.items()} == {1}
+    resting = [p for name, p in loop.model.named_parameters() if ".base_layer." in name]
     assert len(resting) == 14 and all(p.grad is None and len(p) == 32 for p in resting)
 
 
@@ -166,15 +167,15 @@ def test_a_grown_model_keeps_the_other_slots_of_its_base(tmp_path: Path, lake: T
 
 
 def test_frozen_projectors_have_no_slots_of_their_own(tmp_path: Path, lake: TinyLake):
-    session = opened(lake.config(model=Model(changes=SMALL, tune=Tune(projector=False))), tmp_path)
-    assert not slot_tensors(dict(trainable(session.model)))
-    assert not any(isinstance(module, OwnSlots) for module in session.model.modules())
+    loop = opened(lake.config(model=Model(changes=SMALL, tune=Tune(projector=False))), tmp_path)
+    assert not slot_tensors(dict(trainable(loop.model)))
+    assert not any(isinstance(module, OwnSlots) for module in loop.model.modules())
 
 
 def test_a_slot_that_does_not_train_is_refused(tmp_path: Path, lake: TinyLake):
-    session = opened(lake.config(), tmp_path)
+    loop = opened(lake.config(), tmp_path)
     with pytest.raises(ValueError, match=r"slots \[31\] came in a batch, but this run trains the slots \(24,\) only"):
-        session.model(random_batch(0), torch.Generator())
+        loop.model(random_batch(0), torch.Generator())
 
 
 def test_a_slot_the_model_does_not_have_is_named():

@@ -9,7 +9,7 @@ from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import ObservationError, Policy
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.key import prepare_run
-from gr00t_model.training.session import open_accelerator, open_session
+from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
 from tests.model.tiny import SIDE_PX, build, episode
 
@@ -90,8 +90,8 @@ def test_pictures_of_any_size_are_resized_as_in_training(policy):
 def test_it_sees_what_training_saw(lake, run, policy):
     """State, prompt and picture of a training sample reach the network as the loader gives them."""
     config = run.config().model_copy(update={"cache_features": False})
-    session = open_session(run, config, open_accelerator(config))
-    batch = session.batches.batch(0)
+    loop = open_loop(run, config, open_accelerator(config))
+    batch = loop.objective.batches.batch(0)
     store = EpisodeStore.open(lake.store)
     number, frame = map(int, batch.sample_ids[0].split("/")[1:])
     rows = store.state(number)[frame : frame + 1]
@@ -109,8 +109,8 @@ def test_it_sees_what_training_saw(lake, run, policy):
 def test_a_perfect_network_gives_back_the_recorded_actions(lake, run, policy, monkeypatch):
     """What the loader normalises, the policy restores."""
     config = run.config()
-    session = open_session(run, config, open_accelerator(config))
-    batch = session.batches.batch(0)
+    loop = open_loop(run, config, open_accelerator(config))
+    batch = loop.objective.batches.batch(0)
     number, frame = map(int, batch.sample_ids[0].split("/")[1:])
     monkeypatch.setattr(policy.model, "get_action", lambda *_: batch.action[:1])
     actions = policy.get_action(observation(policy, 0))

@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 from gr00t_data.batches.batch import Batch
 from gr00t_data.disk import read_json, write_json
 from gr00t_model.loop.config import ConfigError, Machine, Optimizer
-from gr00t_model.loop.optimizer import learning_rate
+from gr00t_model.loop.loop import Meter, ZeroStepError
 from gr00t_model.loop.state import StateError, list_states
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.batches import Batches
 from gr00t_model.training.config import Flare, Model, Tune
 from gr00t_model.training.key import PolicyRun, prepare_run, run_key
-from gr00t_model.training.session import ZeroStepError, open_accelerator, open_session
-from gr00t_model.training.train import _Meter, _step, train
+from gr00t_model.training.objective import open_accelerator, open_loop
+from gr00t_model.training.train import train
 from tests.model.tiny import SMALL, TinyLake, build
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "training_losses.json"
@@ -114,14 +114,13 @@ def test_losses_are_those_of_the_golden_file(lake, tmp_path):
     The batches are of two embodiments, of which the mixture has one: every slot trains.
     """
     config = lake.config(steps=5, model=Model(changes=SMALL, train_all_slots=True))
-    session = open_session(prepare_run(config, tmp_path), config, open_accelerator(config))
-    session.wrapped.train()
+    loop = open_loop(prepare_run(config, tmp_path), config, open_accelerator(config))
+    loop.wrapped.train()
     found = []
     for step in range(5):
-        meter = _Meter()
-        rate = learning_rate(step, 5, config.optimizer)
-        norm = _step(session, step, rate, iter([random_batch(step)]), meter)
-        found.append(meter.means(session.accelerator) | {"gradient_norm": float(norm)})
+        meter = Meter()
+        norm = loop.step(step, iter([random_batch(step)]), meter)
+        found.append(meter.means(loop.accelerator) | {"gradient_norm": float(norm)})
     if os.environ.get("GR00T_WRITE_GOLDEN"):
         write_json(GOLDEN, found)
     for one, other in zip(found, read_json(GOLDEN), strict=True):
@@ -264,13 +263,13 @@ def test_without_flare_its_loss_and_weights_are_absent(lake, tmp_path):
 def test_ranks_share_the_samples_of_one_process(lake, tmp_path):
     """Two ranks of 3 rows see what one process of 6 rows would see."""
     config = lake.config(batch_size=6)
-    session = open_session(prepare_run(config, tmp_path), config, open_accelerator(config))
-    whole = session.batches.batch(1)
+    loop = open_loop(prepare_run(config, tmp_path), config, open_accelerator(config))
+    whole = loop.objective.batches.batch(1)
     parts = []
     for rank in (0, 1):
-        loader = session.batches.loader
+        loader = loop.objective.batches.loader
         loader.batch_size, loader.rank, loader.world = 3, rank, 2
-        parts.append(Batches(loader, session.batches.features, 16).batch(1))
+        parts.append(Batches(loader, loop.objective.batches.features, 16).batch(1))
     assert parts[0].sample_ids + parts[1].sample_ids == whole.sample_ids
     features = [part.vl_features for part in parts]
     assert torch.equal(torch.cat([f for f in features if f is not None]), whole.vl_features)

@@ -16,14 +16,15 @@ from gr00t_model.groot.lora import add_lora
 from gr00t_model.groot.model import Groot, Loss
 from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.loop.config import ConfigError, Machine, Optimizer
+from gr00t_model.loop.loop import Loop, Meter
 from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, trainable
 from gr00t_model.loop.state import load_state, save_state
 from gr00t_model.training.base import open_base
 from gr00t_model.training.config import TUNE_CHOICES, Lora, Model
 from gr00t_model.training.key import prepare_run
+from gr00t_model.training.objective import PolicyObjective, open_accelerator, open_loop
 from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training
-from gr00t_model.training.session import Session, open_accelerator, open_session
-from gr00t_model.training.train import _Meter, _step, train
+from gr00t_model.training.train import train
 from tests.model.small import small_model
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, never, random_batch, weights
 from tests.model.tiny import SMALL, TinyLake, build
@@ -161,20 +162,20 @@ def test_two_passes_are_one_of_twice_the_rows(lake, tmp_path):
     stepped = []
     for passes in (1, 2):
         config = lake.config(accumulate=passes, model=Model(changes=changes, train_all_slots=True))
-        session = opened(config, tmp_path / str(passes))
+        loop = opened(config, tmp_path / str(passes))
         parts: Iterator[Batch] = iter([four] if passes == 1 else [rows(four, slice(0, 2)), rows(four, slice(2, 4))])
-        norm = _step(session, 0, config.optimizer.lr, parts, _Meter())
-        moments = {name: session.optimizer.state[p]["exp_avg"] for name, p in trainable(session.model).items()}
+        norm = loop.step(0, parts, Meter())
+        moments = {name: loop.optimizer.state[p]["exp_avg"] for name, p in trainable(loop.model).items()}
         stepped.append((norm, moments))
     torch.testing.assert_close(stepped[0][0], stepped[1][0], rtol=1e-5, atol=0)
     for name, moment in stepped[0][1].items():  # a tenth of the clipped gradient
         torch.testing.assert_close(moment, stepped[1][1][name], rtol=1e-4, atol=1e-8, msg=name)
 
 
-def opened(config, folder: Path) -> Session:
-    session = open_session(prepare_run(config, folder), config, open_accelerator(config))
-    session.wrapped.train()
-    return replace(session, wrapped=Repeated(session.model))
+def opened(config, folder: Path) -> Loop[PolicyObjective]:
+    loop = open_loop(prepare_run(config, folder), config, open_accelerator(config))
+    loop.wrapped.train()
+    return replace(loop, wrapped=Repeated(loop.model))
 
 
 @pytest.mark.parametrize("kind", ["adamw_8bit", "paged_adamw_8bit"])

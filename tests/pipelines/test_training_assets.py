@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -42,12 +41,14 @@ def test_fail_instead_of_ensure_names_what_to_run(tmp_path: Path) -> None:
 def test_a_run_that_did_not_do_its_steps_is_no_success(tmp_path: Path) -> None:
     run = PolicyRun(tmp_path / "run")
     write_json(run.run_json, {"key": "k", "config": recipe("gr1_nano_tiny").model_copy(update={"steps": 4}).to_dict()})
-    done = Outcome("complete", 4, 0, "was complete already", {}, 0)
+    fields = {"step": 4, "steps_done": 0, "losses": {}, "peak_memory_bytes": 0}
+    done = Outcome.model_validate({"state": "complete", "message": "was complete already", **fields})
+    stopped = done.model_copy(update={"state": "interrupted", "step": 2, "message": "told to stop"})
     require_all_steps(run, done, "gr1")
     with pytest.raises(dg.Failure, match="says it is complete after 0 of 4 steps"):
-        require_all_steps(run, replace(done, step=0), "gr1")
+        require_all_steps(run, done.model_copy(update={"step": 0}), "gr1")
     with pytest.raises(dg.Failure, match="ended interrupted at step 2: told to stop; materialize finetune_gr1 again"):
-        require_all_steps(run, Outcome("interrupted", 2, 2, "told to stop", {}, 0), "gr1")
+        require_all_steps(run, stopped, "gr1")
 
 
 @pytest.mark.slow
