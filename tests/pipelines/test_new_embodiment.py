@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 
@@ -78,11 +79,11 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     return Lake(tmp_path)
 
 
-def put(lake: Lake, name: str) -> None:
-    """A drop of three short episodes of the claw; its marker names the robot."""
+def put(lake: Lake, name: str, first: int = 0) -> None:
+    """A drop of three short episodes of the claw, other ones for each ``first``; its marker names the robot."""
     place = lake.landing / name
     writer = StoreWriter.create(place, load_embodiment("claw"), kind="real", licence="Apache-2.0")
-    for seed in range(3):
+    for seed in range(first, first + 3):
         rng = np.random.default_rng(seed)
         action = np.sin(np.arange(30)[:, None] / 10 + rng.uniform(0, 6, 4)) * [1.0, 1.0, 1.0, 40.0] + [0, 0, 0, 50]
         pictures = np.clip(rng.integers(30, 60, (1, 16, 16, 3)) + 4 * np.arange(30)[:, None, None, None], 0, 255)
@@ -100,8 +101,9 @@ def put(lake: Lake, name: str) -> None:
 def test_one_yaml_in_the_lake_is_a_robot_of_the_graph(lake: Lake) -> None:
     put(lake, "monday")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DAGSTER_HOME": str(lake.root)}
-    command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     for robot in ("gr1", "claw"):
@@ -112,6 +114,35 @@ def test_one_yaml_in_the_lake_is_a_robot_of_the_graph(lake: Lake) -> None:
     (statistics, _), (mixture, _) = lake.pointed("norm_stats_claw") or (), lake.pointed("mixture_claw") or ()
     assert read_json(statistics)["state"].keys() == {"arm", "claw"}
     assert [len(source["episodes"]) for source in read_json(mixture)["sources"]] == [3]
+
+
+@pytest.mark.slow
+def test_it_is_trained_evaluated_open_loop_and_released(lake: Lake) -> None:
+    """The user's own command, from four drops to the release."""
+    for number, day in enumerate(("monday", "tuesday", "wednesday", "thursday")):
+        put(lake, day, 3 * number)
+    (lake.root / "home").mkdir()
+    environment = os.environ | {
+        "DAGSTER_HOME": str(lake.root / "home"),
+        "DAGSTER_MODULE_NAME": "pipelines.command_line",
+    }
+    ops = {
+        "base_nano": {"stills": 64},
+        "finetune_claw": {"recipe": "gr1_nano_tiny", "on_missing_input": "fail"},
+        "released_claw": {"first_ratio": 1000.0},
+    }
+    config = json.dumps({"ops": {name: {"config": fields} for name, fields in ops.items()}})
+    command = ["asset", "materialize", "--select", "*released_claw", "--config-json", config]
+    dagster = str(Path(sys.executable).parent / "dagster")
+    done = subprocess.run([dagster, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "closed loop: none, the simulator has no claw" in done.stderr and lake.pointed("released_claw")
+    with dg.DagsterInstance.from_config(str(lake.root / "home")) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("evaluation_claw"))
+    assert event and event.asset_materialization
+    metadata = event.asset_materialization.metadata
+    assert metadata["closed loop"].value == "none: the simulator has no claw"
+    assert metadata["held-out episodes"].value
 
 
 def test_the_robots_of_the_lake_are_known_by_name(lake: Lake) -> None:
