@@ -64,10 +64,11 @@ def measure(root: Path) -> dict[str, float]:
     """CPU-seconds of each step, and the peak memory of the process in MB."""
     import torch
 
-    from gr00t_data.batches.member import Loader
+    from gr00t_data.batches.loader import Loader
     from gr00t_data.batches.mixture.build import build_manifest
     from gr00t_data.batches.mixture.manifest import MixtureManifest
     from gr00t_data.batches.mixture.preview import preview
+    from gr00t_data.batches.rows import Member
     from gr00t_data.batches.statistics.measure import measure as measure_statistics
     from gr00t_data.curate.finding import Verdict
     from gr00t_data.curate.index import Index
@@ -103,9 +104,7 @@ def measure(root: Path) -> dict[str, float]:
     clock = time.process_time()
     manifest = MixtureManifest.load(root.parent / "manifest.json")
     loader = Loader(
-        manifest,
-        statistics,
-        gr1,
+        [Member(manifest, statistics, gr1)],
         batch_size=32,
         max_state_dim=64,
         max_action_dim=32,

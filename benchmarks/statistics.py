@@ -1,9 +1,9 @@
-"""Cost and error of statistics: rows, quantiles beyond the exact limit, pictures, and opening a sealed store.
+"""Cost and error of statistics: rows, quantiles beyond the exact limit, and opening a sealed store.
 
 python -m benchmarks.statistics [--json]
 
-CPU-milliseconds, the best of several runs. Bounds: 15 for 2,096 rows of 88 values, 0.5 a picture (decoding apart), 20
-for opening a sealed store; 0.5% in rank for quantiles, against numpy's exact ones.
+CPU-milliseconds, the best of several runs. Bounds: 15 for 2,096 rows of 88 values, 20 for opening a sealed store; 0.5%
+in rank for quantiles, against numpy's exact ones.
 """
 
 import json
@@ -23,11 +23,9 @@ BOUNDS = {
     "rows_ms": 15.0,
     "rank_error": 0.005,
     "rank_error_sketched": 0.005,
-    "picture_ms": 0.5,
     "open_ms": 20.0,
 }
 _RANKS = (0.01, 0.1, 0.5, 0.9, 0.99)
-_PICTURE = (256, 256, 3)
 _EPISODES = 100
 
 
@@ -88,14 +86,6 @@ def rows_and_quantiles() -> dict[str, float]:
     }
 
 
-def pictures() -> float:
-    """CPU-ms a picture of 256 x 256, decoded already."""
-    from gr00t_data.batches.image_statistics import ImageStatistics
-
-    shown = np.random.default_rng(0).integers(0, 256, (20, *_PICTURE), dtype=np.uint8)
-    return cpu_ms(lambda: ImageStatistics.of(shown), 10) / len(shown)
-
-
 def opening(folder: Path) -> float:
     """CPU-ms from a path to digest, episodes and tasks of a sealed store of 100 episodes."""
     from gr00t_data.embodiment.robot import load_embodiment
@@ -120,7 +110,7 @@ def opening(folder: Path) -> float:
 def main(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Print each number beside its bound; exit status 1 when one is missed."""
     with tempfile.TemporaryDirectory() as folder:
-        found = {**rows_and_quantiles(), "picture_ms": pictures(), "open_ms": opening(Path(folder))}
+        found = {**rows_and_quantiles(), "open_ms": opening(Path(folder))}
     if as_json:
         print(json.dumps(found, indent=1))
     else:

@@ -13,6 +13,7 @@ from gr00t_data.batches.published_video import PublishedVideo
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.transforms.transforms import build_transforms
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.horizon import chunk_steps
 from gr00t_data.video import files as video
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
@@ -73,7 +74,7 @@ class Policy:
         centre_crop: bool = False,
     ) -> None:
         """Args:
-        acting_steps: steps of a chunk that the embodiment has learnt, the first ones; None is all.
+        acting_steps: steps of a chunk that were learnt, the first ones; None is all that the embodiment has.
         centre_crop: take the middle 0.95 of a picture, for a model that was trained on random crops.
         """
         self.model = model.eval()
@@ -85,7 +86,7 @@ class Policy:
         side = model.config.backbone.vision.image_size
         self._crop = PublishedVideo(size=(side, side)) if centre_crop else None
         head = model.config.action_head
-        self.horizon = acting_steps or head.action_horizon
+        self.horizon = chunk_steps(embodiment, head.action_horizon, acting_steps)
         self._state, self._action = build_transforms(
             embodiment, self.selection.name, statistics, head.max_state_dim, head.action_dim
         )

@@ -22,6 +22,7 @@ STOREYS = {
         ("embodiment", "video"),
         ("store",),
         ("rates",),  # what lies between the rows of a store and the steps of a robot
+        ("horizon",),
         ("terms",),
         ("lerobot", "curate"),
         ("sources", "batches"),
@@ -170,8 +171,8 @@ def test_schemas_are_data() -> None:
         ("gr00t_data/disk.py", "from . import sources"),
         ("gr00t_data/curate/index.py", "from gr00t_data import stages"),
         ("gr00t_data/sources/recordings/align.py", "from ...batches import window"),
-        ("gr00t_data/batches/member.py", "from gr00t_data.sources.sim import env"),
-        ("gr00t_data/curate/index.py", "import gr00t_data.batches.member"),
+        ("gr00t_data/batches/rows.py", "from gr00t_data.sources.sim import env"),
+        ("gr00t_data/curate/index.py", "import gr00t_data.batches.rows"),
         ("gr00t_model/policy.py", "import dagster as dg"),
         ("gr00t_model/groot/flow.py", "from gr00t_model.training import train"),
         ("assets/teleop.py", "from pipelines.resources import lake"),
@@ -189,7 +190,7 @@ def test_a_breach_is_seen(tmp_path: Path, file: str, line: str) -> None:
     [
         ("gr00t_data/video/files.py", "import av"),
         ("gr00t_data/stages/mix.py", "from gr00t_data.sources import ingest\nfrom gr00t_data.batches import mixture"),
-        ("gr00t_data/batches/member.py", "from gr00t_data.curate.index import load_index\nimport torch"),
+        ("gr00t_data/batches/rows.py", "from gr00t_data.curate.index import load_index\nimport torch"),
         ("gr00t_model/policy.py", "from gr00t_data.embodiment.robot import load_embodiment"),
         ("assets/teleop.py", "import dagster as dg\nfrom gr00t_data.store.store import EpisodeStore"),
         ("gr00t_data/disk.py", "import avro_like_name"),

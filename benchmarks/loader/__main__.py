@@ -27,7 +27,8 @@ import typer
 from benchmarks.loader.sources import SIDE_PX, Setup, at_training_size, published_samples, simulated, teleoperated
 from gr00t_data.batches.clips import CLIP_FRAMES
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.member import Loader
+from gr00t_data.batches.loader import Loader
+from gr00t_data.batches.rows import Member
 from gr00t_data.video.spans import read_clip
 
 BATCH, HORIZON = 32, 16
@@ -45,9 +46,7 @@ def from_cache(setup: Setup, folder: Path, batches: int) -> float:
     cache = FramesCache(folder, (SIDE_PX, SIDE_PX))
     cache.build(setup.manifest, setup.embodiment.selection(setup.manifest.selection).cameras, processes=2)
     loader = Loader(
-        setup.manifest,
-        setup.statistics,
-        setup.embodiment,
+        [Member(setup.manifest, setup.statistics, setup.embodiment)],
         cache=cache,
         batch_size=BATCH,
         max_state_dim=64,

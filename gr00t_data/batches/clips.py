@@ -141,16 +141,16 @@ class ClipReader:
                 for camera in self.cameras:
                     self._frames(clip, camera)
 
-    def frame(self, sample: SampleId, camera: str, ahead: int = 0) -> np.ndarray:
-        """uint8 [H, W, 3]: the frame of a sample, or the one ``ahead`` frames later.
+    def picture(self, store: EpisodeStore, sample: SampleId, camera: str, frame: int) -> np.ndarray:
+        """uint8 [H, W, 3]: the frame of a sample, or one up to ``beyond`` frames later. ``store`` is the sample's.
 
         Raises:
             VideoError: the video cannot be decoded.
             StoreError: the video was changed after its store was sealed.
             IndexError: the video ends before that frame.
         """
-        clip = self.order.clip_around(*sample)
-        return self._frames(clip, camera).result()[sample.frame - clip.start + ahead]
+        clip = self.order.clip_around(sample.source, sample.episode, sample.frame)
+        return self._frames(clip, camera).result()[frame - clip.start]
 
     def close(self) -> None:
         """Stop the threads."""

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.member import Loader
+from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
 
@@ -62,7 +63,8 @@ class MixtureDataset(IterableDataset[Batch]):
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         cache = None if self._cache is None else FramesCache(*self._cache)
-        loader = Loader(self.manifest, self.statistics, self.embodiment, cache=cache, **self.options)
+        member = Member(self.manifest, self.statistics, self.embodiment)
+        loader = Loader([member], cache=cache, **self.options)
         steps = count(first, stride) if self.steps is None else range(first, self.steps, stride)
         try:
             for step in steps:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import replacing, write_text
 from gr00t_data.store.seal import refuse_changed, sealed_digest
@@ -79,6 +79,10 @@ class FramesCache:
                 self._open.popitem(last=False)
         self._open.move_to_end(key)
         return array
+
+    def picture(self, store: EpisodeStore, sample: SampleId, camera: str, frame: int) -> np.ndarray:
+        """uint8 [height, width, 3]: one frame of a sample's episode; raises as ``array``."""
+        return self.array(store, sample.episode, camera)[frame]
 
     def needed_bytes(self, manifest: MixtureManifest, cameras: Sequence[str]) -> int:
         """What the frames of a manifest take at this resolution."""

@@ -1,42 +1,83 @@
-"""Which values of state and action a store does not have.
+"""Masks: which values of state and action are real. A store says it of whole parts, and row by row.
 
 Video of human hands and generated video come without a state and, before they are labelled, without actions; so may
-single parts of a robot. What the file of rows holds in their place (zeros) means nothing: it must not reach the model
-as if it were a pose, nor the loss as if it were a command.
+single parts of a robot: ``StoreAbout.absent`` lists them (where it is silent, the kind ``human`` has no state). Hands
+leave the picture, and joints drop: columns ``state_valid.<part>`` and ``action_valid.<part>`` (int64 [T], 0 or 1) say
+in which rows a part is real; without the latter the kind ``human`` has no actions.
+
+What the file of rows holds in place of a masked value means nothing: it must not reach the model as if it were a pose,
+nor the loss as if it were a command, and the statistics leave it out.
 """
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
 
-from gr00t_data.batches.lacking import lacks, listed_absent
-from gr00t_data.batches.transforms.transforms import VectorTransform
+from gr00t_data.batches.values.parts import Parts, read_parts
+from gr00t_data.embodiment.robot import Part
 from gr00t_data.store.store import EpisodeStore
+
+if TYPE_CHECKING:
+    from gr00t_data.batches.transforms.transforms import VectorTransform
 
 LABEL_VALID = "label_valid"
 """Column of labelled video: int64 [T, 1], 0 where too little was seen to say what the action was."""
 
-_WHOLE = "state"
+
+def masked_parts(store: EpisodeStore) -> list[str]:
+    """What a store does not have: ``state``, ``state.<part>``, and the same with ``action``."""
+    listed = store.about.absent
+    return (["state"] if store.kind == "human" else []) if listed is None else list(listed)
 
 
-def state_mask(store: EpisodeStore, transform: VectorTransform) -> Bool[np.ndarray, " s"]:
-    """True where a state value stands in rows of ``store``, over the padded width of ``transform``.
+def wholly_masked(store: EpisodeStore, side: str) -> bool:
+    """Whether a store has nothing of ``state`` or ``action``: what its rows hold there counts for nothing."""
+    untold = store.kind == "human" and not has_row_masks(store, "action")
+    return side in masked_parts(store) or (side == "action" and untold)
+
+
+def mask_column(side: str, part: str) -> str:
+    """``state_valid.left_aperture``."""
+    return f"{side}_valid.{part}"
+
+
+def has_row_masks(store: EpisodeStore, side: str) -> bool:
+    """Whether the store says of any part of a side, row by row, where it is real."""
+    return any(name.startswith(mask_column(side, "")) for name in store.info.get("features", {}))
+
+
+def store_mask(store: EpisodeStore, side: str, transform: "VectorTransform") -> Bool[np.ndarray, " w"]:
+    """True where a value stands in rows of ``store``, over the padded width of ``transform``."""
+    if wholly_masked(store, side):
+        return np.zeros(transform.pad.padded, dtype=bool)
+    masked, mask = masked_parts(store), transform.pad.mask.copy()
+    for name, place in transform.places.items():
+        mask[place] &= f"{side}.{name}" not in masked
+    return mask
+
+
+def row_masks(
+    store: EpisodeStore, index: int, side: str, transform: "VectorTransform", rows: int
+) -> Bool[np.ndarray, "t w"]:
+    """False where the store says of a row that a part is not real, over the padded width of ``transform``.
+
+    Args:
+        rows: T, of the episode.
 
     Raises:
-        StoreError: the store lists an absent part in another form than ``state`` or ``state.<part>``.
+        StoreError: a column cannot be read.
     """
-    return _mask(store, transform, _WHOLE, listed_absent(store))
+    if not has_row_masks(store, side):
+        return np.broadcast_to(True, (rows, transform.pad.padded))
+    mask = np.ones((rows, transform.pad.padded), dtype=bool)
+    for name, real in part_masks(store, index, side, tuple(transform.places)).items():
+        mask[:, transform.places[name]] = real[:, None]
+    return mask
 
 
-def action_mask(store: EpisodeStore, transform: VectorTransform) -> Bool[np.ndarray, " a"]:
-    """True where an action value stands in rows of ``store``, over the padded width of ``transform``.
-
-    Raises:
-        StoreError: as ``state_mask``.
-    """
-    return _mask(store, transform, "action", ["action"] if lacks(store, "action") else listed_absent(store))
-
-
-def told_rows(store: EpisodeStore, index: int) -> Bool[np.ndarray, " t"] | None:
+def label_mask(store: EpisodeStore, index: int) -> Bool[np.ndarray, " t"] | None:
     """True where the action of a row was told by enough windows of an inverse dynamics model; None where nothing was
     labelled, so that every row counts.
 
@@ -48,11 +89,44 @@ def told_rows(store: EpisodeStore, index: int) -> Bool[np.ndarray, " t"] | None:
     return store.matrix(index, LABEL_VALID)[:, 0] > 0
 
 
-def _mask(store: EpisodeStore, transform: VectorTransform, side: str, listed: list[str]) -> np.ndarray:
-    if side in listed:
-        return np.zeros(transform.pad.padded, dtype=bool)
-    mask, start = transform.pad.mask.copy(), 0
-    for name, width in zip(transform.concat.names, transform.concat.widths, strict=True):
-        mask[start : start + width] &= f"{side}.{name}" not in listed
-        start += width
-    return mask
+def part_masks(store: EpisodeStore, index: int, side: str, parts: Sequence[str]) -> dict[str, np.ndarray]:
+    """Part -> bool [T], of the parts that the store says it of.
+
+    Raises:
+        StoreError: a column cannot be read.
+    """
+    features = store.info.get("features", {})
+    said = [part for part in parts if mask_column(side, part) in features]
+    return {part: store.matrix(index, mask_column(side, part))[:, 0] > 0 for part in said}
+
+
+def unmasked_values(
+    store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], side: str
+) -> Iterator[tuple[int, Parts]]:
+    """For statistics: the values of episodes, in which rows with a masked part take its values from real rows.
+
+    So all parts have the same count of rows, and each is measured on real values only. Episodes without a real row of
+    a part borrow from the one before, or wait for the first that has one. Parts that the store says nothing of pass.
+
+    Raises:
+        StoreError: a column cannot be read.
+    """
+    says, lent, waiting = has_row_masks(store, side), Parts(), list[int]()
+    for episode in episodes:
+        values = read_parts(store, episode, parts)
+        masks = part_masks(store, episode, side, tuple(values)) if says else {}
+        lent |= {part: values[part][rows] for part, rows in masks.items() if rows.any()}
+        if any(part not in lent for part in masks):
+            waiting.append(episode)
+        else:
+            yield episode, values | {part: _borrowed(values[part], rows, lent[part]) for part, rows in masks.items()}
+    for episode in waiting:
+        values = read_parts(store, episode, parts)
+        masks = part_masks(store, episode, side, tuple(lent))
+        yield episode, values | {part: _borrowed(values[part], rows, lent[part]) for part, rows in masks.items()}
+
+
+def _borrowed(values: np.ndarray, mask: np.ndarray, lent: np.ndarray) -> np.ndarray:
+    found, missing = values.copy(), int((~mask).sum())
+    found[~mask] = lent[np.linspace(0, len(lent) - 1, missing).round().astype(int)]
+    return found

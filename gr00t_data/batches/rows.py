@@ -2,17 +2,21 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from gr00t_data.batches.masks import told_rows
+from gr00t_data.batches.batch import Batch
+from gr00t_data.batches.masks import label_mask, row_masks, store_mask
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
-from gr00t_data.batches.transforms.transforms import VectorTransform
+from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.batches.transforms.transforms import VectorTransform, build_transforms
 from gr00t_data.batches.values.pace import PacedActions
 from gr00t_data.batches.values.parts import Parts, read_parts
-from gr00t_data.batches.values.window import chunk_rows, with_padding_row
 from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.horizon import chunk_rows, chunk_steps, future_row, with_padding_row
 from gr00t_data.rates import Pace, pace_of
 from gr00t_data.store.seal import verify_file
 from gr00t_data.store.store import EpisodeStore
@@ -23,45 +27,152 @@ were not asked for the longest are read again when they are.
 """
 
 
+@dataclass(frozen=True)
+class Member:
+    """One mixture of a training.
+
+    Attributes:
+        weight: share of the rows that come from it, relative to the other weights.
+        acting_steps: steps of a chunk that it teaches, the first ones; None is all that its embodiment has.
+    """
+
+    manifest: MixtureManifest
+    statistics: NormStats
+    embodiment: Embodiment
+    weight: float = 1.0
+    acting_steps: int | None = None
+
+
 class EpisodeRows(NamedTuple):
-    """One episode, followed by its padding row (see ``window``).
+    """One episode, followed by its padding row (see ``horizon``).
 
     Attributes:
         state: float32 [L + 1, S] normalised and padded to the model's width.
-        action: float32 [L + 1, A] normalised and padded to the model's width.
+        state_mask: bool [L + 1, S], False where the store says of the row that the value is not real.
+        action, action_mask: the same for the actions, [L + 1, A].
         paced: the raw actions, of a store with another rate than the embodiment's and displacements among its actions.
         told: bool [L + 1], False for rows whose label must not count in the loss; None when nothing was labelled.
     """
 
     state: np.ndarray
+    state_mask: np.ndarray
     action: np.ndarray
+    action_mask: np.ndarray
     paced: PacedActions | None = None
     told: np.ndarray | None = None
 
+    @property
+    def held_bytes(self) -> int:
+        """What its arrays take; a mask that says nothing takes nothing (it has no stride)."""
+        masks = (mask.nbytes for mask in (self.state_mask, self.action_mask) if mask.strides[0])
+        return self.state.nbytes + self.action.nbytes + sum(masks)
+
 
 class MixtureRows:
-    """The rows of a manifest's episodes, held-out ones included. Not to be shared between threads."""
+    """The rows of a mixture's episodes, held-out ones included. Not to be shared between threads.
+
+    Attributes:
+        stores, paces: of each source of the manifest.
+        cameras: that the selection reads.
+        state_transform, action_transform: from the values of the robot to those of a batch.
+    """
 
     def __init__(
         self,
-        manifest: MixtureManifest,
-        stores: Sequence[EpisodeStore],
-        embodiment: Embodiment,
-        transforms: tuple[VectorTransform, VectorTransform],
+        member: Member,
+        *,
+        max_state_dim: int,
+        max_action_dim: int,
+        horizon: int,
+        published_behaviour: bool = False,
         budget_bytes: int = ROWS_BUDGET_BYTES,
     ) -> None:
-        """``stores`` are those of the manifest's sources, ``transforms`` those of state and action.
+        """Open the stores. The arguments are those of ``Loader``.
 
         Raises:
+            ValueError: manifest, statistics and embodiment do not belong together, or the model predicts fewer steps
+                than the embodiment has.
             RateError: a store whose rate is too low for the embodiment; names it.
         """
-        chosen = embodiment.selection(manifest.selection)
-        self._state = [embodiment.state_part(name) for name in chosen.state], transforms[0]
-        self._action = [embodiment.action_part(name) for name in chosen.action], transforms[1]
-        self._manifest, self._stores, self._budget_bytes = manifest, stores, budget_bytes
-        self.paces: tuple[Pace, ...] = tuple(pace_of(store, embodiment) for store in stores)
+        manifest, robot = member.manifest, member.embodiment
+        _check_belonging(manifest, robot)
+        self.member, self.manifest, self.horizon = member, manifest, horizon
+        chosen = robot.selection(manifest.selection)
+        self.cameras = chosen.cameras
+        self.state_transform, self.action_transform = build_transforms(
+            robot, manifest.selection, member.statistics, max_state_dim, max_action_dim
+        )
+        self._state = [robot.state_part(name) for name in chosen.state]
+        self._action = [robot.action_part(name) for name in chosen.action]
+        self._counted = np.arange(horizon) < chunk_steps(robot, horizon, member.acting_steps)
+        self._count_padding = published_behaviour
+        self.stores = [source.open() for source in manifest.sources]
+        self.paces: tuple[Pace, ...] = tuple(pace_of(store, robot) for store in self.stores)
+        self._slots = np.array(manifest.slots(robot.slot), dtype=np.int64)
+        self._state_masks = np.stack([store_mask(store, "state", self.state_transform) for store in self.stores])
+        self._action_masks = np.stack([store_mask(store, "action", self.action_transform) for store in self.stores])
         self._held: OrderedDict[tuple[int, int], EpisodeRows] = OrderedDict()
-        self.held_bytes = 0
+        self._budget_bytes, self.held_bytes = budget_bytes, 0
+
+    @property
+    def stateless(self) -> list[str]:
+        """The stores whose rows have no state at all."""
+        return [str(store.root) for store, mask in zip(self.stores, self._state_masks, strict=True) if not mask.any()]
+
+    def name(self, sample: SampleId) -> str:
+        """``<store digest 12>/<episode>/<frame>``."""
+        return f"{self.manifest.sources[sample.source].digest[:12]}/{sample.episode}/{sample.frame}"
+
+    def future(self, samples: Sequence[SampleId], horizon_frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where the future frame of each sample is: int64 [B], the last frame where there is none; bool [B]."""
+        entries = [self.manifest.entry(sample.source, sample.episode) for sample in samples]
+        found = [
+            future_row(sample.frame, entry.end, self.paces[sample.source], horizon_frames)
+            for sample, entry in zip(samples, entries, strict=True)
+        ]
+        return np.array([row for row, _ in found], dtype=np.int64), np.array([real for _, real in found])
+
+    def batch(self, samples: Sequence[SampleId]) -> Batch:
+        """The batch of some samples, without pictures and prompt.
+
+        Raises:
+            KeyError: the manifest does not hold the episode.
+            IndexError: the frame is outside its episode.
+        """
+        count, sources = len(samples), [sample.source for sample in samples]
+        states = np.empty((count, 1, self.state_transform.pad.padded), dtype=np.float32)
+        chunks = np.empty((count, self.horizon, self.action_transform.pad.padded), dtype=np.float32)
+        valid = np.empty((count, self.horizon), dtype=bool)
+        state_mask, action_mask = np.empty(states.shape, dtype=bool), np.empty(chunks.shape, dtype=bool)
+        for row, sample in enumerate(samples):
+            rows = self.episode(sample.source, sample.episode)
+            if not 0 <= sample.frame < len(rows.state) - 1:
+                raise IndexError(f"{sample}: the episode has {len(rows.state) - 1} frames")
+            states[row, 0], state_mask[row, 0] = rows.state[sample.frame], rows.state_mask[sample.frame]
+            chunks[row], action_mask[row], valid[row] = self._chunk(rows, sample)
+        state_mask &= self._state_masks[sources][:, None]
+        told = ((valid | self._count_padding) & self._counted)[:, :, None] & self._action_masks[sources][:, None]
+        return Batch(
+            state=torch.from_numpy(np.where(state_mask, states, np.float32(0))),
+            state_mask=torch.from_numpy(state_mask),
+            embodiment_id=torch.from_numpy(self._slots[sources]),
+            action=torch.from_numpy(np.where(action_mask, chunks, np.float32(0))),
+            action_mask=torch.from_numpy(told & action_mask),
+            control_hz=torch.full((count,), self.member.embodiment.control_hz, dtype=torch.float32),
+            sample_ids=tuple(map(self.name, samples)),
+        )
+
+    def _chunk(self, rows: EpisodeRows, sample: SampleId) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values [T, A] from the frame of a sample on, their row masks [T, A], and the steps that count [T]."""
+        pace, length = self.paces[sample.source], len(rows.state) - 1
+        held = None if pace.agrees else pace.held_rows(self.horizon)
+        taken, valid = chunk_rows(sample.frame, length, self.horizon, held)
+        if rows.paced is None:
+            values = rows.action[taken]
+        else:
+            parts, valid = rows.paced.chunk(sample.frame, self.horizon)
+            values = self.action_transform(parts)
+        return values, rows.action_mask[taken], valid if rows.told is None else valid & rows.told[taken]
 
     def episode(self, source: int, episode: int) -> EpisodeRows:
         """The rows of one episode.
@@ -74,58 +185,32 @@ class MixtureRows:
         key = source, episode
         rows = self._held.get(key)
         if rows is None:
-            length, store = self._manifest.entry(*key).length, self._stores[source]
-            verify_file(store, store.data_path(episode))
-            state, action = (_transformed(store, episode, *side, length) for side in (self._state, self._action))
-            told = told_rows(store, episode)
-            if told is not None:
-                told = np.append(told, False)  # the padding row
-            rows = self._held[key] = EpisodeRows(state, action, self._paced(source, episode), told)
-            self.held_bytes += rows.state.nbytes + rows.action.nbytes
+            rows = self._held[key] = self._read(source, episode)
+            self.held_bytes += rows.held_bytes
             while self.held_bytes > self._budget_bytes and len(self._held) > 1:
-                _, oldest = self._held.popitem(last=False)
-                self.held_bytes -= oldest.state.nbytes + oldest.action.nbytes
+                self.held_bytes -= self._held.popitem(last=False)[1].held_bytes
         self._held.move_to_end(key)
         return rows
 
-    def _paced(self, source: int, episode: int) -> PacedActions | None:
-        parts, pace = self._action[0], self.paces[source]
-        if pace.agrees or all(part.absolute for part in parts):
-            return None
-        return PacedActions.of(read_parts(self._stores[source], episode, parts), parts, pace)
+    def _read(self, source: int, episode: int) -> EpisodeRows:
+        length, store, pace = self.manifest.entry(source, episode).length, self.stores[source], self.paces[source]
+        verify_file(store, store.data_path(episode))
+        state = self._side("state", store, episode, length)
+        action = self._side("action", store, episode, length)
+        paced, told = None, label_mask(store, episode)
+        if not pace.agrees and not all(part.absolute for part in self._action):
+            paced = PacedActions.of(read_parts(store, episode, self._action), self._action, pace)
+        return EpisodeRows(*state, *action, paced, None if told is None else np.append(told, False))
 
-    def gather(self, samples: Sequence[SampleId], horizon: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What a batch needs of its samples.
-
-        Returns:
-            states: float32 [B, 1, S], the state at each frame.
-            chunks: float32 [B, T, A], the actions from each frame on, at the embodiment's rate.
-            valid: bool [B, T], False past the end of the episode and where a label does not count.
-
-        Raises:
-            KeyError: the manifest does not hold the episode.
-            IndexError: the frame is outside its episode.
-        """
-        states = np.empty((len(samples), 1, self._state[1].pad.padded), dtype=np.float32)
-        chunks = np.empty((len(samples), horizon, self._action[1].pad.padded), dtype=np.float32)
-        valid = np.empty((len(samples), horizon), dtype=bool)
-        for row, sample in enumerate(samples):
-            state, action, paced, told = self.episode(sample.source, sample.episode)
-            length = len(state) - 1
-            if not 0 <= sample.frame < length:
-                raise IndexError(f"{sample}: the episode has {length} frames")
-            states[row, 0] = state[sample.frame]
-            if paced is not None:
-                parts, valid[row] = paced.chunk(sample.frame, horizon)
-                chunks[row] = self._action[1](parts)
-            pace = self.paces[sample.source]
-            held = None if pace.agrees else pace.held_rows(horizon)
-            taken, real = chunk_rows(sample.frame, length, horizon, held)
-            if paced is None:
-                valid[row], chunks[row] = real, action[taken]
-            if told is not None:
-                valid[row] &= told[taken]
-        return states, chunks, valid
+    def _side(self, side: str, store: EpisodeStore, index: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of one side of an episode and the padding row, transformed, and their masks."""
+        own = side == "state"
+        parts, transform = (self._state, self.state_transform) if own else (self._action, self.action_transform)
+        values = _transformed(store, index, parts, transform, length)
+        mask = row_masks(store, index, side, transform, length)
+        if mask.strides[0]:
+            return values, np.concatenate([mask, mask[-1:]])  # steps past the end are as real as the last row
+        return values, np.broadcast_to(mask[0], values.shape)
 
 
 def _transformed(
@@ -142,3 +227,12 @@ def _transformed(
     absolute = {part.name: np.full(part.dim, part.absolute) for part in parts}
     padded: Parts = {name: with_padding_row(array, absolute[name]) for name, array in values.items()}
     return transform(padded).astype(np.float32)
+
+
+def _check_belonging(manifest: MixtureManifest, embodiment: Embodiment) -> None:
+    if manifest.embodiment_digest != embodiment.digest:
+        raise ValueError(
+            f"mixture {manifest.name!r} is for embodiment {manifest.embodiment!r} "
+            f"{manifest.embodiment_digest[:12]}, expected {embodiment.name!r} {embodiment.digest[:12]}; "
+            "make the mixture again"
+        )

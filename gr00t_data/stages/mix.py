@@ -12,7 +12,6 @@ import numpy as np
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.batches.mixture.weights import Weighing, weigh
-from gr00t_data.batches.relative import RelativeStatistics, measure_relative
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
@@ -56,42 +55,6 @@ def measure_statistics(
     statistics.save(path)
     lake.point(f"norm_stats_{embodiment.name}", path, statistics.digest)
     return statistics, path
-
-
-def measure_relative_actions(
-    lake: Lake, embodiment: Embodiment, horizon: int, names: Sequence[str] = ("*",)
-) -> tuple[RelativeStatistics, Path]:
-    """Measure actions minus the state at the frame, step by step of a chunk, and keep the numbers in the lake."""
-    found = measure_relative(checked_stores(lake, embodiment, names), embodiment, horizon)
-    path = lake.statistics / f"relative-{found.digest[:16]}.json"
-    found.save(path)
-    return found, path
-
-
-def measure_pixels(
-    lake: Lake,
-    embodiment: Embodiment,
-    names: Sequence[str] = ("*",),
-    *,
-    every: int = 10,
-    progress: Progress = _silent,
-) -> dict[str, dict[str, list[float]]]:
-    """Mean, std and quantiles (0..1, red, green, blue) of every ``every``-th frame of each camera."""
-    from gr00t_data.batches.image_statistics import measure_images
-
-    accepted = [(s, v.episode_index) for s, index in checked_stores(lake, embodiment, names) for v in index.accepted]
-    cameras = [camera.name for camera in embodiment.cameras]
-    todo = [(s, episode, camera) for camera in cameras for s, episode in accepted if camera in s.cameras]
-    found = {}
-    for done, (store, episode, camera) in enumerate(todo, start=1):
-        counted = measure_images(store, [episode], camera, every)
-        found[camera] = found[camera] + counted if camera in found else counted
-        progress(done, len(todo))
-    return {
-        camera: {"pictures": [counted.pictures], "mean": counted.mean.tolist(), "std": counted.std.tolist()}
-        | {f"q{rank:02.0f}": counted.quantile(rank / 100).tolist() for rank in (1, 50, 99)}
-        for camera, counted in found.items()
-    }
 
 
 def mix(

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gr00t_data.batches.loader import Member
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.values.pace import chunk_reader
 from gr00t_data.batches.values.parts import Parts, read_parts
@@ -146,7 +146,7 @@ def held_out_entries(manifest: MixtureManifest) -> list[tuple[str, Held]]:
     stores = {source: manifest.sources[source].open() for source, _ in manifest.held_out}
     entries = ((source, manifest.entry(source, episode)) for source, episode in manifest.held_out)
     return [
-        (manifest.sources[source].digest, Held(stores[source], entry.index, entry.instruction, entry.keep[-1][1]))
+        (manifest.sources[source].digest, Held(stores[source], entry.index, entry.instruction, entry.end))
         for source, entry in entries
     ]
 

@@ -101,10 +101,6 @@ def stats(
     neural_per_real: NeuralOption = None,
     max_synthetic: SyntheticOption = None,
     human: HumanOption = None,
-    relative: Annotated[
-        int, typer.Option(min=0, help="Also measure action minus state for this many steps of a chunk, step by step.")
-    ] = 0,
-    images: Annotated[bool, typer.Option("--images", help="Also measure the pixels, every tenth frame.")] = False,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -126,18 +122,6 @@ def stats(
     ]
     facts: dict[str, Any] = {"statistics": str(path), "digest": statistics.digest, "shares": statistics.shares}
     facts["notes"] = oddities(statistics, robot)
-    if relative:
-        ahead, file = stages.measure_relative_actions(lake_at(lake), robot, relative, stores)
-        facts |= {"relative": str(file), "relative parts": sorted(ahead.parts), "without": ahead.left_out}
-        rows += [
-            {"part": f"relative.{name}[{step}]", "count": part.count, "mean": _short(part.mean)}
-            | {name: _short(getattr(part, name)) for name in ("std", "min", "max", "q01", "q99")}
-            for name, steps in ahead.parts.items()
-            for step, part in enumerate(steps)
-        ]
-    if images:
-        with progress_bar("measuring images") as progress:
-            facts["images"] = stages.measure_pixels(lake_at(lake), robot, stores, progress=progress)
     notes = facts["notes"] if as_json else facts.pop("notes")
     show(facts, as_json, rows)
     for note in () if as_json else notes:

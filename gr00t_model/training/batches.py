@@ -1,7 +1,7 @@
 """Batches by step: from the mixtures through the loader, with cached features in place of images when asked for."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.loader import JointLoader, Member
-from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource
+from gr00t_data.batches.loader import Loader
+from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource, SampleId
+from gr00t_data.batches.rows import Member
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.groot.prompt import Prompt
 from gr00t_model.loop.progress import say
@@ -38,12 +39,12 @@ class Batches:
     Attributes:
         features: cached features of each mixture, or nothing when the batch carries images.
         augmented_px: side of the pictures after the crop, where they are augmented; 0 where they are not.
-        horizon: steps of the embodiment between an observation and the frame whose cached target it gets.
+        current: the cached target of a row is that of its own frame instead of the future one.
     """
 
-    loader: JointLoader
+    loader: Loader
     features: tuple[FeatureCache, ...]
-    horizon: int
+    current: bool
     augmented_px: int = 0
 
     @classmethod
@@ -61,7 +62,7 @@ class Batches:
                 frames.build(member.manifest, _cameras(member), _spoken("videos decoded"), config.machine.decoders)
             features = [_features(config, base, member, frames, accelerator.device) for member in members if cached]
         head, flare = base.model.config.action_head, base.model.config.flare
-        loader = JointLoader(
+        loader = Loader(
             members,
             cache=None if decoding else frames,
             order=config.data.order,
@@ -72,15 +73,14 @@ class Batches:
             max_state_dim=head.max_state_dim,
             max_action_dim=head.action_dim,
             horizon=head.action_horizon,
-            future_horizon=flare.horizon_frames if flare.enabled else None,
+            horizon_frames=flare.horizon_frames if flare.enabled else None,
             published_behaviour=config.data.published_behaviour,
             with_images=not cached,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
         )
-        _tell_of_absent_states(loader, base)
-        horizon = 0 if flare.control == "current" else flare.horizon_frames
-        return cls(loader, tuple(features), horizon, taken if config.data.augment else 0)
+        _tell_of_masked_states(loader, base)
+        return cls(loader, tuple(features), flare.control == "current", taken if config.data.augment else 0)
 
     def batch(self, step: int) -> Batch:
         """The batch of forward pass ``step`` of this rank."""
@@ -96,14 +96,16 @@ class Batches:
             return batch
         return augmented(batch, self.augmented_px, None if noise is None else picture_generator(noise))
 
-    def _attach(self, member: int, batch: Batch) -> Batch:
-        ahead = self.loader.loaders[member].rows_ahead(batch.sample_ids, self.horizon)
-        return self.features[member].attach(batch, ahead)
+    def _attach(self, samples: Sequence[SampleId], batch: Batch) -> Batch:
+        frames, ahead, member = [sample.frame for sample in samples], self.loader.horizon_frames, samples[0].member
+        if ahead is not None and not self.current:
+            frames = self.loader.rows[member].future(samples, ahead)[0].tolist()
+        return self.features[member].attach(batch, frames)
 
 
-def _tell_of_absent_states(loader: JointLoader, base: Base) -> None:
+def _tell_of_masked_states(loader: Loader, base: Base) -> None:
     """Rows without a state are never zeros in silence."""
-    stores = [store for one in loader.loaders for store in one.stateless]
+    stores = [store for one in loader.rows for store in one.stateless]
     if stores and not base.model.config.action_head.missing_state_token:
         say(
             f"{', '.join(stores)}: have no state, and the base has no token for that: the state encoder reads zeros; "
@@ -162,10 +164,8 @@ def training_clips(manifest: MixtureManifest, cameras: tuple[str, ...], frames: 
 def _clip(
     source: MixtureSource, store: EpisodeStore, entry: EpisodeEntry, cameras: tuple[str, ...], frames: FramesCache
 ) -> Clip:
-    """Up to the end of the last kept range: beyond it rows or images may be missing."""
-    length = entry.keep[-1][1]
-    load = partial(_all_cameras, store, entry.index, cameras, frames, length)
-    return Clip(source.digest, entry.index, length, entry.instruction, load)
+    load = partial(_all_cameras, store, entry.index, cameras, frames, entry.end)
+    return Clip(source.digest, entry.index, entry.end, entry.instruction, load)
 
 
 def _all_cameras(

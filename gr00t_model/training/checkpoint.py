@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gr00t_data.batches.loader import JointOrder, Member
+from gr00t_data.batches.loader import JointOrder
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import (
     digest_json,

@@ -65,7 +65,6 @@ class FeatureCache:
         mask: bool [rows, N], true on real tokens.
         targets: memory map [rows, M, E], the FLARE embedding of each frame; None when not asked for.
         first_row: clip name -> row of its frame 0.
-        lengths: clip name -> frames.
     """
 
     folder: Path
@@ -73,7 +72,6 @@ class FeatureCache:
     mask: np.ndarray
     targets: np.ndarray | None
     first_row: dict[str, int]
-    lengths: dict[str, int]
 
     @classmethod
     def open(cls, folder: Path) -> "FeatureCache":
@@ -86,15 +84,15 @@ class FeatureCache:
             mask=np.load(folder / "mask.npy"),
             targets=np.load(targets, mmap_mode="r") if targets.is_file() else None,
             first_row={clip["name"]: clip["first_row"] for clip in clips},
-            lengths={clip["name"]: clip["length"] for clip in clips},
         )
 
-    def attach(self, batch: Batch, horizon: int | Sequence[int]) -> Batch:
-        """``batch`` with the features of its frames, and the targets of frames ``horizon`` later (one, or one a row).
+    def attach(self, batch: Batch, target_frames: Sequence[int]) -> Batch:
+        """``batch`` with the features of its frames, and each row with the target of the frame named for it.
 
-        Beyond the end of an episode the target is that of its last frame; ``future_mask`` says which rows count.
+        Args:
+            target_frames: a frame of each row's episode; ``future_mask`` says which rows count.
         """
-        rows, future = self._rows(batch.sample_ids, horizon)
+        rows, targets = self._rows(batch.sample_ids, target_frames)
         attached = replace(
             batch,
             vl_features=torch.from_numpy(self.features[rows].astype(np.float32)),
@@ -102,18 +100,17 @@ class FeatureCache:
         )
         if self.targets is None:
             return attached
-        return replace(attached, future_target=torch.from_numpy(self.targets[future].astype(np.float32)))
+        return replace(attached, future_target=torch.from_numpy(self.targets[targets].astype(np.float32)))
 
-    def _rows(self, sample_ids: tuple[str, ...], horizon: int | Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        rows, future = [], []
-        horizons = [horizon] * len(sample_ids) if isinstance(horizon, int) else horizon
-        for sample, ahead in zip(sample_ids, horizons, strict=True):
+    def _rows(self, sample_ids: tuple[str, ...], target_frames: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        rows, targets = [], []
+        for sample, target in zip(sample_ids, target_frames, strict=True):
             name, _, frame = sample.rpartition("/")
             if name not in self.first_row:
                 raise KeyError(f"{self.folder}: no features of episode {name}; remove the folder to have it rebuilt")
             rows.append(self.first_row[name] + int(frame))
-            future.append(self.first_row[name] + min(int(frame) + ahead, self.lengths[name] - 1))
-        return np.array(rows), np.array(future)
+            targets.append(self.first_row[name] + target)
+        return np.array(rows), np.array(targets)
 
 
 def features_key(base_digest: str, clips: list[Clip], view: dict[str, Any]) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.batches.loader import Member
 from gr00t_data.batches.mixture.agreement import require_agreement
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.metadata import dataset_metadata
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import read_json, write_json, write_text

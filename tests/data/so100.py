@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.loader import Member
 from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import load_embodiment

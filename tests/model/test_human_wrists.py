@@ -14,7 +14,7 @@ from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.key import prepare_run
 from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
-from tests.data.batches.test_known import HANDS, UNKNOWN, episode, loader_of, store_of
+from tests.data.batches.test_row_masks import HANDS, UNKNOWN, episode, loader_of, store_of
 from tests.data.sources.human.test_hands_end_to_end import egodex_drop
 from tests.model.test_human_video import mixture, of_one, two_steps
 from tests.model.tiny import build

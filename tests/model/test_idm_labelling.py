@@ -153,7 +153,8 @@ def test_a_model_of_another_robot_is_refused(clips: EpisodeStore, artifact: Arti
 
 
 def test_what_nobody_predicted_is_masked_in_training(clips: EpisodeStore, artifact: Artifact, tmp_path: Path) -> None:
-    from gr00t_data.batches.member import Loader
+    from gr00t_data.batches.loader import Loader
+    from gr00t_data.batches.rows import Member
 
     for store, some in ((clips, False), (label_store(clips, artifact, tmp_path / "labelled"), True)):
         index = build_index(store, GR1, tmp_path / f"index-{some}")
@@ -164,7 +165,8 @@ def test_what_nobody_predicted_is_masked_in_training(clips: EpisodeStore, artifa
         chosen = "fourier_gr1_arms_waist"
         manifest = replace(manifest, selection=chosen)
         loader = Loader(
-            manifest, measure([(store, usable)], GR1), GR1, batch_size=4, horizon=4, max_state_dim=64,
+            [Member(manifest, measure([(store, usable)], GR1), replace(GR1, action_horizon=4))],
+            batch_size=4, horizon=4, max_state_dim=64,
             max_action_dim=32, with_images=False,
         )  # fmt: skip
         batch = next(iter(loader))

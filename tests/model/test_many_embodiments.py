@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.batches.loader import JointSample
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
@@ -198,7 +197,7 @@ def test_published_behaviour_counts_padded_steps(lake, tmp_path: Path):
         loop = open_loop(prepare_run(config, tmp_path), config, open_accelerator(config))
         manifest = loop.objective.batches.loader.members[0].manifest
         last = next(sample for sample in manifest.samples(0, 500) if sample.frame == 29)
-        masks.append(loop.objective.batches.loader.batch_of([JointSample(0, last)]).action_mask)
+        masks.append(loop.objective.batches.loader.batch_of([last]).action_mask)
     assert [int(mask.any(dim=2).sum()) for mask in masks] == [1, 16]
 
 

@@ -55,27 +55,30 @@ def batch(*samples: tuple[int, int]) -> Batch:
 
 
 def test_each_row_gets_the_features_of_its_frame(tmp_path):
-    attached = fill(tmp_path / "cache").attach(batch((1, 2), (0, 4), (2, 0)), horizon=2)
+    attached = fill(tmp_path / "cache").attach(batch((1, 2), (0, 4), (2, 0)), [2, 4, 2])
     expected = torch.tensor([[12, 12, 212], [4, 104, 104], [70, 70, 70]]).float()[..., None].expand(-1, -1, WIDTH)
     assert attached.vl_features is not None and attached.future_target is not None
     assert torch.equal(attached.vl_features, expected)
     assert attached.attention_mask is not None
     assert torch.equal(attached.attention_mask, PROMPTS[1][[1, 0, 2]])
-    # two frames later, or the last frame of the episode
     assert attached.future_target[:, 0, 0].tolist() == [-12, -4, -22]
 
 
 def test_half_precision_is_kept_on_disk_and_not_in_the_batch(tmp_path):
     cache = fill(tmp_path / "cache", dtype="float16", with_targets=False)
     assert cache.features.dtype == np.float16 and cache.targets is None
-    attached = cache.attach(batch((0, 1)), 2)
+    attached = cache.attach(batch((0, 1)), [3])
     assert attached.vl_features is not None and attached.vl_features.dtype == torch.float32
     assert attached.future_target is None
 
 
 def test_a_finished_cache_is_not_computed_again(tmp_path):
     fill(tmp_path / "cache")
-    assert fill(tmp_path / "cache", Backbone(left=0)).lengths == {c.name: c.length for c in CLIPS}
+    assert fill(tmp_path / "cache", Backbone(left=0)).first_row == {
+        CLIPS[0].name: 0,
+        CLIPS[1].name: 5,
+        CLIPS[2].name: 8,
+    }
 
 
 def test_a_killed_build_goes_on_where_it_stopped(tmp_path):
@@ -111,7 +114,7 @@ def test_overflow_of_half_precision_is_an_error(tmp_path):
 def test_an_unknown_episode_is_named(tmp_path):
     cache = fill(tmp_path / "cache", clips=CLIPS[:2])
     with pytest.raises(KeyError, match="no features of episode"):
-        cache.attach(batch((2, 0)), 1)
+        cache.attach(batch((2, 0)), [1])
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from gr00t_model.loop.config import ConfigError, Machine, Optimizer
 from gr00t_model.loop.loop import Meter, ZeroStepError
 from gr00t_model.loop.state import StateError, list_states
 from gr00t_model.loop.stop import StopRequest
-from gr00t_model.training.batches import Batches
 from gr00t_model.training.config import Flare, Model, Tune
 from gr00t_model.training.key import PolicyRun, prepare_run, run_key
 from gr00t_model.training.objective import open_accelerator, open_loop
@@ -269,7 +269,7 @@ def test_ranks_share_the_samples_of_one_process(lake, tmp_path):
     for rank in (0, 1):
         loader = loop.objective.batches.loader
         loader.batch_size, loader.rank, loader.world = 3, rank, 2
-        parts.append(Batches(loader, loop.objective.batches.features, 16).batch(1))
+        parts.append(replace(loop.objective.batches, loader=loader).batch(1))
     assert parts[0].sample_ids + parts[1].sample_ids == whole.sample_ids
     features = [part.vl_features for part in parts]
     assert torch.equal(torch.cat([f for f in features if f is not None]), whole.vl_features)

@@ -18,11 +18,12 @@ _RAW_PER_SAMPLE = 4
 
 
 class SampleId(NamedTuple):
-    """Which frame of which episode of which source of a manifest."""
+    """Which frame of which episode of which source of a manifest, and of which member where several are drawn."""
 
     source: int
     episode: int
     frame: int
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class EpisodeEntry:
     def kept_frames(self) -> int:
         """Number of frames that may be sampled."""
         return sum(end - start for start, end in self.keep)
+
+    @property
+    def end(self) -> int:
+        """Where the last kept range ends: beyond it rows or images may be missing."""
+        return self.keep[-1][1]
 
 
 @dataclass(frozen=True)

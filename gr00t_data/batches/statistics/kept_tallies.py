@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from gr00t_data.batches.masks import unmasked_values
 from gr00t_data.batches.statistics.tally import EXACT_ROWS, Tally, weighted
-from gr00t_data.batches.values.known import known_values
 from gr00t_data.batches.values.pace import composed_parts
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.finding import Verdict
@@ -105,7 +105,7 @@ def _save(tally: Tally, path: Path) -> None:
 
 def _tally(store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], pace: Pace | None) -> Tally:
     tally = None
-    for episode, values in known_values(store, episodes, parts, "state" if pace is None else "action"):
+    for episode, values in unmasked_values(store, episodes, parts, "state" if pace is None else "action"):
         if pace is not None:
             values = composed_parts(values, parts, pace)
         try:

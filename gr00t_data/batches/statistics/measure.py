@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.lacking import lacks
+from gr00t_data.batches.masks import wholly_masked
 from gr00t_data.batches.statistics.kept_tallies import Checked, Side, accepted_of, tallies_of
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, measured_digest
 from gr00t_data.batches.statistics.tally import Tally, merged, weighted
@@ -68,7 +68,8 @@ def _side(
 
     Where no store has it, the zeros are measured, and training masks them.
     """
-    having = [number for number, (store, _) in enumerate(usable) if not lacks(store, side)] or [*range(len(usable))]
+    having = [number for number, (store, _) in enumerate(usable) if not wholly_masked(store, side)]
+    having = having or [*range(len(usable))]
     own = [shares[number] for number in having] if shares else None
     own = [share / math.fsum(own) for share in own] if own else None
     tallies = tallies_of(side, [usable[number] for number in having], embodiment, kept, grouped=own is None)

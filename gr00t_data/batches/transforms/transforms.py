@@ -12,13 +12,11 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool, Float
 
-from gr00t_data.batches.rotations import WIDTHS, Rotate
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
 from gr00t_data.batches.transforms.normalize import Normalize, TransformError
 from gr00t_data.batches.values.parts import Parts
 from gr00t_data.embodiment.robot import Embodiment, Part
-
-__all__ = ["Concat", "Normalize", "Pad", "SinCos", "TransformError", "VectorTransform", "build_transforms"]
+from gr00t_data.rotations import WIDTHS, convert
 
 Array = np.ndarray
 
@@ -31,6 +29,22 @@ class Step(Protocol):
     def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... e"]: ...
 
     def inverse(self, values: Float[Array, "... e"]) -> Float[Array, "... d"]: ...
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Convert a part from the rotation it is stored in to the one the model sees; ``inverse`` goes back."""
+
+    source: str
+    target: str
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """[..., WIDTHS[source]] to [..., WIDTHS[target]]."""
+        return convert(values, self.source, self.target)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """[..., WIDTHS[target]] to [..., WIDTHS[source]]."""
+        return convert(values, self.target, self.source)
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,15 @@ class VectorTransform:
     steps: dict[str, tuple[Step, ...]]
     concat: Concat
     pad: Pad
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Where each part stands in the vector."""
+        ends = np.cumsum(self.concat.widths).tolist()
+        return {
+            name: slice(end - width, end)
+            for name, width, end in zip(self.concat.names, self.concat.widths, ends, strict=True)
+        }
 
     def __call__(self, parts: Parts) -> Float[Array, "... padded"]:
         """Name -> [..., d] in the unit of the part, to [..., padded]."""

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.member import Loader, LoaderError
+from gr00t_data.batches.loader import Loader, LoaderError
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.curate.build import build_index
 from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.builders import GR1, change_info, change_parquet, change_row, episode, sealed
 
-SIZES: dict[str, Any] = {"batch_size": 1, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4}
+SIZES: dict[str, Any] = {"batch_size": 1, "max_state_dim": 64, "max_action_dim": 32, "horizon": 16}
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def doubled(table: Any) -> Any:
 def test_rows_changed_after_sealing(store: EpisodeStore, tmp_path: Path) -> None:
     manifest, statistics = measured(store, tmp_path)
     change_parquet(store, 0, doubled)
-    loader = Loader(manifest, statistics, GR1, with_images=False, **SIZES)
+    loader = Loader([Member(manifest, statistics, GR1)], with_images=False, **SIZES)
     with pytest.raises(StoreError, match=r"kitchen/data/.*episode_000000.parquet: was changed after sealing"):
         loader.batch_of([SampleId(0, 0, 0)])
 
@@ -111,7 +112,7 @@ def test_a_video_changed_before_it_is_decoded_as_it_goes(store: EpisodeStore, tm
     manifest, statistics = measured(store, tmp_path)
     other = sealed(tmp_path / "other", [episode(seed=1)])
     store.video_path(0, "ego_view").write_bytes(other.video_path(0, "ego_view").read_bytes())
-    loader = Loader(manifest, statistics, GR1, order="clips", image_size=(8, 8), **SIZES)
+    loader = Loader([Member(manifest, statistics, GR1)], order="clips", image_size=(8, 8), **SIZES)
     with pytest.raises(LoaderError, match=r"sample [0-9a-f]{12}/0/\d+, camera 'ego_view'.*was changed after sealing"):
         next(iter(loader))
     loader.close()
@@ -125,6 +126,6 @@ def test_a_corrupted_shard(store: EpisodeStore, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    loader = Loader(manifest, statistics, GR1, cache=cache, **SIZES)
+    loader = Loader([Member(manifest, statistics, GR1)], cache=cache, **SIZES)
     with pytest.raises(LoaderError, match=r"sample .*000000.npy: its content has .*decoded again from .*kitchen"):
         loader.batch_of([SampleId(0, 0, 3)])

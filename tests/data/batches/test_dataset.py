@@ -15,12 +15,13 @@ import torch
 
 from gr00t_data.batches.dataset import MixtureDataset
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.member import Loader, LoaderError
+from gr00t_data.batches.loader import Loader, LoaderError
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from tests.data.builders import GR1
 
-SIZES: dict[str, Any] = {"max_state_dim": 64, "max_action_dim": 32, "horizon": 4}
+SIZES: dict[str, Any] = {"max_state_dim": 64, "max_action_dim": 32, "horizon": 16}
 GLOBAL_BATCH = 8
 STEPS = 60
 Given = tuple[MixtureManifest, NormStats]
@@ -34,7 +35,7 @@ def draw(given: Given, order: str, rank: int, world: int, target: Path, pause_s:
     whole = text[: text.rfind("\n") + 1]
     target.write_text(whole)
     options = {**SIZES, "batch_size": GLOBAL_BATCH // world, "order": order, "with_images": False}
-    loader = Loader(*given, GR1, rank=rank, world=world, start_step=whole.count("\n"), **options)
+    loader = Loader([Member(*given, GR1)], rank=rank, world=world, start_step=whole.count("\n"), **options)
     with target.open("a") as stream:
         for batch in islice(loader, STEPS - loader.start_step):
             stream.write(" ".join(batch.sample_ids) + "\n")
@@ -92,7 +93,9 @@ def alike(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
 def test_workers_change_nothing(manifest: MixtureManifest, statistics: NormStats, tmp_path: Path, workers: int) -> None:
     cache = FramesCache(tmp_path / "frames", (8, 8))
     cache.build(manifest, ["ego_view"])
-    straight = Loader(manifest, statistics, GR1, batch_size=4, cache=cache, start_step=2, rank=1, world=2, **SIZES)
+    straight = Loader(
+        [Member(manifest, statistics, GR1)], batch_size=4, cache=cache, start_step=2, rank=1, world=2, **SIZES
+    )
     dataset = made(manifest, statistics, cache, start_step=2, steps=7, rank=1, world=2)
     batches = list(dataset.loader(workers))
     assert len(batches) == 7
@@ -129,7 +132,7 @@ def test_no_leak_over_a_hundred_thousand_batches(
 ) -> None:
     """Resident memory after 100,000 batches is that after 2,000, within 8 MB."""
     cache = FramesCache(tmp_path / "frames", (8, 8))
-    batches = iter(made(manifest, statistics, cache, batch_size=2, future_horizon=4))
+    batches = iter(made(manifest, statistics, cache, batch_size=2, horizon_frames=4))
     resident = []
     for number, _ in enumerate(islice(batches, 100_000), start=1):
         if number in (2_000, 50_000, 100_000):

@@ -11,9 +11,10 @@ import torch
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.frames import FramesCache
-from gr00t_data.batches.member import Loader, LoaderError
+from gr00t_data.batches.loader import Loader, LoaderError
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.transforms.transforms import build_transforms
@@ -29,7 +30,7 @@ def cache(tmp_path: Path) -> FramesCache:
 def loader(manifest: MixtureManifest, statistics: NormStats, cache: FramesCache | None, **changes: Any) -> Loader:
     numbers: dict[str, Any] = {"batch_size": 4, "max_state_dim": 64, "max_action_dim": 32, "horizon": 16}
     options = {"cache": cache, "with_images": cache is not None}
-    return Loader(manifest, statistics, GR1, **{**numbers, **options, **changes})
+    return Loader([Member(manifest, statistics, GR1)], **{**numbers, **options, **changes})
 
 
 def tokens(instructions: list[str], images: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +39,7 @@ def tokens(instructions: list[str], images: int) -> tuple[np.ndarray, np.ndarray
 
 
 def test_every_field_of_a_batch(manifest: MixtureManifest, statistics: NormStats, cache: FramesCache) -> None:
-    made = loader(manifest, statistics, cache, tokenize=tokens, future_horizon=16)
+    made = loader(manifest, statistics, cache, tokenize=tokens, horizon_frames=16)
     samples = [SampleId(0, 1, 2), SampleId(1, 0, 10)]
     batch = made.batch_of(samples)
     assert batch.images is not None and batch.action is not None and batch.action_mask is not None
@@ -74,12 +75,12 @@ def test_values_are_those_of_the_transforms(manifest: MixtureManifest, statistic
 
 def test_relative_parts_are_still_past_the_end(manifest: MixtureManifest, statistics: NormStats) -> None:
     relative = tuple(replace(part, absolute=part.name != "left_arm") for part in GR1.action)
-    robot = replace(GR1, action=relative)
+    robot = replace(GR1, action=relative, action_horizon=2)
     numbers: dict[str, Any] = {"batch_size": 1, "max_state_dim": 64, "max_action_dim": 32, "horizon": 2}
-    made = Loader(manifest, statistics, robot, with_images=False, **numbers)
+    made = Loader([Member(manifest, statistics, robot)], with_images=False, **numbers)
     batch = made.batch_of([SampleId(0, 0, 19)])
     assert batch.action is not None
-    back = made.action_transform.inverse(batch.action[0].double().numpy())
+    back = made.rows[0].action_transform.inverse(batch.action[0].double().numpy())
     np.testing.assert_allclose(back["left_arm"][1], 0, atol=1e-7)
     np.testing.assert_allclose(back["right_arm"][1], back["right_arm"][0])
 
@@ -93,7 +94,7 @@ def same(a: Batch, b: Batch) -> bool:
 def test_ranks_together_see_what_one_process_sees(
     manifest: MixtureManifest, statistics: NormStats, cache: FramesCache, world: int
 ) -> None:
-    options: dict[str, Any] = {"tokenize": tokens, "future_horizon": 16}
+    options: dict[str, Any] = {"tokenize": tokens, "horizon_frames": 16}
     whole = loader(manifest, statistics, cache, batch_size=8, **options)
     parts = [
         loader(manifest, statistics, cache, batch_size=8 // world, rank=rank, world=world, **options)
@@ -107,7 +108,7 @@ def test_ranks_together_see_what_one_process_sees(
 
 
 def test_a_restart_goes_on_where_it_was(manifest: MixtureManifest, statistics: NormStats, cache: FramesCache) -> None:
-    options: dict[str, Any] = {"tokenize": tokens, "future_horizon": 16}
+    options: dict[str, Any] = {"tokenize": tokens, "horizon_frames": 16}
     straight = list(islice(loader(manifest, statistics, cache, **options), 5))
     resumed = list(islice(loader(manifest, statistics, cache, start_step=3, **options), 2))
     assert all(same(a, b) for a, b in zip(straight[3:], resumed, strict=True))
@@ -115,10 +116,10 @@ def test_a_restart_goes_on_where_it_was(manifest: MixtureManifest, statistics: N
 
 
 def test_without_images(manifest: MixtureManifest, statistics: NormStats) -> None:
-    made = loader(manifest, statistics, None, future_horizon=16, tokenize=tokens)
+    made = loader(manifest, statistics, None, horizon_frames=16, tokenize=tokens)
     batch = next(iter(made))
     assert batch.images is None and batch.input_ids is None and batch.future_images is None
-    assert batch.future_mask is not None and batch.sample_ids == tuple(map(made.sample_name, made.samples(0)))
+    assert batch.future_mask is not None and batch.sample_ids == tuple(map(made.rows[0].name, made.samples(0)))
 
 
 def test_human_video_teaches_no_actions(tmp_path: Path) -> None:
@@ -157,13 +158,14 @@ def test_what_does_not_belong_together(manifest: MixtureManifest, statistics: No
 
 def test_clips_decoded_as_they_go_are_those_of_the_cache(manifest, statistics, cache) -> None:
     """Three steps of two ranks, future frames included; the order is that of the clips."""
-    sizes = {"batch_size": 4, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4, "future_horizon": 3}
+    sizes = {"batch_size": 4, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4, "horizon_frames": 3}
+    member = Member(manifest, statistics, replace(GR1, action_horizon=4))
     for rank in (0, 1):
         shared = {**sizes, "order": "clips", "rank": rank, "world": 2}
-        decoding = Loader(manifest, statistics, GR1, image_size=(8, 8), **shared)
-        cached = Loader(manifest, statistics, GR1, cache=cache, **shared)
+        decoding = Loader([member], image_size=(8, 8), **shared)
+        cached = Loader([member], cache=cache, **shared)
         for one, two in zip(islice(decoding, 3), islice(cached, 3), strict=True):
             assert one.sample_ids == two.sample_ids and torch.equal(one.images, two.images)
             assert torch.equal(one.future_images, two.future_images) and torch.equal(one.action, two.action)
     with pytest.raises(ValueError, match='order="clips" and image_size='):
-        Loader(manifest, statistics, GR1, image_size=(8, 8), **sizes)
+        Loader([member], image_size=(8, 8), **sizes)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from gr00t_data.batches.member import Loader
+from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.values.pace import PacedActions, chunk_reader, composed_parts
 from gr00t_data.curate.build import build_index
@@ -22,6 +23,7 @@ from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_info, episode, sealed
 
 SIZES: dict[str, Any] = {"batch_size": 2, "max_state_dim": 64, "max_action_dim": 32, "horizon": 4}
+SHORT = replace(GR1, action_horizon=4)
 
 
 def part(name: str, dim: int, **changes: Any) -> Part:
@@ -95,16 +97,17 @@ def test_a_batch_of_two_rates(tmp_path: Path) -> None:
     manifest, checked = mixture(tmp_path, same, fast)
     assert [source.recorded_hz for source in manifest.sources] == [None, 40.0]
     assert MixtureManifest.load(saved(manifest, tmp_path)) == manifest
-    loader = Loader(manifest, measure(checked, GR1), GR1, with_images=False, future_horizon=4, **SIZES)
+    loader = Loader([Member(manifest, measure(checked, GR1), SHORT)], with_images=False, horizon_frames=4, **SIZES)
     batch = loader.batch_of([SampleId(0, 0, 5), SampleId(1, 0, 20), SampleId(1, 0, 35)])
     assert batch.control_hz is not None and batch.control_hz.tolist() == [20, 20, 20]
     assert batch.action is not None and batch.action_mask is not None and batch.future_mask is not None
-    raw = loader.action_transform.inverse(batch.action.double().numpy())["right_arm"]
+    raw = loader.rows[0].action_transform.inverse(batch.action.double().numpy())["right_arm"]
     np.testing.assert_allclose(raw[0], same.action(0)[5:9, 22:29], atol=1e-6)
     np.testing.assert_allclose(raw[1], fast.action(0)[[20, 22, 24, 26], 22:29], atol=1e-6)
     assert batch.action_mask[:, :, 0].tolist() == [[True] * 4, [True] * 4, [True, True, True, False]]
     assert batch.future_mask.tolist() == [True, True, False]
-    assert loader.rows_ahead(batch.sample_ids, 4) == [4, 8, 8]
+    future, real = loader.rows[0].future([SampleId(0, 0, 5), SampleId(1, 0, 20), SampleId(1, 0, 35)], 4)
+    assert future.tolist() == [9, 28, 39] and real.tolist() == [True, True, False]
 
 
 def saved(manifest: MixtureManifest, folder: Path) -> Path:
@@ -114,12 +117,12 @@ def saved(manifest: MixtureManifest, folder: Path) -> Path:
 
 def test_displacements_in_a_batch(tmp_path: Path) -> None:
     fast = recorded(tmp_path, 40, 40)
-    robot: Embodiment = replace(GR1, action=tuple(replace(p, absolute=p.name != "right_arm") for p in GR1.action))
+    robot: Embodiment = replace(SHORT, action=tuple(replace(p, absolute=p.name != "right_arm") for p in GR1.action))
     manifest, checked = mixture(tmp_path, fast)
-    loader = Loader(manifest, measure(checked, robot), robot, with_images=False, **SIZES)
+    loader = Loader([Member(manifest, measure(checked, robot), robot)], with_images=False, **SIZES)
     batch = loader.batch_of([SampleId(0, 0, 10), SampleId(0, 0, 37)])
     assert batch.action is not None and batch.action_mask is not None
-    raw = loader.action_transform.inverse(batch.action.double().numpy())["right_arm"]
+    raw = loader.rows[0].action_transform.inverse(batch.action.double().numpy())["right_arm"]
     np.testing.assert_allclose(raw[0], fast.action(0)[10:18, 22:29].reshape(4, 2, 7).sum(1), atol=1e-6)
     assert batch.action_mask[1, :, 0].tolist() == [True, False, False, False]
 
@@ -132,7 +135,7 @@ def test_rates_that_agree_change_nothing(tmp_path: Path) -> None:
     for one in (store, near):
         manifest, checked = mixture(tmp_path, one)
         assert manifest.sources[0].recorded_hz is None and "recorded_hz" not in str(manifest.to_dict())
-        loader = Loader(manifest, measure(checked, GR1), GR1, with_images=False, **SIZES)
+        loader = Loader([Member(manifest, measure(checked, GR1), SHORT)], with_images=False, **SIZES)
         batches.append(loader.batch_of([SampleId(0, 0, 3), SampleId(0, 0, 28)]))
     assert torch.equal(batches[0].action, batches[1].action)
     assert torch.equal(batches[0].action_mask, batches[1].action_mask)
@@ -141,12 +144,12 @@ def test_rates_that_agree_change_nothing(tmp_path: Path) -> None:
 def test_a_store_that_is_too_slow_is_refused(tmp_path: Path) -> None:
     slow = recorded(tmp_path, 20)
     manifest, checked = mixture(tmp_path, slow)
-    fast_robot = replace(GR1, control_hz=60.0)
+    fast_robot = replace(SHORT, control_hz=60.0)
     where = r"at20-0: has 20 rows a second, the embodiment runs at 60 Hz, 3 times as fast; at most 2 times"
     with pytest.raises(RateError, match=where):
         build_manifest("m", fast_robot, [(*checked[0], 1.0)])
     with pytest.raises(RateError, match=where):
-        Loader(manifest, measure(checked, GR1), fast_robot, with_images=False, **SIZES)
+        Loader([Member(manifest, measure(checked, GR1), fast_robot)], with_images=False, **SIZES)
     for fps in (0.0, float("nan")):
         with pytest.raises(RateError, match="fps is"):
             Pace.of(fps, 20, "s")

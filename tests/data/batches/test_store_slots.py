@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.batches.loader import Member, check_members
-from gr00t_data.batches.member import Loader
+from gr00t_data.batches.loader import Loader, check_members
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
 from gr00t_data.disk import read_json, write_json
@@ -35,7 +35,12 @@ def test_rows_carry_the_slot_of_their_store_and_training_finds_it(tmp_path: Path
     manifest.save(tmp_path / "mixture.json")
     assert MixtureManifest.load(tmp_path / "mixture.json") == manifest
     loader = Loader(
-        manifest, statistics, GR1, batch_size=2, max_state_dim=64, max_action_dim=32, horizon=16, with_images=False
+        [Member(manifest, statistics, GR1)],
+        batch_size=2,
+        max_state_dim=64,
+        max_action_dim=32,
+        horizon=16,
+        with_images=False,
     )
     assert loader.batch_of([SampleId(0, 0, 0), SampleId(1, 0, 0)]).embodiment_id.tolist() == [GR1.slot, OWN]
     data = Data(manifest=str(tmp_path / "mixture.json"), embodiment="gr1")

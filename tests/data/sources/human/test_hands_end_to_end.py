@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.batches.member import Loader
+from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture.build import build_manifest
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
@@ -54,9 +55,7 @@ def test_wrists_of_egodex_count_where_they_are_known(lake: Lake) -> None:
     assert len(index.accepted) == 2 and store.about.absent == () and store.licence == "CC-BY-NC-ND-4.0"
     manifest = build_manifest("m", HANDS, [(store, index, 1.0)], held_out_share=0)
     loader = Loader(
-        manifest,
-        measure([(store, index)], HANDS),
-        HANDS,
+        [Member(manifest, measure([(store, index)], HANDS), HANDS)],
         batch_size=64,
         horizon=16,
         max_state_dim=64,

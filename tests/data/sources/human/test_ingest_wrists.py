@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gr00t_data.batches.lacking import lacks
+from gr00t_data.batches.masks import wholly_masked
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.cutting.clips import ClipSettings
@@ -42,7 +42,7 @@ def test_wrist_labels_are_slowed_down_and_count(drop: Path, tmp_path: Path) -> N
     store = ingested(drop, tmp_path, labels="wrist", wrists=LabelSettings(slow_down=2.0))
     assert [row.length for row in store.rows] == [80, 80] and store.about.absent == ()
     assert [row.instruction for row in store.rows] == ["fold towel 0", "fold towel 1"]
-    assert not lacks(store, "action") and not lacks(store, "state")
+    assert not wholly_masked(store, "action") and not wholly_masked(store, "state")
     assert np.ptp(store.state(0), axis=0).max() > 0.01
     shown_s = store.matrix(0, "source_time_s")[:, 0]
     assert np.abs(shown_s - np.arange(80) / 40).max() <= 0.5 / 30 + 1e-6
@@ -53,6 +53,6 @@ def test_wrist_labels_are_slowed_down_and_count(drop: Path, tmp_path: Path) -> N
 def test_the_same_drop_without_labels(drop: Path, tmp_path: Path) -> None:
     store = ingested(drop, tmp_path, clips=ClipSettings(longest_s=1.5))
     assert [row.length for row in store.rows] == [20, 20, 20, 20]
-    assert lacks(store, "action") and lacks(store, "state")
+    assert wholly_masked(store, "action") and wholly_masked(store, "state")
     assert not store.state(0).any() and store.matrix(0, "hand_count").max() == 2
     assert all(verdict.accepted for verdict in check(Lake(tmp_path), store, HANDS).verdicts)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gr00t_data.batches.values.window import chunk_rows, window
+from gr00t_data.horizon import chunk_rows, window
 
 VALUES = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
 

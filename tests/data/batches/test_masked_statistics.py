@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.batches.lacking import lacks
+from gr00t_data.batches.masks import wholly_masked
 from gr00t_data.batches.mixture.weights import Weighing, WeighingError, weigh
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
@@ -14,7 +14,7 @@ from tests.data.builders import GR1, episode, sealed
 def test_footage_changes_no_statistics(tmp_path: Path) -> None:
     robot = sealed(tmp_path / "robot", [episode(seed=1), episode(seed=2)])
     people = sealed(tmp_path / "people", [episode(seed=3), episode(seed=4)], kind="human")
-    assert lacks(people, "state") and lacks(people, "action") and not lacks(robot, "action")
+    assert wholly_masked(people, "state") and wholly_masked(people, "action") and not wholly_masked(robot, "action")
     checked = [(store, build_index(store, GR1, tmp_path / "index")) for store in (robot, people)]
     alone, both = measure(checked[:1], GR1), measure(checked, GR1, weights=[0.25, 0.75])
     assert alone.state == both.state and alone.action == both.action

@@ -1,4 +1,4 @@
-"""Parts that are only known in some rows: masked one by one, and left out of the statistics."""
+"""Parts that are only real in some rows: masked one by one, and left out of the statistics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gr00t_data.batches.member import Loader
+from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import SampleId
+from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.curate.build import build_index
@@ -58,9 +59,7 @@ def loader_of(store: EpisodeStore, folder: Path) -> tuple[Loader, NormStats]:
     sources = [(store, accepting(store, folder))]
     manifest, statistics = build_manifest("m", HANDS, [(*sources[0], 1.0)], held_out_share=0), measure(sources, HANDS)
     made = Loader(
-        manifest,
-        statistics,
-        HANDS,
+        [Member(manifest, statistics, HANDS)],
         batch_size=2,
         horizon=HORIZON,
         max_state_dim=64,
@@ -93,10 +92,10 @@ def test_human_video_without_labels_still_teaches_no_actions(tmp_path: Path) -> 
     loader, _ = loader_of(store_of(tmp_path / "s", [episode(0.2, hidden)], ["state", "action"]), tmp_path / "index")
     batch = loader.batch_of([SampleId(0, 0, 0)])
     assert batch.action_mask is not None and not batch.action_mask.any() and not batch.state_mask.any()
-    assert loader.stateless == [str(tmp_path / "s")]
+    assert loader.rows[0].stateless == [str(tmp_path / "s")]
 
 
-def test_statistics_are_those_of_known_rows(tmp_path: Path) -> None:
+def test_statistics_are_those_of_real_rows(tmp_path: Path) -> None:
     part, never = "left_wrist_position", dict.fromkeys(["left_wrist_position"], slice(0, ROWS))
     episodes = [episode(0.5, never), episode(0.1, {part: UNKNOWN}), episode(0.3, never), episode(0.2, {})]
     _, statistics = loader_of(store_of(tmp_path / "s", episodes, []), tmp_path / "index")
@@ -106,7 +105,7 @@ def test_statistics_are_those_of_known_rows(tmp_path: Path) -> None:
         assert side["right_aperture"].max == (0.5,) and side["right_aperture"].min == (np.float32(0.1),)
 
 
-def test_a_part_that_is_known_nowhere_does_not_stop_the_statistics(tmp_path: Path) -> None:
+def test_a_part_that_is_real_nowhere_does_not_stop_the_statistics(tmp_path: Path) -> None:
     never = dict.fromkeys(["left_aperture"], slice(0, ROWS))
     _, statistics = loader_of(store_of(tmp_path / "s", [episode(0.5, never)], []), tmp_path / "index")
     assert statistics.state["left_aperture"].max == (9.0,) and statistics.state["right_aperture"].max == (0.5,)
