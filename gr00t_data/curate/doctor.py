@@ -7,18 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.curate.checks.stats import check_stats
-from gr00t_data.curate.checks.store import check_store
-from gr00t_data.curate.compare.cameras import compare_cameras
-from gr00t_data.curate.compare.contents import compare_contents
-from gr00t_data.curate.compare.evidence import EpisodeEvidence
-from gr00t_data.curate.compare.motion import compare_motion
-from gr00t_data.curate.compare.pixels import compare_pixels
-from gr00t_data.curate.compare.sync import compare_sync
-from gr00t_data.curate.compare.views import compare_views
-from gr00t_data.curate.examine import concluded, examine
+from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
+from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, Sound, Views
+from gr00t_data.curate.copies.duplicates import Contents
+from gr00t_data.curate.examine import check_store, concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
-from gr00t_data.curate.precedence import without_consequences
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store.store import EpisodeStore
@@ -32,9 +25,6 @@ Progress = Callable[[int, int], None]
 
 FEWEST_TO_REJECT = 12
 """In stores of fewer episodes, being unlike the others is a warning and rejects nothing."""
-
-_FACTS = frozenset({"MOTION-08", "VIDEO-06", "IMAGE-12"})
-"""Findings of the comparison that hold whatever the other episodes are."""
 
 _ALONE_ROWS = 6_000
 """Smaller stores are checked in this process: starting others takes longer."""
@@ -91,7 +81,7 @@ def diagnose(
     Args:
         workers: processes; the result does not depend on it.
     """
-    findings = [*check_store(store, embodiment), *check_stats(store)]
+    findings = check_store(store, embodiment)
     embodiment = at_recorded_rate(embodiment, store)
     numbers = sorted({row.index for row in store.rows})
     verdicts: dict[int, Verdict] = {}
@@ -113,7 +103,7 @@ def diagnose(
 
 def _spoils(finding: Finding) -> bool:
     """Whether rows or pictures are wrong, so that other episodes must not be judged by them."""
-    return finding.severity == "error" and not finding.code.startswith(("TEXT", "SUCCESS", "STORE", "KEEP"))
+    return finding.severity == "error" and CHECKS[finding.code].spoils
 
 
 def _examined(
@@ -152,39 +142,42 @@ def compare(
         broken: episodes whose rows or pictures are known to be wrong; the others are not judged by them.
     """
     found: dict[int, list[Finding]] = defaultdict(list)
-    rows = {one.index: one.rows for one in evidence if one.rows is not None}
-    for index, findings in compare_motion(rows, embodiment).items():
-        found[index] += [_placed(finding, store, index, None) for finding in findings]
-    # A camera on a head shows another scene in every episode.
-    for index, camera, finding in _compared_views(evidence, embodiment) if store.kind != "human" else ():
+    for index, camera, finding in _unlike(store, evidence, embodiment):
         found[index].append(_placed(finding, store, index, camera))
     wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
     sound = [one for one in evidence if one.index not in wrong]
     for camera in embodiment.cameras:
-        for index, finding in compare_sync(sound, camera.name, embodiment.control_hz):
+        for index, finding in found_in(Sound(sound, camera.name, embodiment.control_hz)):
             found[index].append(_placed(finding, store, index, camera.name))
     found = defaultdict(list, {n: [_sure(finding, len(evidence)) for finding in all_] for n, all_ in found.items()})
+    of_store: list[Finding] = []
     fingerprints = [one.fingerprint for one in evidence if one.fingerprint is not None]
-    contents, of_store = compare_contents(store, embodiment, fingerprints)
-    for index, findings in contents.items():
-        found[index] += findings
+    for index, finding in found_in(Contents(store, embodiment, fingerprints)):
+        (of_store if index is None else found[index]).append(finding)
     return found, of_store
+
+
+def _unlike(
+    store: EpisodeStore, evidence: list[EpisodeEvidence], embodiment: Embodiment
+) -> Iterator[tuple[int, str | None, Finding]]:
+    """(episode, camera, finding) of rows, and of pictures alone."""
+    rows = {one.index: one.rows for one in evidence if one.rows is not None}
+    for index, finding in found_in(Rows(rows, embodiment)):
+        yield index, None, finding
+    if store.kind == "human":  # A camera on a head shows another scene in every episode.
+        return
+    for camera in embodiment.cameras:
+        cameras = {one.index: one.cameras[camera.name] for one in evidence if camera.name in one.cameras}
+        for index, finding in found_in(Views(camera.name, cameras)):
+            yield index, camera.name, finding
+    yield from found_in(Cameras(evidence, embodiment))
 
 
 def _sure(finding: Finding, episodes: int) -> Finding:
     """The finding, as a warning where too few episodes are there to know what is usual: one of five is always odd."""
-    if episodes >= FEWEST_TO_REJECT or finding.code in _FACTS or finding.severity != "error":
+    if episodes >= FEWEST_TO_REJECT or CHECKS[finding.code].fact or finding.severity != "error":
         return finding
     return replace(finding, severity="warning")
-
-
-def _compared_views(evidence: list[EpisodeEvidence], embodiment: Embodiment) -> Iterator[tuple[int, str, Finding]]:
-    """(episode, camera, finding) of the pictures alone."""
-    for camera in embodiment.cameras:
-        cameras = {one.index: one.cameras[camera.name] for one in evidence if camera.name in one.cameras}
-        for check in (compare_pixels(cameras, camera.name), compare_views(cameras, camera.name)):
-            yield from ((index, camera.name, finding) for index, finding in check)
-    yield from compare_cameras(evidence, embodiment)
 
 
 def _placed(finding: Finding, store: EpisodeStore, index: int, camera: str | None) -> Finding:

@@ -11,7 +11,7 @@ class Finding:
     """One thing that a check saw.
 
     Attributes:
-        code: stable name of the check, a key of ``codes.CHECKS``.
+        code: stable name of the check, a key of ``catalogue.CHECKS``.
         severity: ``error`` rejects the episode, ``warning`` may cost training quality, ``info`` is worth knowing.
         message: file, episode, frame, what was found, what was expected, and what to do.
         frames: first and last frame it concerns (both included), or None when it is not about frames.

@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 
 from gr00t_data.curate import figures
-from gr00t_data.curate.codes import CHECKS
+from gr00t_data.curate.checks.catalogue import CHECKS
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.disk import write_text
 from gr00t_data.embodiment.robot import Embodiment

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.checks.barred import CONSENT_01, TakenBack, check_consent
+from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index, load_index
 from gr00t_data.disk import write_json
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, read
 
-CODE = "CONSENT-01"
+CODE = CONSENT_01.code
 
 
 def without_withdrawn(index: Index, store: EpisodeStore, withdrawals: Withdrawals) -> Index:
@@ -31,12 +32,10 @@ def after_withdrawals(index: Index, store: EpisodeStore, index_folder: Path) -> 
 
 
 def _rejected(verdict: Verdict, store: EpisodeStore, entry: Withdrawal) -> Verdict:
-    message = (
-        f"{store.root}: episode {verdict.episode_index}: {entry.who} withdrew on {entry.at[:10]}"
-        f"{f' ({entry.reason})' if entry.reason else ''}; nothing to repair, it is never used again"
-    )
-    finding = Finding(CODE, "error", message)
-    return replace(verdict, accepted=False, keep=(), findings=(*verdict.findings, finding))
+    where = f"{store.root}: episode {verdict.episode_index}"
+    withdrawal = f"{entry.who} withdrew on {entry.at[:10]}{f' ({entry.reason})' if entry.reason else ''}"
+    found = check_consent(TakenBack(where, withdrawal))
+    return replace(verdict, accepted=False, keep=(), findings=(*verdict.findings, *found))
 
 
 def bring_up_to_date(index_folder: Path, store: EpisodeStore, withdrawals: Withdrawals) -> list[Path]:

@@ -110,17 +110,23 @@ def explain(
 
     Example: `gr00t explain SYNC-01`
     """
-    from gr00t_data.curate.codes import CHECKS
+    from gr00t_data.curate.checks.catalogue import CHECKS
     from gr00t_data.embodiment.document import did_you_mean
 
+    rows = {
+        name: {key: getattr(check, key) for key in ("code", "severity", "title", "consequence", "explains")}
+        for name, check in CHECKS.items()
+    }
     if code is None:
-        show({}, as_json, [{"code": name, **check._asdict()} for name, check in CHECKS.items()])
+        show({}, as_json, list(rows.values()))
         return
     name = code.strip().upper()
     if name not in CHECKS:
         raise typer.BadParameter(f"{code!r} is no code{did_you_mean(name, CHECKS)}; `gr00t explain` lists them all")
-    check = CHECKS[name]
     if as_json:
-        show({"code": name, **check._asdict()}, True)
+        show(rows[name], True)
         return
-    typer.echo(f"{name}: {check.title}. If it is ignored, {check.consequence}.")
+    check = CHECKS[name]
+    typer.echo(f"{name}: {check.explanation} Most findings of it are of severity {check.severity!r}.")
+    if check.explains:
+        typer.echo(f"Beside it, what follows from it is not reported: {check.explains.replace(' ', ', ')}.")

@@ -16,7 +16,7 @@ from benchmarks.doctor.defect import STORE, Defect, Planting, cut_rows, late
 from benchmarks.doctor.folder import Folder
 from benchmarks.doctor.judgement import Judgement, judge
 from benchmarks.doctor.score import Job, Score, matches, run
-from gr00t_data.curate.codes import CHECKS
+from gr00t_data.curate.checks.catalogue import CHECKS
 from gr00t_data.disk import folder_digests
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video

@@ -114,7 +114,7 @@ CHECKED = {"teleop_episodes[monday]", "norm_stats_gr1", "mixture_gr1"}
 CHANGES = {
     "what nothing reads": (unrelated, set()),
     "gr1": (edited("schemas/embodiments/gr1.yaml", "control_hz: 20", "control_hz: 21"), CHECKED | {"finetune_gr1"}),
-    "a threshold": (edited("gr00t_data/curate/examine.py", "_IDLE_KEPT_S = 0.5", "_IDLE_KEPT_S = 0.6"), CHECKED),
+    "a threshold": (edited("gr00t_data/curate/checks/kept.py", "_IDLE_KEPT_S = 0.5", "_IDLE_KEPT_S = 0.6"), CHECKED),
     "mujoco": (installed("mujoco"), {"teleop_episodes[monday]", "base_nano", "evaluation_gr1"}),
     "peft": (installed("peft"), {"finetune_gr1"}),
     "crick": (installed("crick"), {"norm_stats_gr1"}),

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.pixels import SMALLEST_PX, gain_steps
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.camera_evidence import boxed
-from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.curate.subject.sight import Sight
 from gr00t_data.curate.subject.view import View
-from gr00t_data.embodiment.robot import Camera
 
 _CELLS = 16
 _NEAR = 4
@@ -26,16 +26,13 @@ _WIDE_SHARE = 0.05
 _LIGHT_LEVELS = 4.0
 
 
-def check_cuts(subject: Subject, camera: Camera, view: View, explained: np.ndarray) -> Iterator[Finding]:
-    """IMAGE-13 for the whole view, IMAGE-16 for a part of it; the most striking frame of each.
-
-    Args:
-        explained: bool [N], frames that another finding covers.
-    """
+def check_cuts(sight: Sight) -> Iterator[Finding]:
+    """IMAGE-13 for the whole view, IMAGE-16 for a part of it; the most striking frame of each."""
+    view = sight.view
     if min(view.packets.width, view.packets.height) < SMALLEST_PX or len(view.number) < 2 * _NEAR + 2:
         return
     sudden = sudden_cells(view)
-    sudden[explained] = False
+    sudden[sight.explained | (view.number >= (sight.subject.rows or len(view.number)))] = False
     # At the ends too few frames say how the arm moves anyway.
     sudden[:_ENDS], sudden[-_ENDS:] = False, False
     light = np.abs(gain_steps(view)) > _LIGHT_LEVELS
@@ -46,9 +43,9 @@ def check_cuts(subject: Subject, camera: Camera, view: View, explained: np.ndarr
     cells = sudden.sum((1, 2))
     widest = int(share.argmax()) if len(share) else 0
     if share.max(initial=0) > _VIEW_SHARE or (share.max(initial=0) > _WIDE_SHARE and _spread_wide(sudden[widest])):
-        yield _view_jump(subject, camera, view, widest, float(share.max()))
+        yield _view_jump(sight, widest, float(share.max()))
     elif cells.max(initial=0) >= _FEWEST_CELLS:
-        yield _object_jump(subject, camera, view, int(cells.argmax()), sudden[int(cells.argmax())])
+        yield _object_jump(sight, int(cells.argmax()), sudden[int(cells.argmax())])
 
 
 def _spread_wide(cells: np.ndarray) -> bool:
@@ -89,12 +86,10 @@ def _lasting(view: View, numbers: np.ndarray, count: int) -> np.ndarray:
     return lasting
 
 
-def _view_jump(subject: Subject, camera: Camera, view: View, at: int, share: float) -> Finding:
-    frame = int(view.number[at])
-    return Finding(
-        "IMAGE-13",
-        "error",
-        f"{view.path}: episode {subject.row.index}: camera {camera.name!r}: {100 * share:.0f} % of "
+def _view_jump(sight: Sight, at: int, share: float) -> Finding:
+    frame = int(sight.view.number[at])
+    return IMAGE_13.finding(
+        f"{sight.where}: {100 * share:.0f} % of "
         f"the picture changes at "
         f"once at frame {frame} and stays so; the camera was knocked, or two takes were joined: leave "
         f"out one side of it",
@@ -102,15 +97,25 @@ def _view_jump(subject: Subject, camera: Camera, view: View, at: int, share: flo
     )
 
 
-def _object_jump(subject: Subject, camera: Camera, view: View, at: int, cells: np.ndarray) -> Finding:
-    frame = int(view.number[at])
+def _object_jump(sight: Sight, at: int, cells: np.ndarray) -> Finding:
+    frame = int(sight.view.number[at])
     rows, columns = np.nonzero(cells)
-    return Finding(
-        "IMAGE-16",
-        "warning",
-        f"{view.path}: episode {subject.row.index}: camera {camera.name!r}: at frame {frame} {len(rows)} of 256 cells "
+    return IMAGE_16.finding(
+        f"{sight.where}: at frame {frame} {len(rows)} of 256 cells "
         f"change at once and for good (around {100 * columns.mean() / _CELLS:.0f} % from the left, "
         f"{100 * rows.mean() / _CELLS:.0f} % from the top), far more than by the motion before and after; "
         "an object teleports or frames are missing: leave these frames out",
         (frame - 1, frame),
     )
+
+
+IMAGE_13, IMAGE_16 = Look(Sight, check_cuts, 5).finds(
+    Check(
+        "IMAGE-13",
+        "error",
+        "the whole view jumps",
+        "the policy learns two geometries in one episode",
+        explains="IMAGE-16 SYNC-01 SYNC-02",
+    ),
+    Check("IMAGE-16", "warning", "something is elsewhere at once", "the policy learns physics that do not exist"),
+)

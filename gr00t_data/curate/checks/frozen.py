@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.camera_evidence import boxed
+from gr00t_data.curate.subject.sight import Sight
 from gr00t_data.curate.subject.signals import MOVING_SHARE_HZ, runs_of
-from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.curate.subject.view import View
-from gr00t_data.embodiment.robot import Camera
 
 STILL_LEVELS = 0.4
 """Change of the most changed cell of the picture below which two frames are the same picture, encoded twice."""
@@ -22,27 +22,20 @@ _CELLS = 16
 _LONGEST_LOOP = 20
 
 
-def check_frozen(subject: Subject, camera: Camera, view: View, speed: np.ndarray) -> tuple[list[Finding], np.ndarray]:
-    """VIDEO-10, VIDEO-11 and VIDEO-12.
-
-    Args:
-        speed: float64 [T - 1], the fastest joint of each step, share of its range a row.
-
-    Returns:
-        findings, and bool [N]: the frames that are explained by them.
-    """
-    explained = np.zeros(len(view.number), dtype=bool)
-    if len(view.number) < 8 or not len(speed):
-        return [], explained
+def check_frozen(sight: Sight) -> list[Finding]:
+    """VIDEO-10, VIDEO-11 and VIDEO-12; the frames that they explain are marked in ``sight.explained``."""
+    view, explained = sight.view, sight.explained
+    if len(view.number) < 8 or not len(sight.speed):
+        return []
     energy = np.nan_to_num(boxed(np.abs(view.steps), _CELLS).max((1, 2)), nan=_SEEN_LEVELS)
-    moving = _speed_at(view, speed) > MOVING_SHARE_HZ / subject.embodiment.control_hz
+    control_hz = sight.subject.embodiment.control_hz
+    moving = _speed_at(view, sight.speed) > MOVING_SHARE_HZ / control_hz
     still = (energy < STILL_LEVELS) & ~view.begins
-    where = f"{view.path}: episode {subject.row.index}: camera {camera.name!r}"
-    findings = [*_frozen(subject, where, view, energy, still, moving, explained)]
-    findings += _repeated(where, view, energy, still & ~explained, moving, explained)
+    findings = [*_frozen(control_hz, sight.where, view, energy, still, moving, explained)]
+    findings += _repeated(sight.where, view, energy, still & ~explained, moving, explained)
     if not findings:
-        findings += _played_twice(where, view, energy, explained)
-    return findings, explained
+        findings += _played_twice(sight.where, view, energy, explained)
+    return findings
 
 
 def _speed_at(view: View, speed: np.ndarray) -> np.ndarray:
@@ -51,7 +44,7 @@ def _speed_at(view: View, speed: np.ndarray) -> np.ndarray:
 
 
 def _frozen(
-    subject: Subject,
+    control_hz: float,
     where: str,
     view: View,
     energy: np.ndarray,
@@ -60,7 +53,7 @@ def _frozen(
     explained: np.ndarray,
 ) -> Iterator[Finding]:
     """Runs without change that end in a leap, or in which as fast a robot is seen to move at other times."""
-    least = max(round(_FROZEN_S * subject.embodiment.control_hz), 3)
+    least = max(round(_FROZEN_S * control_hz), 3)
     for first, last in runs_of(still):
         length = last - first + 1
         if length < least or moving[first : last + 1].mean() < 0.6:
@@ -73,12 +66,11 @@ def _frozen(
             continue
         explained[max(first - 1, 0) : last + 2] = True
         frames = (int(view.number[first]) - 1, int(view.number[last]))
-        yield Finding(
-            "VIDEO-10",
-            "error" if length > 0.5 * subject.embodiment.control_hz else "warning",
+        yield VIDEO_10.finding(
             f"{where} shows one picture for {length + 1} frames from frame {frames[0]} on while the robot moves; "
             "the camera or its driver stalled: leave these frames out",
             frames,
+            severity="error" if length > 0.5 * control_hz else "warning",
         )
 
 
@@ -92,13 +84,12 @@ def _repeated(
     if repeated.sum() >= 3 and share > 0.04:
         rows = np.flatnonzero(repeated)
         explained[:] = True
-        yield Finding(
-            "VIDEO-11",
-            "error" if share > 0.2 else "warning",
+        yield VIDEO_11.finding(
             f"{where} repeats the frame before in {int(repeated.sum())} of {int(seen.sum())} frames "
             f"in which the robot is "
             "seen to move; the camera was slower than the rows: record it at the control rate",
             (int(view.number[rows[0]]), int(view.number[rows[-1]])),
+            severity="error" if share > 0.2 else "warning",
         )
 
 
@@ -115,11 +106,35 @@ def _played_twice(where: str, view: View, energy: np.ndarray, explained: np.ndar
             if last - first + 1 >= max(back // 2, 3) and not view.begins[first - back : last + 1][1:].any():
                 explained[first - back : last + 2] = True
                 frames = (int(view.number[first]), int(view.number[last]))
-                yield Finding(
-                    "VIDEO-12",
-                    "error",
+                yield VIDEO_12.finding(
                     f"{where} plays frames {frames[0] - back} to {frames[1] - back} again from frame {frames[0]} on; "
                     "a buffer was written twice and the frames after it are lost: leave these frames out",
                     frames,
                 )
                 return
+
+
+VIDEO_10, VIDEO_11, VIDEO_12 = Look(Sight, check_frozen, 4).finds(
+    Check(
+        "VIDEO-10",
+        "error",
+        "camera frozen while the robot moves",
+        "the policy learns to act without seeing",
+        explains="SYNC-* IMAGE-13 IMAGE-16",
+        leaves_out="chunks",
+    ),
+    Check(
+        "VIDEO-11",
+        "warning",
+        "frames repeated: the camera was slower than the rows",
+        "images are older than their rows say",
+        explains="SYNC-01 IMAGE-13 IMAGE-16",
+    ),
+    Check(
+        "VIDEO-12",
+        "error",
+        "a piece of the video is played twice",
+        "images and actions do not belong together",
+        explains="SYNC-* IMAGE-13 IMAGE-16",
+    ),
+)

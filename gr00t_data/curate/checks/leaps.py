@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import Signal, pairs_of
 from gr00t_data.curate.subject.subject import Subject
@@ -22,10 +23,10 @@ _UNLIKE = 0.3
 _MOVED_SHARE = 0.04
 
 
-def check_leaps(subject: Subject, signals: list[Signal]) -> Iterator[Finding]:
+def check_leaps(subject: Subject) -> Iterator[Finding]:
     """MOTION-02 by the measured joints together, MOTION-07 by commands that move the other side."""
-    yield from _leaps(subject, [signal for signal in signals if signal.side == "state"])
-    yield from _crossed(subject, pairs_of(signals))
+    yield from _leaps(subject, [signal for signal in subject.signals if signal.side == "state"])
+    yield from _crossed(subject, pairs_of(subject.signals))
 
 
 def _leaps(subject: Subject, states: list[Signal]) -> Iterator[Finding]:
@@ -43,9 +44,7 @@ def _leaps(subject: Subject, states: list[Signal]) -> Iterator[Finding]:
     rows = rows[~_returning(steps, rows)]
     if rows.size:
         first = int(rows[0])
-        yield Finding(
-            "MOTION-02",
-            "warning",
+        yield MOTION_02.finding(
             f"{subject.where} frame {first + 1}: the measured joints leap together, {off[first - 1] / large:.1f} times "
             f"as far as the larger steps of the episode and not as before and after ({rows.size} such rows); rows are "
             "missing, in another order, or two takes were joined: chunks across it are left out of the keep ranges",
@@ -78,12 +77,10 @@ def _crossed(subject: Subject, pairs: list[tuple[Signal, Signal]]) -> Iterator[F
                 continue
             alike, unlike = _follows(state, other), _follows(state, own)
             if alike > _ALIKE and unlike < _UNLIKE:
-                yield Finding(
-                    "MOTION-07",
-                    "error",
+                yield MOTION_07.finding(
                     f"{subject.where}: state part {state.part.name!r} follows the command of {other.part.name!r} "
                     f"(it explains {100 * alike:.0f} % of the motion), not its own; the commands of the two parts are "
-                    "exchanged: write the columns of the action in the order of the embodiment",
+                    "exchanged: write the columns of the action in the order of the embodiment"
                 )
                 return
 
@@ -98,3 +95,21 @@ def _follows(state: Signal, action: Signal) -> float:
         done, told = state.shares[delay:], action.shares[: len(action.shares) - delay]
         best = max(best, 1 - float(((done - told) ** 2).sum() / max(((done - done.mean(0)) ** 2).sum(), 1e-12)))
     return best
+
+
+MOTION_02, MOTION_07 = Look(Subject, check_leaps, 5).finds(
+    Check(
+        "MOTION-02",
+        "warning",
+        "jump from one row to the next",
+        "an action chunk across it teleports the robot",
+        leaves_out="chunks",
+    ),
+    Check(
+        "MOTION-07",
+        "error",
+        "joints or sides in another order",
+        "the policy moves the wrong joint",
+        explains="MOTION-15 MOTION-09 MOTION-06 MOTION-04",
+    ),
+)

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import runs_of
-from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.curate.subject.subject import SHAPE_01, Subject
 from gr00t_data.store.store import StoreError
 
 MASKED = "masked"
@@ -23,13 +24,22 @@ def check_masked(subject: Subject) -> Iterator[Finding]:
     try:
         masked = subject.store.matrix(subject.row.index, MASKED)[:, 0] > 0
     except (StoreError, IndexError) as error:
-        yield Finding("SHAPE-01", "error", f"{subject.where}: column {MASKED!r} cannot be read ({error}); ingest again")
+        yield SHAPE_01.finding(f"{subject.where}: column {MASKED!r} cannot be read ({error}); ingest again")
         return
     for first, last in runs_of(np.asarray(masked)):
-        yield Finding(
-            "MASK-01",
-            "info",
+        yield MASK_01.finding(
             f"{subject.where}: rows {first} to {last} are marked as not to be sampled (a fast turn of the head, or no "
             "frame of the video close by); they are left out of the keep ranges",
             (max(first - 1, 0), last),
         )
+
+
+(MASK_01,) = Look(Subject, check_masked, 8).finds(
+    Check(
+        "MASK-01",
+        "info",
+        "rows marked as not to be sampled",
+        "the policy learns from a blurred turn of the head",
+        leaves_out="chunks",
+    )
+)

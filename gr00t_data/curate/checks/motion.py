@@ -1,15 +1,16 @@
-"""Checks of what the robot did and was told, one episode on its own: glitches, jumps, clipping, stuck joints, chatter.
+"""Checks of what the robot did and was told, one part of an episode on its own: glitches, jumps, clipping, chatter.
 
 Sizes are shares of a joint's range and speeds are compared with those of the same joint in the same episode, so that
-no threshold depends on a unit. What only the other episodes can tell is in ``compare_motion.py``.
+no threshold depends on a unit. What only the other episodes can tell is in ``compare/motion.py``.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.subject.signals import Signal, pairs_of, runs_of
+from gr00t_data.curate.subject.signals import Signal, runs_of
 from gr00t_data.curate.subject.subject import Subject
 
 GLITCH_SHARE = 0.01
@@ -19,23 +20,19 @@ _NEAR_ROWS = 8
 _SPIKE_TIMES = 4.0
 _JUMP_TIMES = 6.0
 _CLIP_ROWS_SHARE = 0.12
-_STUCK_ACTION_SHARE = 0.05
 _CHATTER_SHARE = 0.08
 _TREMBLING_SHARE = 2e-3
 
 
-def check_motion(subject: Subject, signals: list[Signal]) -> Iterator[Finding]:
-    """All of this file, in the order of their codes."""
-    for signal in signals:
+def check_motion(subject: Subject) -> Iterator[Finding]:
+    """All of this file, part by part."""
+    for signal in subject.signals:
         yield from check_spikes(subject, signal)
-        yield from check_clipping(subject, signal, signals)
+        yield from check_clipping(subject, signal)
         yield from check_chatter(subject, signal)
         yield from check_quaternion(subject, signal)
         yield from check_trembling(subject, signal)
         yield from check_seams(subject, signal)
-    yield from check_stuck(subject, signals)
-    yield from check_held_state(subject, signals)
-    yield from check_held_action(subject, signals)
 
 
 def other_steps(sizes: np.ndarray, near: int = _NEAR_ROWS, rank: int = 0) -> np.ndarray:
@@ -68,9 +65,7 @@ def check_spikes(subject: Subject, signal: Signal) -> Iterator[Finding]:
     row, dim = np.unravel_index(int(np.where(spikes, smaller, 0).argmax()), spikes.shape)
     rows = np.flatnonzero(spikes.any(1)) + 1
     frame = int(row) + 1
-    yield Finding(
-        "MOTION-01",
-        "warning",
+    yield MOTION_01.finding(
         f"{subject.where} frame {frame}: {signal.side} part {signal.part.name!r} joint {signal.joint(int(dim))!r} is "
         f"{signal.values[frame, dim]:.4g} {signal.part.unit} between {signal.values[frame - 1, dim]:.4g} and "
         f"{signal.values[frame + 1, dim]:.4g}, {smaller[row, dim] / max(usual[row, dim], 1e-6):.0f} times the steps "
@@ -92,7 +87,7 @@ def jumps(signal: Signal, gaps: np.ndarray) -> np.ndarray:
     return far
 
 
-def check_clipping(subject: Subject, signal: Signal, signals: list[Signal]) -> Iterator[Finding]:
+def check_clipping(subject: Subject, signal: Signal) -> Iterator[Finding]:
     """MOTION-03: a joint stops dead at its highest or lowest value and stays there exactly while the part moves on."""
     shares = signal.shares
     for dim in np.flatnonzero(np.ptp(shares, axis=0) >= 2 * GLITCH_SHARE).tolist():
@@ -100,18 +95,17 @@ def check_clipping(subject: Subject, signal: Signal, signals: list[Signal]) -> I
             at = np.abs(shares[:, dim] - level) < 1e-6
             if at.mean() < _CLIP_ROWS_SHARE:
                 continue
-            clipped = [run for run in runs_of(at) if _stops_dead(signal, dim, run, signals)]
+            clipped = [run for run in runs_of(at) if _stops_dead(signal, dim, run, subject.signals)]
             rows = sum(last - first + 1 for first, last in clipped)
             if rows < max(_CLIP_ROWS_SHARE * len(shares), 5):
                 continue
-            yield Finding(
-                "MOTION-03",
-                "error" if rows > 0.5 * len(shares) else "warning",
+            yield MOTION_03.finding(
                 f"{subject.where} frame {clipped[0][0]}: {signal.side} part {signal.part.name!r} joint "
                 f"{signal.joint(dim)!r} runs into {signal.values[clipped[0][0], dim]:.4g} {signal.part.unit}, the "
                 f"{name} value of the episode, and stays there exactly for {rows} of {len(shares)} rows; "
                 "its readings are cut off: look for a limit that the recorder or the controller sets",
                 (clipped[0][0], clipped[-1][1]),
+                severity="error" if rows > 0.5 * len(shares) else "warning",
             )
 
 
@@ -127,17 +121,16 @@ def _stops_dead(signal: Signal, dim: int, run: tuple[int, int], signals: list[Si
     others = [one.sizes[first:last].max(1) for one in signals if one.key != signal.key]
     own = np.delete(signal.sizes[first:last], dim, axis=1)
     others += [own.max(1)] if own.shape[1] else []
-    return bool(others) and float((np.max(others, axis=0) > 2 * signal.rest_step).mean()) > 0.5 and _varied(signal, dim)
+    return bool(others) and float((np.max(others, axis=0) > 2 * signal.rest_step).mean()) > 0.5 and varied(signal, dim)
 
 
-def _varied(signal: Signal, dim: int) -> bool:
+def varied(signal: Signal, dim: int) -> bool:
     """False for a joint that only knows a few levels, such as an open-or-close command."""
     return float((signal.sizes[:, dim] > 1e-6).mean()) > 0.3
 
 
 def check_chatter(subject: Subject, signal: Signal) -> Iterator[Finding]:
-    """MOTION-13: a joint is thrown back and forth, at least three times within a second, each way "
-    "over 8 % of its range."""
+    """MOTION-13: a joint is thrown back and forth, at least three times a second, each way over 8 % of its range."""
     window = round(signal.control_hz)
     smooth = signal.shares
     worst = 0
@@ -148,9 +141,7 @@ def check_chatter(subject: Subject, signal: Signal) -> Iterator[Finding]:
         if most > worst:
             worst, where, joint = most, turns, dim
     if worst >= 4:
-        yield Finding(
-            "MOTION-13",
-            "warning",
+        yield MOTION_13.finding(
             f"{subject.where} frame {where[0]}: {signal.side} part {signal.part.name!r} joint {signal.joint(joint)!r} "
             f"turns {worst} times within a second over 8 % of its range or more; no hand follows that: smooth the "
             "command or leave these frames out",
@@ -181,12 +172,11 @@ def check_quaternion(subject: Subject, signal: Signal) -> Iterator[Finding]:
     flips = np.flatnonzero((signal.values[1:] * signal.values[:-1]).sum(1) < -0.5 * length[1:] * length[:-1])
     for rows, what in ((off, "has length"), (flips + 1, "changes its sign; its length is")):
         if rows.size:
-            yield Finding(
-                "MOTION-14",
-                "error" if rows is off else "warning",
+            yield MOTION_14.finding(
                 f"{subject.where} frame {int(rows[0])}: {signal.side} part {signal.part.name!r}: the quaternion {what} "
                 f"{length[rows[0]]:.4g} ({rows.size} rows); normalise it, and keep it on one side of the sphere",
                 (int(rows[0]), int(rows[-1])),
+                severity="error" if rows is off else "warning",
             )
 
 
@@ -199,89 +189,16 @@ def check_trembling(subject: Subject, signal: Signal) -> Iterator[Finding]:
     trembling = (noise > _TREMBLING_SHARE) & (noise > 0.3 * usual) & ((signal.sizes > 1e-6).mean(0) > 0.8)
     if trembling.sum() >= max(0.3 * (usual > signal.rest_step).sum(), 1):
         dim = int(np.where(trembling, noise, 0).argmax())
-        yield Finding(
-            "MOTION-11",
-            "warning",
+        yield MOTION_11.finding(
             f"{subject.where}: {signal.side} part {signal.part.name!r} joint {signal.joint(dim)!r} trembles by "
             f"{noise[dim] * signal.span[dim]:.3g} {signal.part.unit} from row to row, its usual step is "
-            f"{usual[dim] * signal.span[dim]:.3g}; filter the sensor or the command before training",
+            f"{usual[dim] * signal.span[dim]:.3g}; filter the sensor or the command before training"
         )
-
-
-def check_stuck(subject: Subject, signals: list[Signal]) -> Iterator[Finding]:
-    """MOTION-04: a joint is told to move, and its reading does not change at all for a second or the whole episode."""
-    for state, action in pairs_of(signals):
-        least = min(max(round(state.control_hz), round(0.3 * len(state.values))), len(state.values) - 3)
-        for dim in range(state.values.shape[1]):
-            still = np.concatenate([[False], state.sizes[:, dim] < 1e-9])
-            for first, last in runs_of(still):
-                told = float(np.ptp(action.shares[first : last + 1, dim]))
-                if last - first < least or told < _STUCK_ACTION_SHARE or not _varied(action, dim):
-                    continue
-                yield Finding(
-                    "MOTION-04",
-                    "error",
-                    f"{subject.where} frame {first}: state part {state.part.name!r} joint "
-                    f"{state.joint(dim)!r} stays at "
-                    f"{state.values[first, dim]:.4g} {state.part.unit} for {last - first + 1} rows while its command "
-                    f"moves by {100 * told:.0f} % of the range; the encoder is stuck or not read",
-                    (first, last),
-                )
-                break
-
-
-def check_held_state(subject: Subject, signals: list[Signal]) -> Iterator[Finding]:
-    """MOTION-05: whole rows of the state are copies of the row before while the robot is told to move."""
-    states = [signal for signal in signals if signal.side == "state"]
-    actions = [signal for signal in signals if signal.side == "action"]
-    if not states or not actions:
-        return
-    copied = np.max([signal.sizes.max(1) for signal in states], axis=0) < 1e-12
-    told = np.max([signal.sizes.max(1) for signal in actions], axis=0) > actions[0].rest_step
-    share = float((copied & told).sum() / max(told.sum(), 1))
-    if share > 0.2:
-        rows = np.flatnonzero(copied & told) + 1
-        yield Finding(
-            "MOTION-05",
-            "error" if share > 0.4 else "warning",
-            f"{subject.where} frame {int(rows[0])}: {100 * share:.0f} % of the state rows repeat the row before while "
-            "the commands move; the state was measured at a lower rate or the recorder stalled",
-            (int(rows[0]), int(rows[-1])),
-        )
-
-
-def check_held_action(subject: Subject, signals: list[Signal]) -> Iterator[Finding]:
-    """MOTION-05: the whole command stands still while the robot moves on, then leaps or goes on as if nothing was."""
-    actions = [signal for signal in signals if signal.side == "action"]
-    states = [signal for signal in signals if signal.side == "state"]
-    if not states or not actions:
-        return
-    told = np.max([signal.sizes.max(1) for signal in actions], axis=0)
-    moved = np.max([signal.sizes.max(1) for signal in states], axis=0)
-    usual = float(np.median(told[told > actions[0].rest_step])) if (told > actions[0].rest_step).any() else np.inf
-    held = told < 1e-12
-    for first, last in runs_of(held):
-        rows = last - first + 1
-        if rows < max(0.2 * actions[0].control_hz, 3) or first == 0 or last + 1 >= len(told):
-            continue
-        leaps = told[last + 1] > 2.5 * usual and float((moved[first : last + 1] > 2 * states[0].rest_step).mean()) > 0.5
-        never_otherwise = (held.sum() - rows) < 0.01 * len(held) and float(np.median(moved[first : last + 1])) > 0
-        if leaps or (never_otherwise and rows >= 0.3 * actions[0].control_hz):
-            yield Finding(
-                "MOTION-05",
-                "warning",
-                f"{subject.where} frame {first}: the whole action repeats for {rows} rows while the "
-                f"robot moves on; then "
-                f"it leaps by {told[last + 1] / usual:.1f} usual steps; the command stream stalled: chunks with it are "
-                "left out of the keep ranges",
-                (first, last + 1),
-            )
-            return
 
 
 def check_seams(subject: Subject, signal: Signal) -> Iterator[Finding]:
     """MOTION-12: the command jumps at regular intervals, as if glued from chunks that do not meet."""
-    if signal.side != "action" or len(signal.sizes) < 30 or not _varied(signal, int(signal.sizes.sum(0).argmax())):
+    if signal.side != "action" or len(signal.sizes) < 30 or not varied(signal, int(signal.sizes.sum(0).argmax())):
         return
     size = signal.sizes.mean(1)
     around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(size, 6, mode="reflect"), 13), axis=1)
@@ -291,12 +208,22 @@ def check_seams(subject: Subject, signal: Signal) -> Iterator[Finding]:
         phase, hits = int(counts.argmax()), int(counts.max())
         lattice = len(range(phase, len(size), period))
         if hits >= 3 and hits >= 0.75 * lattice and hits >= 0.6 * len(peaks):
-            yield Finding(
-                "MOTION-12",
-                "warning",
+            yield MOTION_12.finding(
                 f"{subject.where} frame {phase}: action part {signal.part.name!r} jumps every {period} rows "
                 f"({hits} of {lattice} times, over 2.5 times the steps around it); the chunks it was made of do not "
                 "meet: label the episode again with overlapping chunks",
                 (int(peaks[0]), int(peaks[-1]) + 1),
             )
             return
+
+
+MOTION_01, MOTION_03, MOTION_11, MOTION_12, MOTION_13, MOTION_14 = Look(Subject, check_motion, 3).finds(
+    Check("MOTION-01", "warning", "isolated spike", "the policy learns a jerk that no robot made", leaves_out="chunks"),
+    Check("MOTION-03", "warning", "values cut off at a level", "the policy never learns to go further"),
+    Check("MOTION-11", "warning", "joint trembles", "the policy imitates noise"),
+    Check("MOTION-12", "warning", "regular jumps between action chunks", "the policy learns the seams of its labels"),
+    Check("MOTION-13", "warning", "chatter", "the policy opens and closes a hand without reason"),
+    Check(
+        "MOTION-14", "warning", "quaternion not of length one, or changing sign", "rotations are averaged to nonsense"
+    ),
+)

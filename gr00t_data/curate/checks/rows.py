@@ -4,10 +4,30 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gr00t_data.curate.codes import THRESHOLDS
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding, Severity
-from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.curate.subject.subject import SHAPE_01, Subject
 from gr00t_data.embodiment.robot import Part
+
+_LIMIT_IGNORE_SHARE = 1e-3
+"""An excess over a limit below this share of the limit's range is rounding, not a finding."""
+_LIMIT_FAR_SHARE = 0.5
+"""One value beyond a limit by more than this share of the range is an error."""
+_LIMIT_NEAR_SHARE = 0.05
+"""Beyond this share of the range, many frames are an error."""
+_LIMIT_MANY_SHARE = 0.2
+"""Share of the frames that counts as many."""
+
+
+def check_rows(subject: Subject) -> Iterator[Finding]:
+    """All of this file; values are looked at where the columns are as wide as they should be."""
+    yield from check_length(subject)
+    yield from check_numbering(subject)
+    widths = list(check_widths(subject))
+    yield from widths
+    if not widths:
+        yield from check_finite(subject)
+        yield from check_limits(subject)
 
 
 def check_length(subject: Subject) -> Iterator[Finding]:
@@ -16,17 +36,13 @@ def check_length(subject: Subject) -> Iterator[Finding]:
     if rows is None:
         return
     if rows != row.length:
-        yield Finding(
-            "ROWS-01",
-            "error",
+        yield ROWS_01.finding(
             f"{subject.where}: holds {rows} rows, meta/episodes.jsonl declares {row.length}; "
-            "correct the metadata, or copy the file again",
+            "correct the metadata, or copy the file again"
         )
     horizon = subject.embodiment.action_horizon
     if rows < horizon:
-        yield Finding(
-            "ROWS-02",
-            "error",
+        yield ROWS_02.finding(
             f"{subject.where}: has {rows} frames, the action horizon of {subject.embodiment.name!r} is {horizon}; "
             "leave it out or record a longer one",
             (0, max(rows - 1, 0)),
@@ -44,12 +60,11 @@ def check_numbering(subject: Subject) -> Iterator[Finding]:
         wrong = np.flatnonzero(found[:, 0] != values)
         if wrong.size:
             at = int(wrong[0])
-            yield Finding(
-                "ROWS-03",
-                "error" if name == "frame_index" else "warning",
+            yield ROWS_03.finding(
                 f"{subject.where}: {name} is {found[at, 0]:g} in row {at}, expected {values[at]} "
                 f"({wrong.size} rows differ); export the episode again",
                 (at, int(wrong[-1])),
+                severity="error" if name == "frame_index" else "warning",
             )
 
 
@@ -61,11 +76,9 @@ def check_widths(subject: Subject) -> Iterator[Finding]:
         expected = max(part.end for part in parts)
         if found != expected:
             names = ", ".join(f"{part.name} {part.start}:{part.end}" for part in parts)
-            yield Finding(
-                "SHAPE-01",
-                "error",
+            yield SHAPE_01.finding(
                 f"{subject.where}: {column} has {found} values a row, embodiment {embodiment.name!r} expects "
-                f"{expected} ({names}); choose the embodiment this robot is, or correct its file",
+                f"{expected} ({names}); choose the embodiment this robot is, or correct its file"
             )
 
 
@@ -79,9 +92,7 @@ def check_finite(subject: Subject) -> Iterator[Finding]:
             frame, dim = (int(i[0]) for i in np.nonzero(bad))
             last = int(np.flatnonzero(bad.any(1))[-1])
             value = subject.arrays[column][frame, part.start + dim]
-            yield Finding(
-                "NAN-01",
-                "error",
+            yield NAN_01.finding(
                 f"{subject.where} frame {frame}: {column} part {part.name!r} joint {_joint(part, dim)!r} is {value}, "
                 f"expected a finite number ({int(bad.any(1).sum())} frames have one); cut the frames or leave it out",
                 (frame, last),
@@ -89,7 +100,7 @@ def check_finite(subject: Subject) -> Iterator[Finding]:
 
 
 def check_limits(subject: Subject) -> Iterator[Finding]:
-    """LIMIT-01: one finding a part, about its worst joint; see ``Thresholds`` for error against warning."""
+    """LIMIT-01: one finding a part, about its worst joint; see ``_limit_severity`` for error against warning."""
     for column, parts in _by_column(subject).items():
         for part in parts:
             if part.limits:
@@ -100,7 +111,7 @@ def _beyond_limits(subject: Subject, column: str, part: Part, values: np.ndarray
     low, high = np.array(part.limits, dtype=np.float64).T
     span = np.maximum(high - low, np.finfo(np.float64).tiny)
     share = np.nan_to_num(np.maximum(low - values, values - high) / span, nan=0.0)
-    outside = share > THRESHOLDS.limit_ignore_share
+    outside = share > _LIMIT_IGNORE_SHARE
     if not outside.any():
         return
     frame, dim = np.unravel_index(int(share.argmax()), share.shape)
@@ -109,19 +120,18 @@ def _beyond_limits(subject: Subject, column: str, part: Part, values: np.ndarray
     others = f", {joints - 1} other joints too" if joints > 1 else ""
     severity = _limit_severity(float(share.max()), len(frames) / len(values))
     remedy = "check the unit and the order of the joints" if severity == "error" else "look at the sensor's zero"
-    yield Finding(
-        "LIMIT-01",
-        severity,
+    yield LIMIT_01.finding(
         f"{subject.where} frame {frame}: {column} part {part.name!r} joint {_joint(part, int(dim))!r} is "
         f"{values[frame, dim]:.4g} {part.unit}, expected {low[dim]:.4g} to {high[dim]:.4g} {part.unit} "
         f"({len(frames)} of {len(values)} frames are outside{others}); {remedy}",
         (int(frames[0]), int(frames[-1])),
+        severity=severity,
     )
 
 
 def _limit_severity(worst_share: float, frames_share: float) -> Severity:
-    far = worst_share > THRESHOLDS.limit_far_share
-    many = worst_share > THRESHOLDS.limit_near_share and frames_share > THRESHOLDS.limit_many_share
+    far = worst_share > _LIMIT_FAR_SHARE
+    many = worst_share > _LIMIT_NEAR_SHARE and frames_share > _LIMIT_MANY_SHARE
     return "error" if far or many else "warning"
 
 
@@ -136,3 +146,24 @@ def _by_column(subject: Subject) -> dict[str, list[Part]]:
 
 def _joint(part: Part, dim: int) -> str:
     return part.joints[dim] if dim < len(part.joints) else f"{part.name}_{dim}"
+
+
+ROWS_01, ROWS_02, ROWS_03, NAN_01, LIMIT_01 = Look(Subject, check_rows, 1).finds(
+    Check("ROWS-01", "error", "row count differs from the declared length", "frames and rows are matched wrongly"),
+    Check("ROWS-02", "error", "episode shorter than the action horizon", "no complete action chunk can be cut from it"),
+    Check(
+        "ROWS-03",
+        "error",
+        "row numbers are not 0, 1, 2 ...",
+        "rows were dropped, swapped or merged from several episodes",
+        explains="MOTION-02 MOTION-12",
+    ),
+    Check("NAN-01", "error", "NaN or infinite values", "the loss becomes NaN and the run is lost"),
+    Check(
+        "LIMIT-01",
+        "warning",
+        "values outside the limits of a part",
+        "wrong unit or joint order, or a broken sensor",
+        explains="MOTION-0[13] MOTION-11 MOTION-15",
+    ),
+)

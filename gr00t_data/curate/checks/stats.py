@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.store.store import EpisodeStore
 
 NEEDED = ("mean", "std", "min", "max", "q01", "q99")
@@ -17,9 +19,10 @@ _SAMPLED_EPISODES = 60
 _OFF_STD = 0.1
 
 
-def check_stats(store: EpisodeStore) -> list[Finding]:
+def check_stats(whole: Whole) -> Iterator[Finding]:
     """STATS-01 to STATS-03, META-09 and META-10."""
-    return [*_features(store), *_stats(store)]
+    yield from _features(whole.store)
+    yield from _stats(whole.store)
 
 
 def _features(store: EpisodeStore) -> Iterator[Finding]:
@@ -30,21 +33,17 @@ def _features(store: EpisodeStore) -> Iterator[Finding]:
         shape, names = feature.get("shape") or [0], feature.get("names")
         flat = next(iter(names.values()), None) if isinstance(names, dict) else names
         if feature and not flat:
-            yield Finding(
-                "META-09",
-                "warning",
+            yield META_09.finding(
                 f"{path}: feature {column!r} has no names, expected {shape[0]}; LeRobot's tools stop with a KeyError: "
-                "add one name a dimension",
+                "add one name a dimension"
             )
         elif feature and len(flat or ()) != shape[0]:
             message = f"{path}: feature {column!r} has {len(flat or ())} names for shape {shape}; correct one of them"
-            yield Finding("META-09", "warning", message)
+            yield META_09.finding(message)
         if feature and (width := _width(store, column)) is not None and width != shape[0]:
-            yield Finding(
-                "META-10",
-                "error",
+            yield META_10.finding(
                 f"{path}: feature {column!r} declares {shape[0]} values a row, the files hold "
-                f"{width}; correct info.json",
+                f"{width}; correct info.json"
             )
 
 
@@ -60,22 +59,22 @@ def _width(store: EpisodeStore, column: str) -> int | None:
 def _stats(store: EpisodeStore) -> Iterator[Finding]:
     path = store.root / "meta/stats.json"
     if not path.is_file():
-        yield Finding(
-            "STATS-01",
-            "warning",
+        yield STATS_01.finding(
             f"{path}: no such file; the published GR00T loader computes it and writes into the data set: "
-            "`gr00t doctor --fix` writes it",
+            "`gr00t doctor --fix` writes it"
         )
         return
     try:
         stats: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        yield Finding("STATS-01", "error", f"{path}: not JSON ({error}); measure it again with `gr00t doctor --fix`")
+        yield STATS_01.finding(
+            f"{path}: not JSON ({error}); measure it again with `gr00t doctor --fix`", severity="error"
+        )
         return
     for column in _COLUMNS:
         entry = stats.get(column) if isinstance(stats, dict) else None
         if not isinstance(entry, dict):
-            yield Finding("STATS-01", "warning", f"{path}: says nothing about {column!r}; measure it again")
+            yield STATS_01.finding(f"{path}: says nothing about {column!r}; measure it again")
             continue
         yield from _entry(store, f"{path}: {column!r}", column, entry)
 
@@ -83,20 +82,19 @@ def _stats(store: EpisodeStore) -> Iterator[Finding]:
 def _entry(store: EpisodeStore, where: str, column: str, entry: dict[str, Any]) -> Iterator[Finding]:
     missing = [key for key in NEEDED if key not in entry]
     if missing:
-        yield Finding(
-            "STATS-01",
-            "error" if {"min", "max", "mean", "std"} & set(missing) else "warning",
+        yield STATS_01.finding(
             f"{where} has no {', '.join(missing)}; the GR00T loader stops or normalises another way: measure it again",
+            severity="error" if {"min", "max", "mean", "std"} & set(missing) else "warning",
         )
     try:
         table = {key: np.array(entry[key], dtype=np.float64).ravel() for key in NEEDED if key in entry}
     except (TypeError, ValueError):
-        yield Finding("STATS-02", "error", f"{where} holds something else than numbers; measure it again")
+        yield STATS_02.finding(f"{where} holds something else than numbers; measure it again")
         return
     broken = [key for key, values in table.items() if not np.isfinite(values).all()]
     if broken:
         message = f"{where}: {', '.join(broken)} holds NaN or infinity, expected numbers; measure it again"
-        yield Finding("STATS-02", "error", message)
+        yield STATS_02.finding(message)
         return
     yield from _stale(store, where, column, table)
 
@@ -108,11 +106,9 @@ def _stale(store: EpisodeStore, where: str, column: str, table: dict[str, np.nda
         return
     wrong_width = next((key for key, stored in table.items() if len(stored) != values.shape[1]), None)
     if wrong_width:
-        yield Finding(
-            "STATS-03",
-            "error",
+        yield STATS_03.finding(
             f"{where}: {wrong_width} has {len(table[wrong_width])} values, the rows have "
-            f"{values.shape[1]}; measure again",
+            f"{values.shape[1]}; measure again"
         )
         return
     std = np.maximum(values.std(0), 1e-3 * np.maximum(np.ptp(values, axis=0), 1e-6))
@@ -120,12 +116,11 @@ def _stale(store: EpisodeStore, where: str, column: str, table: dict[str, np.nda
     worst = max((float((np.abs(table[k] - v) / std).max()) for k, v in off.items() if k in table), default=0.0)
     outside = _outside(values, table)
     if worst > _OFF_STD or outside > 0.01:
-        yield Finding(
-            "STATS-03",
-            "error" if outside > 0.01 else "warning",
+        yield STATS_03.finding(
             f"{where} does not describe the rows: mean or spread is off by {worst:.2f} standard deviations and "
             f"{100 * outside:.1f} % of the rows lie outside its min and max; it was copied from other "
             f"data: measure it again",
+            severity="error" if outside > 0.01 else "warning",
         )
 
 
@@ -147,3 +142,17 @@ def _rows(store: EpisodeStore, column: str) -> np.ndarray | None:
         return None
     rows = np.concatenate(every)
     return rows if len(rows) and np.isfinite(rows).all() else None
+
+
+STATS_01, STATS_02, STATS_03, META_09, META_10 = Look(Whole, check_stats, 1).finds(
+    Check("STATS-01", "warning", "stats.json missing or incomplete", "the loader stops, or normalises in another way"),
+    Check("STATS-02", "error", "stats.json holds NaN or no numbers", "every normalised value becomes NaN"),
+    Check("STATS-03", "error", "stats.json does not describe the rows", "actions are scaled wrongly"),
+    Check("META-09", "warning", "names of the dimensions missing or too few", "LeRobot's tools stop with a KeyError"),
+    Check(
+        "META-10",
+        "error",
+        "info.json declares another width than the rows have",
+        "the loader stops or cuts parts wrongly",
+    ),
+)

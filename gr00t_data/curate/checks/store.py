@@ -5,24 +5,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import MOST_UPSAMPLING, Pace, RateError
 from gr00t_data.store.store import EpisodeStore
 
 
-def check_store(store: EpisodeStore, embodiment: Embodiment) -> list[Finding]:
-    """Store-level findings. An error here bars every episode of the store (``STORE-01`` in its verdicts)."""
-    return [
-        *_episode_list(store),
-        *_totals(store),
-        *_rate(store, embodiment),
-        *_modality(store, embodiment),
-        *_columns(store),
-        *_cameras_without_files(store),
-        *_absent_cameras(store, embodiment),
-    ]
+def check_store(whole: Whole) -> Iterator[Finding]:
+    """META-01 to META-08. An error here bars every episode of the store (``STORE-01`` in its verdicts)."""
+    store, embodiment = whole.store, whole.embodiment
+    yield from _episode_list(store)
+    yield from _totals(store)
+    yield from _rate(store, embodiment)
+    yield from _modality(store, embodiment)
+    yield from _columns(store)
+    yield from _cameras_without_files(store)
+    yield from _absent_cameras(store, embodiment)
 
 
 def _info(store: EpisodeStore) -> str:
@@ -32,11 +33,11 @@ def _info(store: EpisodeStore) -> str:
 def _episode_list(store: EpisodeStore) -> Iterator[Finding]:
     path = f"{store.root}/meta/episodes.jsonl"
     if not store.rows:
-        yield Finding("META-08", "error", f"{path}: lists no episode, expected at least one; copy the folder again")
+        yield META_08.finding(f"{path}: lists no episode, expected at least one; copy the folder again")
     for index, times in Counter(row.index for row in store.rows).items():
         if times > 1:
             message = f"{path}: lists episode {index} {times} times, expected once; remove the lines that are wrong"
-            yield Finding("META-08", "error", message)
+            yield META_08.finding(message)
 
 
 def _totals(store: EpisodeStore) -> Iterator[Finding]:
@@ -44,11 +45,9 @@ def _totals(store: EpisodeStore) -> Iterator[Finding]:
     for name, count in found.items():
         declared = store.info.get(name)
         if declared != count:
-            yield Finding(
-                "META-01",
-                "warning",
+            yield META_01.finding(
                 f"{_info(store)}: {name} is {declared}, meta/episodes.jsonl adds up to {count}; "
-                "check that the folder is complete, then correct info.json",
+                "check that the folder is complete, then correct info.json"
             )
 
 
@@ -57,7 +56,7 @@ def _rate(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
         fps = store.fps
     except (KeyError, TypeError, ValueError):
         message = f"{_info(store)}: fps is missing, expected {embodiment.control_hz:g}; add it"
-        yield Finding("META-02", "warning", message)
+        yield META_02.finding(message)
         return
     rates = f"{_info(store)}: fps is {fps:g}, embodiment {embodiment.name!r} runs at {embodiment.control_hz:g} Hz"
     try:
@@ -65,18 +64,18 @@ def _rate(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
     except RateError:
         remedy = "resample the episodes to that rate, or use an embodiment with this rate"
         message = f"{rates}, more than {MOST_UPSAMPLING:g} times as fast; {remedy}"
-        yield Finding("META-02", "error", message if fps > 0 else f"{rates}; correct it")
+        yield META_02.finding(message if fps > 0 else f"{rates}; correct it", severity="error")
         return
     if not pace.agrees:
         message = f"{rates}; action chunks are taken at that rate; correct fps if the rows have it already"
-        yield Finding("META-02", "warning", message)
+        yield META_02.finding(message)
 
 
 def _modality(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
     path = store.root / "meta/modality.json"
     if not path.is_file():
         message = f"{path}: no such file; write it from the embodiment: `gr00t ingest` does, for a copy of the folder"
-        yield Finding("META-04", "warning", message)
+        yield META_04.finding(message)
         return
     found, expected = read_json(path), embodiment.modality()
     for group in ("state", "action"):
@@ -92,18 +91,16 @@ def _slice(
     stored = (found.get("start"), found.get("end"), found.get("original_key", default)) if found else None
     if stored != wanted:
         is_now = f"{stored[0]}:{stored[1]} of {stored[2]!r}" if stored else "missing"
-        yield Finding(
-            "META-03",
-            "error",
+        yield META_03.finding(
             f"{path}: {group} part {part!r} is {is_now}, embodiment {embodiment!r} has {wanted[0]}:{wanted[1]} of "
-            f"{wanted[2]!r}; choose the embodiment this robot is, or correct the file that is wrong",
+            f"{wanted[2]!r}; choose the embodiment this robot is, or correct the file that is wrong"
         )
 
 
 def _columns(store: EpisodeStore) -> Iterator[Finding]:
     if "frame_index" not in store.info.get("features", {}):
         message = f"{_info(store)}: declares no frame_index column; rows are counted from 0 instead"
-        yield Finding("META-05", "info", message)
+        yield META_05.finding(message)
 
 
 def _cameras_without_files(store: EpisodeStore) -> Iterator[Finding]:
@@ -114,11 +111,9 @@ def _cameras_without_files(store: EpisodeStore) -> Iterator[Finding]:
     for column in columns:
         if not any(videos.rglob(f"{column}/*.mp4")):
             unused = column not in mapped
-            yield Finding(
-                "META-06",
-                "warning",
+            yield META_06.finding(
                 f"{_info(store)}: declares camera {column!r}, but there is no file of it in {videos}; "
-                + ("modality.json does not use it: remove it from info.json" if unused else "copy its files"),
+                + ("modality.json does not use it: remove it from info.json" if unused else "copy its files")
             )
 
 
@@ -126,10 +121,28 @@ def _absent_cameras(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Fin
     used = embodiment.selection().cameras
     for camera in embodiment.cameras:
         if camera.name not in store.cameras:
-            yield Finding(
-                "META-07",
-                "error" if camera.name in used else "info",
+            yield META_07.finding(
                 f"{store.root}/meta/modality.json: maps no camera {camera.name!r} (it maps "
                 f"{', '.join(store.cameras) or 'none'}), embodiment {embodiment.name!r} has it as "
                 f"{camera.column!r}; add the mapping, or use a selection without it",
+                severity="error" if camera.name in used else "info",
             )
+
+
+META_01, META_02, META_03, META_04, META_05, META_06, META_07, META_08 = Look(Whole, check_store, 0).finds(
+    Check("META-01", "warning", "totals of info.json do not match the episodes", "half copied: files may be missing"),
+    Check(
+        "META-02",
+        "warning",
+        "frame rate differs from the embodiment's control rate",
+        "motions are replayed at another speed",
+    ),
+    Check("META-03", "error", "modality.json disagrees with the embodiment", "every part would be cut wrongly"),
+    Check("META-04", "warning", "no modality.json", "the published GR00T loader cannot read the folder"),
+    Check("META-05", "info", "no frame_index column", "readers of LeRobot v2.1 expect it"),
+    Check("META-06", "warning", "declared camera has no files", "readers that use every declared camera stop"),
+    Check("META-07", "error", "camera of the embodiment is absent", "the policy would get no image"),
+    Check(
+        "META-08", "error", "no episodes, or one listed twice", "nothing can be learnt, or one episode counts double"
+    ),
+)

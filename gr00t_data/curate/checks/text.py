@@ -3,50 +3,43 @@
 import string
 from collections.abc import Iterator
 
-import pyarrow as pa
-
-from gr00t_data.curate.codes import PLACEHOLDERS
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Subject
 
 _VALIDITY = frozenset({"valid", "invalid"})
 """Texts that GR00T-LeRobot data lists among an episode's tasks as its validity label."""
 
-
-def instruction_of(subject: Subject) -> str:
-    """What the language column of the first row points to; without that column, the first task listed."""
-    column = subject.embodiment.language_column
-    if column not in subject.columns:
-        return subject.row.instruction
-    try:
-        return subject.store.instruction(subject.row.index, column)
-    except (ValueError, IndexError, AttributeError, OSError, pa.ArrowException):
-        return subject.row.instruction
+_WORDS = """
+todo tbd fixme n/a na none null nan unknown untitled test testing task instruction placeholder description valid invalid
+xxx default prompt dummy foo
+"""
+_PHRASES = ("task description", "your task here", "no instruction", "do something", "enter text", "lorem ipsum")
+_PLACEHOLDERS = frozenset([*_WORDS.split(), *_PHRASES])
+"""Texts (lower case, without punctuation at the ends) that stand where an instruction should."""
 
 
-def check_instruction(subject: Subject, instruction: str) -> Iterator[Finding]:
+def check_instruction(subject: Subject) -> Iterator[Finding]:
     """TEXT-01, TEXT-02 and TEXT-03."""
-    table = subject.store.root / "meta/tasks.jsonl"
+    instruction, table = subject.instruction, subject.store.root / "meta/tasks.jsonl"
     source = f"{subject.where}: column {subject.embodiment.language_column!r} and {table}"
     if not instruction.strip():
-        yield Finding("TEXT-01", "error", f"{source}: no instruction; write what the robot was asked to do")
+        yield TEXT_01.finding(f"{source}: no instruction; write what the robot was asked to do")
     elif is_placeholder(instruction):
         message = f"{source}: found {instruction!r}, expected an instruction; write what the robot was asked to do"
-        yield Finding("TEXT-02", "error", message)
+        yield TEXT_02.finding(message)
     texts = subject.row.tasks
     if len(texts) > 1:
-        yield Finding(
-            "TEXT-03",
-            "info",
+        yield TEXT_03.finding(
             f"{subject.where}: meta/episodes.jsonl lists {len(texts)} texts ({', '.join(map(repr, texts))}), "
-            f"expected one; {instruction!r} is used",
+            f"expected one; {instruction!r} is used"
         )
 
 
 def is_placeholder(text: str) -> bool:
     """Whether the text stands where an instruction should: a known filler, or no word of letters at all."""
     plain = text.strip().lower().strip(string.punctuation + string.whitespace)
-    return plain in PLACEHOLDERS or not any(character.isalpha() for character in plain)
+    return plain in _PLACEHOLDERS or not any(character.isalpha() for character in plain)
 
 
 def check_success(subject: Subject) -> Iterator[Finding]:
@@ -54,17 +47,32 @@ def check_success(subject: Subject) -> Iterator[Finding]:
     row = subject.row
     said = [row.success, row.source.success]
     if False in said:
-        yield Finding(
-            "SUCCESS-01",
-            "error",
+        yield SUCCESS_01.finding(
             f"{subject.store.root}/meta/episodes.jsonl: episode {row.index}: success is false, expected true; "
-            "it stays on disk and out of the mixture",
+            "it stays on disk and out of the mixture"
         )
     labels = _VALIDITY & {text.strip().lower() for text in row.tasks}
     if "invalid" in labels:
-        yield Finding(
-            "SUCCESS-02",
-            "error",
+        yield SUCCESS_02.finding(
             f"{subject.store.root}/meta/episodes.jsonl: episode {row.index}: labelled 'invalid', expected 'valid'; "
-            "it stays on disk and out of the mixture",
+            "it stays on disk and out of the mixture"
         )
+
+
+TEXT_01, TEXT_02, TEXT_03 = Look(Subject, check_instruction, 6).finds(
+    Check("TEXT-01", "error", "no instruction", "the policy learns to ignore language", spoils=False),
+    Check(
+        "TEXT-02",
+        "error",
+        "placeholder instead of an instruction",
+        "the policy learns to ignore language",
+        spoils=False,
+    ),
+    Check(
+        "TEXT-03", "info", "several texts listed for one episode", "a reader may take the wrong one as the instruction"
+    ),
+)
+SUCCESS_01, SUCCESS_02 = Look(Subject, check_success, 7).finds(
+    Check("SUCCESS-01", "error", "demonstration marked unsuccessful", "the policy imitates a failure", spoils=False),
+    Check("SUCCESS-02", "error", "demonstration labelled not valid", "the policy imitates a failure", spoils=False),
+)

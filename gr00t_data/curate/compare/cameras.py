@@ -5,11 +5,12 @@ from itertools import combinations
 
 import numpy as np
 
-from gr00t_data.curate.compare.evidence import EpisodeEvidence
+from gr00t_data.curate.check import Check, Look
+from gr00t_data.curate.checks.frozen import VIDEO_10
+from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, median_of_others
 from gr00t_data.curate.subject.camera_evidence import CameraEvidence
-from gr00t_data.embodiment.robot import Embodiment
 
 _REACH = 10
 _SKEW_ROWS = 1.5
@@ -19,8 +20,9 @@ _MOTION = 60
 """Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): none at all, and a robot's."""
 
 
-def compare_cameras(evidence: Sequence[EpisodeEvidence], embodiment: Embodiment) -> Iterator[tuple[int, str, Finding]]:
+def compare_cameras(cameras: Cameras) -> Iterator[tuple[int, str, Finding]]:
     """IMAGE-18, SYNC-03 and VIDEO-10: (episode, camera, finding)."""
+    evidence, embodiment = cameras.evidence, cameras.embodiment
     for camera in embodiment.cameras:
         yield from _frozen_throughout(evidence, camera.name)
     for one, two in combinations([camera.name for camera in embodiment.cameras], 2):
@@ -40,16 +42,11 @@ def _frozen_throughout(evidence: Sequence[EpisodeEvidence], camera: str) -> Iter
     for index, most in seen.items():
         others = [value for other, value in seen.items() if other != index]
         if index in moved and most <= _NO_MOTION and len(others) >= FEWEST - 1 and np.median(others) > _MOTION:
-            yield (
-                index,
-                camera,
-                Finding(
-                    "VIDEO-10",
-                    "error",
-                    f"camera {camera!r} shows one picture all along while the robot moves, in the other episodes it "
-                    "shows motion; the camera or its driver stalled: leave the episode out",
-                ),
+            finding = VIDEO_10.finding(
+                f"camera {camera!r} shows one picture all along while the robot moves, in the other episodes it "
+                "shows motion; the camera or its driver stalled: leave the episode out"
             )
+            yield index, camera, finding
 
 
 def _exchanged(pairs: Pairs, one: str, two: str) -> Iterator[tuple[int, str, Finding]]:
@@ -62,17 +59,12 @@ def _exchanged(pairs: Pairs, one: str, two: str) -> Iterator[tuple[int, str, Fin
         as_is = np.abs(first[place] - usual_one).mean() + np.abs(second[place] - usual_two).mean()
         exchanged = np.abs(first[place] - usual_two).mean() + np.abs(second[place] - usual_one).mean()
         if exchanged < 0.6 * as_is:
-            yield (
-                index,
-                one,
-                Finding(
-                    "IMAGE-18",
-                    "error",
-                    f"cameras {one!r} and {two!r} are exchanged: their backgrounds are {as_is:.0f} levels "
-                    f"from the usual ones, "
-                    f"{exchanged:.0f} when exchanged; exchange the two files",
-                ),
+            finding = IMAGE_18.finding(
+                f"cameras {one!r} and {two!r} are exchanged: their backgrounds are {as_is:.0f} levels "
+                f"from the usual ones, "
+                f"{exchanged:.0f} when exchanged; exchange the two files"
             )
+            yield index, one, finding
 
 
 def _skewed(pairs: Pairs, one: str, two: str, control_hz: float) -> Iterator[tuple[int, str, Finding]]:
@@ -88,17 +80,12 @@ def _skewed(pairs: Pairs, one: str, two: str, control_hz: float) -> Iterator[tup
         gain = float(curve.max() - curve[round(usual) + _REACH])
         spread = 1.4826 * float(np.median(np.abs(np.array(others) - usual)))
         if abs(off) > max(_SKEW_ROWS, 3 * spread) and gain > _GAIN and curve.max() > 0.5:
-            yield (
-                index,
-                two,
-                Finding(
-                    "SYNC-03",
-                    "error",
-                    f"camera {two!r} is {abs(off):.0f} frames ({1000 * abs(off) / control_hz:.0f} ms) "
-                    f"{'behind' if off > 0 else 'ahead of'} {one!r}, compared with the other episodes; "
-                    f"align the two clocks",
-                ),
+            finding = SYNC_03.finding(
+                f"camera {two!r} is {abs(off):.0f} frames ({1000 * abs(off) / control_hz:.0f} ms) "
+                f"{'behind' if off > 0 else 'ahead of'} {one!r}, compared with the other episodes; "
+                f"align the two clocks"
             )
+            yield index, two, finding
 
 
 def skew_curve(one: CameraEvidence, two: CameraEvidence) -> np.ndarray | None:
@@ -114,3 +101,15 @@ def skew_curve(one: CameraEvidence, two: CameraEvidence) -> np.ndarray | None:
         a, b = a - a.mean(), b - b.mean()
         values.append(float((a * b).sum() / np.sqrt(max((a * a).sum() * (b * b).sum(), 1e-12))))
     return np.array(values)
+
+
+IMAGE_18, SYNC_03 = Look(Cameras, compare_cameras, 0).finds(
+    Check(
+        "IMAGE-18",
+        "error",
+        "two cameras are exchanged",
+        "each view is taken for the other",
+        explains="IMAGE-10 IMAGE-14 IMAGE-20 SYNC-*",
+    ),
+    Check("SYNC-03", "error", "two cameras are shifted in time", "the views contradict each other"),
+)

@@ -1,5 +1,6 @@
 """What is kept of one episode after its own checks, to be compared with the other episodes of the store."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ from gr00t_data.curate.compare.row_evidence import RowEvidence
 from gr00t_data.curate.copies.fingerprints import Fingerprint
 from gr00t_data.curate.subject.camera_evidence import CameraEvidence
 from gr00t_data.curate.subject.signals import Signal
+from gr00t_data.embodiment.robot import Embodiment
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,39 @@ class EpisodeEvidence:
     cameras: dict[str, CameraEvidence] = field(default_factory=dict)
     pose: np.ndarray | None = None
     fingerprint: Fingerprint | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of all episodes, by number. Looks yield (episode, finding)."""
+
+    episodes: Mapping[int, RowEvidence]
+    embodiment: Embodiment
+
+
+@dataclass(frozen=True)
+class Views:
+    """What one camera saw in all episodes, by number. Looks yield (episode, finding)."""
+
+    camera: str
+    episodes: Mapping[int, CameraEvidence]
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """All cameras of all episodes. Looks yield (episode, camera, finding)."""
+
+    evidence: Sequence[EpisodeEvidence]
+    embodiment: Embodiment
+
+
+@dataclass(frozen=True)
+class Sound:
+    """One camera and the rows of the episodes in which nothing else is wrong. Looks yield (episode, finding)."""
+
+    evidence: Sequence[EpisodeEvidence]
+    camera: str
+    control_hz: float
 
 
 def pose_of(signals: list[Signal], parts: int) -> np.ndarray | None:

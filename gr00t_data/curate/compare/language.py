@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.compare.instruction_match import against_colours, against_directions, against_motion
+from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.copies.fingerprints import Fingerprint
 from gr00t_data.curate.finding import Finding
 from gr00t_data.disk import read_json
@@ -27,29 +29,18 @@ _MOJIBAKE = re.compile("[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\ufffd|&[a-z]
 _FILE_NAME = re.compile(r"^\S+\.(hdf5|h5|mp4|avi|mkv|parquet|bag|db3|mcap|json|npz|pkl|csv|txt|zarr)$", re.IGNORECASE)
 _LABELS = frozenset({"valid", "invalid"})
 
-ByEpisode = dict[int, list[Finding]]
 
-
-def check_language(
-    store: EpisodeStore, embodiment: Embodiment, fingerprints: Sequence[Fingerprint] = ()
-) -> tuple[list[Finding], ByEpisode]:
-    """TEXT-04 to TEXT-11 of a store.
-
-    Args:
-        fingerprints: of its episodes, with pictures; without them the instructions are not compared with what was done.
-
-    Returns:
-        findings about the store, and by episode number.
-    """
+def check_language(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
+    """TEXT-04 to TEXT-11; without fingerprints the instructions are not compared with what was done."""
+    store, embodiment = contents.store, contents.embodiment
     texts = {row.index: said for row in store.rows if (said := _spoken(store, row, embodiment)) is not None}
-    by_episode: ByEpisode = {}
     for row in store.rows:
-        found = [*_garbled(store, row), *_disagreeing(store, row, texts.get(row.index, ()))]
-        by_episode.setdefault(row.index, []).extend(found)
-    for index, finding in [*_changing(store, texts), *_ill_fitting(store, fingerprints)]:
-        by_episode.setdefault(index, []).append(finding)
-    findings = [*check_annotations(store, embodiment), *_listed_twice(store), *_one_for_all(store)]
-    return findings, {index: found for index, found in by_episode.items() if found}
+        yield from ((row.index, found) for found in _garbled(store, row))
+        yield from ((row.index, found) for found in _disagreeing(store, row, texts.get(row.index, ())))
+    yield from _changing(store, texts)
+    yield from _ill_fitting(store, contents.fingerprints)
+    for found in (*check_annotations(store, embodiment), *_listed_twice(store), *_one_for_all(store)):
+        yield None, found
 
 
 def _spoken(store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment) -> tuple[str, ...] | None:
@@ -74,7 +65,7 @@ def _garbled(store: EpisodeStore, row: EpisodeRow) -> Iterator[Finding]:
     elif words and words[-1] in _DANGLING:
         fault = f"ends with {words[-1]!r}; write the rest of it"
     if fault:
-        yield Finding("TEXT-04", "warning", f"{_where(store, row.index)}: the instruction {text!r} {fault}")
+        yield TEXT_04.finding(f"{_where(store, row.index)}: the instruction {text!r} {fault}")
 
 
 def _disagreeing(store: EpisodeStore, row: EpisodeRow, spoken: Sequence[str]) -> Iterator[Finding]:
@@ -85,7 +76,7 @@ def _disagreeing(store: EpisodeStore, row: EpisodeRow, spoken: Sequence[str]) ->
             f"{_where(store, row.index)}: lists {listed[0]!r}, its rows point at {said[0]!r} in meta/tasks.jsonl; "
             "the rows are what the loader reads: correct the one that is wrong"
         )
-        yield Finding("TEXT-06", "warning", message)
+        yield TEXT_06.finding(message)
 
 
 def _changing(store: EpisodeStore, texts: Mapping[int, Sequence[str]]) -> Iterator[tuple[int, Finding]]:
@@ -99,7 +90,7 @@ def _changing(store: EpisodeStore, texts: Mapping[int, Sequence[str]]) -> Iterat
             f"{_where(store, index)}: its rows point at {len(said)} instructions ({listed}), those of most episodes at "
             "one; find out which is right"
         )
-        yield index, Finding("TEXT-05", "warning", message)
+        yield index, TEXT_05.finding(message)
 
 
 def _ill_fitting(store: EpisodeStore, fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[int, Finding]]:
@@ -107,27 +98,25 @@ def _ill_fitting(store: EpisodeStore, fingerprints: Sequence[Fingerprint]) -> It
     remedy = "watch the episode, then correct its instruction"
     for index, reason in against_motion(texts, fingerprints).items():
         message = f"{_where(store, index)}: the instruction {texts[index]!r} {reason}; {remedy}"
-        yield index, Finding("TEXT-10", "warning", message)
+        yield index, TEXT_10.finding(message)
     for reasons in (against_colours(texts, fingerprints), against_directions(texts, fingerprints)):
         for index, reason in reasons.items():
             message = f"{_where(store, index)}: the instruction {texts[index]!r} {reason}; {remedy}"
-            yield index, Finding("TEXT-11", "warning", message)
+            yield index, TEXT_11.finding(message)
 
 
-def check_annotations(store: EpisodeStore, embodiment: Embodiment) -> list[Finding]:
+def check_annotations(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
     """TEXT-09: the annotation that a data configuration asks for does not lead to a column of the rows."""
     path = store.root / "meta/modality.json"
     if not path.is_file() or not store.rows:
-        return []
+        return
     annotations = read_json(path).get("annotation", {})
     columns = _columns(store)
-    findings = []
     for selection in embodiment.selections.values():
         if fault := explain_annotation(annotations, columns, selection.language):
             used = selection.name == embodiment.default_selection
             message = f"{path}: data configuration {selection.name!r} asks for {selection.language!r}: {fault}"
-            findings.append(Finding("TEXT-09", "warning" if used else "info", message))
-    return findings
+            yield TEXT_09.finding(message, severity="warning" if used else "info")
 
 
 def explain_annotation(annotations: Mapping[str, Any], columns: Sequence[str], key: str) -> str | None:
@@ -182,7 +171,7 @@ def _listed_twice(store: EpisodeStore) -> Iterator[Finding]:
         if count > 1:
             texts = ", ".join(repr(text) for n, text in lines if n == number)
             message = f"{path}: gives number {number} to {count} texts ({texts}); give each its own, as the rows use it"
-            yield Finding("TEXT-08", "warning", message)
+            yield TEXT_08.finding(message)
     plain: dict[str, list[str]] = {}
     for _, text in lines:
         plain.setdefault(_plain(text), []).append(text)
@@ -190,7 +179,7 @@ def _listed_twice(store: EpisodeStore) -> Iterator[Finding]:
         if len(texts) > 1:
             listed = ", ".join(map(repr, texts))
             message = f"{path}: lists one instruction {len(texts)} times ({listed}); keep one and point the rows at it"
-            yield Finding("TEXT-08", "warning", message)
+            yield TEXT_08.finding(message)
 
 
 def _plain(text: str) -> str:
@@ -204,8 +193,47 @@ def _one_for_all(store: EpisodeStore) -> Iterator[Finding]:
             f"{store.root}/meta/episodes.jsonl: all {len(store.rows)} episodes have the instruction "
             f"{next(iter(texts))!r}; right for a set of one task, else nobody wrote the others"
         )
-        yield Finding("TEXT-07", "info", message)
+        yield TEXT_07.finding(message)
 
 
 def _where(store: EpisodeStore, index: int) -> str:
     return f"{store.root}/meta/episodes.jsonl: episode {index}"
+
+
+TEXT_04, TEXT_05, TEXT_06, TEXT_07, TEXT_08, TEXT_09, TEXT_10, TEXT_11 = Look(Contents, check_language, 1).finds(
+    Check(
+        "TEXT-04",
+        "warning",
+        "instruction garbled, cut off, or a file name",
+        "the words say nothing to the language model",
+    ),
+    Check(
+        "TEXT-05",
+        "warning",
+        "rows of one episode have several instructions",
+        "half of the motion is learnt under wrong words",
+    ),
+    Check(
+        "TEXT-06", "warning", "rows and episodes.jsonl give another instruction", "what is read depends on the reader"
+    ),
+    Check("TEXT-07", "info", "every episode has the same instruction", "the policy learns to ignore language"),
+    Check("TEXT-08", "warning", "tasks.jsonl lists a text or a number twice", "one task counts as two, or two as one"),
+    Check(
+        "TEXT-09",
+        "warning",
+        "the annotation asked for leads to no column",
+        "the published GR00T loader stops at the start",
+    ),
+    Check(
+        "TEXT-10",
+        "warning",
+        "instruction of another task than the motion",
+        "the policy learns wrong words for what it does",
+    ),
+    Check(
+        "TEXT-11",
+        "warning",
+        "colour or direction that the pictures do not show",
+        "the policy learns wrong words for things",
+    ),
+)

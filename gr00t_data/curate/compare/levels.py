@@ -1,13 +1,17 @@
 """Checks of where the joints of an episode are, against the other episodes: lost zero, inverted, permuted, swapped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations, permutations
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
+from gr00t_data.curate.checks.leaps import MOTION_07
+from gr00t_data.curate.checks.stalls import MOTION_04
+from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.row_evidence import RowEvidence
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.robust import usual
+from gr00t_data.curate.robust import FEWEST, usual
 from gr00t_data.embodiment.robot import Embodiment
 
 _LEVEL_FLOOR = 0.01
@@ -19,9 +23,11 @@ _FAR = 4.0
 _MAX_PERMUTED = 7
 
 
-def check_levels(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
+def check_levels(rows: Rows) -> Iterator[tuple[int, Finding]]:
     """MOTION-04, MOTION-06, MOTION-07 and MOTION-15, one finding a part and side."""
-    numbers = list(episodes)
+    episodes, embodiment, numbers = rows.episodes, rows.embodiment, list(rows.episodes)
+    if len(numbers) < FEWEST:
+        return
     for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
         for part in parts:
             key = f"{side}.{part.name}"
@@ -39,7 +45,7 @@ def check_levels(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> It
 
 
 def _part(
-    episodes: dict[int, RowEvidence], numbers: list[int], key: str, alike: list[str]
+    episodes: Mapping[int, RowEvidence], numbers: list[int], key: str, alike: list[str]
 ) -> Iterator[tuple[int, Finding]]:
     usual_of = {other: _usual(episodes, numbers, other) for other in alike if _known(episodes, other)}
     levels, centre, spread = usual_of[key]
@@ -50,30 +56,26 @@ def _part(
         if not np.isfinite(distance[place]) or distance[place] < least:
             continue
         at_place = {other: tuple(table[place] for table in tables) for other, tables in usual_of.items()}
-        best, what, code = _explanation(key, at_place)
+        best, what, check = _explanation(key, at_place)
         if best < 0.45 * distance[place]:
             side, _, name = key.partition(".")
-            yield (
-                index,
-                Finding(
-                    code,
-                    "error",
-                    f"{side} part {name!r} {what}: as it stands its levels are {distance[place]:.1f} "
-                    f"spreads from those of the "
-                    f"other episodes, so explained {best:.1f}; write its columns again as the others are",
-                ),
+            finding = check.finding(
+                f"{side} part {name!r} {what}: as it stands its levels are {distance[place]:.1f} "
+                f"spreads from those of the "
+                f"other episodes, so explained {best:.1f}; write its columns again as the others are"
             )
+            yield index, finding
 
 
 Levels = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Levels, their usual centre and spread; float64 [E, D, F], or [D, F] of one episode."""
 
 
-def _known(episodes: dict[int, RowEvidence], key: str) -> bool:
+def _known(episodes: Mapping[int, RowEvidence], key: str) -> bool:
     return all(key in evidence.levels for evidence in episodes.values())
 
 
-def _usual(episodes: dict[int, RowEvidence], numbers: list[int], key: str) -> Levels:
+def _usual(episodes: Mapping[int, RowEvidence], numbers: list[int], key: str) -> Levels:
     levels = np.stack([episodes[n].levels[key] for n in numbers]).astype(np.float64)
     return (levels, *usual(levels, _LEVEL_FLOOR))
 
@@ -82,11 +84,11 @@ def _distance(levels: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> flo
     return float(np.minimum(np.abs(levels - centre) / spread, 20.0).mean())
 
 
-def _explanation(key: str, parts: dict[str, Levels]) -> tuple[float, str, str]:
-    """(distance, words, code) of the change that makes the part most like the others."""
+def _explanation(key: str, parts: dict[str, Levels]) -> tuple[float, str, Check]:
+    """(distance, words, check) of the change that makes the part most like the others."""
     levels, centre, spread = parts[key]
     negative = np.stack([-levels[:, 0], -levels[:, 2], -levels[:, 1], -levels[:, 3]], axis=1)
-    choices = [(_distance(negative, centre, spread), "has the other sign", "MOTION-06")]
+    choices = [(_distance(negative, centre, spread), "has the other sign", MOTION_06)]
     for other, (levels_there, centre_there, spread_there) in parts.items():
         if other != key:
             # Both have to be explained: a hand that rests looks like any other hand that rests. And the pose at the
@@ -95,35 +97,31 @@ def _explanation(key: str, parts: dict[str, Levels]) -> tuple[float, str, str]:
                 continue
             exchanged = _distance(levels_there, centre, spread) + _distance(levels, centre_there, spread_there)
             rest = _distance(levels_there, centre_there, spread_there)
-            choices.append((max(exchanged - rest, 0.0), f"was exchanged with {other.partition('.')[2]!r}", "MOTION-07"))
+            choices.append((max(exchanged - rest, 0.0), f"was exchanged with {other.partition('.')[2]!r}", MOTION_07))
     if 2 <= len(levels) <= _MAX_PERMUTED:
         cost = np.minimum(np.abs(levels[:, None] - centre[None]) / spread[None], 20.0).mean(-1)
         order = min(
             permutations(range(len(levels))), key=lambda p: sum(cost[source, to] for to, source in enumerate(p))
         )
         mean = sum(cost[source, to] for to, source in enumerate(order)) / len(levels)
-        choices.append((float(mean), f"has its joints in another order (now {list(order)})", "MOTION-07"))
-    return min(choices)
+        choices.append((float(mean), f"has its joints in another order (now {list(order)})", MOTION_07))
+    return min(choices, key=lambda choice: choice[:2])
 
 
 def _begun_exchanged(
-    episodes: dict[int, RowEvidence], numbers: list[int], one: str, two: str
+    episodes: Mapping[int, RowEvidence], numbers: list[int], one: str, two: str
 ) -> Iterator[tuple[int, Finding]]:
     """MOTION-07: both parts begin where the other one usually does, as they do not when a task is done with either."""
     first, second = (_usual(episodes, numbers, key) for key in (one, two))
     for place, index in enumerate(numbers):
         own, other = (tuple(table[place] for table in tables) for tables in (first, second))
         if _begins_exchanged(own, other, least=1.5 * _FAR):
-            yield (
-                index,
-                Finding(
-                    "MOTION-07",
-                    "error",
-                    f"state parts {one.partition('.')[2]!r} and {two.partition('.')[2]!r} are exchanged: each begins "
-                    "in the pose in which the other one begins in the other episodes; write the columns in the order "
-                    "of the embodiment",
-                ),
+            finding = MOTION_07.finding(
+                f"state parts {one.partition('.')[2]!r} and {two.partition('.')[2]!r} are exchanged: each begins "
+                "in the pose in which the other one begins in the other episodes; write the columns in the order "
+                "of the embodiment"
             )
+            yield index, finding
 
 
 def _begins_exchanged(own: Levels, other: Levels, least: float = _FAR) -> bool:
@@ -136,7 +134,7 @@ def _begins_exchanged(own: Levels, other: Levels, least: float = _FAR) -> bool:
 
 
 def _motionless(
-    episodes: dict[int, RowEvidence], numbers: list[int], key: str, joints: tuple[str, ...]
+    episodes: Mapping[int, RowEvidence], numbers: list[int], key: str, joints: tuple[str, ...]
 ) -> Iterator[tuple[int, Finding]]:
     """MOTION-04: exactly constant here, elsewhere not, and not because the robot rests: its other side moves.
 
@@ -150,15 +148,11 @@ def _motionless(
             continue
         side, _, name = key.partition(".")
         names = ", ".join(joints[dim] for dim in np.flatnonzero(stuck)[:4])
-        yield (
-            index,
-            Finding(
-                "MOTION-04",
-                "error",
-                f"{side} part {name!r}: {int(stuck.sum())} joints ({names}) keep one value all along, in the "
-                "other episodes they move; the sensor or the command stream was not connected",
-            ),
+        finding = MOTION_04.finding(
+            f"{side} part {name!r}: {int(stuck.sum())} joints ({names}) keep one value all along, in the "
+            "other episodes they move; the sensor or the command stream was not connected"
         )
+        yield index, finding
 
 
 def _moves_beside(evidence: RowEvidence, key: str) -> np.ndarray | bool:
@@ -170,7 +164,7 @@ def _moves_beside(evidence: RowEvidence, key: str) -> np.ndarray | bool:
 
 
 def _offset(
-    episodes: dict[int, RowEvidence], numbers: list[int], part: str, embodiment: Embodiment
+    episodes: Mapping[int, RowEvidence], numbers: list[int], part: str, embodiment: Embodiment
 ) -> Iterator[tuple[int, Finding]]:
     """MOTION-15: the state stands beside its command by another amount than in the other episodes."""
     offset = np.stack([episodes[n].offset[part] for n in numbers]).astype(np.float64)
@@ -181,15 +175,24 @@ def _offset(
         far = (off > 0.05) & (off > 8 * spread[place])
         if far.any():
             dim = int(np.where(far, off, 0).argmax())
-            yield (
-                index,
-                Finding(
-                    "MOTION-15",
-                    "error" if off[dim] > 0.08 else "warning",
-                    f"part {part!r} joint {state.joints[dim]!r}: the state stands "
-                    f"{100 * offset[place, dim]:+.1f} % of the range "
-                    f"beside its command, in the other episodes {100 * centre[place, dim]:+.1f} % "
-                    f"({int(far.sum())} joints); "
-                    "its zero was lost, or the command belongs to another joint",
-                ),
+            finding = MOTION_15.finding(
+                f"part {part!r} joint {state.joints[dim]!r}: the state stands "
+                f"{100 * offset[place, dim]:+.1f} % of the range "
+                f"beside its command, in the other episodes {100 * centre[place, dim]:+.1f} % "
+                f"({int(far.sum())} joints); "
+                "its zero was lost, or the command belongs to another joint",
+                severity="error" if off[dim] > 0.08 else "warning",
             )
+            yield index, finding
+
+
+MOTION_06, MOTION_15 = Look(Rows, check_levels, 1).finds(
+    Check(
+        "MOTION-06",
+        "error",
+        "sign inverted against the other episodes",
+        "it opens where it should close",
+        explains="MOTION-15 MOTION-09",
+    ),
+    Check("MOTION-15", "error", "state stands beside its command", "the state is wrong by a constant all along"),
+)

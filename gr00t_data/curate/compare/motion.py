@@ -1,17 +1,16 @@
 """Checks of one episode's motion against the other episodes of its store: shift, direction, order, sign, place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from gr00t_data.curate.compare.levels import check_levels
+from gr00t_data.curate.check import Check, Look
+from gr00t_data.curate.checks.leaps import MOTION_02
+from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.row_evidence import Jump, RowEvidence, max_lag
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, usual
 from gr00t_data.embodiment.robot import Embodiment
-
-Found = dict[int, list[Finding]]
-"""Episode number -> findings."""
 
 SHIFT_S = 0.09
 """A state that follows its command this much later or earlier than in the other episodes was shifted; the natural
@@ -27,56 +26,41 @@ _FEW_KNOWN = 3.0
 _WEAK = 0.2
 
 
-def compare_motion(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Found:
-    """Findings of the rows that only the other episodes can tell.
-
-    Args:
-        episodes: evidence by episode number.
-    """
-    found: Found = {index: [] for index in episodes}
-    for index, evidence in episodes.items():
-        found[index] += [*_copied(evidence), *_idle(evidence, embodiment)]
-    for index, finding in _jumps(episodes, embodiment):
-        found[index].append(finding)
-    if len(episodes) < FEWEST:
-        return found
-    for index, finding in _shifts(episodes, embodiment):
-        found[index].append(finding)
-    for index, finding in check_levels(episodes, embodiment):
-        found[index].append(finding)
-    return found
+def compare_motion(rows: Rows) -> Iterator[tuple[int, Finding]]:
+    """MOTION-02, MOTION-08 to MOTION-10, and IDLE."""
+    for index, evidence in rows.episodes.items():
+        yield from ((index, finding) for finding in (*_copied(evidence), *_idle(evidence, rows.embodiment)))
+    yield from _jumps(rows.episodes, rows.embodiment)
+    if len(rows.episodes) >= FEWEST:
+        yield from _shifts(rows.episodes, rows.embodiment)
 
 
 def _copied(evidence: RowEvidence) -> Iterator[Finding]:
     if evidence.copied > 0.95:
-        yield Finding(
-            "MOTION-08",
-            "error",
+        yield MOTION_08.finding(
             f"the action equals the state in {100 * evidence.copied:.0f} % of the rows; a policy "
             f"trained on it stays where "
-            "it is: record the command, or take the state of a later row as action",
+            "it is: record the command, or take the state of a later row as action"
         )
 
 
 def _idle(evidence: RowEvidence, embodiment: Embodiment) -> Iterator[Finding]:
     first, last = evidence.idle
-    for rows, limit_s, code, frames in (
-        (first, 1.0, "IDLE-01", (0, first - 1)),
-        (last, 2.0, "IDLE-02", (evidence.rows - last, evidence.rows - 1)),
+    for rows, limit_s, check, frames in (
+        (first, 1.0, IDLE_01, (0, first - 1)),
+        (last, 2.0, IDLE_02, (evidence.rows - last, evidence.rows - 1)),
     ):
         seconds = rows / embodiment.control_hz
         if seconds >= limit_s:
-            yield Finding(
-                code,
-                "warning",
+            yield check.finding(
                 f"frames {frames[0]} to {frames[1]}: nothing moves for {seconds:.1f} s at the "
-                f"{'start' if code == 'IDLE-01' else 'end'} (less than 2 % of any joint's range a second); "
+                f"{'start' if check is IDLE_01 else 'end'} (less than 2 % of any joint's range a second); "
                 "all but half a second of it is left out of the keep ranges",
                 frames,
             )
 
 
-def _jumps(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
+def _jumps(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
     """MOTION-02: jumps, unless the part jumps in many episodes: grippers and hands are commanded in leaps."""
     largest: dict[str, dict[int, float]] = {}
     for index, evidence in episodes.items():
@@ -110,9 +94,7 @@ def _jump(key: str, found: Sequence[Jump], embodiment: Embodiment) -> Finding:
     part = (embodiment.state_part if side == "state" else embodiment.action_part)(name)
     first = found[0]
     joint = part.joints[first.dim]
-    return Finding(
-        "MOTION-02",
-        "warning",
+    return MOTION_02.finding(
         f"frame {first.frame + 1}: {side} part {name!r} joint {joint!r} jumps by "
         f"{100 * first.size:.0f} % of its range in "
         f"one row ({first.dims} joints of the part at once), far beyond every step around it; rows are missing, in "
@@ -121,7 +103,7 @@ def _jump(key: str, found: Sequence[Jump], embodiment: Embodiment) -> Finding:
     )
 
 
-def _shifts(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
+def _shifts(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
     """MOTION-09: state and action are shifted against each other; MOTION-10: they run backwards."""
     numbers = list(episodes)
     parts = sorted({part for evidence in episodes.values() for part in evidence.lags})
@@ -134,7 +116,7 @@ def _shifts(episodes: dict[int, RowEvidence], embodiment: Embodiment) -> Iterato
             continue
         worst = max((_shift(episodes, index, place, part, lags, embodiment) for part in parts), default=(0.0, ""))
         if worst[0] > 0:
-            yield index, Finding("MOTION-09", "error", worst[1])
+            yield index, MOTION_09.finding(worst[1])
 
 
 def best_lag(curve: np.ndarray | None, reach: int) -> tuple[float, float]:
@@ -152,7 +134,7 @@ def best_lag(curve: np.ndarray | None, reach: int) -> tuple[float, float]:
 
 
 def _shift(
-    episodes: dict[int, RowEvidence],
+    episodes: Mapping[int, RowEvidence],
     index: int,
     place: int,
     part: str,
@@ -188,7 +170,7 @@ def _shift(
 
 
 def _reversed(
-    episodes: dict[int, RowEvidence], lags: dict[str, np.ndarray], numbers: list[int]
+    episodes: Mapping[int, RowEvidence], lags: dict[str, np.ndarray], numbers: list[int]
 ) -> Iterator[tuple[int, Finding]]:
     """The state leads its command by as much as it usually follows, and the episode starts where the others end."""
     for place, index in enumerate(numbers):
@@ -199,17 +181,13 @@ def _reversed(
             continue
         starts, ends = _pose_distances(episodes, index)
         if starts > 2.5 * ends:
-            yield (
-                index,
-                Finding(
-                    "MOTION-10",
-                    "error",
-                    f"the state leads its command by {-np.median(own[known]):.1f} rows where it follows by "
-                    f"{np.median(centre[known]):.1f} in the other episodes, and the episode begins where "
-                    f"they do not and ends "
-                    "where they begin; its rows run backwards: sort them by time",
-                ),
+            finding = MOTION_10.finding(
+                f"the state leads its command by {-np.median(own[known]):.1f} rows where it follows by "
+                f"{np.median(centre[known]):.1f} in the other episodes, and the episode begins where "
+                f"they do not and ends "
+                "where they begin; its rows run backwards: sort them by time"
             )
+            yield index, finding
 
 
 def _median_of_others(values: np.ndarray, place: int) -> float:
@@ -218,7 +196,7 @@ def _median_of_others(values: np.ndarray, place: int) -> float:
     return float(np.median(others)) if len(others) >= FEWEST - 1 else float("nan")
 
 
-def _pose_distances(episodes: dict[int, RowEvidence], index: int) -> tuple[float, float]:
+def _pose_distances(episodes: Mapping[int, RowEvidence], index: int) -> tuple[float, float]:
     """How far the first and the last pose are from where the other episodes begin, in their spread, "
     "mean over joints."""
     keys = [key for key in episodes[index].last if all(key in evidence.last for evidence in episodes.values())]
@@ -230,3 +208,25 @@ def _pose_distances(episodes: dict[int, RowEvidence], index: int) -> tuple[float
         float(np.mean(np.minimum(np.abs(first[place] - centre[place]) / spread[place], 10))),
         float(np.mean(np.minimum(np.abs(last - centre[place]) / spread[place], 10))),
     )
+
+
+MOTION_08, MOTION_09, MOTION_10, IDLE_01, IDLE_02 = Look(Rows, compare_motion, 0).finds(
+    Check(
+        "MOTION-08",
+        "error",
+        "the action copies the state",
+        "the policy learns to stay where it is",
+        explains="MOTION-0[12345679] MOTION-1*",
+        fact=True,
+    ),
+    Check("MOTION-09", "error", "state and action are shifted in time", "the policy reacts too late or too early"),
+    Check(
+        "MOTION-10",
+        "error",
+        "the episode runs backwards",
+        "the policy learns to undo the task",
+        explains="MOTION-0[5-9] MOTION-15 SYNC-*",
+    ),
+    Check("IDLE-01", "warning", "nothing moves at the start", "the policy learns not to begin", leaves_out="start"),
+    Check("IDLE-02", "warning", "nothing moves at the end", "the policy learns to wait", leaves_out="end"),
+)

@@ -4,8 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gr00t_data.curate.checks.pixels import SMALLEST_PX
-from gr00t_data.curate.finding import Finding, Severity
+from gr00t_data.curate.check import Check, Look
+from gr00t_data.curate.checks.pixels import IMAGE_02, SMALLEST_PX
+from gr00t_data.curate.checks.video import VIDEO_06
+from gr00t_data.curate.compare.evidence import Views
+from gr00t_data.curate.compare.views import IMAGE_14
+from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, usual
 from gr00t_data.curate.subject.camera_evidence import TEXTURE, CameraEvidence
 
@@ -17,9 +21,10 @@ _BLURRED_EDGE = 0.36
 a step has 1 (rendered and filmed scenes of this size have 0.5 to 1.1)."""
 
 
-def compare_pixels(cameras: dict[int, CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+def compare_pixels(views: Views) -> Iterator[tuple[int, Finding]]:
     """Findings of one camera that only the other episodes can tell: (episode number, finding)."""
-    cameras = {index: one for index, one in cameras.items() if min(one.size) >= SMALLEST_PX}
+    name = views.camera
+    cameras = {index: one for index, one in views.episodes.items() if min(one.size) >= SMALLEST_PX}
     if len(cameras) < FEWEST:
         return
     numbers, evidence = list(cameras), list(cameras.values())
@@ -33,15 +38,12 @@ def _sizes(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) ->
     most = max(set(sizes), key=sizes.count)
     for index, size in zip(numbers, sizes, strict=True):
         if size != most and sizes.count(most) > len(sizes) / 2:
-            yield (
-                index,
-                Finding(
-                    "VIDEO-06",
-                    "error" if size[0] * most[1] != size[1] * most[0] else "warning",
-                    f"camera {name!r}: frames are {size[1]}x{size[0]}, in the other episodes {most[1]}x{most[0]}; "
-                    "resize or crop the video as the others were",
-                ),
+            finding = VIDEO_06.finding(
+                f"camera {name!r}: frames are {size[1]}x{size[0]}, in the other episodes {most[1]}x{most[0]}; "
+                "resize or crop the video as the others were",
+                severity="error" if size[0] * most[1] != size[1] * most[0] else "warning",
             )
+            yield index, finding
 
 
 def _log_excess(values: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
@@ -60,32 +62,29 @@ def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
     for place, index in enumerate(numbers):
         ratio = {key: float(np.exp(excess[key][0][place])) for key in column}
         far = {key: float(excess[key][1][place]) for key in column}
-        for code, severity, text in _texture_rules(ratio, far, column, place):
-            yield index, Finding(code, severity, f"camera {name!r} {text}")
+        for check, text in _texture_rules(ratio, far, column, place):
+            yield index, check.finding(f"camera {name!r} {text}")
             break
 
 
 def _texture_rules(
     ratio: dict[str, float], far: dict[str, float], column: dict[str, np.ndarray], place: int
-) -> Iterator[tuple[str, Severity, str]]:
+) -> Iterator[tuple[Check, str]]:
     white = column["bright_share"]
     others = np.delete(white, place)
     if ratio["contrast"] < 0.45 and far["contrast"] < -4 and ratio["luma"] > 0.5:
         yield (
-            "IMAGE-04",
-            "error",
+            IMAGE_04,
             (f"has {100 * ratio['contrast']:.0f} % of the contrast of the other episodes; check lens and exposure"),
         )
     if ratio["luma"] < 0.35 and far["luma"] < -5:
         yield (
-            "IMAGE-02",
-            "error",
+            IMAGE_02,
             (f"has {100 * ratio['luma']:.0f} % of the light of the other episodes; set the exposure or leave it out"),
         )
     if white[place] > 0.15 and white[place] > 0.1 + 2 * float(np.median(others)) + 2 * float(np.std(others)):
         yield (
-            "IMAGE-03",
-            "error",
+            IMAGE_03,
             (
                 f"is overexposed: {100 * white[place]:.0f} % of the pixels are white, in the other episodes "
                 f"{100 * float(np.median(others)):.0f} %; set the exposure or leave it out"
@@ -94,8 +93,7 @@ def _texture_rules(
     # Gentle shades turn into flats and steps; noise takes them too, but leaves no flats.
     if ratio["gradient_gap"] < 0.75 and far["gradient_gap"] < -3 and ratio["flatness"] > 1.08:
         yield (
-            "IMAGE-06",
-            "error",
+            IMAGE_06,
             (
                 f"has few levels of brightness (gentle gradients {100 * ratio['gradient_gap']:.0f} % of the usual): "
                 "a wrong bit depth or palette; export the video again"
@@ -103,32 +101,28 @@ def _texture_rules(
         )
     if ratio["flatness"] < 0.35 and far["flatness"] < -4 and ratio["noise"] > 1.5:
         yield (
-            "IMAGE-07",
-            "error",
+            IMAGE_07,
             f"is noisy: {100 * column['flatness'][place]:.0f} % of neighbouring pixels are equal, usually "
             f"{100 * column['flatness'][place] / ratio['flatness']:.0f} %; more light, less gain",
         )
     sharpness = column["sharpness"][place]
     if ratio["bits"] < 0.4 and ratio["noise"] < 0.8 and ratio["flatness"] > 1.1 and ratio["sharpness"] < 0.95:
         yield (
-            "IMAGE-09",
-            "error",
+            IMAGE_09,
             f"was compressed away: it has {100 * ratio['bits']:.0f} % of the bits of the other episodes, and "
             f"{100 * ratio['noise']:.0f} % of their fine detail; encode it again from its source at higher quality",
         )
     if sharpness < _BLURRED_EDGE or (sharpness < 0.5 and ratio["sharpness"] < 0.5 and far["sharpness"] < -5):
         crushed = ratio["flatness"] > 1.1 and far["flatness"] > 3
         yield (
-            "IMAGE-09" if crushed and ratio["noise"] < 0.8 and sharpness > 0.45 else "IMAGE-01",
-            "error",
+            IMAGE_09 if crushed and ratio["noise"] < 0.8 and sharpness > 0.45 else IMAGE_01,
             f"is blurred: its sharpest edges spread over {1 / max(sharpness, 0.1):.1f} pixels, in the others over "
             f"{1 / max(sharpness / ratio['sharpness'], 0.1):.1f}; focus, clean the lens, or encode at higher quality",
         )
     if ratio["flatness"] > 1.35 and far["flatness"] > 4:
         few_levels = ratio["noise"] > 0.7
         yield (
-            "IMAGE-06" if few_levels else "IMAGE-09",
-            "error",
+            IMAGE_06 if few_levels else IMAGE_09,
             f"has lost its {'gentle shades' if few_levels else 'fine detail'}: {100 * column['flatness'][place]:.0f} % "
             f"of neighbouring pixels are equal, usually {100 * column['flatness'][place] / ratio['flatness']:.0f} %; "
             "look at bit depth, palette and quality of the encoder",
@@ -141,15 +135,11 @@ def _shimmer(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
     centre, spread = usual(shimmer, 0.1)
     for place, index in enumerate(numbers):
         if shimmer[place] > max(_NOISY_LEVELS, 2 * centre[place], centre[place] + 4 * spread[place]):
-            yield (
-                index,
-                Finding(
-                    "IMAGE-07",
-                    "error",
-                    f"camera {name!r} is noisy: pixels change by {shimmer[place]:.1f} levels a frame even when "
-                    f"averaged, in the other episodes by {centre[place]:.1f}; more light, less gain",
-                ),
+            finding = IMAGE_07.finding(
+                f"camera {name!r} is noisy: pixels change by {shimmer[place]:.1f} levels a frame even when "
+                f"averaged, in the other episodes by {centre[place]:.1f}; more light, less gain"
             )
+            yield index, finding
 
 
 def _colours(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
@@ -165,23 +155,15 @@ def _colours(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
         if colour[place] < 0.6 and float(np.median(np.delete(colour, place))) > 2.0:
             yield (
                 index,
-                Finding(
-                    "IMAGE-12",
-                    "error",
-                    f"camera {name!r} has no colour, in the other episodes it has; record it in colour",
-                ),
+                IMAGE_12.finding(f"camera {name!r} has no colour, in the other episodes it has; record it in colour"),
             )
         elif swapped[place] < 0.6 * as_is[place] and as_is[place] > 2.0 and as_is[place] > 1.3 * others:
-            yield (
-                index,
-                Finding(
-                    "IMAGE-11",
-                    "error",
-                    f"camera {name!r} has red and blue exchanged: its colours are {as_is[place]:.1f} "
-                    f"levels from those of the "
-                    f"other episodes, exchanged {swapped[place]:.1f}; BGR was taken for RGB: convert the video",
-                ),
+            finding = IMAGE_11.finding(
+                f"camera {name!r} has red and blue exchanged: its colours are {as_is[place]:.1f} "
+                f"levels from those of the "
+                f"other episodes, exchanged {swapped[place]:.1f}; BGR was taken for RGB: convert the video"
             )
+            yield index, finding
 
 
 def exchange_red_blue(yuv: np.ndarray) -> np.ndarray:
@@ -199,14 +181,46 @@ def _bars(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> 
     for place, index in enumerate(numbers):
         off = np.abs(bars[place] - centre[place])
         if (off > np.maximum(0.05, 4 * spread[place])).any():
-            yield (
-                index,
-                Finding(
-                    "IMAGE-14",
-                    "error",
-                    f"camera {name!r} has black bars of {100 * bars[place, 0]:.0f} % and "
-                    f"{100 * bars[place, 1]:.0f} %, in the "
-                    f"other episodes {100 * centre[place, 0]:.0f} % and {100 * centre[place, 1]:.0f} %; "
-                    "crop or pad the video as the others were",
-                ),
+            finding = IMAGE_14.finding(
+                f"camera {name!r} has black bars of {100 * bars[place, 0]:.0f} % and "
+                f"{100 * bars[place, 1]:.0f} %, in the "
+                f"other episodes {100 * centre[place, 0]:.0f} % and {100 * centre[place, 1]:.0f} %; "
+                "crop or pad the video as the others were"
             )
+            yield index, finding
+
+
+IMAGE_01, IMAGE_03, IMAGE_04, IMAGE_06, IMAGE_07, IMAGE_09, IMAGE_11, IMAGE_12 = Look(Views, compare_pixels, 0).finds(
+    Check("IMAGE-01", "error", "blurred", "the policy cannot see what it must act on"),
+    Check(
+        "IMAGE-03",
+        "error",
+        "overexposed",
+        "the policy cannot see what it must act on",
+        explains="IMAGE-15 IMAGE-06 IMAGE-09",
+    ),
+    Check(
+        "IMAGE-04",
+        "error",
+        "low contrast",
+        "the policy cannot see what it must act on",
+        explains="IMAGE-15 IMAGE-01 IMAGE-09 IMAGE-12 IMAGE-20 SYNC-*",
+    ),
+    Check(
+        "IMAGE-06",
+        "error",
+        "few levels of brightness",
+        "shapes and colours are lost",
+        explains="IMAGE-14 IMAGE-15 IMAGE-16 IMAGE-07",
+    ),
+    Check("IMAGE-07", "error", "noise", "detail is lost", explains="IMAGE-14 IMAGE-16"),
+    Check(
+        "IMAGE-09",
+        "error",
+        "compressed away",
+        "detail is lost",
+        explains="IMAGE-01 IMAGE-13 IMAGE-15 IMAGE-16 VIDEO-1[01]",
+    ),
+    Check("IMAGE-11", "error", "red and blue exchanged", "colour words lose their meaning"),
+    Check("IMAGE-12", "error", "no colour", "colour words lose their meaning", fact=True),
+)

@@ -5,14 +5,16 @@ mirror this one) is reported when the changed store agrees clearly better with i
 episode misleads the others, each candidate is tried on all of them and the best for the whole store is taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
-from gr00t_data.curate.compare.evidence import EpisodeEvidence
+from gr00t_data.curate.compare.evidence import EpisodeEvidence, Sound
 from gr00t_data.curate.compare.pose_model import Track, agreement, agreements, predictions
+from gr00t_data.curate.compare.views import IMAGE_10
 from gr00t_data.curate.finding import Finding, Severity
 from gr00t_data.curate.robust import FEWEST
 
@@ -57,14 +59,14 @@ class Change:
     turn: str = ""
 
 
-def compare_sync(episodes: Sequence[EpisodeEvidence], camera: str, control_hz: float) -> Iterator[tuple[int, Finding]]:
+def compare_sync(sound: Sound) -> Iterator[tuple[int, Finding]]:
     """SYNC-01, SYNC-02, SYNC-04 and IMAGE-10 of one camera: (episode number, finding)."""
-    tracks = {one.index: track for one in episodes if (track := track_of(one, camera)) is not None}
+    tracks = {one.index: track for one in sound.evidence if (track := track_of(one, sound.camera)) is not None}
     if len(tracks) < FEWEST:
         return
     numbers = list(tracks)
-    for change in explain(list(tracks.values()), control_hz):
-        yield from _findings(change, numbers, camera, control_hz)
+    for change in explain(list(tracks.values()), sound.control_hz):
+        yield from _findings(change, numbers, sound.camera, sound.control_hz)
 
 
 def track_of(episode: EpisodeEvidence, camera: str) -> Track | None:
@@ -194,45 +196,58 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
     how = f"(agreement of picture and rows rises by {change.gain:.2f})"
     if change.kind == "shift":
         late = "late" if change.rows > 0 else "early"
-        yield (
-            one,
-            Finding(
-                "SYNC-01",
-                severity,
-                f"camera {camera!r} is {abs(change.rows)} frames "
-                f"({1000 * abs(change.rows) / control_hz:.0f} ms) {late} against "
-                f"state and action, compared with the other episodes {how}; shift its frames",
-            ),
+        finding = SYNC_01.finding(
+            f"camera {camera!r} is {abs(change.rows)} frames "
+            f"({1000 * abs(change.rows) / control_hz:.0f} ms) {late} against "
+            f"state and action, compared with the other episodes {how}; shift its frames",
+            severity=severity,
         )
+        yield one, finding
     elif change.kind == "turn":
-        yield (
-            one,
-            Finding(
-                "IMAGE-10",
-                severity,
-                f"camera {camera!r} is {change.turn}: the robot's motion is seen where it would be in "
-                f"such a picture {how}; "
-                "turn the video back, or correct the mounting",
-            ),
+        finding = IMAGE_10.finding(
+            f"camera {camera!r} is {change.turn}: the robot's motion is seen where it would be in "
+            f"such a picture {how}; "
+            "turn the video back, or correct the mounting",
+            severity=severity,
         )
+        yield one, finding
     elif change.kind == "reverse":
-        yield (
-            one,
-            Finding(
-                "SYNC-04",
-                severity,
-                f"camera {camera!r} runs backwards against state and action {how}; reverse what was reversed",
-            ),
+        finding = SYNC_04.finding(
+            f"camera {camera!r} runs backwards against state and action {how}; reverse what was reversed",
+            severity=severity,
         )
+        yield one, finding
     else:
         two = numbers[change.places[1]]
         for here, there in ((one, two), (two, one)):
-            yield (
-                here,
-                Finding(
-                    "SYNC-02",
-                    severity,
-                    f"camera {camera!r} shows the motion of episode {there}, and that one shows this {how}; "
-                    "exchange the two files",
-                ),
+            finding = SYNC_02.finding(
+                f"camera {camera!r} shows the motion of episode {there}, and that one shows this {how}; "
+                "exchange the two files",
+                severity=severity,
             )
+            yield here, finding
+
+
+SYNC_01, SYNC_02, SYNC_04 = Look(Sound, compare_sync, 0).finds(
+    Check(
+        "SYNC-01",
+        "error",
+        "camera late or early against the rows",
+        "the policy acts on what was, not on what is",
+        explains="VIDEO-10",
+    ),
+    Check(
+        "SYNC-02",
+        "error",
+        "video of another episode",
+        "images and actions do not belong together",
+        explains="SYNC-01 SYNC-03 VIDEO-11 IMAGE-10 IMAGE-20",
+    ),
+    Check(
+        "SYNC-04",
+        "error",
+        "video runs backwards against the rows",
+        "images and actions do not belong together",
+        explains="SYNC-01 SYNC-02 IMAGE-10 MOTION-09",
+    ),
+)

@@ -8,7 +8,9 @@ from itertools import product
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
+from gr00t_data.curate.compare.evidence import Views
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, median_of_others, usual
 from gr00t_data.curate.subject.camera_evidence import GRID, CameraEvidence, boxed
@@ -27,9 +29,10 @@ _ZOOMS = (0.7, 0.85, 1.0, 1.18, 1.4)
 _ANGLES_DEG = (-10.0, -5.0, 0.0, 5.0, 10.0)
 
 
-def compare_views(cameras: dict[int, CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
+def compare_views(views: Views) -> Iterator[tuple[int, Finding]]:
     """IMAGE-10, IMAGE-14, IMAGE-15 and IMAGE-20 of one camera: (episode number, finding)."""
-    cameras = {index: one for index, one in cameras.items() if min(one.size) >= SMALLEST_PX}
+    name = views.camera
+    cameras = {index: one for index, one in views.episodes.items() if min(one.size) >= SMALLEST_PX}
     if len(cameras) < FEWEST:
         return
     numbers, evidence = list(cameras), list(cameras.values())
@@ -48,15 +51,11 @@ def _covered(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
         others = np.delete(empty, place, axis=0).mean(0)
         covered = empty[place] & (others < 0.3)
         if covered.mean() > _COVERED_SHARE:
-            yield (
-                index,
-                Finding(
-                    "IMAGE-15",
-                    "error",
-                    f"camera {name!r}: {100 * covered.mean():.0f} % of it shows one flat colour and no motion; in the "
-                    "other episodes it shows the scene; uncover the lens",
-                ),
+            finding = IMAGE_15.finding(
+                f"camera {name!r}: {100 * covered.mean():.0f} % of it shows one flat colour and no motion; in the "
+                "other episodes it shows the scene; uncover the lens"
             )
+            yield index, finding
 
 
 def _empty_cells(one: CameraEvidence) -> np.ndarray:
@@ -77,15 +76,11 @@ def _scenes(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -
     for place, index in enumerate(numbers):
         others = np.delete(nearest, place)
         if nearest[place] > max(_SCENE_LEVELS, _SCENE_TIMES * float(np.quantile(others, 0.9))):
-            yield (
-                index,
-                Finding(
-                    "IMAGE-20",
-                    "error",
-                    f"camera {name!r} shows another scene: its background is {nearest[place]:.0f} levels from the "
-                    f"most similar episode, usually {np.median(others):.0f}; find the video that belongs here",
-                ),
+            finding = IMAGE_20.finding(
+                f"camera {name!r} shows another scene: its background is {nearest[place]:.0f} levels from the "
+                f"most similar episode, usually {np.median(others):.0f}; find the video that belongs here"
             )
+            yield index, finding
 
 
 def _placement(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
@@ -97,18 +92,14 @@ def _placement(numbers: list[int], evidence: Sequence[CameraEvidence], name: str
     for place, index in enumerate(numbers):
         if (middle[place] - alike[place]) / spread[place] < _UNLIKE_SPREADS or middle[place] < 0.4:
             continue
-        code, words, best = _explanation(first[place], centre[place])
+        check, words, best = _explanation(first[place], centre[place])
         if best > alike[place] + _BETTER:
-            yield (
-                index,
-                Finding(
-                    code,
-                    "error",
-                    f"camera {name!r} {words}: its first picture correlates with that of the other episodes by "
-                    f"{alike[place]:.2f} (usually {middle[place]:.2f}), so changed by {best:.2f}; "
-                    "put the camera back, or use these episodes as another view",
-                ),
+            finding = check.finding(
+                f"camera {name!r} {words}: its first picture correlates with that of the other episodes by "
+                f"{alike[place]:.2f} (usually {middle[place]:.2f}), so changed by {best:.2f}; "
+                "put the camera back, or use these episodes as another view"
             )
+            yield index, finding
 
 
 def likeness(one: np.ndarray, two: np.ndarray) -> float:
@@ -117,8 +108,8 @@ def likeness(one: np.ndarray, two: np.ndarray) -> float:
     return float((a * b).sum() / np.sqrt(max((a * a).sum() * (b * b).sum(), 1e-9)))
 
 
-def _explanation(picture: np.ndarray, reference: np.ndarray) -> tuple[str, str, float]:
-    """(code, words, likeness) of the change of the reference that gives the picture."""
+def _explanation(picture: np.ndarray, reference: np.ndarray) -> tuple[Check, str, float]:
+    """(check, words, likeness) of the change of the reference that gives the picture."""
     turned = {
         "is mirrored": reference[:, ::-1],
         "is upside down": reference[::-1],
@@ -126,10 +117,10 @@ def _explanation(picture: np.ndarray, reference: np.ndarray) -> tuple[str, str, 
         "is turned by 90 degrees": np.rot90(reference),
         "is turned by -90 degrees": np.rot90(reference, -1),
     }
-    choices = [(likeness(picture, other), "IMAGE-10", words) for words, other in turned.items()]
-    choices += [(value, "IMAGE-14", words) for value, words in _moved(picture, reference)]
-    best, code, words = max(choices)
-    return code, words, best
+    choices = [(likeness(picture, other), IMAGE_10, words) for words, other in turned.items()]
+    choices += [(value, IMAGE_14, words) for value, words in _moved(picture, reference)]
+    best, check, words = max(choices, key=lambda choice: (choice[0], choice[1].code, choice[2]))
+    return check, words, best
 
 
 def _moved(picture: np.ndarray, reference: np.ndarray) -> Iterator[tuple[float, str]]:
@@ -150,3 +141,23 @@ def _moved(picture: np.ndarray, reference: np.ndarray) -> Iterator[tuple[float, 
                 f"stands elsewhere (moved by {100 * abs(dx) / side:.0f} % and {100 * abs(dy) / side:.0f} % of the "
                 f"picture, turned by {angle:.0f} degrees, {zoom:g} times as large)",
             )
+
+
+IMAGE_10, IMAGE_14, IMAGE_15, IMAGE_20 = Look(Views, compare_views, 1).finds(
+    Check(
+        "IMAGE-10",
+        "error",
+        "mirrored or turned",
+        "left and right, or up and down, mean the opposite",
+        explains="IMAGE-1[1-8] IMAGE-2* SYNC-*",
+    ),
+    Check(
+        "IMAGE-14",
+        "error",
+        "another view than in the other episodes",
+        "the policy learns another geometry",
+        explains="SYNC-01 SYNC-02",
+    ),
+    Check("IMAGE-15", "error", "part of the picture is covered", "the policy cannot see what it must act on"),
+    Check("IMAGE-20", "error", "another scene than in the other episodes", "images and actions do not belong together"),
+)

@@ -5,17 +5,21 @@ among all rows of all others. A copy holds them all, at one and the same offset.
 same where the motion is not are a finding of their own: one of the two episodes shows another one's video.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.copies.fingerprints import PICTURES, Fingerprint, Key
 from gr00t_data.curate.copies.motion_search import found_by_probes
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import usual_extent
+from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.store import EpisodeStore
 
 Kind = Literal["identical", "copy", "same motion", "same pictures"]
 
@@ -89,38 +93,55 @@ def clusters(keys: Iterable[Key], copies: Iterable[Copy]) -> dict[Key, Key]:
     return {key: top(key) for key in root}
 
 
-def check_copies(copies: Iterable[Copy], store: str) -> dict[int, list[Finding]]:
-    """DUP-01 to DUP-03 of the episodes of one store; what lies elsewhere is named in the message.
+@dataclass(frozen=True)
+class Contents:
+    """What the episodes of a store hold. Looks yield (episode number, or None for the store, finding).
 
-    Args:
-        copies: from ``find_copies``.
-        store: name of the store as in the keys of the fingerprints.
+    Attributes:
+        fingerprints: of the episodes that could be read, in the order of their numbers, with pictures.
     """
-    findings: dict[int, list[Finding]] = {}
+
+    store: EpisodeStore
+    embodiment: Embodiment
+    fingerprints: Sequence[Fingerprint] = ()
+
+    @cached_property
+    def copies(self) -> list[Copy]:
+        """The pairs of episodes that hold the same."""
+        return find_copies(self.fingerprints)
+
+
+def check_copies(contents: Contents) -> Iterator[tuple[int, Finding]]:
+    """DUP-01 to DUP-03 of the episodes of one store; what lies elsewhere is named in the message."""
+    for one in contents.fingerprints[:1]:
+        yield from copy_findings(contents.copies, one.key[0])
+
+
+def copy_findings(copies: Iterable[Copy], store: str) -> Iterator[tuple[int, Finding]]:
+    """The same; ``store`` is the name of the store as in the keys of the fingerprints."""
     for copy in copies:
         ends = [copy.second] if copy.kind in ("identical", "copy") else [copy.first, copy.second]
         for key in ends:
             if key[0] == store:
-                other = copy.first if key == copy.second else copy.second
-                findings.setdefault(key[1], []).append(_finding(copy, key, other))
-    return findings
+                yield key[1], _finding(copy, key, copy.first if key == copy.second else copy.second)
 
 
-def same_cameras(fingerprint: Fingerprint) -> list[Finding]:
+def check_same_cameras(contents: Contents) -> Iterator[tuple[int, Finding]]:
     """DUP-04: two cameras of one episode show the same pictures."""
-    cameras = sorted(fingerprint.pictures)
-    pairs = [(one, two) for n, one in enumerate(cameras) for two in cameras[n + 1 :]]
-    findings = []
-    for one, two in pairs:
+    for one in contents.fingerprints:
+        yield from ((one.key[1], finding) for finding in same_cameras(one))
+
+
+def same_cameras(fingerprint: Fingerprint) -> Iterator[Finding]:
+    """DUP-04 of one episode."""
+    for one, two in combinations(sorted(fingerprint.pictures), 2):
         difference = fingerprint.pictures[one].astype(np.float32) - fingerprint.pictures[two]
         spread = float(fingerprint.pictures[one].std()) + 1e-6
         if float(np.abs(difference).mean()) < 0.1 * spread:
-            message = (
+            yield DUP_04.finding(
                 f"{fingerprint.key[0]}: episode {fingerprint.key[1]}: cameras {one!r} and {two!r} show the same "
                 f"pictures (they differ by {np.abs(difference).mean():.1f} levels); find the video of the second camera"
             )
-            findings.append(Finding("DUP-04", "warning", message))
-    return findings
 
 
 def likeness(first: Fingerprint, second: Fingerprint, offset: int | None = 0) -> float:
@@ -250,18 +271,40 @@ def _unit(arrays: Sequence[np.ndarray], least_levels: float) -> np.ndarray:
     return np.where(norms / np.sqrt(vectors.shape[1]) > least_levels, vectors / np.maximum(norms, 1e-6), 0)
 
 
-_WHAT = {
-    "identical": ("DUP-01", "holds the rows and the video of {other} again; leave it out"),
-    "copy": ("DUP-02", "is a copy of {other} ({how}); leave one of them out"),
-    "same motion": ("DUP-03", "has the motion of {other}, but other pictures; find the video that belongs"),
-    "same pictures": ("DUP-03", "has the pictures of {other}, but another motion; find its own video"),
-}
-
-
 def _finding(copy: Copy, key: Key, other: Key) -> Finding:
-    code, text = _WHAT[copy.kind]
+    check, text = _WHAT[copy.kind]
     where = f"episode {other[1]}" if other[0] == key[0] else f"episode {other[1]} of {other[0]}"
     shift = f", {abs(copy.offset)} rows apart" if copy.offset else ""
     how = f"the same motion{shift}; pictures correlate by {copy.likeness:.2f}"
     # A copy is good data that weighs too much: it is not rejected, and never parted from its original when held out.
-    return Finding(code, "warning", f"{key[0]}: episode {key[1]}: {text.format(other=where, how=how)}")
+    return check.finding(f"{key[0]}: episode {key[1]}: {text.format(other=where, how=how)}")
+
+
+DUP_01, DUP_02, DUP_03 = Look(Contents, check_copies, 0).finds(
+    Check("DUP-01", "warning", "the same rows and video as another episode", "one demonstration counts double"),
+    Check(
+        "DUP-02", "warning", "a copy of another episode, encoded, cropped or trimmed", "one demonstration counts double"
+    ),
+    Check(
+        "DUP-03",
+        "warning",
+        "shares its video or its motion with another episode",
+        "images and actions do not belong together",
+    ),
+)
+(DUP_04,) = Look(Contents, check_same_cameras, 3).finds(
+    Check(
+        "DUP-04",
+        "warning",
+        "two cameras of an episode show the same",
+        "one of the views is missing",
+        explains="IMAGE-10 IMAGE-18 IMAGE-20 SYNC-*",
+    )
+)
+
+_WHAT = {
+    "identical": (DUP_01, "holds the rows and the video of {other} again; leave it out"),
+    "copy": (DUP_02, "is a copy of {other} ({how}); leave one of them out"),
+    "same motion": (DUP_03, "has the motion of {other}, but other pictures; find the video that belongs"),
+    "same pictures": (DUP_03, "has the pictures of {other}, but another motion; find its own video"),
+}

@@ -6,10 +6,11 @@ the same source video. A split that takes one of them for training and another f
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gr00t_data.curate.copies.duplicates import Copy, clusters, find_copies
+from gr00t_data.curate.check import Check, Look
+from gr00t_data.curate.copies.duplicates import Contents, Copy, clusters, find_copies
 from gr00t_data.curate.copies.fingerprints import Fingerprint, Key, fingerprint
 from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import Embodiment
@@ -115,36 +116,40 @@ def _hold(
                 left[s] -= number
 
 
-def check_splits(store: EpisodeStore, groups: Mapping[Key, Key]) -> list[Finding]:
-    """SPLIT-01 to SPLIT-03: the ``splits`` of info.json overlap, part what belongs together, or name no episodes.
+def check_splits(contents: Contents) -> Iterator[tuple[None, Finding]]:
+    """SPLIT-01 to SPLIT-03: the ``splits`` of info.json overlap, part what belongs together, or name no episodes."""
+    groups = clusters([one.key for one in contents.fingerprints], contents.copies)
+    yield from ((None, finding) for finding in split_findings(contents.store, groups))
+
+
+def split_findings(store: EpisodeStore, groups: Mapping[Key, Key]) -> Iterator[Finding]:
+    """The same, of one store.
 
     Args:
         groups: from ``episode_groups([(store, numbers)], ...)``, or from ``clusters``; the numbers are what counts.
     """
     path = f"{store.root}/meta/info.json"
     there = {row.index for row in store.rows}
-    splits, findings = {}, []
+    splits = {}
     for name, text in _declared(store.info.get("splits")).items():
         numbers = _numbers(text)
         if numbers is None or not numbers <= there:
             message = f"{path}: split {name!r} is {text!r}, the store has {len(there)} episodes; correct the range"
-            findings.append(Finding("SPLIT-03", "info", message))
+            yield SPLIT_03.finding(message)
         splits[name] = sorted((numbers or set()) & there)
     by_number = {key[1]: (root[0], root[1]) for key, root in groups.items()}
     names = sorted(splits, key=lambda name: (name != "train", name))
     for position, one in enumerate(names):
         for two in names[position + 1 :]:
-            findings += _between(path, (one, splits[one]), (two, splits[two]), by_number)
-    return findings
+            yield from _between(path, (one, splits[one]), (two, splits[two]), by_number)
 
 
 def _between(
     path: str, one: tuple[str, list[int]], two: tuple[str, list[int]], groups: Mapping[int, Key]
-) -> list[Finding]:
-    findings = []
+) -> Iterator[Finding]:
     if both := sorted(set(one[1]) & set(two[1])):
         message = f"{path}: splits {one[0]!r} and {two[0]!r} share {_named(both)}; take each for one of them"
-        findings.append(Finding("SPLIT-01", "warning", message))
+        yield SPLIT_01.finding(message)
     keys = {index: ("", index) for index in (*one[1], *two[1])}
     pairs = leaks(
         [keys[index] for index in one[1] if index not in both],
@@ -157,8 +162,7 @@ def _between(
             f"{path}: splits {one[0]!r} and {two[0]!r} part episodes that belong together ({listed}"
             f"{' ...' if len(pairs) > 5 else ''}): copies, or one scene; move whole groups to one side"
         )
-        findings.append(Finding("SPLIT-02", "warning", message))
-    return findings
+        yield SPLIT_02.finding(message)
 
 
 def _declared(splits: Any) -> dict[str, str]:
@@ -179,3 +183,10 @@ def _numbers(text: str) -> set[int] | None:
 def _named(numbers: Sequence[int]) -> str:
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
     return f"episodes {', '.join(map(str, numbers[:5]))}{more}"
+
+
+SPLIT_01, SPLIT_02, SPLIT_03 = Look(Contents, check_splits, 4).finds(
+    Check("SPLIT-01", "warning", "an episode is in two splits", "evaluation measures memory"),
+    Check("SPLIT-02", "warning", "copies or one scene on both sides of a split", "evaluation measures memory"),
+    Check("SPLIT-03", "info", "a split names episodes that are not there", "readers of splits stop or read less"),
+)

@@ -1,11 +1,11 @@
 """State and action as the motion checks look at them: one matrix a part, in shares of each joint's range."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.embodiment.robot import Embodiment, Part
 
 MOVING_SHARE_HZ = 0.01
@@ -70,24 +70,25 @@ def spans(part: Part) -> np.ndarray:
     return np.full(part.dim, _UNKNOWN_RANGE.get(part.unit, 1.0))
 
 
-def signals_of(subject: Subject) -> list[Signal]:
-    """The parts that were read, are as wide as expected, and hold finite numbers; at least three rows."""
-    found, absent = [], _absent(subject)
-    for side, parts in sides(subject.embodiment):
+def signals_of(
+    embodiment: Embodiment, arrays: Mapping[str, np.ndarray], absent: Set[str] = frozenset()
+) -> list[Signal]:
+    """The parts that were read, are as wide as expected, and hold finite numbers; at least three rows.
+
+    Args:
+        arrays: column -> float64 [T, D].
+        absent: sides, and parts as ``state.left_arm``, of which something else than motion stands in the rows.
+    """
+    found = []
+    for side, parts in sides(embodiment):
         for part in parts:
-            values = None if {side, f"{side}.{part.name}"} & absent else subject.arrays.get(part.column)
+            values = None if {side, f"{side}.{part.name}"} & absent else arrays.get(part.column)
             if values is None or values.shape[1] < part.end or len(values) < 3:
                 continue
             values = values[:, part.slice]
             if np.isfinite(values).all():
-                found.append(Signal(side, part, values, spans(part), subject.embodiment.control_hz))
+                found.append(Signal(side, part, values, spans(part), embodiment.control_hz))
     return found
-
-
-def _absent(subject: Subject) -> set[str]:
-    """What the store or the episode says it does not have everywhere: what stands in its place is no motion."""
-    masked = (subject.row.source.hands or {}).get("masked_parts")
-    return {*(subject.store.about.absent or ()), *(map(str, masked) if isinstance(masked, list) else ())}
 
 
 def sides(embodiment: Embodiment) -> tuple[tuple[str, tuple[Part, ...]], ...]:

@@ -1,13 +1,17 @@
 """The episode under inspection: its files read once, with everything that went wrong while reading kept as findings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.subject.signals import Signal, signals_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.layout import column_matrix
 from gr00t_data.store.store import EpisodeRow, EpisodeStore
@@ -23,6 +27,7 @@ class Subject:
         arrays: numeric columns that could be read, float64 [T, D].
         rows: T, or None when the file cannot be read.
         findings: what went wrong while reading.
+        store_errors: codes of the errors of its store as a whole, sorted.
     """
 
     store: EpisodeStore
@@ -33,6 +38,7 @@ class Subject:
     arrays: dict[str, np.ndarray]
     rows: int | None
     findings: tuple[Finding, ...]
+    store_errors: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -50,6 +56,32 @@ class Subject:
         """Seconds between rows at the embodiment's control rate."""
         return 1 / self.embodiment.control_hz
 
+    @cached_property
+    def signals(self) -> list[Signal]:
+        """State and action part by part, without what store or episode say they do not have everywhere."""
+        masked = (self.row.source.hands or {}).get("masked_parts")
+        absent = {*(self.store.about.absent or ()), *(map(str, masked) if isinstance(masked, list) else ())}
+        return signals_of(self.embodiment, self.arrays, absent)
+
+    @cached_property
+    def instruction(self) -> str:
+        """What the language column of the first row points to; without that column, the first task listed."""
+        column = self.embodiment.language_column
+        if column not in self.columns:
+            return self.row.instruction
+        try:
+            return self.store.instruction(self.row.index, column)
+        except (ValueError, IndexError, AttributeError, OSError, pa.ArrowException):
+            return self.row.instruction
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A store under inspection, and what it is checked against."""
+
+    store: EpisodeStore
+    embodiment: Embodiment
+
 
 def needed_columns(embodiment: Embodiment) -> tuple[str, ...]:
     """The columns without which an episode cannot be used."""
@@ -57,8 +89,15 @@ def needed_columns(embodiment: Embodiment) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(part.column for part in parts), "timestamp"]))
 
 
-def read_subject(store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment) -> Subject:
-    """Read the rows of one episode; never raises for what is in the file."""
+def read_subject(
+    store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment, store_findings: Sequence[Finding] = ()
+) -> Subject:
+    """Read the rows of one episode; never raises for what is in the file.
+
+    Args:
+        store_findings: about its store as a whole.
+    """
+    barred = tuple(sorted({finding.code for finding in store_findings if finding.severity == "error"}))
     findings: list[Finding] = []
     arrays: dict[str, np.ndarray] = {}
     try:
@@ -66,7 +105,7 @@ def read_subject(store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment) -
     except (KeyError, ValueError) as error:
         path = store.root / "meta/info.json"
         message = f"{path}: episode {row.index}: data_path gives no file of this folder ({error}); correct it"
-        return Subject(store, row, embodiment, path, (), {}, None, (Finding("FILE-01", "error", message),))
+        return Subject(store, row, embodiment, path, (), {}, None, (FILE_01.finding(message),), barred)
     table = _read_table(path, row.index, findings)
     names = tuple(table.column_names) if table is not None else ()
     if table is not None:
@@ -75,20 +114,20 @@ def read_subject(store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment) -
             if name in names:
                 _read_array(table, name, path, row.index, arrays, findings)
     rows = table.num_rows if table is not None else None
-    return Subject(store, row, embodiment, path, names, arrays, rows, tuple(findings))
+    return Subject(store, row, embodiment, path, names, arrays, rows, tuple(findings), barred)
 
 
 def _read_table(path: Path, index: int, findings: list[Finding]) -> pa.Table | None:
     remedy = "copy it again from its source, or leave the episode out"
     if not path.is_file():
-        findings.append(Finding("FILE-01", "error", f"{path}: episode {index}: no such file; {remedy}"))
+        findings.append(FILE_01.finding(f"{path}: episode {index}: no such file; {remedy}"))
         return None
     try:
         return parquet.ParquetFile(path).read()
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200]
         message = f"{path}: episode {index}: not a readable parquet file ({reason}); {remedy}"
-        findings.append(Finding("FILE-01", "error", message))
+        findings.append(FILE_01.finding(message))
         return None
 
 
@@ -98,12 +137,10 @@ def _missing_columns(
     needed = set(needed_columns(embodiment))
     declared = {k for k, v in store.info.get("features", {}).items() if v.get("dtype") not in ("video", "image")}
     return [
-        Finding(
-            "COLUMN-01",
-            "error",
+        COLUMN_01.finding(
             f"{path}: episode {index}: column {name!r} is missing, expected by "
             f"{f'embodiment {embodiment.name!r}' if name in needed else 'meta/info.json'}; "
-            f"it holds {', '.join(names)}; write the file again with that column",
+            f"it holds {', '.join(names)}; write the file again with that column"
         )
         for name in sorted((needed | declared) - set(names))
     ]
@@ -116,4 +153,18 @@ def _read_array(
         arrays[name] = column_matrix(table, name)
     except (ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         message = f"{path}: episode {index}: {error}; every row must hold the same count of numbers"
-        findings.append(Finding("SHAPE-01", "error", message))
+        findings.append(SHAPE_01.finding(message))
+
+
+def what_reading_found(subject: Subject) -> Sequence[Finding]:
+    """FILE-01, COLUMN-01 and SHAPE-01."""
+    return subject.findings
+
+
+FILE_01, COLUMN_01, SHAPE_01 = Look(Subject, what_reading_found, 0).finds(
+    Check("FILE-01", "error", "data file missing or unreadable", "the loader stops when it reaches the episode"),
+    Check("COLUMN-01", "error", "declared or needed column missing", "the loader stops when it reaches the episode"),
+    Check(
+        "SHAPE-01", "error", "state or action has another width than the embodiment", "every part would be cut wrongly"
+    ),
+)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.curate.compare.row_evidence import RowEvidence, row_evidence
-from gr00t_data.curate.subject.signals import Signal, signals_of
 from gr00t_data.curate.subject.subject import Subject, read_subject
 from gr00t_data.curate.subject.view import SIDE, View
 from gr00t_data.store.store import EpisodeStore
@@ -41,14 +40,14 @@ def subject(root: Path) -> Subject:
     return read_subject(store, store.row(0), GR1)
 
 
-def signals(base: Subject, state: np.ndarray, action: np.ndarray) -> list[Signal]:
-    """The parts of these rows."""
-    return signals_of(replace(base, arrays={"observation.state": state, "action": action}))
+def moved(base: Subject, state: np.ndarray, action: np.ndarray) -> Subject:
+    """The subject with these rows."""
+    return replace(base, arrays={"observation.state": state, "action": action})
 
 
 def evidence(base: Subject, state: np.ndarray, action: np.ndarray) -> RowEvidence:
     """What is kept of these rows."""
-    kept = row_evidence(signals(base, state, action), np.zeros(0, dtype=np.int64))
+    kept = row_evidence(moved(base, state, action).signals, np.zeros(0, dtype=np.int64))
     assert kept is not None
     return kept
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from gr00t_data.curate.checks.leaps import check_leaps
+from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.levels import check_levels
 from gr00t_data.curate.compare.row_evidence import row_evidence
-from gr00t_data.curate.subject.signals import Signal, signals_of, spans
-from gr00t_data.curate.subject.subject import read_subject
+from gr00t_data.curate.subject.signals import Signal, spans
+from gr00t_data.curate.subject.subject import Subject, read_subject
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed
 from tests.data.curate.motions import rows_of
@@ -24,27 +25,26 @@ def subject(tmp_path):
     return read_subject(store, store.row(0), GR1)
 
 
-def reordered(signals: list[Signal], order: list[int]) -> list[Signal]:
-    return [replace(signal, values=signal.values[order]) for signal in signals]
+def reordered(subject: Subject, order: list[int]) -> Subject:
+    return replace(subject, arrays={name: values[order] for name, values in subject.arrays.items()})
 
 
 def test_smooth_motion_does_not_leap(subject) -> None:
-    assert list(check_leaps(subject, signals_of(subject))) == []
+    assert list(check_leaps(subject)) == []
 
 
 def test_blocks_in_the_wrong_order_leap_at_their_seams(subject) -> None:
     order = [*range(20), *range(28, 36), *range(20, 28), *range(36, ROWS)]
-    (finding,) = check_leaps(subject, reordered(signals_of(subject), order))
+    (finding,) = check_leaps(reordered(subject, order))
     assert finding.code == "MOTION-02" and finding.frames is not None
     assert 18 <= finding.frames[0] <= 20 and 35 <= finding.frames[1] <= 37
 
 
 def test_commands_of_the_other_arm(subject) -> None:
-    signals = signals_of(subject)
-    values = {signal.key: signal.values for signal in signals}
-    crossed = {"action.left_arm": values["action.right_arm"], "action.right_arm": values["action.left_arm"]}
-    changed = [replace(signal, values=crossed.get(signal.key, signal.values)) for signal in signals]
-    (finding,) = check_leaps(subject, changed)
+    left, right = GR1.action_part("left_arm").slice, GR1.action_part("right_arm").slice
+    action = subject.arrays["action"].copy()
+    action[:, left], action[:, right] = subject.arrays["action"][:, right], subject.arrays["action"][:, left]
+    (finding,) = check_leaps(replace(subject, arrays=subject.arrays | {"action": action}))
     assert finding.code == "MOTION-07" and "'left_arm' follows the command of 'right_arm'" in finding.message
 
 
@@ -65,5 +65,7 @@ def test_an_arm_that_rests_is_no_defect_a_command_that_rests_is(sides: tuple[str
         evidence = row_evidence(signals, np.zeros(0, dtype=int))
         assert evidence is not None
         episodes[number] = evidence
-    found = [(index, finding.code) for index, finding in check_levels(episodes, GR1) if finding.code == "MOTION-04"]
+    found = [
+        (index, finding.code) for index, finding in check_levels(Rows(episodes, GR1)) if finding.code == "MOTION-04"
+    ]
     assert {code for _, code in found} == codes and all(index == 5 for index, _ in found)

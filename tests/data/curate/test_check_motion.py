@@ -5,12 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from gr00t_data.curate.checks.catalogue import without_consequences
 from gr00t_data.curate.checks.motion import check_motion, check_quaternion
-from gr00t_data.curate.precedence import without_consequences
+from gr00t_data.curate.checks.stalls import check_stalls
 from gr00t_data.curate.subject.signals import Signal
 from gr00t_data.curate.subject.subject import Subject
 from tests.data.builders import GR1
-from tests.data.curate.motions import ARM, HAND, rows_of, signals, subject
+from tests.data.curate.motions import ARM, HAND, moved, rows_of, subject
 
 Change = Callable[[np.ndarray, np.ndarray], None]
 
@@ -24,7 +25,8 @@ def codes(base: Subject, change: Change | None = None, seed: int = 1) -> set[str
     state, action = rows_of(seed)
     if change:
         change(state, action)
-    return {finding.code for finding in without_consequences(check_motion(base, signals(base, state, action)))}
+    changed = moved(base, state, action)
+    return {finding.code for finding in without_consequences([*check_motion(changed), *check_stalls(changed)])}
 
 
 def spike(state: np.ndarray, action: np.ndarray) -> None:
@@ -87,7 +89,7 @@ def test_seams_between_chunks(base: Subject) -> None:
 def test_the_message_names_the_joint_and_the_frame(base: Subject) -> None:
     state, action = rows_of(1)
     spike(state, action)
-    finding = next(iter(check_motion(base, signals(base, state, action))))
+    finding = next(iter(check_motion(moved(base, state, action))))
     assert "frame 40: state part 'left_arm' joint 'left_shoulder_roll'" in finding.message
     assert finding.frames == (40, 40) and finding.severity == "warning"
 

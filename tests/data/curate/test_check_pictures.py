@@ -1,6 +1,7 @@
 """Each picture check on a short film with one defect: its code, and nothing on the clean twin."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from gr00t_data.curate.checks.cuts import check_cuts
 from gr00t_data.curate.checks.frozen import check_frozen
 from gr00t_data.curate.checks.packets import check_presentation
 from gr00t_data.curate.checks.pixels import check_pixels
+from gr00t_data.curate.subject.sight import Sight, sight_of
 from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.curate.subject.view import View
 from gr00t_data.video.survey import Packets
@@ -21,12 +23,12 @@ SPEED = np.full(ROWS - 1, 0.01)
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return subject(tmp_path_factory.mktemp("pictures") / "s")
+    return replace(subject(tmp_path_factory.mktemp("pictures") / "s"), rows=ROWS)
 
 
 def codes(base: Subject, seen: View) -> set[str]:
-    frozen, explained = check_frozen(base, CAMERA, seen, SPEED)
-    found = [*frozen, *check_pixels(base, CAMERA, seen), *check_cuts(base, CAMERA, seen, explained)]
+    sight = Sight(base, CAMERA, seen.path, "", seen, SPEED, np.zeros(len(seen.number), dtype=bool))
+    found = [*check_frozen(sight), *check_pixels(sight), *check_cuts(sight)]
     return {finding.code for finding in found}
 
 
@@ -102,8 +104,13 @@ def packets(times: np.ndarray) -> Packets:
 
 
 def test_presentation_times(base: Subject) -> None:
+    seen = view(pictures(40))
+
     def found(times: np.ndarray) -> set[str]:
-        return {finding.code for finding in check_presentation(base, CAMERA, "v.mp4", packets(times))}
+        return {
+            finding.code
+            for finding in check_presentation(sight_of(base, CAMERA, replace(seen, packets=packets(times))))
+        }
 
     even = np.arange(40) / 20
     assert found(even) == set()

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.curate.compare.motion import best_lag, compare_motion
-from gr00t_data.curate.precedence import without_consequences
+from gr00t_data.curate.checks.catalogue import found_in, without_consequences
+from gr00t_data.curate.compare.evidence import Rows
+from gr00t_data.curate.compare.motion import best_lag
+from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Subject
 from tests.data.builders import GR1
 from tests.data.curate.motions import ARM, HAND, LAG_ROWS, evidence, rows_of, subject
@@ -28,8 +30,10 @@ def found(base: Subject, change: Change | None, bad: int = 3) -> dict[int, set[s
         if change and number == bad:
             state, action = change(state.copy(), action.copy())
         kept[number] = evidence(base, state, action)
-    compared = compare_motion(kept, GR1)
-    return {n: {f.code for f in without_consequences(findings)} for n, findings in compared.items() if findings}
+    compared: dict[int, list[Finding]] = {}
+    for number, finding in found_in(Rows(kept, GR1)):
+        compared.setdefault(number, []).append(finding)
+    return {n: {f.code for f in without_consequences(findings)} for n, findings in compared.items()}
 
 
 def late(state: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gr00t_data.curate.baseline import new_findings, read_baseline, write_baseline
-from gr00t_data.curate.codes import CHECKS
+from gr00t_data.curate.checks.catalogue import CHECKS
 from gr00t_data.curate.doctor import FEWEST_TO_REJECT, _sure, diagnose
 from gr00t_data.curate.finding import Finding
 from gr00t_data.store.store import SEAL, EpisodeStore

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.curate.copies.duplicates import Copy, check_copies, clusters, find_copies, same_cameras
+from gr00t_data.curate.copies.duplicates import Copy, clusters, copy_findings, find_copies, same_cameras
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint, planes
 from gr00t_data.curate.robust import usual_extent
 from gr00t_data.store.episode import Episode
@@ -39,9 +39,9 @@ def test_identical(tmp_path: Path) -> None:
         [*FIVE, replace(FIVE[2], source=EpisodeSource(video="other.mp4"), instruction="other words")],
     )
     assert [(c.first, c.second, c.kind) for c in found] == [(("s", 2), ("s", 5), "identical")]
-    findings = check_copies(found, "s")
-    assert list(findings) == [5] and findings[5][0].severity == "warning"
-    assert findings[5][0].message == "s: episode 5: holds the rows and the video of episode 2 again; leave it out"
+    ((index, finding),) = copy_findings(found, "s")
+    assert index == 5 and finding.severity == "warning"
+    assert finding.message == "s: episode 5: holds the rows and the video of episode 2 again; leave it out"
 
 
 def cropped(frames: np.ndarray, pixels: int) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_cropped_noisy_and_encoded_again(tmp_path: Path, pixels: int) -> None:
     copy = replace(FIVE[1], state=noisy, video={"ego_view": cropped(pictures(30, 1), pixels)})
     (found,) = copies_of(tmp_path / "s", [*FIVE, copy])
     assert (found.first, found.second, found.kind, found.offset) == (("s", 1), ("s", 5), "copy", 0)
-    assert "is a copy of episode 1" in check_copies([found], "s")[5][0].message
+    assert "is a copy of episode 1" in dict(copy_findings([found], "s"))[5].message
 
 
 def test_trimmed_at_the_start(tmp_path: Path) -> None:
@@ -74,8 +74,7 @@ def test_trimmed_at_the_start(tmp_path: Path) -> None:
 def test_the_video_of_another_episode(tmp_path: Path) -> None:
     (found,) = copies_of(tmp_path / "s", [*FIVE, moving_episode(9, video={"ego_view": pictures(30, 4)})])
     assert (found.first, found.second, found.kind) == (("s", 4), ("s", 5), "same pictures")
-    findings = check_copies([found], "s")
-    assert {index: [f.code for f in found] for index, found in findings.items()} == {4: ["DUP-03"], 5: ["DUP-03"]}
+    assert [(index, f.code) for index, f in copy_findings([found], "s")] == [(4, "DUP-03"), (5, "DUP-03")]
 
 
 def test_the_motion_of_another_episode(tmp_path: Path) -> None:
@@ -88,8 +87,8 @@ def test_over_two_stores(tmp_path: Path) -> None:
     two = fingerprints(sealed(tmp_path / "two", [moving_episode(7), FIVE[2]]))
     (found,) = find_copies([*one, *two])
     assert (found.first, found.second, found.kind) == (("one", 2), ("two", 1), "identical")
-    assert check_copies([found], "one") == {}
-    assert "of episode 2 of one again" in check_copies([found], "two")[1][0].message
+    assert list(copy_findings([found], "one")) == []
+    assert "of episode 2 of one again" in dict(copy_findings([found], "two"))[1].message
 
 
 def test_clusters_join_chains() -> None:
@@ -117,7 +116,7 @@ def test_two_cameras_that_show_the_same(tmp_path: Path) -> None:
     same = moving_episode(0, video={"ego_view": pictures(30, 0), "front_view": pictures(30, 0)})
     other = moving_episode(1, video={"ego_view": pictures(30, 1), "front_view": pictures(30, 1, "blue", False)})
     first, second = fingerprints(sealed(tmp_path / "s", [same, other]))
-    assert [f.code for f in same_cameras(first)] == ["DUP-04"] and same_cameras(second) == []
+    assert [f.code for f in same_cameras(first)] == ["DUP-04"] and list(same_cameras(second)) == []
 
 
 def test_a_robot_at_rest_is_compared_by_its_background(tmp_path: Path) -> None:

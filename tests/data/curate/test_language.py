@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from gr00t_data.curate.compare.instruction_match import against_colours, against_directions, against_motion, words_of
 from gr00t_data.curate.compare.language import check_language, explain_annotation
 from gr00t_data.curate.compare.origin import check_origin
+from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint
 from gr00t_data.curate.finding import Finding
 from gr00t_data.store.store import EpisodeStore
@@ -28,8 +30,16 @@ def store(eight: EpisodeStore, tmp_path: Path) -> EpisodeStore:
     return EpisodeStore.open(shutil.copytree(eight.root, tmp_path / "s"))
 
 
+def by_episode(store: EpisodeStore, known: Sequence[Fingerprint] = ()) -> dict[int | None, list[Finding]]:
+    """Findings by episode number, those about the store by None."""
+    found: dict[int | None, list[Finding]] = {}
+    for index, finding in check_language(Contents(EpisodeStore.open(store.root), GR1, known)):
+        found.setdefault(index, []).append(finding)
+    return found
+
+
 def of_store(store: EpisodeStore) -> list[Finding]:
-    return check_language(EpisodeStore.open(store.root), GR1)[0]
+    return by_episode(store).get(None, [])
 
 
 def fingerprints(store: EpisodeStore) -> list[Fingerprint]:
@@ -37,7 +47,7 @@ def fingerprints(store: EpisodeStore) -> list[Fingerprint]:
 
 
 def test_good_instructions(store: EpisodeStore) -> None:
-    assert check_language(store, GR1, fingerprints(store)) == ([], {})
+    assert by_episode(store, fingerprints(store)) == {}
 
 
 @pytest.mark.parametrize(
@@ -52,8 +62,8 @@ def test_good_instructions(store: EpisodeStore) -> None:
 )
 def test_garbled(tmp_path: Path, text: str, fault: str) -> None:
     store = sealed(tmp_path / "s", [moving_episode(0, instruction=text), moving_episode(1)])
-    by_episode = check_language(store, GR1)[1]
-    assert [f.code for f in by_episode[0]] == ["TEXT-04"] and fault in by_episode[0][0].message and 1 not in by_episode
+    found = by_episode(store)
+    assert [f.code for f in found[0]] == ["TEXT-04"] and fault in found[0][0].message and 1 not in found
 
 
 @pytest.mark.parametrize(
@@ -61,14 +71,14 @@ def test_garbled(tmp_path: Path, text: str, fault: str) -> None:
 )
 def test_unusual_but_good(tmp_path: Path, text: str) -> None:
     store = sealed(tmp_path / "s", [moving_episode(0, instruction=text), moving_episode(1)])
-    assert check_language(store, GR1)[1] == {}
+    assert by_episode(store) == {}
 
 
 def test_rows_that_change_the_instruction(store: EpisodeStore) -> None:
     position = store.columns(2).columns.index(GR1.language_column)
     halves = [[2] * 15 + [0] * 15]
     change_parquet(store, 2, lambda table: table.set_column(position, GR1.language_column, halves))
-    (finding,) = check_language(store, GR1)[1][2]
+    (finding,) = by_episode(store)[2]
     assert finding.code == "TEXT-05" and "its rows point at 2 instructions" in finding.message
 
 
@@ -77,12 +87,12 @@ def test_where_every_episode_changes_it_that_is_how_the_set_was_made(store: Epis
     halves = [[2] * 15 + [0] * 15]
     for index in range(8):
         change_parquet(store, index, lambda table: table.set_column(position, GR1.language_column, halves))
-    assert "TEXT-05" not in {f.code for found in check_language(store, GR1)[1].values() for f in found}
+    assert "TEXT-05" not in {f.code for found in by_episode(store).values() for f in found}
 
 
 def test_lists_disagree(store: EpisodeStore) -> None:
     changed = change_row(store, 1, tasks=["wave", "valid"])
-    (finding,) = check_language(changed, GR1)[1][1]
+    (finding,) = by_episode(changed)[1]
     assert finding.code == "TEXT-06" and "lists 'wave', its rows point at 'push the green" in finding.message
 
 
@@ -165,6 +175,7 @@ def test_an_instruction_of_another_task() -> None:
 
 def test_simulated_but_called_real(tmp_path: Path) -> None:
     made = [moving_episode(0), moving_episode(1, source={"simulator": "tabletop", "seed": 3})]
-    (found,) = check_origin(sealed(tmp_path / "s", made, kind="real")).items()
-    assert found[0] == 1 and "ingest it with --kind simulated" in found[1][0].message
-    assert check_origin(sealed(tmp_path / "t", [replace(one) for one in made], kind="simulated")) == {}
+    (found,) = check_origin(Contents(sealed(tmp_path / "s", made, kind="real"), GR1))
+    assert found[0] == 1 and "ingest it with --kind simulated" in found[1].message
+    simulated = sealed(tmp_path / "t", [replace(one) for one in made], kind="simulated")
+    assert list(check_origin(Contents(simulated, GR1))) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.curate.copies.fingerprints import Key
-from gr00t_data.curate.copies.leakage import check_splits, choose_held_out, episode_groups, leaks, place_of
+from gr00t_data.curate.copies.leakage import choose_held_out, episode_groups, leaks, place_of, split_findings
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeRow, EpisodeStore
@@ -81,7 +81,7 @@ def store(tmp_path: Path) -> EpisodeStore:
 def splits(store: EpisodeStore, **ranges: str) -> list[tuple[str, str]]:
     changed = change_info(store, splits=ranges)
     groups = episode_groups([(changed, range(5))], GR1)
-    return [(finding.code, finding.message) for finding in check_splits(changed, groups)]
+    return [(finding.code, finding.message) for finding in split_findings(changed, groups)]
 
 
 def test_copies_on_both_sides(store: EpisodeStore) -> None:
