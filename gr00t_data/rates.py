@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.quaternions import inverse, power, product
+from gr00t_data.rotations import of_quaternions, part_of
 from gr00t_data.store.store import EpisodeStore
 
 SAME_SHARE = 0.01
@@ -179,21 +180,21 @@ class Turned:
     @classmethod
     def of(cls, turns: np.ndarray, edges_ns: np.ndarray, moving_frame: bool) -> Self:
         """``turns``: float64 [N, 4], unit quaternions."""
-        path = [np.array([1.0, 0.0, 0.0, 0.0])]
-        for turn in turns:
-            path.append(product(path[-1], turn) if moving_frame else product(turn, path[-1]))
-        whole = np.stack(path)
-        return cls(edges_ns, turns, whole / np.linalg.norm(whole, axis=-1, keepdims=True), moving_frame)
+        path = [Rotation.identity()]
+        for step in of_quaternions(turns):
+            path.append(path[-1] * step if moving_frame else step * path[-1])
+        return cls(edges_ns, turns, Rotation.concatenate(path).as_quat(scalar_first=True), moving_frame)
 
     def over(self, ticks_ns: np.ndarray, period_ns: int) -> np.ndarray:
         """float64 [T, 4]: the turn over each ``[tick, tick + period)``; none outside the edges."""
         start, end = self._at(ticks_ns), self._at(ticks_ns + period_ns)
-        return product(inverse(start), end) if self.moving_frame else product(end, inverse(start))
+        over = start.inv() * end if self.moving_frame else end * start.inv()
+        return over.as_quat(scalar_first=True)
 
-    def _at(self, ticks_ns: np.ndarray) -> np.ndarray:
+    def _at(self, ticks_ns: np.ndarray) -> Rotation:
         """The orientation at the ticks, inside a turn by its share."""
         left, _, share = between(self.edges_ns, ticks_ns)
         left = np.minimum(left, len(self.turns) - 1)
         share = np.where(ticks_ns >= self.edges_ns[-1], 1.0, share)
-        partial = power(self.turns[left], share)
-        return product(self.path[left], partial) if self.moving_frame else product(partial, self.path[left])
+        before, partial = of_quaternions(self.path[left]), part_of(of_quaternions(self.turns[left]), share)
+        return before * partial if self.moving_frame else partial * before

@@ -11,7 +11,7 @@ from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 
-LIBRARIES = ("av", "h5py", "mcap", "mujoco", "pyarrow", "rosbags")
+LIBRARIES = ("av", "h5py", "mcap", "mujoco", "pyarrow", "rosbags", "scipy")
 
 Progress = Callable[[int, int], None]
 

@@ -23,7 +23,7 @@ from gr00t_data.workers import worker_pool
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Actions, Policy
 
-LIBRARIES = ("av", "mujoco", "numpy", "pyarrow", "torch", "transformers")
+LIBRARIES = ("av", "mujoco", "numpy", "pyarrow", "scipy", "torch", "transformers")
 
 FIRST_SEED = 1_000_000
 """Demonstrations are recorded from seed 0 upwards; evaluation starts here."""

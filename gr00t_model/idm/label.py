@@ -23,7 +23,7 @@ from gr00t_model.idm.examples import ExamplesError, read_pictures
 from gr00t_model.idm.predict import Clip, predict_clips
 from gr00t_model.idm.timing import TimingError
 
-LIBRARIES = ("av", "numpy", "opencv-python-headless", "pyarrow", "torch")
+LIBRARIES = ("av", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 
 VOTES, VALID, SPREAD = "label_votes", LABEL_VALID, "label_spread"
 """Columns: windows that spoke about a row; 1 where at least two did; how far they are apart (see ``Labels``),

@@ -36,7 +36,7 @@ from gr00t_model.idm.timing import Timing
 from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
 from gr00t_model.loop.state import list_states, load_state, save_state
 
-LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "torch")
+LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "scipy", "torch")
 
 Say = Callable[[str], None]
 _SEED_OF_STEP = 1_000_003

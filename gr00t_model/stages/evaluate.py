@@ -12,7 +12,7 @@ from gr00t_model.stages.inputs import needed
 if TYPE_CHECKING:
     from gr00t_model.evaluate.report import Report
 
-LIBRARIES = ("av", "mujoco", "numpy", "torch", "transformers")
+LIBRARIES = ("av", "mujoco", "numpy", "scipy", "torch", "transformers")
 
 Say = Callable[[str], None]
 

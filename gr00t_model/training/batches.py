@@ -26,7 +26,7 @@ from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
 from gr00t_model.training.members import open_members
 
-LIBRARIES = ("av", "numpy", "pyarrow", "tokenizers", "torch", "transformers")
+LIBRARIES = ("av", "numpy", "pyarrow", "scipy", "tokenizers", "torch", "transformers")
 
 _SAY_EVERY = 20
 """The building of caches speaks about twenty times."""

@@ -45,7 +45,7 @@ from gr00t_model.training.key import PolicyRun, base_digest, learning_key, learn
 from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
 from gr00t_model.training.precision import restore_stored, widen
 
-LIBRARIES = ("safetensors",)
+LIBRARIES = ("safetensors", "scipy")
 
 FORMAT = 1
 """Layout of the folder; another number cannot be read."""

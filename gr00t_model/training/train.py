@@ -6,7 +6,18 @@ from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.key import PolicyRun, run_key
 from gr00t_model.training.objective import open_accelerator, open_loop
 
-LIBRARIES = ("accelerate", "av", "numpy", "peft", "pyarrow", "safetensors", "tokenizers", "torch", "transformers")
+LIBRARIES = (
+    "accelerate",
+    "av",
+    "numpy",
+    "peft",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 """Another version of one of these can change what is learnt, to the last bit: it is another run."""
 
 

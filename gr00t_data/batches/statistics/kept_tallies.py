@@ -25,7 +25,7 @@ from gr00t_data.store.store import EpisodeStore
 Checked = tuple[EpisodeStore, Index]
 Side = Literal["state", "action"]
 
-LIBRARIES = ("crick", "numpy", "pyarrow")
+LIBRARIES = ("crick", "numpy", "pyarrow", "scipy")
 
 
 def tallies_of(

@@ -15,7 +15,7 @@ from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.store.store import EpisodeStore
 
-LIBRARIES = ("crick", "numpy", "pyarrow")
+LIBRARIES = ("crick", "numpy", "pyarrow", "scipy")
 
 
 def measure(

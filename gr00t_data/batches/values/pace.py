@@ -13,9 +13,8 @@ import numpy as np
 from gr00t_data.batches.values.parts import Parts
 from gr00t_data.embodiment.robot import Part
 from gr00t_data.horizon import window
-from gr00t_data.quaternions import as_quaternions
 from gr00t_data.rates import NS, Pace, Summed, Turned
-from gr00t_data.rotations import convert
+from gr00t_data.rotations import as_quaternions, convert
 
 
 @dataclass(frozen=True)

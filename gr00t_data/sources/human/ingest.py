@@ -32,7 +32,7 @@ from gr00t_data.terms import licences
 from gr00t_data.terms.withdrawal import read as read_withdrawals
 from gr00t_data.video.files import VideoError
 
-LIBRARIES = ("av", "h5py", "pyarrow")
+LIBRARIES = ("av", "h5py", "pyarrow", "scipy")
 
 _FINISHED = "finished"
 LabelMode = Literal["action-free", "wrist"]

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gr00t_data.quaternions import as_quaternions, slerp
 from gr00t_data.rates import Summed, Turned, between, last_before, linear
-from gr00t_data.rotations import convert
+from gr00t_data.rotations import as_quaternions, convert, slerp
 from gr00t_data.sources.recordings.clocks import AlignError, Clock
 from gr00t_data.sources.recordings.streams import Stream
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.quaternions import power, product, slerp
+from gr00t_data.rotations import of_quaternions, part_of, slerp
 from gr00t_data.sources.recordings.align import align
 from gr00t_data.sources.recordings.binding import camera_of
 from gr00t_data.sources.recordings.clocks import NS, AlignError, nearest, stamps_from_seconds, ticks, usable_clock
@@ -132,7 +132,8 @@ def test_slerp_turns_evenly() -> None:
     a, b = np.array([[1.0, 0, 0, 0]]), np.array([[np.cos(0.6), np.sin(0.6), 0, 0]])
     third = slerp(a, b, np.array([1 / 3]))
     assert third[0] == pytest.approx([np.cos(0.2), np.sin(0.2), 0, 0])
-    assert product(power(b, np.array([0.5])), power(b, np.array([0.5]))) == pytest.approx(b)
+    half = part_of(of_quaternions(b), np.array([0.5]))
+    assert (half * half).as_quat(scalar_first=True) == pytest.approx(b)
 
 
 def test_streams_at_the_control_rate_come_through_unchanged(robot: Embodiment) -> None:

@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.interpolate import PchipInterpolator
 
-from gr00t_data.quaternions import as_quaternions, one_hemisphere, slerp
 from gr00t_data.rates import between
-from gr00t_data.rotations import matrix_to_quaternion, quaternion_to_matrix
+from gr00t_data.rotations import as_quaternions, matrix_to_quaternion, one_hemisphere, quaternion_to_matrix, slerp
 
 Poses = Float[np.ndarray, "*batch 4 4"]
 
