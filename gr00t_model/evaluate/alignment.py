@@ -20,6 +20,8 @@ from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.values.parts import read_parts
+from gr00t_data.horizon import future_row
+from gr00t_data.rates import pace_of
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.open_loop import EvaluationError, Held, held_out
 from gr00t_model.groot import flow
@@ -57,11 +59,11 @@ class Variety:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Mean cosines over held-out pairs of a frame and the one a horizon later.
+    """Mean cosines over held-out pairs of a frame and its future frame.
 
     Attributes:
         episodes: that had a pair; pairs: number of them.
-        horizon_frames: between the two frames.
+        horizon_frames: between the two frames, at the rate of the embodiment.
         target: kind of the target.
         predicted: cosine of the predicted and the true embedding of the future frame.
         copied: cosine of the present frame's embedding with it, the baseline.
@@ -141,10 +143,13 @@ def alignment(
         raise EvaluationError(f"{opened.folder}: was trained without FLARE, so there is no alignment to measure")
     policy, horizon = Policy.from_checkpoint(opened.folder), opened.config.flare.horizon_frames
     held = held_out(opened.manifest)[:most_episodes]
-    generator, measured = torch.Generator().manual_seed(seed), []
+    generator, measured, episodes = torch.Generator().manual_seed(seed), [], 0
     for done, episode in enumerate(held, start=1):
-        frames = list(range(0, episode.end - horizon, stride_frames))
-        measured += _episode(policy, opened, episode, frames, generator)
+        pace = pace_of(episode.store, opened.embodiment)
+        ahead = {row: future_row(row, episode.end, pace, horizon) for row in range(0, episode.end, stride_frames)}
+        pairs = [(row, later) for row, (later, real) in ahead.items() if real]
+        measured += _episode(policy, opened, episode, pairs, generator)
+        episodes += bool(pairs)
         if progress:
             progress(done, len(held))
     if not measured:
@@ -153,33 +158,30 @@ def alignment(
             f"of {horizon} frames"
         )
     predicted, present, future = (torch.cat(parts) for parts in zip(*measured, strict=True))
-    episodes = sum(episode.end > horizon for episode in held)
     cosines = mean_cosine(predicted, future), mean_cosine(present, future)
     return Alignment(episodes, len(future), horizon, opened.config.flare.target, *cosines, variety(future))
 
 
 def _episode(
-    policy: Policy, checkpoint: Checkpoint, held: Held, frames: list[int], generator: torch.Generator
+    policy: Policy, checkpoint: Checkpoint, held: Held, pairs: list[tuple[int, int]], generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """(predicted, present, future) embeddings, float32 [n, M, E] each, in pieces."""
+    """(predicted, present, future) embeddings, float32 [n, M, E] each, in pieces, of (frame, future frame) pairs."""
     side, chosen = policy.model.config.backbone.vision.image_size, policy.selection
-    if not frames:
+    if not pairs:
         return []
     views = {name: video.decode(held.store.video_path(held.episode, name), (side, side)) for name in chosen.cameras}
     parts = [checkpoint.embodiment.state_part(name) for name in chosen.state]
     states = read_parts(held.store, held.episode, parts)
 
-    def batch(rows: list[int], images_ahead: int) -> Batch:
-        observation: dict[str, Any] = {
-            f"video.{name}": view[[row + images_ahead for row in rows]][:, None] for name, view in views.items()
-        }
+    def batch(rows: list[int], shown: list[int]) -> Batch:
+        observation: dict[str, Any] = {f"video.{name}": view[shown][:, None] for name, view in views.items()}
         observation |= {f"state.{name}": values[rows][:, None] for name, values in states.items()}
         return policy.batch_of({**observation, chosen.language: [held.instruction] * len(rows)})
 
-    horizon, measured = checkpoint.config.flare.horizon_frames, []
-    for start in range(0, len(frames), _ROWS_AT_ONCE):
-        rows = frames[start : start + _ROWS_AT_ONCE]
-        measured.append(_embeddings(policy, batch(rows, 0), batch(rows, horizon), generator))
+    measured = []
+    for start in range(0, len(pairs), _ROWS_AT_ONCE):
+        rows, later = (list(frames) for frames in zip(*pairs[start : start + _ROWS_AT_ONCE], strict=True))
+        measured.append(_embeddings(policy, batch(rows, rows), batch(rows, later), generator))
     return measured
 
 

@@ -3,11 +3,13 @@
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.alignment import Alignment, alignment, mean_cosine, skill, variety
 from gr00t_model.evaluate.open_loop import EvaluationError, held_out
@@ -88,25 +90,45 @@ def test_a_large_constant_is_a_collapse_whatever_its_rank():
     assert found.collapsed
 
 
+def targets_at(checkpoint: Checkpoint, frames: tuple[int, ...]) -> torch.Tensor:
+    """The targets of these frames of each held-out episode, straight from the videos."""
+    tower, found = checkpoint.model().backbone.eagle_model.vision_model, []
+    for episode in held_out(checkpoint.manifest):
+        film = video.decode(episode.store.video_path(episode.episode, "ego_view"), (SIDE_PX, SIDE_PX))
+        pixels = pixels_of(torch.from_numpy(np.stack([film[frame] for frame in frames]))[:, None], SIDE_PX)
+        with torch.no_grad():
+            found.append(pool(tower.target_map(pixels), 4))
+    return torch.cat(found)
+
+
 def test_the_report_of_a_checkpoint(checkpoint):
     """The baseline and the variance again, straight from the held-out videos: frames 0 and 8 of 30, 16 ahead."""
     found = alignment(checkpoint, stride_frames=8)
-    model = checkpoint.model()
-    present, future = [], []
-    for episode in held_out(checkpoint.manifest):
-        frames = video.decode(episode.store.video_path(episode.episode, "ego_view"), (SIDE_PX, SIDE_PX))
-        pixels = pixels_of(torch.from_numpy(np.stack([frames[t] for t in (0, 8, 16, 24)]))[:, None], SIDE_PX)
-        with torch.no_grad():
-            targets = pool(model.backbone.eagle_model.vision_model.target_map(pixels), 4)
-        present.append(targets[:2])
-        future.append(targets[2:])
-    now, later = torch.cat(present), torch.cat(future)
+    now, later = targets_at(checkpoint, (0, 8)), targets_at(checkpoint, (16, 24))
     assert (found.episodes, found.pairs, found.horizon_frames, found.target) == (2, 4, 16, "vision")
     assert found.copied == pytest.approx(mean_cosine(now, later), abs=1e-5)
     assert found.variety.variance == pytest.approx(later.var(dim=0, correction=0).mean(dim=0).tolist(), rel=1e-4)
     assert found.skill == pytest.approx((found.predicted - found.copied) / (1 - found.copied))
     assert found == alignment(checkpoint.folder, stride_frames=8)
     assert json.loads(json.dumps(found.to_dict()))["skill"] == found.skill
+
+
+def test_the_future_frame_follows_the_pace_of_the_store(checkpoint, tmp_path):
+    """A robot of 10 Hz and a store of 20 rows a second: 5 frames ahead are 10 rows, so frames 0, 8 and 16 of 30."""
+    slow = Path(shutil.copytree(checkpoint.folder, tmp_path / "slow"))
+    text = (slow / "embodiment.yaml").read_text()
+    (slow / "embodiment.yaml").write_text(text.replace("control_hz: 20", "control_hz: 10"))
+    robot = load_embodiment(slow / "embodiment.yaml")
+    assert robot.control_hz == 10
+    statistics = json.loads((slow / "statistics.json").read_text())
+    (slow / "statistics.json").write_text(json.dumps(statistics | {"embodiment_digest": robot.digest}))
+    written = json.loads((slow / "config.json").read_text())
+    written["flare_cfg"]["horizon_frames"] = 5
+    (slow / "config.json").write_text(json.dumps(written))
+    found = alignment(slow, stride_frames=8)
+    now, later = targets_at(checkpoint, (0, 8, 16)), targets_at(checkpoint, (10, 18, 26))
+    assert (found.episodes, found.pairs, found.horizon_frames) == (2, 6, 5)
+    assert found.copied == pytest.approx(mean_cosine(now, later), abs=1e-5)
 
 
 def test_training_raises_what_is_foreseen(lake, checkpoint, tmp_path):

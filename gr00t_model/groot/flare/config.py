@@ -31,7 +31,7 @@ class FlareConfig(Section):
     coefficient: float = 0.2
     align_layer: int = 12  # counted from 1: the hidden state after this DiT block
     projector_width: int = 2048
-    horizon_frames: int = 16
+    horizon_frames: int = 16  # to the future frame, at the rate of the embodiment
     target: str = "vision"  # one of TARGETS
     target_ema: float = 1.0  # share of itself that the target encoder keeps at each step; 1: it is fixed
     control: str = "none"  # one of CONTROLS
