@@ -1,4 +1,4 @@
-"""What the loop asks of whatever learns: encode clips, draw a loss, name what trains."""
+"""What differs between ways to train a world model: encode clips, draw a loss, export."""
 
 from collections.abc import Callable
 from pathlib import Path

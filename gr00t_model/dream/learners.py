@@ -1,7 +1,6 @@
 """Learners: what differs between training adapters of a published model and a nano model from scratch.
 
-The loop (``train``) sees the same four steps of either: encode every clip once, draw a loss from codes, name what
-trains, export the product.
+``train`` sees the same of either: encode every clip once, draw a loss from codes, export the product.
 """
 
 from pathlib import Path

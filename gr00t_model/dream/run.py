@@ -19,7 +19,7 @@ _NOT_CONTENT = ("stores", "base", "keep_states", "log_every_steps", "checkpoint_
 class DreamRun(RunFolder):
     """The files of one training of a world model."""
 
-    trainer = "gr00t_model.dream.train"
+    trainer = "gr00t_model.dream.entry"
 
     def config(self) -> DreamTraining:
         """The configuration in ``RUN.json``; DreamError when there is none."""

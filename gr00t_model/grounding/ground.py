@@ -9,17 +9,20 @@ The result is a folder like any other base model (config.json, model.safetensors
 configuration, and the errors measured on stills that were held out.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gr00t_data.disk import replacing_folder, write_json
 from gr00t_data.sources.sim.stills import render_stills
 from gr00t_model.groot.cpu_products import fast_products
+from gr00t_model.groot.keypoints import KeypointTower
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import nano
 from gr00t_model.groot.prompt import train_tokenizer
@@ -28,10 +31,14 @@ from gr00t_model.groot.weights.nvidia import save
 from gr00t_model.grounding import lessons
 from gr00t_model.grounding.key import GroundingConfig, grounding_key
 from gr00t_model.grounding.lessons import Lesson, Readout, augmented, lesson_of, pixel_errors, pointing_loss, tower_of
-from gr00t_model.loop.config import Optimizer
-from gr00t_model.loop.optimizer import build_optimizer, learning_rate, set_learning_rate
+from gr00t_model.loop.config import LoopConfig, Machine, Optimizer
+from gr00t_model.loop.loop import Loop
+from gr00t_model.loop.objective import Losses, Objective
+from gr00t_model.loop.run import Outcome, RunFolder
+from gr00t_model.loop.seeds import pass_rows
+from gr00t_model.loop.stop import Stopped, StopRequest
 
-LIBRARIES = ("mujoco", "numpy", "safetensors", "tokenizers", "torch", "transformers")
+LIBRARIES = ("accelerate", "mujoco", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
 Progress = Callable[[int, int], None]
 _RENDERERS = 2
@@ -46,8 +53,11 @@ def ground(
     folder: Path | str,
     progress: Progress | None = None,
     config: GroundingConfig | None = None,
+    stop: StopRequest | None = None,
 ) -> Path:
     """Render stills, train, and leave the base model in ``folder/<key>``, where the key names everything it depends on.
+
+    What was killed goes on: its states lie in ``folder/<key>-training`` until it is done.
 
     Args:
         stills_count: how many; a tenth is held out to measure on.
@@ -55,11 +65,15 @@ def ground(
 
     Returns:
         The folder; at once when it is already there.
+
+    Raises:
+        Stopped: ``stop`` said so.
     """
     config = config or GroundingConfig()
     done = Path(folder) / grounding_key(stills_count, seed, config)[:16]
     if done.is_dir():
         return done
+    work = done.with_name(f"{done.name}-training")
     model_config = nano()
     stills = render_stills(stills_count, seed, model_config.backbone.vision.image_size, _RENDERERS)
     with replacing_folder(done) as temporary:
@@ -71,33 +85,63 @@ def ground(
         with torch.random.fork_rng(devices=[]), fast_products():
             torch.manual_seed(seed)
             model = Groot(model_config)
-            readout = teach(model, lesson.rows(slice(0, kept)), config, seed, progress)
+            readout = teach(model, lesson.rows(slice(0, kept)), config, seed, work, progress, stop)
         errors = measure(model, readout, lesson.rows(slice(kept, None)))
         save(model, temporary)
         write_json(temporary / "grounding.json", {"stills": stills_count, "seed": seed, **errors})
+    shutil.rmtree(work)
     return done
 
 
 def teach(
-    model: Groot, lesson: Lesson, config: GroundingConfig, seed: int, progress: Progress | None = None
+    model: Groot,
+    lesson: Lesson,
+    config: GroundingConfig,
+    seed: int,
+    folder: Path,
+    progress: Progress | None = None,
+    stop: StopRequest | None = None,
 ) -> Readout:
     """Train the backbone of ``model`` in place and leave it frozen; returns the readout that was trained with it.
 
-    The same arguments, initial weights and thread count give the same weights.
+    The same arguments, initial weights and thread count give the same weights, also of a training that was killed and
+    goes on with the states in ``folder``.
+
+    Raises:
+        Stopped: ``stop`` said so.
     """
-    generator = torch.Generator().manual_seed(seed)
+    told, stop = progress or (lambda done, total: None), stop or StopRequest()
     readout = Readout(model.config.backbone.text.hidden_size)
-    model.backbone.requires_grad_(False)
-    losses = chain(
-        teach_to_look(model, lesson, config, generator), teach_to_tell(model, readout, lesson, config, generator)
+    look_steps, tell_steps = (
+        epochs * (len(lesson) // config.batch_size) for epochs in (config.look_epochs, config.tell_epochs)
     )
-    total = (config.look_epochs + config.tell_epochs) * (len(lesson) // config.batch_size)
-    for done, _ in enumerate(losses, start=1):
-        if progress is not None:
-            progress(done, total)
+    total = look_steps + tell_steps
+    model.backbone.requires_grad_(False)
+    tower = tower_of(model).requires_grad_(True)
+    look = Look(tower, lesson, config, seed, lambda done: told(done, total))
+    _learn(look, config.look, look_steps, folder / "look", stop)
+    tower.requires_grad_(False)
+    tell = Tell.of(model, readout, lesson, config, seed, lambda done: told(look_steps + done, total))
+    _learn(tell, config.tell, tell_steps, folder / "tell", stop)
     model.backbone.requires_grad_(False)
     remember_usual(model, lesson.rows(slice(0, _USUAL_STILLS)))
     return readout
+
+
+def _learn(objective: "Look | Tell", optimizer: Optimizer, steps: int, folder: Path, stop: StopRequest) -> None:
+    """One of the two trainings, to its end. It stays on the CPU, whatever the machine has: it is small."""
+    config = LoopConfig(
+        steps=steps,
+        seed=objective.seed,
+        checkpoint_every_steps=objective.config.save_every_steps,
+        keep_states=1,
+        optimizer=optimizer,
+        machine=Machine(prefetch_batches=0),
+    )
+    accelerator = Accelerator(device_placement=False)
+    outcome = Loop.open(objective, config, RunFolder(folder), accelerator).go(stop, lambda line: None)
+    if outcome.state != "complete":
+        raise Stopped(outcome.message)
 
 
 @torch.no_grad()
@@ -109,32 +153,85 @@ def remember_usual(model: Groot, lesson: Lesson) -> None:
     tower.usual_map.copy_(torch.stack(sums).sum(dim=0) / len(lesson))
 
 
-def teach_to_look(model: Groot, lesson: Lesson, config: GroundingConfig, generator: torch.Generator) -> Iterator[float]:
-    """Train the tower to put its keypoints where they belong; yields the loss of each step."""
-    tower = tower_of(model).requires_grad_(True)
-    trainer = _Trainer(tower, config.look, config.look_epochs * (len(lesson) // config.batch_size))
-    for rows in _shuffled(len(lesson), config.look_epochs, config.batch_size, generator):
-        batch = lesson.rows(rows)
-        feature_map = tower.feature_map(augmented(batch.images, config.gain, config.noise, generator))
-        keypoints = tower.look(feature_map, batch.input_ids, batch.attention_mask)
-        yield trainer.step(pointing_loss(keypoints, batch.points, feature_map.shape[-1]))
-    tower.requires_grad_(False)
+@dataclass(frozen=True)
+class Look(Objective[KeypointTower, Lesson]):
+    """The tower learns to put its keypoints where they belong."""
+
+    model: KeypointTower
+    lesson: Lesson
+    config: GroundingConfig
+    seed: int
+    told: Callable[[int], None]
+
+    def batch(self, number: int) -> Lesson:
+        return self.lesson.rows(_rows(self, number))
+
+    def losses(self, model: nn.Module, batch: Lesson, generator: torch.Generator) -> Losses:
+        feature_map = self.model.feature_map(augmented(batch.images, self.config.gain, self.config.noise, generator))
+        keypoints = self.model.look(feature_map, batch.input_ids, batch.attention_mask)
+        return {"loss": (pointing_loss(keypoints, batch.points, feature_map.shape[-1]), None)}
+
+    def follow(self, step: int) -> None:
+        self.told(step + 1)
+
+    def export(self, outcome: Outcome) -> None:
+        """The tower goes on in memory, and its last state stays."""
 
 
-def teach_to_tell(
-    model: Groot, readout: Readout, lesson: Lesson, config: GroundingConfig, generator: torch.Generator
-) -> Iterator[float]:
-    """Train what follows the tower's feature map, on maps and keypoints computed once; yields each step's loss."""
-    tower, eagle = tower_of(model), model.backbone.eagle_model
-    parts = [tower.point_token, tower.point_names, tower.grid_token, eagle.mlp1, eagle.language_model, readout]
-    steps = config.tell_epochs * (len(lesson) // config.batch_size)
-    trainer = _Trainer(nn.ModuleList(parts).requires_grad_(True), config.tell, steps)
-    _, points, grid = look_at(model, lesson)
-    for rows in _shuffled(len(lesson), config.tell_epochs, config.batch_size, generator):
-        batch = lesson.rows(rows)
-        tokens = tower.tokens(points[rows], grid[rows])
-        features = model.backbone.think(tokens, batch.input_ids, batch.attention_mask)
-        yield trainer.step(readout.loss(features[:, -1], batch))
+@dataclass(frozen=True)
+class Tell(Objective[nn.ModuleList, Int[Tensor, " m"]]):
+    """What follows the tower's feature map learns to tell, on maps and keypoints computed once.
+
+    Attributes:
+        model: the parts of ``whole`` and the readout that learn.
+        points, grid: what the tower's tokens are made of, for every still.
+    """
+
+    model: nn.ModuleList
+    whole: Groot
+    readout: Readout
+    lesson: Lesson
+    config: GroundingConfig
+    seed: int
+    points: Float[Tensor, "n k p"]
+    grid: Float[Tensor, "n g f"]
+    told: Callable[[int], None]
+
+    @classmethod
+    def of(
+        cls,
+        whole: Groot,
+        readout: Readout,
+        lesson: Lesson,
+        config: GroundingConfig,
+        seed: int,
+        told: Callable[[int], None],
+    ) -> "Tell":
+        """Of a model whose tower has learnt to look."""
+        tower, eagle = tower_of(whole), whole.backbone.eagle_model
+        parts = [tower.point_token, tower.point_names, tower.grid_token, eagle.mlp1, eagle.language_model, readout]
+        _, points, grid = look_at(whole, lesson)
+        learning = nn.ModuleList(parts).requires_grad_(True)
+        return cls(learning, whole, readout, lesson, config, seed, points, grid, told)
+
+    def batch(self, number: int) -> Int[Tensor, " m"]:
+        return _rows(self, number)
+
+    def losses(self, model: nn.Module, batch: Int[Tensor, " m"], generator: torch.Generator) -> Losses:
+        rows, tokens = self.lesson.rows(batch), tower_of(self.whole).tokens(self.points[batch], self.grid[batch])
+        features = self.whole.backbone.think(tokens, rows.input_ids, rows.attention_mask)
+        return {"loss": (self.readout.loss(features[:, -1], rows), None)}
+
+    def follow(self, step: int) -> None:
+        self.told(step + 1)
+
+    def export(self, outcome: Outcome) -> None:
+        """The whole model is saved by ``ground``."""
+
+
+def _rows(objective: Look | Tell, number: int) -> Int[Tensor, " m"]:
+    lesson, config = objective.lesson, objective.config
+    return torch.from_numpy(pass_rows(len(lesson), config.batch_size, number, objective.seed))
 
 
 @torch.no_grad()
@@ -150,30 +247,6 @@ def look_at(
         seen.append((keypoints.points, *tower.sights(feature_map, keypoints)))
     positions, points, grid = (torch.cat(parts) for parts in zip(*seen, strict=True))
     return positions, points, grid
-
-
-class _Trainer:
-    """One optimizer over what is trainable in a module, with its schedule."""
-
-    def __init__(self, module: nn.Module, config: Optimizer, steps: int):
-        self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._optimizer, self._config = build_optimizer(module, config), config
-        self._steps, self._step = steps, 0
-
-    def step(self, loss: Float[Tensor, ""]) -> float:
-        set_learning_rate(self._optimizer, learning_rate(self._step, self._steps, self._config))
-        self._optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._parameters, self._config.clip_norm)
-        self._optimizer.step()
-        self._step += 1
-        return loss.item()
-
-
-def _shuffled(count: int, epochs: int, batch_size: int, generator: torch.Generator) -> Iterator[Int[Tensor, " m"]]:
-    for _ in range(epochs):
-        order = torch.randperm(count, generator=generator)
-        yield from order[: count // batch_size * batch_size].split(batch_size)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ class GroundingConfig(Frozen):
     batch_size: int = Field(default=16, ge=1, description="Stills a step.")
     look_epochs: int = Field(default=4, ge=1, description="Passes over all stills in which the tower learns to look.")
     tell_epochs: int = Field(default=3, ge=1, description="Passes in which the language model learns to tell.")
+    save_every_steps: int = Field(default=200, ge=1, description="How often a resumable state is written.")
     look: Optimizer = Field(default=_adamw(2e-3), description="Of the tower.")
     tell: Optimizer = Field(default=_adamw(1e-3), description="Of the language model.")
     gain: float = Field(default=0.1, ge=0, description="Largest relative change of contrast and of each colour.")

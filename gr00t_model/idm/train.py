@@ -1,14 +1,15 @@
-"""Training an inverse dynamics model: every step is a function of (weights, seed, step), so resuming is exact."""
+"""Training an inverse dynamics model: on what, and what it leaves."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch.nn.utils import clip_grad_norm_
+from torch import nn
 
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
@@ -23,7 +24,6 @@ from gr00t_model.idm.examples import (
     Recording,
     Slowed,
     Source,
-    Take,
     gather,
     measure_actions,
     read_recording,
@@ -33,13 +33,16 @@ from gr00t_model.idm.examples import (
 )
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing
-from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, learning_rate, set_learning_rate
-from gr00t_model.loop.state import list_states, load_state, save_state
+from gr00t_model.loop.config import LoopConfig
+from gr00t_model.loop.loop import Loop
+from gr00t_model.loop.objective import Losses, Objective
+from gr00t_model.loop.run import Outcome, RunFolder
+from gr00t_model.loop.seeds import pass_draws
+from gr00t_model.loop.stop import Stopped, StopRequest
 
 LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "scipy", "torch")
 
 Say = Callable[[str], None]
-_SEED_OF_STEP = 1_000_003
 
 
 class IdmTrainingError(ValueError):
@@ -47,7 +50,12 @@ class IdmTrainingError(ValueError):
 
 
 def train_on(
-    sources: Sequence[Source], embodiment: Embodiment, folder: Path, training: IdmTraining, say: Say = print
+    sources: Sequence[Source],
+    embodiment: Embodiment,
+    folder: Path,
+    training: IdmTraining,
+    say: Say = print,
+    stop: StopRequest | None = None,
 ) -> Path:
     """Train on the accepted episodes of the stores, inside their keep ranges, and leave the model in ``folder``; what
     was begun there with the same inputs goes on.
@@ -59,6 +67,7 @@ def train_on(
         IdmTrainingError: the folder was begun with other inputs, or the gap is none.
         ExamplesError: nothing to learn from.
         FloatingPointError: the loss stopped being a number.
+        Stopped: ``stop`` said so.
     """
     gap = training.frame_gap or embodiment.action_horizon
     if training.nearest_gap is not None and not 1 <= training.nearest_gap <= gap:
@@ -76,11 +85,31 @@ def train_on(
         "learned": [list(take.key) for take in learn],
         "held_out": [list(take.key) for take in held],
     }
+    torch.manual_seed(training.seed)  # of the first weights; layers draw them from torch's own generator
+    config = replace(PRESETS[training.preset](), action_horizon=timing.horizon)
+    accelerator = Accelerator()
     with fast_products():
-        model = _fit(learn, robot, timing, folder, training, say)
-    artifact = Artifact(model.eval(), timing, robot, facts)
-    save_artifact(artifact, folder / "model")
+        model = Idm(config).to(accelerator.device)
+        recordings = [read_recording(take, robot, config.vision.image_size) for take in learn]
+        starts = window_starts(recordings, timing)
+        objective = IdmObjective(model, recordings, starts, robot, timing, training, folder, facts)
+        loop = Loop.open(objective, _loop_config(training), RunFolder(folder / "run"), accelerator)
+        say(f"{len(starts)} windows of {len(recordings)} episodes; steps {loop.first_step} to {training.steps}")
+        outcome = loop.go(stop or StopRequest(), say)
+    if outcome.state != "complete":
+        raise Stopped(outcome.message)
     return folder / "model"
+
+
+def _loop_config(training: IdmTraining) -> LoopConfig:
+    return LoopConfig(
+        steps=training.steps,
+        seed=training.seed,
+        checkpoint_every_steps=training.save_every_steps,
+        keep_states=1,
+        log_every_steps=training.log_every_steps,
+        optimizer=training.optimizer,
+    )
 
 
 def _refuse_stores(stores: Sequence[EpisodeStore], embodiment: Embodiment) -> None:
@@ -107,50 +136,51 @@ def _claim(folder: Path, sources: Sequence[Source], embodiment: Embodiment, trai
     write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.model_dump(mode="json")})
 
 
-def _fit(
-    learn: Sequence[Take],
-    robot: Robot,
-    timing: Timing,
-    folder: Path,
-    training: IdmTraining,
-    say: Say,
-) -> Idm:
-    accelerator = Accelerator()
-    torch.manual_seed(training.seed)  # of the first weights; layers draw them from torch's own generator
-    config = replace(PRESETS[training.preset](), action_horizon=timing.horizon)
-    model = Idm(config).to(accelerator.device)
-    optimizer = build_optimizer(model, training.optimizer)
-    average = AveragedWeights(model, training.optimizer.ema_decay)
-    states = list_states(folder / "states")
-    first = states[-1] if states else 0
-    if states:
-        load_state(folder / "states", first, model, average, optimizer)
-    recordings = [read_recording(take, robot, config.vision.image_size) for take in learn]
-    starts = window_starts(recordings, timing)
-    say(f"{len(starts)} windows of {len(recordings)} episodes; steps {first} to {training.steps}")
-    wrapped, draw = accelerator.prepare_model(model), _Draw(recordings, starts, robot, timing, config.action_dim)
-    wrapped.train()
-    losses, draws = [], _draws(training, config)
-    for step in range(first, training.steps):
-        set_learning_rate(optimizer, learning_rate(step, training.steps, training.optimizer))
-        pictures, action, mask = draw(training, step, accelerator.process_index)
-        batch = batch_of(config, robot.embodiment.slot, *(x.to(accelerator.device) for x in (pictures, action, mask)))
-        loss = wrapped(batch, _generator(training.seed, step, accelerator.process_index), **draws)
-        accelerator.backward(loss)
-        clip_grad_norm_(model.parameters(), training.optimizer.clip_norm or float("inf"))
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(step)
-        losses.append(loss.detach())
-        done = step + 1
-        if done % training.log_every_steps == 0 or done == training.steps:
-            _report(done, losses, training, say)
-        if accelerator.is_main_process and (done % training.save_every_steps == 0 or done == training.steps):
-            save_state(folder / "states", done, model, average, optimizer, keep=1)
-    with torch.no_grad():
-        for name, tensor in average.exported().items():
-            model.get_parameter(name).copy_(tensor)
-    return model.cpu()
+@dataclass(frozen=True)
+class IdmObjective(Objective[Idm, tuple[torch.Tensor, ...]]):
+    """An inverse dynamics model that learns the actions between two frames, drawn with replacement from all windows.
+
+    Attributes:
+        starts: (recording, row) of each window.
+        facts: how the model is made, for its ``idm.json``.
+    """
+
+    model: Idm
+    recordings: list[Recording]
+    starts: np.ndarray
+    robot: Robot
+    timing: Timing
+    training: IdmTraining
+    folder: Path
+    facts: dict[str, Any]
+
+    @cached_property
+    def slowed(self) -> Slowed:
+        """The same windows at other speeds."""
+        return Slowed(self.recordings, self.robot.parts, self.timing)
+
+    def batch(self, number: int) -> tuple[torch.Tensor, ...]:
+        """Pictures, actions, and where these count."""
+        training, draws = self.training, pass_draws(self.training.seed, number)
+        chosen = self.starts[draws.integers(len(self.starts), size=training.batch_size)]
+        if training.nearest_gap is None:
+            pictures, action = gather(self.recordings, chosen, self.timing)
+        else:
+            gaps = draws.integers(training.nearest_gap, self.timing.frame_gap + 1, size=len(chosen))
+            pictures, action = self.slowed.gather(chosen, gaps)
+        transform = self.robot.transform(self.model.config.action_dim)
+        normalised = transform(transform.concat.inverse(action)).astype(np.float32)
+        mask = np.broadcast_to(transform.pad.mask, normalised.shape)
+        return torch.from_numpy(pictures), torch.from_numpy(normalised), torch.from_numpy(mask.copy())
+
+    def losses(self, model: nn.Module, batch: tuple[torch.Tensor, ...], generator: torch.Generator) -> Losses:
+        placed = (tensor.to(generator.device) for tensor in batch)
+        rows = batch_of(self.model.config, self.robot.embodiment.slot, *placed)
+        return {"loss": (model(rows, generator, **_draws(self.training, self.model.config)), None)}
+
+    def export(self, outcome: Outcome) -> None:
+        artifact = Artifact(self.model.cpu().eval(), self.timing, self.robot, self.facts)
+        save_artifact(artifact, self.folder / "model")
 
 
 def _draws(training: IdmTraining, config: IdmConfig) -> dict[str, int]:
@@ -158,44 +188,3 @@ def _draws(training: IdmTraining, config: IdmConfig) -> dict[str, int]:
     draws = draws if training.draws is None else training.draws
     mean_draws = min(mean_draws, draws) if training.mean_draws is None else training.mean_draws
     return {"draws": draws, "mean_draws": mean_draws}
-
-
-def _report(done: int, losses: list[torch.Tensor], training: IdmTraining, say: Say) -> None:
-    mean = float(torch.stack(losses).mean())
-    losses.clear()
-    if not np.isfinite(mean):
-        raise FloatingPointError(f"the loss is {mean} at step {done}; lower the learning rate")
-    say(f"step {done}/{training.steps}  loss {mean:.4f}")
-
-
-def _generator(seed: int, step: int, rank: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * _SEED_OF_STEP + step) * 64 + rank)
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """The rows of a step."""
-
-    recordings: list[Recording]
-    starts: np.ndarray
-    robot: Robot
-    timing: Timing
-    padded: int
-
-    @cached_property
-    def slowed(self) -> Slowed:
-        """The same windows at other speeds."""
-        return Slowed(self.recordings, self.robot.parts, self.timing)
-
-    def __call__(self, training: IdmTraining, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        generator = np.random.default_rng([training.seed, step, rank])
-        chosen = self.starts[generator.integers(len(self.starts), size=training.batch_size)]
-        if training.nearest_gap is None:
-            pictures, action = gather(self.recordings, chosen, self.timing)
-        else:
-            gaps = generator.integers(training.nearest_gap, self.timing.frame_gap + 1, size=len(chosen))
-            pictures, action = self.slowed.gather(chosen, gaps)
-        transform = self.robot.transform(self.padded)
-        normalised = transform(transform.concat.inverse(action)).astype(np.float32)
-        mask = np.broadcast_to(transform.pad.mask, normalised.shape)
-        return torch.from_numpy(pictures), torch.from_numpy(normalised), torch.from_numpy(mask.copy())

@@ -5,7 +5,6 @@ undisturbed one would, bit for bit. What learns, and from what, is an ``Objectiv
 """
 
 import math
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, learnin
 from gr00t_model.loop.prefetch import prefetch
 from gr00t_model.loop.progress import Progress, say
 from gr00t_model.loop.ranks import summed
-from gr00t_model.loop.run import Outcome, RunFolder
+from gr00t_model.loop.run import Outcome, RunFolder, peak_memory_bytes
 from gr00t_model.loop.seeds import pass_generator
 from gr00t_model.loop.state import list_states, load_state, save_state
 from gr00t_model.loop.stop import StopRequest
@@ -112,7 +111,7 @@ class Loop(Generic[Aim]):
             steps_done=done,
             message=f"{self.run.root}: {what} at step {step} of {self.config.steps}",
             losses=losses or self.run.last_losses(),
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=peak_memory_bytes(),
         )
         if complete:
             self._use_average()

@@ -1,6 +1,7 @@
 """A run: its key (what it depends on), its folder (what it leaves), its outcome. No torch."""
 
 import json
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -27,6 +28,11 @@ class Outcome(Frozen):
     message: str
     losses: dict[str, float]
     peak_memory_bytes: int
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 NOT_LOSSES = ("step", "lr", "gradient_norm", "steps_per_s", "wall_s")

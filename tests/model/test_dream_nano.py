@@ -17,10 +17,11 @@ from gr00t_model.dream.nano.config import NanoConfig
 from gr00t_model.dream.nano.network import NanoNetwork, text_rows
 from gr00t_model.dream.pictures import view_of
 from gr00t_model.dream.run import DreamRun, prepare_run
-from gr00t_model.dream.train import rows_of_step, train
+from gr00t_model.dream.train import train
 from gr00t_model.dream.windows import Films, plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
 from gr00t_model.groot.prompt import train_tokenizer
+from gr00t_model.loop.seeds import pass_rows
 from gr00t_model.loop.stop import StopRequest
 from tests.data.builders import GR1, episode, sealed
 
@@ -160,10 +161,10 @@ def test_resuming_is_exact_and_clips_depend_on_their_row_only(store: Path, tmp_p
 
 
 def test_every_epoch_is_a_new_order_of_all_clips() -> None:
-    epochs = [np.concatenate([rows_of_step(6, 2, step, 3) for step in range(3 * k, 3 * k + 3)]) for k in range(2)]
+    epochs = [np.concatenate([pass_rows(6, 2, step, 3) for step in range(3 * k, 3 * k + 3)]) for k in range(2)]
     assert [sorted(epoch.tolist()) for epoch in epochs] == [[0, 1, 2, 3, 4, 5]] * 2
-    assert not np.array_equal(*epochs)
-    assert rows_of_step(3, 8, 0, 0).shape == (8,)  # more rows than clips
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert pass_rows(3, 8, 0, 0).shape == (8,)  # more rows than clips
 
 
 def test_equal_inputs_are_one_run_and_paths_do_not_count(store: Path, tmp_path: Path) -> None:

@@ -57,10 +57,10 @@ def lesson_with_room(lesson: Lesson, tokens: int) -> Lesson:
 
 
 @pytest.fixture(scope="module")
-def taught():
+def taught(tmp_path_factory):
     model = small_nano()
     lesson = lesson_with_room(squares(), model.config.backbone.vision.tokens_per_image)
-    readout = teach(model, lesson, QUICK, seed=3)
+    readout = teach(model, lesson, QUICK, 3, tmp_path_factory.mktemp("taught"))
     return model, readout, lesson
 
 
@@ -81,10 +81,10 @@ def test_flare_targets_leave_out_what_is_always_there(taught):
     assert targets.std(dim=0).mean() > 0.05
 
 
-def test_the_same_arguments_give_the_same_weights(taught):
+def test_the_same_arguments_give_the_same_weights(taught, tmp_path):
     model, _, lesson = taught
     again = small_nano()
-    teach(again, lesson, QUICK, seed=3)
+    teach(again, lesson, QUICK, 3, tmp_path)
     for name, tensor in again.backbone.state_dict().items():
         assert torch.equal(tensor, model.backbone.state_dict()[name]), name
 
