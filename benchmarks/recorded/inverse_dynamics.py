@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from benchmarks.recorded.modules import differing_names, gradient_norms, gradients, outputs_of, switches
 from benchmarks.recorded.recording import LOSS, Comparisons, Recordings, close, equal
+from benchmarks.recorded.windows import average_windows
 from gr00t_model.groot import flow
 from gr00t_model.idm.config import IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch
-from gr00t_model.idm.windows import average_windows
 
 
 def idm(recordings: Recordings) -> Comparisons:

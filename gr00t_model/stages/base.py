@@ -2,23 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.key import base_digest
-
-if TYPE_CHECKING:
-    pass
 
 Progress = Callable[[int, int], None]
 
 
-def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | None = None) -> tuple[Path, str]:
+def base_model(
+    lake: Lake, *, stills: int, seed: int = 0, progress: Progress | None = None, stop: StopRequest | None = None
+) -> tuple[Path, str]:
     """The base of the nano preset: a vision-language model that points at named objects, learnt from simulator stills.
 
     Returns:
         its folder and digest; made once for the same arguments and code. It becomes ``base_nano`` of the lake.
+
+    Raises:
+        Stopped: ``stop`` said so.
     """
     from gr00t_model.grounding.key import GroundingConfig, grounding_key
 
@@ -27,7 +29,7 @@ def base_model(lake: Lake, *, stills: int, seed: int = 0, progress: Progress | N
         if not folder.is_dir():
             from gr00t_model.grounding.ground import ground
 
-            ground(stills, seed, lake.bases, progress)
+            ground(stills, seed, lake.bases, progress, stop=stop)
     digest = base_digest(folder)
     lake.point("base_nano", folder, digest)
     return folder, digest

@@ -17,6 +17,7 @@ from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
+from gr00t_model.loop.stop import StopRequest
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -49,6 +50,7 @@ def train_idm(
     *,
     training: IdmTraining | None = None,
     say: Say = print,
+    stop: StopRequest | None = None,
 ) -> tuple[Path, str]:
     """Train on the accepted episodes of the lake's recorded stores and measure on those held out; it becomes
     ``idm_<embodiment>`` of the lake.
@@ -58,7 +60,7 @@ def train_idm(
         episodes, settings, code and libraries. A killed training goes on.
 
     Raises:
-        StoreError: nothing to learn from. IdmTrainingError, ExamplesError: see ``idm.train.train_idm``.
+        StoreError: nothing to learn from. IdmTrainingError, ExamplesError, Stopped: see ``idm.train.train_on``.
     """
     from gr00t_model.idm.artifact import load_artifact
     from gr00t_model.idm.train import train_on, training_key
@@ -70,7 +72,7 @@ def train_idm(
     with locked(folder / "lock"):
         model = folder / "model"
         if not (model / "report.json").is_file():
-            train_on(checked, embodiment, folder, training, say)
+            train_on(checked, embodiment, folder, training, say, stop)
             measure_idm(model, checked)
         digest = load_artifact(model).digest
     lake.point(f"idm_{embodiment.name}", model, digest)

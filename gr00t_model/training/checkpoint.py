@@ -8,15 +8,12 @@ the tokenizer, the versions of the libraries and of this code, and the metrics.
 import os
 import platform
 import shutil
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from gr00t_data.batches.loader import JointOrder
@@ -41,6 +38,7 @@ from gr00t_model.loop.optimizer import trainable
 from gr00t_model.loop.run import Outcome
 from gr00t_model.training.base import copy_tokenizer
 from gr00t_model.training.config import TrainConfig
+from gr00t_model.training.episodes import episodes_drawn
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, learning_libraries
 from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
 from gr00t_model.training.precision import restore_stored, widen
@@ -227,7 +225,7 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
         write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
         write_json(folder / _METRICS, outcome.model_dump())
         samples = outcome.step * config.accumulate * config.batch_size * world
-        write_json(folder / "episodes.json", {"episodes": episodes_of(members, samples)})
+        write_json(folder / "episodes.json", {"episodes": episodes_drawn(JointOrder.of(members), samples)})
         write_json(folder / "versions.json", _versions() | {"base": base_digest(base)})
     return run.checkpoint
 
@@ -246,31 +244,6 @@ def _as_published(model: Groot, base: Path) -> None:
 
         merge_lora(model)
     merge_slots(model)
-
-
-def episodes_seen(manifest: MixtureManifest, samples: int) -> list[dict[str, Any]]:
-    """Every episode among the first ``samples`` samples of a manifest, with how often it was drawn."""
-    return _episodes(JointOrder((manifest,), (1.0,)), samples)
-
-
-def episodes_of(members: Sequence[Member], samples: int) -> list[dict[str, Any]]:
-    """The same over all mixtures of a run, in their joint order; each entry also names its embodiment."""
-    return _episodes(JointOrder.of(members), samples)
-
-
-def _episodes(order: JointOrder, samples: int) -> list[dict[str, Any]]:
-    seen: Counter[tuple[int, ...]] = Counter()
-    chunk = 65_536
-    for start in range(0, samples, chunk):
-        keys, counts = np.unique(order.draw(start, min(chunk, samples - start))[:, :3], axis=0, return_counts=True)
-        seen.update({tuple(map(int, key)): int(count) for key, count in zip(keys, counts, strict=True)})
-    entries = []
-    for (member, number, episode), count in sorted(seen.items()):
-        manifest = order.manifests[member]
-        source = manifest.sources[number]
-        about = {"store": source.digest, "kind": source.kind, "licence": source.licence}
-        entries.append({**about, "embodiment": manifest.embodiment, "episode": episode, "samples": count})
-    return entries
 
 
 def _versions() -> dict[str, Any]:

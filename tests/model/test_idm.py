@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.recorded.windows import average_windows
 from gr00t_data.disk import write_json
 from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
 from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.config import IMAGE_TOKEN, PAD_TOKEN, IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch, SpaceToDepth
 from gr00t_model.idm.weights import load
-from gr00t_model.idm.windows import average_windows
 
 ROWS, HORIZON, ACTION, WIDTH = 2, 4, 3, 16
 

@@ -9,12 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gr00t_data.batches.loader import JointOrder
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.loop.state import list_states
 from gr00t_model.loop.stop import StopRequest
-from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, episodes_seen, is_checkpoint, publish
+from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, is_checkpoint, publish
+from gr00t_model.training.episodes import episodes_drawn
 from gr00t_model.training.key import PolicyRun, prepare_run
 from gr00t_model.training.train import train
 from tests.model.tiny import TinyLake, build
@@ -72,7 +74,7 @@ def test_it_names_every_episode_it_has_seen(lake, run):
 
 def test_episodes_are_counted_over_many_samples(lake):
     manifest = MixtureManifest.load(lake.manifest)
-    entries = episodes_seen(manifest, 70_000)
+    entries = episodes_drawn(JointOrder((manifest,), (1.0,)), 70_000)
     assert sum(entry["samples"] for entry in entries) == 70_000
     assert len(entries) == len(manifest.sources[0].episodes) - len(manifest.held_out)
 
