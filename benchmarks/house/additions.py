@@ -36,9 +36,8 @@ ADDITIONS = (
         "tests/pipelines/test_new_embodiment.py::test_one_yaml_in_the_lake_is_a_robot_of_the_graph",
         1,
     ),
-    Addition(
-        "a format reader", "tests/data/sources/test_new_format.py::test_a_format_is_one_file_and_one_line", 1, lines=1
-    ),
+    Addition("a format reader", "tests/data/sources/test_new_format.py::test_a_format_is_one_file_and_one_line", 1, 1),
+    Addition("a doctor check", "tests/data/curate/test_catalogue.py::test_a_new_check_is_one_new_file", 1),
 )
 
 
