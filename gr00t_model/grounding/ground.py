@@ -12,6 +12,7 @@ configuration, and the errors measured on stills that were held out.
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -33,10 +34,10 @@ from gr00t_model.grounding.key import GroundingConfig, grounding_key
 from gr00t_model.grounding.lessons import Lesson, Readout, augmented, lesson_of, pixel_errors, pointing_loss, tower_of
 from gr00t_model.loop.config import LoopConfig, Machine, Optimizer
 from gr00t_model.loop.loop import Loop
-from gr00t_model.loop.objective import Losses, Objective
+from gr00t_model.loop.objective import Item, Losses, Network, Objective
 from gr00t_model.loop.run import Outcome, RunFolder
 from gr00t_model.loop.seeds import pass_rows
-from gr00t_model.loop.stop import Stopped, StopRequest
+from gr00t_model.loop.stop import StopRequest
 
 LIBRARIES = ("accelerate", "mujoco", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
@@ -51,7 +52,7 @@ def ground(
     stills_count: int,
     seed: int,
     folder: Path | str,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total: None,
     config: GroundingConfig | None = None,
     stop: StopRequest | None = None,
 ) -> Path:
@@ -99,37 +100,35 @@ def teach(
     config: GroundingConfig,
     seed: int,
     folder: Path,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total: None,
     stop: StopRequest | None = None,
 ) -> Readout:
     """Train the backbone of ``model`` in place and leave it frozen; returns the readout that was trained with it.
 
     The same arguments, initial weights and thread count give the same weights, also of a training that was killed and
-    goes on with the states in ``folder``.
+    goes on with the states in ``folder``. It stays on the CPU, whatever the machine has: it is small.
 
     Raises:
         Stopped: ``stop`` said so.
     """
-    told, stop = progress or (lambda done, total: None), stop or StopRequest()
     readout = Readout(model.config.backbone.text.hidden_size)
-    look_steps, tell_steps = (
-        epochs * (len(lesson) // config.batch_size) for epochs in (config.look_epochs, config.tell_epochs)
-    )
-    total = look_steps + tell_steps
+    epoch = len(lesson) // config.batch_size
+    look, total = config.look_epochs * epoch, (config.look_epochs + config.tell_epochs) * epoch
     model.backbone.requires_grad_(False)
-    tower = tower_of(model).requires_grad_(True)
-    look = Look(tower, lesson, config, seed, lambda done: told(done, total))
-    _learn(look, config.look, look_steps, folder / "look", stop)
+    tower, eagle = tower_of(model).requires_grad_(True), model.backbone.eagle_model
+    looking = Look(tower, lesson, config, seed, lambda done: progress(done, total))
+    _learn(looking, config.look, look, folder / "look", stop)
     tower.requires_grad_(False)
-    tell = Tell.of(model, readout, lesson, config, seed, lambda done: told(look_steps + done, total))
-    _learn(tell, config.tell, tell_steps, folder / "tell", stop)
+    parts = [tower.point_token, tower.point_names, tower.grid_token, eagle.mlp1, eagle.language_model, readout]
+    learning = nn.ModuleList(parts).requires_grad_(True)
+    telling = Tell(learning, lesson, config, seed, lambda done: progress(look + done, total), model, readout)
+    _learn(telling, config.tell, total - look, folder / "tell", stop)
     model.backbone.requires_grad_(False)
     remember_usual(model, lesson.rows(slice(0, _USUAL_STILLS)))
     return readout
 
 
-def _learn(objective: "Look | Tell", optimizer: Optimizer, steps: int, folder: Path, stop: StopRequest) -> None:
-    """One of the two trainings, to its end. It stays on the CPU, whatever the machine has: it is small."""
+def _learn(objective: "Look | Tell", optimizer: Optimizer, steps: int, folder: Path, stop: StopRequest | None) -> None:
     config = LoopConfig(
         steps=steps,
         seed=objective.seed,
@@ -138,10 +137,8 @@ def _learn(objective: "Look | Tell", optimizer: Optimizer, steps: int, folder: P
         optimizer=optimizer,
         machine=Machine(prefetch_batches=0),
     )
-    accelerator = Accelerator(device_placement=False)
-    outcome = Loop.open(objective, config, RunFolder(folder), accelerator).go(stop, lambda line: None)
-    if outcome.state != "complete":
-        raise Stopped(outcome.message)
+    loop = Loop.open(objective, config, RunFolder(folder), Accelerator(device_placement=False))
+    loop.complete(stop, lambda line: None)
 
 
 @torch.no_grad()
@@ -154,84 +151,60 @@ def remember_usual(model: Groot, lesson: Lesson) -> None:
 
 
 @dataclass(frozen=True)
-class Look(Objective[KeypointTower, Lesson]):
-    """The tower learns to put its keypoints where they belong."""
+class _Half(Objective[Network, Item]):
+    """What both trainings have in common: rows of the lesson, in a new order every epoch."""
 
-    model: KeypointTower
+    model: Network
     lesson: Lesson
     config: GroundingConfig
     seed: int
     told: Callable[[int], None]
 
+    def rows(self, number: int) -> Int[Tensor, " m"]:
+        """Those of a pass."""
+        return torch.from_numpy(pass_rows(len(self.lesson), self.config.batch_size, number, self.seed))
+
+    def follow(self, step: int) -> None:
+        self.told(step + 1)
+
+    def export(self, outcome: Outcome) -> None:
+        """What was learnt stays in memory; ``ground`` saves the whole model."""
+
+
+@dataclass(frozen=True)
+class Look(_Half[KeypointTower, Lesson]):
+    """The tower learns to put its keypoints where they belong."""
+
     def batch(self, number: int) -> Lesson:
-        return self.lesson.rows(_rows(self, number))
+        return self.lesson.rows(self.rows(number))
 
     def losses(self, model: nn.Module, batch: Lesson, generator: torch.Generator) -> Losses:
         feature_map = self.model.feature_map(augmented(batch.images, self.config.gain, self.config.noise, generator))
         keypoints = self.model.look(feature_map, batch.input_ids, batch.attention_mask)
         return {"loss": (pointing_loss(keypoints, batch.points, feature_map.shape[-1]), None)}
 
-    def follow(self, step: int) -> None:
-        self.told(step + 1)
-
-    def export(self, outcome: Outcome) -> None:
-        """The tower goes on in memory, and its last state stays."""
-
 
 @dataclass(frozen=True)
-class Tell(Objective[nn.ModuleList, Int[Tensor, " m"]]):
-    """What follows the tower's feature map learns to tell, on maps and keypoints computed once.
+class Tell(_Half[nn.ModuleList, tuple[Lesson, Tensor, Tensor]]):
+    """What follows the tower's feature map, in ``model``, learns to tell, on maps and keypoints computed once."""
 
-    Attributes:
-        model: the parts of ``whole`` and the readout that learn.
-        points, grid: what the tower's tokens are made of, for every still.
-    """
-
-    model: nn.ModuleList
     whole: Groot
     readout: Readout
-    lesson: Lesson
-    config: GroundingConfig
-    seed: int
-    points: Float[Tensor, "n k p"]
-    grid: Float[Tensor, "n g f"]
-    told: Callable[[int], None]
 
-    @classmethod
-    def of(
-        cls,
-        whole: Groot,
-        readout: Readout,
-        lesson: Lesson,
-        config: GroundingConfig,
-        seed: int,
-        told: Callable[[int], None],
-    ) -> "Tell":
-        """Of a model whose tower has learnt to look."""
-        tower, eagle = tower_of(whole), whole.backbone.eagle_model
-        parts = [tower.point_token, tower.point_names, tower.grid_token, eagle.mlp1, eagle.language_model, readout]
-        _, points, grid = look_at(whole, lesson)
-        learning = nn.ModuleList(parts).requires_grad_(True)
-        return cls(learning, whole, readout, lesson, config, seed, points, grid, told)
+    @cached_property
+    def sights(self) -> tuple[Float[Tensor, "n k p"], Float[Tensor, "n g f"]]:
+        """What the tower's tokens are made of, for every still; nothing that learns here changes it."""
+        return look_at(self.whole, self.lesson)[1:]
 
-    def batch(self, number: int) -> Int[Tensor, " m"]:
-        return _rows(self, number)
+    def batch(self, number: int) -> tuple[Lesson, Tensor, Tensor]:
+        rows, (points, grid) = self.rows(number), self.sights
+        return self.lesson.rows(rows), points[rows], grid[rows]
 
-    def losses(self, model: nn.Module, batch: Int[Tensor, " m"], generator: torch.Generator) -> Losses:
-        rows, tokens = self.lesson.rows(batch), tower_of(self.whole).tokens(self.points[batch], self.grid[batch])
-        features = self.whole.backbone.think(tokens, rows.input_ids, rows.attention_mask)
-        return {"loss": (self.readout.loss(features[:, -1], rows), None)}
-
-    def follow(self, step: int) -> None:
-        self.told(step + 1)
-
-    def export(self, outcome: Outcome) -> None:
-        """The whole model is saved by ``ground``."""
-
-
-def _rows(objective: Look | Tell, number: int) -> Int[Tensor, " m"]:
-    lesson, config = objective.lesson, objective.config
-    return torch.from_numpy(pass_rows(len(lesson), config.batch_size, number, objective.seed))
+    def losses(self, model: nn.Module, batch: tuple[Lesson, Tensor, Tensor], generator: torch.Generator) -> Losses:
+        lesson, points, grid = batch
+        tokens = tower_of(self.whole).tokens(points, grid)
+        features = self.whole.backbone.think(tokens, lesson.input_ids, lesson.attention_mask)
+        return {"loss": (self.readout.loss(features[:, -1], lesson), None)}
 
 
 @torch.no_grad()

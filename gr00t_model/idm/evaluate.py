@@ -82,8 +82,7 @@ def evaluate_idm(
     Raises:
         ExamplesError: nothing to measure on.
     """
-    held = left_out(artifact, sources)
-    recordings = [read_recording(take, artifact.robot, artifact.image_size) for take in held]
+    recordings = [read_recording(take, artifact.robot, artifact.image_size) for take in left_out(artifact, sources)]
     gap = artifact.timing.frame_gap if frame_gap is None else frame_gap
     starts = window_starts(recordings, replace(artifact.timing, frame_gap=max(gap, artifact.timing.frame_gap)))
     _, truth = gather(recordings, starts, artifact.timing)

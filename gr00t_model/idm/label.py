@@ -94,9 +94,18 @@ def label_store(
     )
     if (target / SEAL).is_file():
         return _same_or_refuse(EpisodeStore.open(target), source)
+    writer = _writer(target, store, artifact, source)
+    writer.claim(source.facts(), "store or model")
+    refused = _label_all(writer, store, artifact, batch_size, workers, progress)
+    if not len(writer):
+        raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
+    return writer.seal(refused)
+
+
+def _writer(target: Path, store: EpisodeStore, artifact: Artifact, source: StoreSource) -> StoreWriter:
     predicted = {part.name for part in artifact.robot.parts}
     unknown = [f"action.{part.name}" for part in artifact.robot.embodiment.action if part.name not in predicted]
-    writer = StoreWriter.create(
+    return StoreWriter.create(
         target,
         artifact.robot.embodiment,
         kind="neural",
@@ -104,11 +113,6 @@ def label_store(
         source=source,
         absent=["state", *unknown],
     )
-    writer.claim(source.facts(), "store or model")
-    refused = _label_all(writer, store, artifact, batch_size, workers, progress)
-    if not len(writer):
-        raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
-    return writer.seal(refused)
 
 
 def _check(store: EpisodeStore, artifact: Artifact) -> None:

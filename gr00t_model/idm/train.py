@@ -24,6 +24,7 @@ from gr00t_model.idm.examples import (
     Recording,
     Slowed,
     Source,
+    Take,
     gather,
     measure_actions,
     read_recording,
@@ -38,7 +39,7 @@ from gr00t_model.loop.loop import Loop
 from gr00t_model.loop.objective import Losses, Objective
 from gr00t_model.loop.run import Outcome, RunFolder
 from gr00t_model.loop.seeds import pass_draws
-from gr00t_model.loop.stop import Stopped, StopRequest
+from gr00t_model.loop.stop import StopRequest
 
 LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "scipy", "torch")
 
@@ -77,32 +78,32 @@ def train_on(
     _claim(folder, sources, embodiment, training)
     learn, held = split_episodes(sources, training.held_out_share, training.held_out)
     robot = Robot(embodiment, training.selection, measure_actions(learn, embodiment), training.standardise)
-    horizon = embodiment.action_horizon
-    timing = Timing(embodiment.control_hz, gap, embodiment.control_hz, horizon)
+    timing = Timing(embodiment.control_hz, gap, embodiment.control_hz, embodiment.action_horizon)
     facts = {
         "training": training.model_dump(mode="json"),
         "stores": [{"name": store.root.name, "digest": store.digest, "licence": of_store(store)} for store in stores],
         "learned": [list(take.key) for take in learn],
         "held_out": [list(take.key) for take in held],
     }
-    torch.manual_seed(training.seed)  # of the first weights; layers draw them from torch's own generator
-    config = replace(PRESETS[training.preset](), action_horizon=timing.horizon)
-    accelerator = Accelerator()
     with fast_products():
-        model = Idm(config).to(accelerator.device)
-        recordings = [read_recording(take, robot, config.vision.image_size) for take in learn]
-        starts = window_starts(recordings, timing)
-        objective = IdmObjective(model, recordings, starts, robot, timing, training, folder, facts)
-        loop = Loop.open(objective, _loop_config(training), RunFolder(folder / "run"), accelerator)
-        say(f"{len(starts)} windows of {len(recordings)} episodes; steps {loop.first_step} to {training.steps}")
-        outcome = loop.go(stop or StopRequest(), say)
-    if outcome.state != "complete":
-        raise Stopped(outcome.message)
+        loop = _open_loop(learn, robot, timing, training, folder, facts)
+        windows, episodes = len(loop.objective.starts), len(loop.objective.recordings)
+        say(f"{windows} windows of {episodes} episodes; steps {loop.first_step} to {training.steps}")
+        loop.complete(stop, say)
     return folder / "model"
 
 
-def _loop_config(training: IdmTraining) -> LoopConfig:
-    return LoopConfig(
+def _open_loop(
+    learn: Sequence[Take], robot: Robot, timing: Timing, training: IdmTraining, folder: Path, facts: dict[str, Any]
+) -> "Loop[IdmObjective]":
+    accelerator = Accelerator()
+    torch.manual_seed(training.seed)  # of the first weights; layers draw them from torch's own generator
+    sizes = replace(PRESETS[training.preset](), action_horizon=timing.horizon)
+    model = Idm(sizes).to(accelerator.device)
+    recordings = [read_recording(take, robot, sizes.vision.image_size) for take in learn]
+    starts = window_starts(recordings, timing)
+    objective = IdmObjective(model, recordings, starts, robot, timing, training, folder, facts)
+    config = LoopConfig(
         steps=training.steps,
         seed=training.seed,
         checkpoint_every_steps=training.save_every_steps,
@@ -110,6 +111,7 @@ def _loop_config(training: IdmTraining) -> LoopConfig:
         log_every_steps=training.log_every_steps,
         optimizer=training.optimizer,
     )
+    return Loop.open(objective, config, RunFolder(folder / "run"), accelerator)
 
 
 def _refuse_stores(stores: Sequence[EpisodeStore], embodiment: Embodiment) -> None:

@@ -23,7 +23,7 @@ from gr00t_model.loop.ranks import summed
 from gr00t_model.loop.run import Outcome, RunFolder, peak_memory_bytes
 from gr00t_model.loop.seeds import pass_generator
 from gr00t_model.loop.state import list_states, load_state, save_state
-from gr00t_model.loop.stop import StopRequest
+from gr00t_model.loop.stop import Stopped, StopRequest
 
 Aim = TypeVar("Aim", bound=Objective[Any, Any])
 
@@ -122,6 +122,16 @@ class Loop(Generic[Aim]):
             (out or say)(outcome.message)
         self.accelerator.wait_for_everyone()
         return outcome
+
+    def complete(self, stop: StopRequest | None, out: Callable[[str], None]) -> None:
+        """``go`` to the last step.
+
+        Raises:
+            Stopped: ``stop`` said so, and the state is saved.
+        """
+        outcome = self.go(stop or StopRequest(), out)
+        if outcome.state != "complete":
+            raise Stopped(outcome.message)
 
     def _steps(self, stop: StopRequest, out: Callable[[str], None] | None) -> tuple[dict[str, float], int]:
         """The last logged losses and the number of steps behind the weights."""

@@ -12,7 +12,12 @@ Progress = Callable[[int, int], None]
 
 
 def base_model(
-    lake: Lake, *, stills: int, seed: int = 0, progress: Progress | None = None, stop: StopRequest | None = None
+    lake: Lake,
+    *,
+    stills: int,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+    stop: StopRequest | None = None,
 ) -> tuple[Path, str]:
     """The base of the nano preset: a vision-language model that points at named objects, learnt from simulator stills.
 
