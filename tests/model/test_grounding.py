@@ -14,6 +14,8 @@ from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.grounding.ground import GroundingConfig, ground, grounding_key, look_at, measure, teach
 from gr00t_model.grounding.lessons import Lesson, distance, pixel_errors
 from gr00t_model.loop.config import Optimizer
+from gr00t_model.loop.stop import Stopped
+from tests.model.test_training_loop import StopAfter
 
 SIDE_PX = 32
 QUICK = GroundingConfig(
@@ -85,6 +87,17 @@ def test_the_same_arguments_give_the_same_weights(taught, tmp_path):
     model, _, lesson = taught
     again = small_nano()
     teach(again, lesson, QUICK, 3, tmp_path)
+    for name, tensor in again.backbone.state_dict().items():
+        assert torch.equal(tensor, model.backbone.state_dict()[name]), name
+
+
+def test_a_training_that_is_told_to_stop_goes_on_from_there(taught, tmp_path):
+    model, _, lesson = taught
+    with pytest.raises(Stopped, match=r"state saved at step 5 of 96"):
+        teach(small_nano(), lesson, QUICK, 3, tmp_path, stop=StopAfter(5))
+    again, steps = small_nano(), []
+    teach(again, lesson, QUICK, 3, tmp_path, lambda done, total: steps.append(done))
+    assert steps[0] == 6
     for name, tensor in again.backbone.state_dict().items():
         assert torch.equal(tensor, model.backbone.state_dict()[name]), name
 

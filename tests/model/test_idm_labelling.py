@@ -25,7 +25,9 @@ from gr00t_model.idm.label import LabelError, label_store
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing, TimingError
 from gr00t_model.idm.train import IdmTrainingError, train_on
+from gr00t_model.loop.stop import Stopped
 from tests.data.builders import GR1, episode, sealed
+from tests.model.test_training_loop import StopAfter
 
 CONTINUOUS = Part("arm", 0, 2, "rad", None, None, True, "float64", "min_max", ("a", "b"), "action")
 GRIPPER = replace(CONTINUOUS, name="gripper", start=2, end=3, normalization="binary", joints=("g",))
@@ -195,6 +197,16 @@ def test_training_resumes_where_it_stood(recorded: EpisodeStore, tmp_path: Path)
     report = evaluate_idm(loaded, [recorded])
     assert set(report["moving"]) == {"idm", "mean_action", "previous_action", "linear_on_pixels"}
     assert report["episodes"] == 1 and set(report["parts"]) == {"left_arm", "right_arm", "left_hand", "right_hand"}
+
+
+def test_a_training_that_is_told_to_stop_saves_its_state_first(recorded: EpisodeStore, tmp_path: Path) -> None:
+    config, said = SHORT.model_copy(update={"save_every_steps": 100}), list[str]()
+    straight = train_on([recorded], GR1, tmp_path / "straight", config, said.append)
+    with pytest.raises(Stopped, match=r"stopped \(SIGTERM\), state saved at step 3 of 4"):
+        train_on([recorded], GR1, tmp_path / "stopped", config, said.append, StopAfter(3))
+    assert not (tmp_path / "stopped/model").exists()
+    assert files(train_on([recorded], GR1, tmp_path / "stopped", config, said.append)) == files(straight)
+    assert any("steps 3 to 4" in line for line in said)
 
 
 def test_scores_mean_what_they_say() -> None:
