@@ -13,7 +13,7 @@ from gr00t_model.groot.backbone import Backbone
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.flare.embedding import Embedding
 from gr00t_model.groot.flare.flare import Flare, shuffled
-from gr00t_model.groot.flare.target import TargetEncoder, first_views
+from gr00t_model.groot.flare.target import Look, Prompt, TargetEncoder, first_views, new_target
 from gr00t_model.groot.vision import pixels_of
 
 
@@ -41,7 +41,7 @@ class Groot(nn.Module):
         self.backbone = Backbone(config.backbone)
         self.action_head = ActionHead(config.action_head, attend_padding=config.published_behaviour)
         self.flare = self.new_flare() if config.flare.enabled else None
-        self.embedding = self.new_embedding() if config.flare.pretraining else None
+        self.embedding = Embedding.of(config) if config.flare.pretraining else None
         self._frozen: list[nn.Module] = []
         head = config.action_head
         self.freeze(
@@ -50,25 +50,8 @@ class Groot(nn.Module):
 
     def new_flare(self) -> Flare:
         """FLARE of the configuration's sizes with fresh weights."""
-        target, config = self.new_target(), self.config
-        tower = self.backbone.eagle_model.vision_model
-        width = tower.map_width if target.embedding is None else config.backbone.text.hidden_size
-        return Flare(config.action_head.input_embedding_dim, config.flare.projector_width, width, target)
-
-    def new_target(self) -> TargetEncoder:
-        """The configured target: copies of parts of the present backbone, and an embedding with fresh weights."""
-        config, encoder = self.config.flare, self.backbone.encoder
-        embedding = self.new_embedding() if config.target == "action_aware" else None
-        parts: dict[str, nn.Module] = {name: getattr(encoder, name) for name in config.own_parts}
-        tokens = self.config.action_head.num_target_vision_tokens
-        return TargetEncoder(parts, embedding, tokens, moves=config.target_ema < 1)
-
-    def new_embedding(self) -> Embedding:
-        """An action-aware embedding of the configuration's sizes with fresh weights."""
-        config, head = self.config, self.config.action_head
-        assert config.flare.embedding is not None
-        heads, queries = head.vl_self_attention_cfg.num_attention_heads, head.num_target_vision_tokens
-        return Embedding(config.flare.embedding, config.backbone.text.hidden_size, heads, queries)
+        target, config = new_target(self.config, self.backbone.encoder), self.config
+        return Flare(config.action_head.input_embedding_dim, config.flare.projector_width, target.width, target)
 
     def freeze(
         self, tune_visual: bool, tune_llm: bool, tune_projector: bool = True, tune_diffusion_model: bool = True
@@ -140,10 +123,8 @@ class Groot(nn.Module):
         pixels, views = self._pixels(images, view_mask)
         tower = self.backbone.eagle_model.vision_model
         tokens, feature_map = tower.tokens_and_map(pixels, input_ids, attention_mask, views)
-        if target.embedding is None:
-            embedded = target.of_map(feature_map[first_views(views, len(images), len(pixels), pixels.device)])
-        else:
-            embedded = target.of_tokens(self.backbone.encoder, tokens, input_ids, attention_mask)
+        look = Look(tokens, feature_map[first_views(views, len(images), len(pixels), pixels.device)])
+        embedded = target.of_look(self.backbone.encoder, look, Prompt(input_ids, attention_mask))
         return *self._features(tokens, input_ids, attention_mask), embedded
 
     @torch.no_grad()
@@ -154,21 +135,12 @@ class Groot(nn.Module):
         attention_mask: Int[Tensor, "b n"] | None = None,
         view_mask: Bool[Tensor, "b v"] | None = None,
     ) -> Float[Tensor, "b m e"]:
-        """What FLARE predicts of a future frame, from each row's first camera or, with an embedding, from all of them.
-
-        No gradient flows. ValueError when an embedding gets no prompt.
+        """What FLARE predicts of a future frame. No gradient flows. ValueError when a target that reads the prompt gets
+        none.
         """
-        target = self._target()
-        tower = target.encoder(self.backbone.encoder).vision_model
-        if target.embedding is None:
-            camera = 0 if view_mask is None else view_mask.int().argmax(dim=1)
-            first = images[torch.arange(len(images), device=images.device), camera]
-            return target.of_map(tower.target_map(self._pixels(first[:, None], None)[0]))
-        pixels, views = self._pixels(images, view_mask)
-        if input_ids is None or attention_mask is None:
-            raise ValueError("an action-aware target reads the prompt: give input_ids and attention_mask")
-        tokens = tower(pixels, input_ids, attention_mask, views)
-        return target.of_tokens(self.backbone.encoder, tokens, input_ids, attention_mask)
+        prompt = None if input_ids is None or attention_mask is None else Prompt(input_ids, attention_mask)
+        size = self.config.backbone.vision.image_size
+        return self._target().of_images(self.backbone.encoder, images, prompt, view_mask, size)
 
     def _target(self) -> TargetEncoder:
         if self.flare is None:

@@ -10,7 +10,8 @@ from torch import nn
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.flare.config import EmbeddingConfig, FlareConfig
-from gr00t_model.groot.flare.target import PARTS, TargetEncoder
+from gr00t_model.groot.flare.embedding import Embedding
+from gr00t_model.groot.flare.target import PARTS, TargetEncoder, new_target
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
 from gr00t_model.groot.weights.nvidia import load, read_config
@@ -38,7 +39,7 @@ def set_flare(model: Groot, chosen: Model, base: Path) -> None:
     if flare.pretrain_embedding:
         pretraining = replace(plain, pretraining=True, embedding=kept or former.embedding or EmbeddingConfig())
         model.config, model.flare = replace(model.config, flare=pretraining), None
-        model.embedding = model.embedding or model.new_embedding()
+        model.embedding = model.embedding or Embedding.of(model.config)
         return
     model.embedding = None
     aligned = replace(
@@ -52,11 +53,12 @@ def set_flare(model: Groot, chosen: Model, base: Path) -> None:
     model.config = replace(model.config, flare=aligned)
     if not flare.on:
         model.flare = None
-    elif flare.target == "vision":
-        own = tuple(name for name in _training_parts(chosen) if name == "vision_model")
-        _set_target(model, replace(aligned, own_parts=own, target_ema=flare.target_ema), former)
-    else:
+    elif flare.target == "action_aware":
         _align_to_embedding(model, chosen, base, former)
+    else:
+        own = tuple(name for name in _training_parts(chosen) if name == "vision_model")
+        named = replace(aligned, target=flare.target, own_parts=own, target_ema=flare.target_ema)
+        _set_target(model, named, former)
 
 
 def _set_target(model: Groot, config: FlareConfig, former: FlareConfig) -> TargetEncoder:
@@ -65,7 +67,7 @@ def _set_target(model: Groot, config: FlareConfig, former: FlareConfig) -> Targe
     if model.flare is None or config.target != former.target:
         model.flare = model.new_flare()
     else:
-        model.flare.target = model.new_target()
+        model.flare.target = new_target(model.config, model.backbone.encoder)
     return model.flare.target
 
 

@@ -1,9 +1,10 @@
 """TrainConfig: everything a training run depends on, frozen, as JSON. The shell changes it (see ``settings``)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from gr00t_model.groot.flare.config import FlareConfig
 from gr00t_model.loop.config import ConfigError, Frozen, LoopConfig, validated
 
 
@@ -108,6 +109,12 @@ class Lora(Frozen):
         return self.rank > 0
 
 
+def _known_target(name: str) -> str:
+    if name not in FlareConfig.TARGETS:
+        raise ValueError(f"expected one of {', '.join(FlareConfig.TARGETS)}")
+    return name
+
+
 class Flare(Frozen):
     """FLARE (arXiv 2505.15659): align the future tokens with an embedding of the frame one horizon ahead.
 
@@ -129,7 +136,7 @@ class Flare(Frozen):
 
     on: bool = True
     coefficient: float = Field(default=0.2, ge=0)
-    target: Literal["vision", "action_aware"] = "vision"
+    target: Annotated[str, AfterValidator(_known_target)] = "vision"
     embedding: str = ""
     target_ema: float = Field(default=1.0, gt=0, le=1)
     horizon_frames: int | None = Field(default=None, ge=1)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from gr00t_data.batches.mixture.weigh_by import way, ways
+
 SYNTHETIC = frozenset({"simulated", "neural"})
 """Kinds that no camera saw."""
 
@@ -19,6 +21,7 @@ class Weighing:
     Attributes:
         temperature: sources not named in ``shares`` weigh frames ** (1 / temperature): 1 makes every frame equally
             likely, larger values lift small sources, infinity makes every source equally likely.
+        by: another way to weigh them, a module of ``weigh_by``.
         shares: store name -> share of the samples, 0..1, exactly as given; the other stores divide the rest.
         neural_per_real: samples of kind neural for one of kind real or simulated (DreamGen, arXiv 2505.12705, co-trains
             at 1); None leaves it to the frames.
@@ -33,8 +36,11 @@ class Weighing:
     neural_per_real: float | None = None
     max_synthetic: float | None = None
     human: float | None = None
+    by: str = "frames"
 
     def __post_init__(self) -> None:
+        if self.by not in ways():
+            raise WeighingError(f"stores are not weighed by {self.by!r}, but by one of {', '.join(ways())}")
         if math.isnan(self.temperature) or self.temperature < 1:
             raise WeighingError(f"temperature is {self.temperature}, expected 1 (by frames) to infinity (all alike)")
         for name, share in self.shares.items():
@@ -62,7 +68,7 @@ def weigh(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighin
     """
     if unknown := sorted(weighing.shares.keys() - frames.keys()):
         raise WeighingError(f"shares name {', '.join(unknown)}; the stores are {', '.join(sorted(frames))}")
-    shares = _by_frames(frames, weighing)
+    shares = _divided_rest(frames, kinds, weighing)
     if weighing.human is not None:
         people = {name for name in shares if kinds[name] == "human"}
         shares = _divided(shares, people, weighing.human, weighing.shares, "human")
@@ -75,9 +81,10 @@ def weigh(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighin
     return {name: share for name, share in shares.items() if share > 0}
 
 
-def _by_frames(frames: Mapping[str, int], weighing: Weighing) -> dict[str, float]:
+def _divided_rest(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighing) -> dict[str, float]:
     rest = 1 - math.fsum(weighing.shares.values())
-    open_ = {name: count ** (1 / weighing.temperature) for name, count in frames.items() if name not in weighing.shares}
+    unnamed = {name: count for name, count in frames.items() if name not in weighing.shares}
+    open_ = way(weighing.by)(unnamed, kinds, weighing.temperature)
     if open_ and rest <= 1e-9:
         raise WeighingError(
             f"the shares add up to 1, so that {', '.join(sorted(open_))} would never be drawn; leave them out of the "

@@ -39,7 +39,11 @@ class FlareConfig(Section):
     embedding: EmbeddingConfig | None = None  # of target action_aware, and of its pre-training
     pretraining: bool = False  # the action head reads the embedding, which learns from the actions; no alignment
 
-    TARGETS: ClassVar[tuple[str, ...]] = ("vision", "action_aware")
+    TARGETS: ClassVar[dict[str, str]] = {
+        "vision": "gr00t_model.groot.flare.vision",
+        "action_aware": "gr00t_model.groot.flare.action_aware",
+    }
+    """Name -> the module whose ``Target`` makes it (see groot/flare/target.py)."""
     CONTROLS: ClassVar[tuple[str, ...]] = ("none", "shuffled", "current")
 
     def __post_init__(self) -> None:

@@ -6,11 +6,14 @@ learns as the only eyes of a small policy, from the action loss, so that it keep
 its tokens of the future frame are what the policy's future tokens are drawn to.
 """
 
+from typing import Self
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from gr00t_model.groot.attention import Attention, FeedForward, SelfAttentionStack
+from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.flare.config import EmbeddingConfig
 from gr00t_model.groot.slots import sines_cosines
 
@@ -49,6 +52,14 @@ class Embedding(nn.Module):
         self.compression = nn.ModuleList(QueryBlock(width, heads) for _ in range(config.query_layers))
         self.norm_out = nn.LayerNorm(width)
         self.register_buffer("usual", torch.zeros(queries, width))
+
+    @classmethod
+    def of(cls, config: GrootConfig) -> Self:
+        """Of a configuration's sizes, with fresh weights."""
+        assert config.flare.embedding is not None
+        heads = config.action_head.vl_self_attention_cfg.num_attention_heads
+        queries = config.action_head.num_target_vision_tokens
+        return cls(config.flare.embedding, config.backbone.text.hidden_size, heads, queries)
 
     def seen(
         self, input_ids: Int[Tensor, "b n"], attention_mask: Int[Tensor, "b n"], image_token_index: int

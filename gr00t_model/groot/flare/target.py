@@ -1,22 +1,23 @@
 """What FLARE aligns to: the frozen encoder g of the future frame, and how it may follow the policy's own encoder.
 
-Two kinds (arXiv 2505.15659). ``vision``: the vision tower's feature map of the first camera, pooled to M cells.
-``action_aware``: M tokens of an embedding that was trained to act. The parts before them (vision tower, its linear,
-word embeddings) are the policy's own as long as those stay as they are; copies take the place of the parts that train.
+A kind is a module of its own, named in ``FlareConfig.TARGETS``; its ``Target`` is a ``TargetEncoder``. The parts before
+it (vision tower, its linear, word embeddings) are the policy's own as long as those stay as they are; copies take the
+place of the parts that train.
 """
 
 import math
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from gr00t_model.groot.backbone import Encoder
+from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.flare.embedding import Embedding
 
 PARTS = ("vision_model", "mlp1", "words")
@@ -34,6 +35,20 @@ def pool(feature_map: Float[Tensor, "b e r c"], tokens: int) -> Float[Tensor, "b
     return F.adaptive_avg_pool2d(feature_map, grid_of(tokens)).flatten(2).transpose(1, 2)
 
 
+class Prompt(NamedTuple):
+    """Token ids and mask, int64 [B, K] each."""
+
+    input_ids: Int[Tensor, "b k"]
+    attention_mask: Int[Tensor, "b k"]
+
+
+class Look(NamedTuple):
+    """What the vision tower returned for a batch of images: tokens [N, P, E], and each row's first map [B, F, R, C]."""
+
+    tokens: Float[Tensor, "n p e"]
+    first_map: Float[Tensor, "b f r c"]
+
+
 class TargetEncoder(nn.Module):
     """No gradient ever flows through it.
 
@@ -41,15 +56,17 @@ class TargetEncoder(nn.Module):
     the base and are parameters, which a state leaves out.
 
     Args:
-        parts: copies, by their name in PARTS.
-        embedding: of the kind ``action_aware``; None for ``vision``.
-        tokens: M.
-        moves: whether the copies will ``follow`` the policy's parts.
+        config: of the model; its ``flare`` says which copies there are and whether they move.
+        policy: the parts to copy from.
     """
 
-    def __init__(self, parts: Mapping[str, nn.Module], embedding: Embedding | None, tokens: int, moves: bool):
+    embedding: Embedding | None
+
+    def __init__(self, config: GrootConfig, policy: Encoder):
         super().__init__()
-        self.tokens = tokens
+        self.tokens, self.width = config.action_head.num_target_vision_tokens, self.width_of(config, policy)
+        moves, parts = config.flare.target_ema < 1, {name: getattr(policy, name) for name in config.flare.own_parts}
+        embedding = self.new_embedding(config)
         self.parts = nn.ModuleDict({name: deepcopy(part) for name, part in parts.items()})
         self.embedding = embedding
         self.requires_grad_(False)
@@ -67,21 +84,30 @@ class TargetEncoder(nn.Module):
         """Whether the policy's vision tower is the target's as well, so that one look serves both."""
         return "vision_model" not in self.parts
 
-    def of_map(self, first_view: Float[Tensor, "b e r c"]) -> Float[Tensor, "b m e"]:
-        """The target of kind ``vision`` from the feature map of each row's first camera."""
-        return pool(first_view.float(), self.tokens)
+    @staticmethod
+    def new_embedding(config: GrootConfig) -> Embedding | None:
+        """A network behind the policy's parts, with fresh weights; None where there is none."""
+        return None
 
-    def of_tokens(
+    @staticmethod
+    def width_of(config: GrootConfig, policy: Encoder) -> int:
+        """E, the width of the target's tokens."""
+        raise NotImplementedError
+
+    def of_look(self, policy: Encoder, look: Look, prompt: Prompt | None) -> Float[Tensor, "b m e"]:
+        """The target from a look of the policy's own tower, which serves both (``shares_sight``)."""
+        raise NotImplementedError
+
+    def of_images(
         self,
         policy: Encoder,
-        tokens: Float[Tensor, "n p e"],
-        input_ids: Int[Tensor, "b k"],
-        attention_mask: Int[Tensor, "b k"],
-    ) -> Float[Tensor, "b m d"]:
-        """The target of kind ``action_aware`` from the tokens of the target's vision tower."""
-        assert self.embedding is not None
-        sequence = self.encoder(policy).sequence(tokens, input_ids)
-        return self.embedding.target(sequence, self.embedding.seen(input_ids, attention_mask, policy.image_token_index))
+        images: UInt8[Tensor, "b v h w 3"],
+        prompt: Prompt | None,
+        view_mask: Bool[Tensor, "b v"] | None,
+        image_size: int,
+    ) -> Float[Tensor, "b m e"]:
+        """The target of pictures that nothing else looks at. ValueError where it needs the prompt and there is none."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def follow(self, policy: Encoder, keep: float) -> None:
@@ -106,3 +132,9 @@ def first_views(views: Int[Tensor, " b"] | None, rows: int, images: int, device:
     if views is None:
         return torch.arange(rows, device=device) * (images // rows)
     return views.cumsum(0) - views
+
+
+def new_target(config: GrootConfig, policy: Encoder) -> TargetEncoder:
+    """The configured target: copies of parts of the policy, and what stands behind them with fresh weights."""
+    kind: type[TargetEncoder] = import_module(config.flare.TARGETS[config.flare.target]).Target
+    return kind(config, policy)
