@@ -48,7 +48,7 @@ from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.config import Flare, Model
 from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
-from tests.model.tiny import SMALL, build
+from tiny import SMALL, build
 lake = build(Path("lake"))
 run = prepare_run(lake.config(steps=2, model=Model(changes=SMALL, flare=Flare(target="colour"))), Path("runs"))
 assert train(run, StopRequest()).state == "complete"
@@ -58,8 +58,9 @@ print(alignment(run.checkpoint).target)
 
 
 def test_a_file_and_a_name_are_a_new_target(tmp_path: Path) -> None:
-    for package in ("gr00t_data", "gr00t_model", "schemas", "tests"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "golden"))
+    for package in ("gr00t_data", "gr00t_model", "schemas"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "tests/model/tiny.py", tmp_path / "tiny.py")
     (tmp_path / "gr00t_model/groot/flare/colour.py").write_text(COLOUR)
     config = tmp_path / "gr00t_model/groot/flare/config.py"
     before, names, after = config.read_text().partition("TARGETS: ClassVar[dict[str, str]] = {\n")
