@@ -3,36 +3,48 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, ValidationError
 
 from gr00t_data.curate.doctor import Report
-from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.finding import Finding, Severity
 from gr00t_data.disk import read_json, write_json
 
-FORMAT = "gr00t-doctor-baseline"
+Known = dict[str, dict[str, tuple[Severity, int]]]
+"""``store`` or episode number as text -> code -> (gravest severity, number of findings)."""
 
 _STORE = "store"
 _RANK = {"info": 1, "warning": 2, "error": 3}
 
 
+class Baseline(BaseModel):
+    """The file."""
+
+    format: Literal["gr00t-doctor-baseline"] = "gr00t-doctor-baseline"
+    embodiment: str
+    known: Known
+
+
 def write_baseline(path: Path, report: Report) -> None:
-    """Write what is known now: for the store and each episode, code -> [severity, number of findings]."""
-    write_json(path, {"format": FORMAT, "embodiment": report.embodiment, "known": _known(report)})
+    """Write what is known now."""
+    write_json(path, Baseline(embodiment=report.embodiment, known=_known(report)).model_dump(mode="json"))
 
 
-def read_baseline(path: Path) -> dict[str, dict[str, Any]]:
-    """``store`` or episode number as text -> code -> [severity, number].
+def read_baseline(path: Path) -> Known:
+    """What was known then.
 
     Raises:
         ValueError: not a baseline (names the file).
     """
-    value = read_json(path)
-    if not isinstance(value, dict) or value.get("format") != FORMAT or not isinstance(value.get("known"), dict):
-        raise ValueError(f"{path}: not a baseline; write one with `gr00t doctor STORE --write-baseline {path}`")
-    return value["known"]
+    try:
+        return Baseline.model_validate(read_json(path)).known
+    except ValidationError as error:
+        message = f"{path}: not a baseline; write one with `gr00t doctor STORE --write-baseline {path}`"
+        raise ValueError(message) from error
 
 
-def new_findings(report: Report, known: dict[str, dict[str, Any]]) -> Report:
+def new_findings(report: Report, known: Known) -> Report:
     """The report with the findings that the baseline does not hold, or holds as less grave or fewer.
 
     A verdict is rejected in the result only for a new error.
@@ -45,22 +57,21 @@ def new_findings(report: Report, known: dict[str, dict[str, Any]]) -> Report:
     return replace(report, findings=_fresh(report.findings, known.get(_STORE, {})), verdicts=tuple(verdicts))
 
 
-def _known(report: Report) -> dict[str, dict[str, list[Any]]]:
+def _known(report: Report) -> Known:
     places = {_STORE: report.findings} | {str(v.episode_index): v.findings for v in report.verdicts}
     return {place: _counted(findings) for place, findings in places.items() if findings}
 
 
-def _counted(findings: tuple[Finding, ...]) -> dict[str, list[Any]]:
+def _counted(findings: tuple[Finding, ...]) -> dict[str, tuple[Severity, int]]:
+    gravest: dict[str, Severity] = {}
+    for finding in sorted(findings, key=lambda finding: _RANK[finding.severity]):
+        gravest[finding.code] = finding.severity
     counts = Counter(finding.code for finding in findings)
-    gravest = {
-        code: max((f.severity for f in findings if f.code == code), key=lambda severity: _RANK[severity])
-        for code in counts
-    }
-    return {code: [gravest[code], count] for code, count in sorted(counts.items())}
+    return {code: (gravest[code], count) for code, count in sorted(counts.items())}
 
 
-def _fresh(findings: tuple[Finding, ...], known: dict[str, Any]) -> tuple[Finding, ...]:
-    left = {code: int(count) for code, (_, count) in known.items()}
+def _fresh(findings: tuple[Finding, ...], known: dict[str, tuple[Severity, int]]) -> tuple[Finding, ...]:
+    left = {code: count for code, (_, count) in known.items()}
     fresh = []
     for finding in findings:
         severity = known.get(finding.code, ("", 0))[0]

@@ -4,9 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.curate.doctor import diagnose
-from gr00t_data.curate.index import Index, Progress, index_path, load_index
+from gr00t_data.curate.index import Index, Progress, index_path, load_index, save_index
 from gr00t_data.curate.rules import checking_libraries, rules_digest
-from gr00t_data.disk import write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
 
@@ -28,7 +27,7 @@ def build_index(
     if index is not None:
         if index.store_path != str(store.root):
             index = replace(index, store_path=str(store.root))
-            write_json(path, index.to_dict())
+            save_index(path, index)
         return index
     report = diagnose(store, embodiment, progress=progress, workers=workers)
     index = Index(
@@ -41,7 +40,7 @@ def build_index(
         verdicts=report.verdicts,
         libraries=checking_libraries(),
     )
-    write_json(path, index.to_dict())
+    save_index(path, index)
     return index
 
 

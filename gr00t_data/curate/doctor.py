@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
 from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, Sound, Views
@@ -51,26 +52,23 @@ class Report:
         """Whether an episode is rejected, or the store as a whole has an error."""
         return any(f.severity == "error" for f in self.findings) or not all(v.accepted for v in self.verdicts)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The object that ``gr00t doctor --json`` prints."""
         return {
             "store": self.store_path,
-            "findings": [_finding(finding) for finding in self.findings],
+            "findings": _PLAIN.dump_python(self.findings, mode="json"),
             "episodes": [
                 {
                     "episode_index": verdict.episode_index,
                     "verdict": "accepted" if verdict.accepted else "rejected",
-                    "findings": [_finding(finding) for finding in verdict.findings],
+                    "findings": _PLAIN.dump_python(verdict.findings, mode="json"),
                 }
                 for verdict in self.verdicts
             ],
         }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    value = asdict(finding)
-    frames = list(finding.frames) if finding.frames else None
-    return {"code": value["code"], "severity": value["severity"], "frames": frames, "message": value["message"]}
+_PLAIN = TypeAdapter(tuple[Finding, ...])
 
 
 def diagnose(

@@ -1,7 +1,7 @@
 """Finding: one check's result on one episode. Verdict: what the findings of an episode add up to."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 
@@ -21,12 +21,6 @@ class Finding:
     severity: Severity
     message: str
     frames: tuple[int, int] | None = None
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
-        """The inverse of ``dataclasses.asdict`` after JSON."""
-        frames = value["frames"]
-        return cls(value["code"], value["severity"], value["message"], tuple(frames) if frames else None)
 
 
 @dataclass(frozen=True)
@@ -60,14 +54,3 @@ class Verdict:
     def kept_frames(self) -> int:
         """Number of frames that may be sampled."""
         return sum(end - start for start, end in self.keep)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
-        """The inverse of ``to_dict`` after JSON."""
-        findings = tuple(Finding.from_dict(finding) for finding in value["findings"])
-        keep = tuple((start, end) for start, end in value["keep"])
-        return cls(**{**value, "keep": keep, "findings": findings})

@@ -5,13 +5,14 @@ the same rules is checked once. Changed data, another embodiment or other rules 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.rules import index_name
-from gr00t_data.disk import read_json
+from gr00t_data.disk import read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
 
@@ -52,9 +53,8 @@ class Index:
         """The verdicts of the episodes that stay on disk and out of every mixture."""
         return tuple(verdict for verdict in self.verdicts if not verdict.accepted)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
+
+_JSON = TypeAdapter(Index)
 
 
 def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) -> Path:
@@ -68,13 +68,17 @@ def load_index(path: Path) -> Index:
     Raises:
         ValueError: the file is not an index; the message names it.
     """
-    value = read_json(path)
     try:
-        findings = tuple(Finding.from_dict(finding) for finding in value["findings"])
-        verdicts = tuple(Verdict.from_dict(verdict) for verdict in value["verdicts"])
-        return Index(**{**value, "findings": findings, "verdicts": verdicts})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not an index of verdicts ({error!r}); delete it, it is made again") from error
+        return _JSON.validate_python(read_json(path))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        said = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        raise ValueError(f"{path}: not an index of verdicts ({said}); delete it, it is made again") from error
+
+
+def save_index(path: Path, index: Index) -> None:
+    """The inverse of ``load_index``."""
+    write_json(path, _JSON.dump_python(index, mode="json"))
 
 
 def summary_rows(index: Index) -> list[dict[str, str | int]]:

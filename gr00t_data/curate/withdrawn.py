@@ -5,8 +5,7 @@ from pathlib import Path
 
 from gr00t_data.curate.checks.barred import CONSENT_01, TakenBack, check_consent
 from gr00t_data.curate.finding import Verdict
-from gr00t_data.curate.index import Index, load_index
-from gr00t_data.disk import write_json
+from gr00t_data.curate.index import Index, load_index, save_index
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, read
 
@@ -27,7 +26,7 @@ def after_withdrawals(index: Index, store: EpisodeStore, index_folder: Path) -> 
     """The index as it stands after the withdrawals of its lake; written back where they are news to it."""
     after = without_withdrawn(index, store, read(index_folder.parent))
     if after is not index:
-        write_json(index_folder / f"{index.store_digest[:16]}-{index.rules_digest[:8]}.json", after.to_dict())
+        save_index(index_folder / f"{index.store_digest[:16]}-{index.rules_digest[:8]}.json", after)
     return after
 
 
@@ -45,7 +44,7 @@ def bring_up_to_date(index_folder: Path, store: EpisodeStore, withdrawals: Withd
         before = load_index(path)
         after = without_withdrawn(before, store, withdrawals)
         if after is not before:
-            write_json(path, after.to_dict())
+            save_index(path, after)
             changed.append(path)
     return changed
 

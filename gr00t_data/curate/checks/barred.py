@@ -29,14 +29,9 @@ def check_consent(taken: TakenBack) -> Iterator[Finding]:
 
 
 (STORE_01,) = Look(Subject, check_barred, 10).finds(
-    Check(
-        "STORE-01",
-        "error",
-        "the whole store is barred",
-        "a store-level error makes every episode unusable",
-        spoils=False,
-    )
-)
+    Check("STORE-01", "error", "the whole store is barred", "a store-level error makes every episode unusable",
+          spoils=False),
+)  # fmt: skip
 (CONSENT_01,) = Look(TakenBack, check_consent, 0).finds(
-    Check("CONSENT-01", "error", "a participant withdrew", "the weights would hold what a person took back")
+    Check("CONSENT-01", "error", "a participant withdrew", "the weights would hold what a person took back"),
 )

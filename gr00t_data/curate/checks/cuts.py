@@ -89,10 +89,8 @@ def _lasting(view: View, numbers: np.ndarray, count: int) -> np.ndarray:
 def _view_jump(sight: Sight, at: int, share: float) -> Finding:
     frame = int(sight.view.number[at])
     return IMAGE_13.finding(
-        f"{sight.where}: {100 * share:.0f} % of "
-        f"the picture changes at "
-        f"once at frame {frame} and stays so; the camera was knocked, or two takes were joined: leave "
-        f"out one side of it",
+        f"{sight.where}: {100 * share:.0f} % of the picture changes at once at frame {frame} and stays so; the camera "
+        "was knocked, or two takes were joined: leave out one side of it",
         (frame - 1, frame),
     )
 
@@ -101,21 +99,15 @@ def _object_jump(sight: Sight, at: int, cells: np.ndarray) -> Finding:
     frame = int(sight.view.number[at])
     rows, columns = np.nonzero(cells)
     return IMAGE_16.finding(
-        f"{sight.where}: at frame {frame} {len(rows)} of 256 cells "
-        f"change at once and for good (around {100 * columns.mean() / _CELLS:.0f} % from the left, "
-        f"{100 * rows.mean() / _CELLS:.0f} % from the top), far more than by the motion before and after; "
-        "an object teleports or frames are missing: leave these frames out",
+        f"{sight.where}: at frame {frame} {len(rows)} of 256 cells change at once and for good (around "
+        f"{100 * columns.mean() / _CELLS:.0f} % from the left, {100 * rows.mean() / _CELLS:.0f} % from the top), far "
+        "more than by the motion before and after; an object teleports or frames are missing: leave these frames out",
         (frame - 1, frame),
     )
 
 
 IMAGE_13, IMAGE_16 = Look(Sight, check_cuts, 5).finds(
-    Check(
-        "IMAGE-13",
-        "error",
-        "the whole view jumps",
-        "the policy learns two geometries in one episode",
-        explains="IMAGE-16 SYNC-01 SYNC-02",
-    ),
+    Check("IMAGE-13", "error", "the whole view jumps", "the policy learns two geometries in one episode",
+          explains="IMAGE-16 SYNC-01 SYNC-02"),
     Check("IMAGE-16", "warning", "something is elsewhere at once", "the policy learns physics that do not exist"),
-)
+)  # fmt: skip

@@ -85,9 +85,8 @@ def _repeated(
         rows = np.flatnonzero(repeated)
         explained[:] = True
         yield VIDEO_11.finding(
-            f"{where} repeats the frame before in {int(repeated.sum())} of {int(seen.sum())} frames "
-            f"in which the robot is "
-            "seen to move; the camera was slower than the rows: record it at the control rate",
+            f"{where} repeats the frame before in {int(repeated.sum())} of {int(seen.sum())} frames in which the robot "
+            "is seen to move; the camera was slower than the rows: record it at the control rate",
             (int(view.number[rows[0]]), int(view.number[rows[-1]])),
             severity="error" if share > 0.2 else "warning",
         )
@@ -115,26 +114,10 @@ def _played_twice(where: str, view: View, energy: np.ndarray, explained: np.ndar
 
 
 VIDEO_10, VIDEO_11, VIDEO_12 = Look(Sight, check_frozen, 4).finds(
-    Check(
-        "VIDEO-10",
-        "error",
-        "camera frozen while the robot moves",
-        "the policy learns to act without seeing",
-        explains="SYNC-* IMAGE-13 IMAGE-16",
-        leaves_out="chunks",
-    ),
-    Check(
-        "VIDEO-11",
-        "warning",
-        "frames repeated: the camera was slower than the rows",
-        "images are older than their rows say",
-        explains="SYNC-01 IMAGE-13 IMAGE-16",
-    ),
-    Check(
-        "VIDEO-12",
-        "error",
-        "a piece of the video is played twice",
-        "images and actions do not belong together",
-        explains="SYNC-* IMAGE-13 IMAGE-16",
-    ),
-)
+    Check("VIDEO-10", "error", "camera frozen while the robot moves", "the policy learns to act without seeing",
+          explains="SYNC-* IMAGE-13 IMAGE-16", leaves_out="chunks"),
+    Check("VIDEO-11", "warning", "frames repeated: the camera was slower than the rows",
+          "images are older than their rows say", explains="SYNC-01 IMAGE-13 IMAGE-16"),
+    Check("VIDEO-12", "error", "a piece of the video is played twice", "images and actions do not belong together",
+          explains="SYNC-* IMAGE-13 IMAGE-16"),
+)  # fmt: skip

@@ -146,10 +146,9 @@ HANDS_01, HANDS_02, HANDS_03, HANDS_04, HANDS_05, HANDS_06, HANDS_07, HANDS_08 =
     Check("HANDS-02", "error", "hands visible in too few rows", "the future that FLARE aligns with shows no work"),
     Check("HANDS-03", "warning", "left and right hand exchanged", "the policy learns to act with the wrong hand"),
     Check("HANDS-04", "warning", "a hand jumps", "an action chunk across it teleports the hand"),
-    Check(
-        "HANDS-05", "error", "hands are only followed in short pieces", "no complete action chunk can be cut from it"
-    ),
+    Check("HANDS-05", "error", "hands are only followed in short pieces",
+          "no complete action chunk can be cut from it"),
     Check("HANDS-06", "warning", "more than two hands", "the policy imitates a bystander"),
     Check("HANDS-07", "info", "nobody looked for hands", "clips without any work pass as demonstrations"),
     Check("HANDS-08", "info", "a hand is not known in some rows", "none: they are masked part by part"),
-)
+)  # fmt: skip

@@ -51,5 +51,5 @@ def check_kept(verdict: Verdict) -> Iterator[Finding]:
 
 
 (KEEP_01,) = Look(Verdict, check_kept, 0).finds(
-    Check("KEEP-01", "error", "no frame is left to sample", "the episode would never be drawn", spoils=False)
+    Check("KEEP-01", "error", "no frame is left to sample", "the episode would never be drawn", spoils=False),
 )

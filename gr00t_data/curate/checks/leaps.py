@@ -98,18 +98,8 @@ def _follows(state: Signal, action: Signal) -> float:
 
 
 MOTION_02, MOTION_07 = Look(Subject, check_leaps, 5).finds(
-    Check(
-        "MOTION-02",
-        "warning",
-        "jump from one row to the next",
-        "an action chunk across it teleports the robot",
-        leaves_out="chunks",
-    ),
-    Check(
-        "MOTION-07",
-        "error",
-        "joints or sides in another order",
-        "the policy moves the wrong joint",
-        explains="MOTION-15 MOTION-09 MOTION-06 MOTION-04",
-    ),
-)
+    Check("MOTION-02", "warning", "jump from one row to the next", "an action chunk across it teleports the robot",
+          leaves_out="chunks"),
+    Check("MOTION-07", "error", "joints or sides in another order", "the policy moves the wrong joint",
+          explains="MOTION-15 MOTION-09 MOTION-06 MOTION-04"),
+)  # fmt: skip

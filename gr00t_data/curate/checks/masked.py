@@ -35,11 +35,6 @@ def check_masked(subject: Subject) -> Iterator[Finding]:
 
 
 (MASK_01,) = Look(Subject, check_masked, 8).finds(
-    Check(
-        "MASK-01",
-        "info",
-        "rows marked as not to be sampled",
-        "the policy learns from a blurred turn of the head",
-        leaves_out="chunks",
-    )
-)
+    Check("MASK-01", "info", "rows marked as not to be sampled", "the policy learns from a blurred turn of the head",
+          leaves_out="chunks"),
+)  # fmt: skip

@@ -223,7 +223,6 @@ MOTION_01, MOTION_03, MOTION_11, MOTION_12, MOTION_13, MOTION_14 = Look(Subject,
     Check("MOTION-11", "warning", "joint trembles", "the policy imitates noise"),
     Check("MOTION-12", "warning", "regular jumps between action chunks", "the policy learns the seams of its labels"),
     Check("MOTION-13", "warning", "chatter", "the policy opens and closes a hand without reason"),
-    Check(
-        "MOTION-14", "warning", "quaternion not of length one, or changing sign", "rotations are averaged to nonsense"
-    ),
-)
+    Check("MOTION-14", "warning", "quaternion not of length one, or changing sign",
+          "rotations are averaged to nonsense"),
+)  # fmt: skip

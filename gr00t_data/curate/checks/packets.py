@@ -36,10 +36,9 @@ def check_presentation(sight: Sight) -> Iterator[Finding]:
         if off.mean() > 0.02 or off.sum() > max(2, 0.02 * packets.frames):
             at = int(np.flatnonzero(off)[0])
             yield VIDEO_08.finding(
-                f"{where} has a variable frame rate: frames are {1000 * steps.min():.0f} to "
-                f"{1000 * steps.max():.0f} ms "
-                f"apart, expected {1000 * period:.0f} ms ({int(off.sum())} of {len(steps)} steps are off); "
-                "align the frames to the rows by time before use",
+                f"{where} has a variable frame rate: frames are {1000 * steps.min():.0f} to {1000 * steps.max():.0f} "
+                f"ms apart, expected {1000 * period:.0f} ms ({int(off.sum())} of {len(steps)} steps are off); align "
+                "the frames to the rows by time before use",
                 (at, min(at + 1, packets.frames - 1)),
                 severity="error" if off.mean() > 0.2 else "warning",
             )
@@ -65,31 +64,12 @@ def check_damage(sight: Sight) -> Iterator[Finding]:
 
 
 VIDEO_02, VIDEO_07, VIDEO_08, VIDEO_09 = Look(Sight, check_packets, 2).finds(
-    Check(
-        "VIDEO-02",
-        "error",
-        "video cut off or not decodable",
-        "the loader stops when it reaches the frame",
-        explains="VIDEO-0[3-9] VIDEO-1* IMAGE-* SYNC-*",
-    ),
-    Check(
-        "VIDEO-07",
-        "warning",
-        "first video frame is not shown at zero",
-        "readers that match by time pick wrong frames",
-        explains="TIME-05",
-    ),
-    Check(
-        "VIDEO-08",
-        "warning",
-        "variable frame rate",
-        "readers that match by time pick wrong frames",
-        explains="VIDEO-05 TIME-05",
-    ),
-    Check(
-        "VIDEO-09",
-        "warning",
-        "video is marked to be turned when shown",
-        "training sees it as stored, people see it turned",
-    ),
-)
+    Check("VIDEO-02", "error", "video cut off or not decodable", "the loader stops when it reaches the frame",
+          explains="VIDEO-0[3-9] VIDEO-1* IMAGE-* SYNC-*"),
+    Check("VIDEO-07", "warning", "first video frame is not shown at zero",
+          "readers that match by time pick wrong frames", explains="TIME-05"),
+    Check("VIDEO-08", "warning", "variable frame rate", "readers that match by time pick wrong frames",
+          explains="VIDEO-05 TIME-05"),
+    Check("VIDEO-09", "warning", "video is marked to be turned when shown",
+          "training sees it as stored, people see it turned"),
+)  # fmt: skip

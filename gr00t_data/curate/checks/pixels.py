@@ -69,9 +69,8 @@ def _flicker(where: str, view: View) -> Iterator[Finding]:
     if turns.sum() >= 4 and turns.mean() > 0.1:
         rows = np.flatnonzero(turns)
         yield IMAGE_08.finding(
-            f"{where} flickers: the whole picture is {float(np.median(np.abs(steps[flicker]))):.0f} "
-            f"levels brighter and "
-            f"darker from frame to frame ({int(turns.sum())} times); fix the exposure and the mains frequency",
+            f"{where} flickers: the whole picture is {float(np.median(np.abs(steps[flicker]))):.0f} levels brighter "
+            f"and darker from frame to frame ({int(turns.sum())} times); fix the exposure and the mains frequency",
             (int(view.number[rows[0]]), int(view.number[rows[-1]]) + 1),
             severity="error" if turns.mean() > 0.4 else "warning",
         )
@@ -92,9 +91,8 @@ def _bands(where: str, view: View) -> Iterator[Finding]:
         banded = (strength > _BAND_LEVELS) & (alike > 0.7)
         if banded.mean() > 0.6:
             yield IMAGE_05.finding(
-                f"{where} has {words} bands that wander: lines differ by "
-                f"{float(np.median(strength[banded])):.0f} levels "
-                f"(rms) in {100 * banded.mean():.0f} % of the frames; set the shutter to the mains frequency"
+                f"{where} has {words} bands that wander: lines differ by {float(np.median(strength[banded])):.0f} "
+                f"levels (rms) in {100 * banded.mean():.0f} % of the frames; set the shutter to the mains frequency"
             )
             return
 
@@ -104,33 +102,12 @@ def _centred(lines: np.ndarray) -> np.ndarray:
 
 
 IMAGE_02, IMAGE_05, IMAGE_08, IMAGE_19 = Look(Sight, check_pixels, 3).finds(
-    Check(
-        "IMAGE-02",
-        "error",
-        "dark",
-        "the policy cannot see what it must act on",
-        explains="IMAGE-0[3-9] IMAGE-1* IMAGE-2* SYNC-* VIDEO-1*",
-    ),
-    Check(
-        "IMAGE-05",
-        "error",
-        "wandering bands",
-        "the policy learns the flicker of the light",
-        explains="IMAGE-0[1346789] IMAGE-1* IMAGE-2* SYNC-* VIDEO-12",
-    ),
-    Check(
-        "IMAGE-08",
-        "warning",
-        "flicker",
-        "the policy learns the flicker of the light",
-        explains="IMAGE-07 IMAGE-13 IMAGE-16 IMAGE-19 SYNC-*",
-    ),
-    Check(
-        "IMAGE-19",
-        "warning",
-        "black frames",
-        "the policy acts without seeing",
-        explains="IMAGE-13 IMAGE-16",
-        leaves_out="chunks",
-    ),
-)
+    Check("IMAGE-02", "error", "dark", "the policy cannot see what it must act on",
+          explains="IMAGE-0[3-9] IMAGE-1* IMAGE-2* SYNC-* VIDEO-1*"),
+    Check("IMAGE-05", "error", "wandering bands", "the policy learns the flicker of the light",
+          explains="IMAGE-0[1346789] IMAGE-1* IMAGE-2* SYNC-* VIDEO-12"),
+    Check("IMAGE-08", "warning", "flicker", "the policy learns the flicker of the light",
+          explains="IMAGE-07 IMAGE-13 IMAGE-16 IMAGE-19 SYNC-*"),
+    Check("IMAGE-19", "warning", "black frames", "the policy acts without seeing", explains="IMAGE-13 IMAGE-16",
+          leaves_out="chunks"),
+)  # fmt: skip

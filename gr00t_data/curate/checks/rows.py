@@ -151,19 +151,9 @@ def _joint(part: Part, dim: int) -> str:
 ROWS_01, ROWS_02, ROWS_03, NAN_01, LIMIT_01 = Look(Subject, check_rows, 1).finds(
     Check("ROWS-01", "error", "row count differs from the declared length", "frames and rows are matched wrongly"),
     Check("ROWS-02", "error", "episode shorter than the action horizon", "no complete action chunk can be cut from it"),
-    Check(
-        "ROWS-03",
-        "error",
-        "row numbers are not 0, 1, 2 ...",
-        "rows were dropped, swapped or merged from several episodes",
-        explains="MOTION-02 MOTION-12",
-    ),
+    Check("ROWS-03", "error", "row numbers are not 0, 1, 2 ...",
+          "rows were dropped, swapped or merged from several episodes", explains="MOTION-02 MOTION-12"),
     Check("NAN-01", "error", "NaN or infinite values", "the loss becomes NaN and the run is lost"),
-    Check(
-        "LIMIT-01",
-        "warning",
-        "values outside the limits of a part",
-        "wrong unit or joint order, or a broken sensor",
-        explains="MOTION-0[13] MOTION-11 MOTION-15",
-    ),
-)
+    Check("LIMIT-01", "warning", "values outside the limits of a part", "wrong unit or joint order, or a broken sensor",
+          explains="MOTION-0[13] MOTION-11 MOTION-15"),
+)  # fmt: skip

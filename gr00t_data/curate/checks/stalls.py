@@ -34,10 +34,9 @@ def check_stuck(subject: Subject) -> Iterator[Finding]:
                 if last - first < least or told < _STUCK_ACTION_SHARE or not varied(action, dim):
                     continue
                 yield MOTION_04.finding(
-                    f"{subject.where} frame {first}: state part {state.part.name!r} joint "
-                    f"{state.joint(dim)!r} stays at "
-                    f"{state.values[first, dim]:.4g} {state.part.unit} for {last - first + 1} rows while its command "
-                    f"moves by {100 * told:.0f} % of the range; the encoder is stuck or not read",
+                    f"{subject.where} frame {first}: state part {state.part.name!r} joint {state.joint(dim)!r} stays "
+                    f"at {state.values[first, dim]:.4g} {state.part.unit} for {last - first + 1} rows while its "
+                    f"command moves by {100 * told:.0f} % of the range; the encoder is stuck or not read",
                     (first, last),
                 )
                 break
@@ -72,29 +71,18 @@ def check_held_action(subject: Subject, states: list[Signal], actions: list[Sign
         never_otherwise = (held.sum() - rows) < 0.01 * len(held) and float(np.median(moved[first : last + 1])) > 0
         if leaps or (never_otherwise and rows >= 0.3 * actions[0].control_hz):
             yield MOTION_05.finding(
-                f"{subject.where} frame {first}: the whole action repeats for {rows} rows while the "
-                f"robot moves on; then "
-                f"it leaps by {told[last + 1] / usual:.1f} usual steps; the command stream stalled: chunks with it are "
-                "left out of the keep ranges",
+                f"{subject.where} frame {first}: the whole action repeats for {rows} rows while the robot moves on; "
+                f"then it leaps by {told[last + 1] / usual:.1f} usual steps; the command stream stalled: chunks with "
+                "it are left out of the keep ranges",
                 (first, last + 1),
             )
             return
 
 
 MOTION_04, MOTION_05 = Look(Subject, check_stalls, 4).finds(
-    Check(
-        "MOTION-04",
-        "error",
-        "joint does not move although it should",
-        "the policy is blind to a joint, or never moves it",
-        explains="MOTION-05 MOTION-09 MOTION-15",
-    ),
-    Check(
-        "MOTION-05",
-        "warning",
-        "rows repeat: a stream stalled or was slower",
-        "states or actions are older than their rows say",
-        explains="MOTION-02 MOTION-03 MOTION-09",
-        leaves_out="chunks",
-    ),
-)
+    Check("MOTION-04", "error", "joint does not move although it should",
+          "the policy is blind to a joint, or never moves it", explains="MOTION-05 MOTION-09 MOTION-15"),
+    Check("MOTION-05", "warning", "rows repeat: a stream stalled or was slower",
+          "states or actions are older than their rows say", explains="MOTION-02 MOTION-03 MOTION-09",
+          leaves_out="chunks"),
+)  # fmt: skip

@@ -149,10 +149,6 @@ STATS_01, STATS_02, STATS_03, META_09, META_10 = Look(Whole, check_stats, 1).fin
     Check("STATS-02", "error", "stats.json holds NaN or no numbers", "every normalised value becomes NaN"),
     Check("STATS-03", "error", "stats.json does not describe the rows", "actions are scaled wrongly"),
     Check("META-09", "warning", "names of the dimensions missing or too few", "LeRobot's tools stop with a KeyError"),
-    Check(
-        "META-10",
-        "error",
-        "info.json declares another width than the rows have",
-        "the loader stops or cuts parts wrongly",
-    ),
-)
+    Check("META-10", "error", "info.json declares another width than the rows have",
+          "the loader stops or cuts parts wrongly"),
+)  # fmt: skip

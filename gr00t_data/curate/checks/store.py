@@ -131,18 +131,13 @@ def _absent_cameras(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Fin
 
 META_01, META_02, META_03, META_04, META_05, META_06, META_07, META_08 = Look(Whole, check_store, 0).finds(
     Check("META-01", "warning", "totals of info.json do not match the episodes", "half copied: files may be missing"),
-    Check(
-        "META-02",
-        "warning",
-        "frame rate differs from the embodiment's control rate",
-        "motions are replayed at another speed",
-    ),
+    Check("META-02", "warning", "frame rate differs from the embodiment's control rate",
+          "motions are replayed at another speed"),
     Check("META-03", "error", "modality.json disagrees with the embodiment", "every part would be cut wrongly"),
     Check("META-04", "warning", "no modality.json", "the published GR00T loader cannot read the folder"),
     Check("META-05", "info", "no frame_index column", "readers of LeRobot v2.1 expect it"),
     Check("META-06", "warning", "declared camera has no files", "readers that use every declared camera stop"),
     Check("META-07", "error", "camera of the embodiment is absent", "the policy would get no image"),
-    Check(
-        "META-08", "error", "no episodes, or one listed twice", "nothing can be learnt, or one episode counts double"
-    ),
-)
+    Check("META-08", "error", "no episodes, or one listed twice",
+          "nothing can be learnt, or one episode counts double"),
+)  # fmt: skip

@@ -61,17 +61,11 @@ def check_success(subject: Subject) -> Iterator[Finding]:
 
 TEXT_01, TEXT_02, TEXT_03 = Look(Subject, check_instruction, 6).finds(
     Check("TEXT-01", "error", "no instruction", "the policy learns to ignore language", spoils=False),
-    Check(
-        "TEXT-02",
-        "error",
-        "placeholder instead of an instruction",
-        "the policy learns to ignore language",
-        spoils=False,
-    ),
-    Check(
-        "TEXT-03", "info", "several texts listed for one episode", "a reader may take the wrong one as the instruction"
-    ),
-)
+    Check("TEXT-02", "error", "placeholder instead of an instruction", "the policy learns to ignore language",
+          spoils=False),
+    Check("TEXT-03", "info", "several texts listed for one episode",
+          "a reader may take the wrong one as the instruction"),
+)  # fmt: skip
 SUCCESS_01, SUCCESS_02 = Look(Subject, check_success, 7).finds(
     Check("SUCCESS-01", "error", "demonstration marked unsuccessful", "the policy imitates a failure", spoils=False),
     Check("SUCCESS-02", "error", "demonstration labelled not valid", "the policy imitates a failure", spoils=False),

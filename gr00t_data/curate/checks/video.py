@@ -61,9 +61,8 @@ def _rate(sight: Sight) -> Iterator[Finding]:
     if abs(median - subject.period_s) > RATE_ERROR_SHARE * subject.period_s:
         yield VIDEO_05.finding(
             f"{sight.path}: episode {subject.row.index}: frames are {median:.4f} s apart, expected "
-            f"{subject.period_s:.4f} s ({subject.embodiment.control_hz:g} Hz); "
-            "frames are matched to rows by number here, write the video "
-            "again at the control rate for readers that match by time"
+            f"{subject.period_s:.4f} s ({subject.embodiment.control_hz:g} Hz); frames are matched to rows by number "
+            "here, write the video again at the control rate for readers that match by time"
         )
 
 
@@ -80,25 +79,14 @@ def _size(sight: Sight) -> Iterator[Finding]:
 
 
 (VIDEO_01,) = Look(CameraFile, check_file, 0).finds(
-    Check("VIDEO-01", "error", "video file missing", "the loader stops when it reaches the episode")
+    Check("VIDEO-01", "error", "video file missing", "the loader stops when it reaches the episode"),
 )
 VIDEO_03, VIDEO_04, VIDEO_05, VIDEO_06 = Look(Sight, check_video, 0).finds(
-    Check(
-        "VIDEO-03", "error", "video shorter than the rows", "images and actions drift apart", explains="SYNC-* TIME-05"
-    ),
+    Check("VIDEO-03", "error", "video shorter than the rows", "images and actions drift apart",
+          explains="SYNC-* TIME-05"),
     Check("VIDEO-04", "error", "video longer than the rows", "images and actions drift apart", explains="SYNC-*"),
-    Check(
-        "VIDEO-05",
-        "warning",
-        "video frame rate differs from the control rate",
-        "readers that match by time pick wrong frames",
-        explains="VIDEO-08 TIME-05",
-    ),
-    Check(
-        "VIDEO-06",
-        "warning",
-        "video size differs from the embodiment",
-        "the image is stretched to another shape",
-        fact=True,
-    ),
-)
+    Check("VIDEO-05", "warning", "video frame rate differs from the control rate",
+          "readers that match by time pick wrong frames", explains="VIDEO-08 TIME-05"),
+    Check("VIDEO-06", "warning", "video size differs from the embodiment", "the image is stretched to another shape",
+          fact=True),
+)  # fmt: skip

@@ -60,9 +60,8 @@ def _exchanged(pairs: Pairs, one: str, two: str) -> Iterator[tuple[int, str, Fin
         exchanged = np.abs(first[place] - usual_two).mean() + np.abs(second[place] - usual_one).mean()
         if exchanged < 0.6 * as_is:
             finding = IMAGE_18.finding(
-                f"cameras {one!r} and {two!r} are exchanged: their backgrounds are {as_is:.0f} levels "
-                f"from the usual ones, "
-                f"{exchanged:.0f} when exchanged; exchange the two files"
+                f"cameras {one!r} and {two!r} are exchanged: their backgrounds are {as_is:.0f} levels from the usual "
+                f"ones, {exchanged:.0f} when exchanged; exchange the two files"
             )
             yield index, one, finding
 
@@ -82,8 +81,7 @@ def _skewed(pairs: Pairs, one: str, two: str, control_hz: float) -> Iterator[tup
         if abs(off) > max(_SKEW_ROWS, 3 * spread) and gain > _GAIN and curve.max() > 0.5:
             finding = SYNC_03.finding(
                 f"camera {two!r} is {abs(off):.0f} frames ({1000 * abs(off) / control_hz:.0f} ms) "
-                f"{'behind' if off > 0 else 'ahead of'} {one!r}, compared with the other episodes; "
-                f"align the two clocks"
+                f"{'behind' if off > 0 else 'ahead of'} {one!r}, compared with the other episodes; align the two clocks"
             )
             yield index, two, finding
 
@@ -104,12 +102,7 @@ def skew_curve(one: CameraEvidence, two: CameraEvidence) -> np.ndarray | None:
 
 
 IMAGE_18, SYNC_03 = Look(Cameras, compare_cameras, 0).finds(
-    Check(
-        "IMAGE-18",
-        "error",
-        "two cameras are exchanged",
-        "each view is taken for the other",
-        explains="IMAGE-10 IMAGE-14 IMAGE-20 SYNC-*",
-    ),
+    Check("IMAGE-18", "error", "two cameras are exchanged", "each view is taken for the other",
+          explains="IMAGE-10 IMAGE-14 IMAGE-20 SYNC-*"),
     Check("SYNC-03", "error", "two cameras are shifted in time", "the views contradict each other"),
-)
+)  # fmt: skip

@@ -201,39 +201,18 @@ def _where(store: EpisodeStore, index: int) -> str:
 
 
 TEXT_04, TEXT_05, TEXT_06, TEXT_07, TEXT_08, TEXT_09, TEXT_10, TEXT_11 = Look(Contents, check_language, 1).finds(
-    Check(
-        "TEXT-04",
-        "warning",
-        "instruction garbled, cut off, or a file name",
-        "the words say nothing to the language model",
-    ),
-    Check(
-        "TEXT-05",
-        "warning",
-        "rows of one episode have several instructions",
-        "half of the motion is learnt under wrong words",
-    ),
-    Check(
-        "TEXT-06", "warning", "rows and episodes.jsonl give another instruction", "what is read depends on the reader"
-    ),
+    Check("TEXT-04", "warning", "instruction garbled, cut off, or a file name",
+          "the words say nothing to the language model"),
+    Check("TEXT-05", "warning", "rows of one episode have several instructions",
+          "half of the motion is learnt under wrong words"),
+    Check("TEXT-06", "warning", "rows and episodes.jsonl give another instruction",
+          "what is read depends on the reader"),
     Check("TEXT-07", "info", "every episode has the same instruction", "the policy learns to ignore language"),
     Check("TEXT-08", "warning", "tasks.jsonl lists a text or a number twice", "one task counts as two, or two as one"),
-    Check(
-        "TEXT-09",
-        "warning",
-        "the annotation asked for leads to no column",
-        "the published GR00T loader stops at the start",
-    ),
-    Check(
-        "TEXT-10",
-        "warning",
-        "instruction of another task than the motion",
-        "the policy learns wrong words for what it does",
-    ),
-    Check(
-        "TEXT-11",
-        "warning",
-        "colour or direction that the pictures do not show",
-        "the policy learns wrong words for things",
-    ),
-)
+    Check("TEXT-09", "warning", "the annotation asked for leads to no column",
+          "the published GR00T loader stops at the start"),
+    Check("TEXT-10", "warning", "instruction of another task than the motion",
+          "the policy learns wrong words for what it does"),
+    Check("TEXT-11", "warning", "colour or direction that the pictures do not show",
+          "the policy learns wrong words for things"),
+)  # fmt: skip

@@ -60,9 +60,8 @@ def _part(
         if best < 0.45 * distance[place]:
             side, _, name = key.partition(".")
             finding = check.finding(
-                f"{side} part {name!r} {what}: as it stands its levels are {distance[place]:.1f} "
-                f"spreads from those of the "
-                f"other episodes, so explained {best:.1f}; write its columns again as the others are"
+                f"{side} part {name!r} {what}: as it stands its levels are {distance[place]:.1f} spreads from those of "
+                f"the other episodes, so explained {best:.1f}; write its columns again as the others are"
             )
             yield index, finding
 
@@ -176,23 +175,16 @@ def _offset(
         if far.any():
             dim = int(np.where(far, off, 0).argmax())
             finding = MOTION_15.finding(
-                f"part {part!r} joint {state.joints[dim]!r}: the state stands "
-                f"{100 * offset[place, dim]:+.1f} % of the range "
-                f"beside its command, in the other episodes {100 * centre[place, dim]:+.1f} % "
-                f"({int(far.sum())} joints); "
-                "its zero was lost, or the command belongs to another joint",
+                f"part {part!r} joint {state.joints[dim]!r}: the state stands {100 * offset[place, dim]:+.1f} % of the "
+                f"range beside its command, in the other episodes {100 * centre[place, dim]:+.1f} % ({int(far.sum())} "
+                "joints); its zero was lost, or the command belongs to another joint",
                 severity="error" if off[dim] > 0.08 else "warning",
             )
             yield index, finding
 
 
 MOTION_06, MOTION_15 = Look(Rows, check_levels, 1).finds(
-    Check(
-        "MOTION-06",
-        "error",
-        "sign inverted against the other episodes",
-        "it opens where it should close",
-        explains="MOTION-15 MOTION-09",
-    ),
+    Check("MOTION-06", "error", "sign inverted against the other episodes", "it opens where it should close",
+          explains="MOTION-15 MOTION-09"),
     Check("MOTION-15", "error", "state stands beside its command", "the state is wrong by a constant all along"),
-)
+)  # fmt: skip

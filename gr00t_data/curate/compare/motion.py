@@ -38,9 +38,8 @@ def compare_motion(rows: Rows) -> Iterator[tuple[int, Finding]]:
 def _copied(evidence: RowEvidence) -> Iterator[Finding]:
     if evidence.copied > 0.95:
         yield MOTION_08.finding(
-            f"the action equals the state in {100 * evidence.copied:.0f} % of the rows; a policy "
-            f"trained on it stays where "
-            "it is: record the command, or take the state of a later row as action"
+            f"the action equals the state in {100 * evidence.copied:.0f} % of the rows; a policy trained on it stays "
+            "where it is: record the command, or take the state of a later row as action"
         )
 
 
@@ -95,9 +94,8 @@ def _jump(key: str, found: Sequence[Jump], embodiment: Embodiment) -> Finding:
     first = found[0]
     joint = part.joints[first.dim]
     return MOTION_02.finding(
-        f"frame {first.frame + 1}: {side} part {name!r} joint {joint!r} jumps by "
-        f"{100 * first.size:.0f} % of its range in "
-        f"one row ({first.dims} joints of the part at once), far beyond every step around it; rows are missing, in "
+        f"frame {first.frame + 1}: {side} part {name!r} joint {joint!r} jumps by {100 * first.size:.0f} % of its range "
+        f"in one row ({first.dims} joints of the part at once), far beyond every step around it; rows are missing, in "
         "another order, or two takes were joined: chunks across it are left out of the keep ranges",
         (first.frame, first.frame + 1),
     )
@@ -160,9 +158,8 @@ def _shift(
     if abs(off) < least or gain < _GAIN:
         return 0.0, ""
     message = (
-        f"part {part!r}: the state follows its command by {lags[place]:.1f} rows, in the other "
-        f"episodes by {centre:.1f} "
-        f"(correlation {curve.max():.2f} there, {curve[there]:.2f} here); shift the "
+        f"part {part!r}: the state follows its command by {lags[place]:.1f} rows, in the other episodes by "
+        f"{centre:.1f} (correlation {curve.max():.2f} there, {curve[there]:.2f} here); shift the "
         f"{'action' if off < 0 else 'state'} of this episode by {abs(off):.0f} rows "
         f"({1000 * abs(off) / embodiment.control_hz:.0f} ms) earlier"
     )
@@ -183,9 +180,8 @@ def _reversed(
         if starts > 2.5 * ends:
             finding = MOTION_10.finding(
                 f"the state leads its command by {-np.median(own[known]):.1f} rows where it follows by "
-                f"{np.median(centre[known]):.1f} in the other episodes, and the episode begins where "
-                f"they do not and ends "
-                "where they begin; its rows run backwards: sort them by time"
+                f"{np.median(centre[known]):.1f} in the other episodes, and the episode begins where they do not and "
+                "ends where they begin; its rows run backwards: sort them by time"
             )
             yield index, finding
 
@@ -211,22 +207,11 @@ def _pose_distances(episodes: Mapping[int, RowEvidence], index: int) -> tuple[fl
 
 
 MOTION_08, MOTION_09, MOTION_10, IDLE_01, IDLE_02 = Look(Rows, compare_motion, 0).finds(
-    Check(
-        "MOTION-08",
-        "error",
-        "the action copies the state",
-        "the policy learns to stay where it is",
-        explains="MOTION-0[12345679] MOTION-1*",
-        fact=True,
-    ),
+    Check("MOTION-08", "error", "the action copies the state", "the policy learns to stay where it is",
+          explains="MOTION-0[12345679] MOTION-1*", fact=True),
     Check("MOTION-09", "error", "state and action are shifted in time", "the policy reacts too late or too early"),
-    Check(
-        "MOTION-10",
-        "error",
-        "the episode runs backwards",
-        "the policy learns to undo the task",
-        explains="MOTION-0[5-9] MOTION-15 SYNC-*",
-    ),
+    Check("MOTION-10", "error", "the episode runs backwards", "the policy learns to undo the task",
+          explains="MOTION-0[5-9] MOTION-15 SYNC-*"),
     Check("IDLE-01", "warning", "nothing moves at the start", "the policy learns not to begin", leaves_out="start"),
     Check("IDLE-02", "warning", "nothing moves at the end", "the policy learns to wait", leaves_out="end"),
-)
+)  # fmt: skip

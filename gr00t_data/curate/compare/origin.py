@@ -35,5 +35,5 @@ def _origin(source: Facts) -> tuple[str, str] | None:
 
 
 (ORIGIN_01,) = Look(Contents, check_origin, 2).finds(
-    Check("ORIGIN-01", "warning", "generated or simulated, but called real", "generated data passes as measured")
+    Check("ORIGIN-01", "warning", "generated or simulated, but called real", "generated data passes as measured"),
 )

@@ -159,9 +159,8 @@ def _colours(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
             )
         elif swapped[place] < 0.6 * as_is[place] and as_is[place] > 2.0 and as_is[place] > 1.3 * others:
             finding = IMAGE_11.finding(
-                f"camera {name!r} has red and blue exchanged: its colours are {as_is[place]:.1f} "
-                f"levels from those of the "
-                f"other episodes, exchanged {swapped[place]:.1f}; BGR was taken for RGB: convert the video"
+                f"camera {name!r} has red and blue exchanged: its colours are {as_is[place]:.1f} levels from those of "
+                f"the other episodes, exchanged {swapped[place]:.1f}; BGR was taken for RGB: convert the video"
             )
             yield index, finding
 
@@ -182,45 +181,24 @@ def _bars(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> 
         off = np.abs(bars[place] - centre[place])
         if (off > np.maximum(0.05, 4 * spread[place])).any():
             finding = IMAGE_14.finding(
-                f"camera {name!r} has black bars of {100 * bars[place, 0]:.0f} % and "
-                f"{100 * bars[place, 1]:.0f} %, in the "
-                f"other episodes {100 * centre[place, 0]:.0f} % and {100 * centre[place, 1]:.0f} %; "
-                "crop or pad the video as the others were"
+                f"camera {name!r} has black bars of {100 * bars[place, 0]:.0f} % and {100 * bars[place, 1]:.0f} %, in "
+                f"the other episodes {100 * centre[place, 0]:.0f} % and {100 * centre[place, 1]:.0f} %; crop or pad "
+                "the video as the others were"
             )
             yield index, finding
 
 
 IMAGE_01, IMAGE_03, IMAGE_04, IMAGE_06, IMAGE_07, IMAGE_09, IMAGE_11, IMAGE_12 = Look(Views, compare_pixels, 0).finds(
     Check("IMAGE-01", "error", "blurred", "the policy cannot see what it must act on"),
-    Check(
-        "IMAGE-03",
-        "error",
-        "overexposed",
-        "the policy cannot see what it must act on",
-        explains="IMAGE-15 IMAGE-06 IMAGE-09",
-    ),
-    Check(
-        "IMAGE-04",
-        "error",
-        "low contrast",
-        "the policy cannot see what it must act on",
-        explains="IMAGE-15 IMAGE-01 IMAGE-09 IMAGE-12 IMAGE-20 SYNC-*",
-    ),
-    Check(
-        "IMAGE-06",
-        "error",
-        "few levels of brightness",
-        "shapes and colours are lost",
-        explains="IMAGE-14 IMAGE-15 IMAGE-16 IMAGE-07",
-    ),
+    Check("IMAGE-03", "error", "overexposed", "the policy cannot see what it must act on",
+          explains="IMAGE-15 IMAGE-06 IMAGE-09"),
+    Check("IMAGE-04", "error", "low contrast", "the policy cannot see what it must act on",
+          explains="IMAGE-15 IMAGE-01 IMAGE-09 IMAGE-12 IMAGE-20 SYNC-*"),
+    Check("IMAGE-06", "error", "few levels of brightness", "shapes and colours are lost",
+          explains="IMAGE-14 IMAGE-15 IMAGE-16 IMAGE-07"),
     Check("IMAGE-07", "error", "noise", "detail is lost", explains="IMAGE-14 IMAGE-16"),
-    Check(
-        "IMAGE-09",
-        "error",
-        "compressed away",
-        "detail is lost",
-        explains="IMAGE-01 IMAGE-13 IMAGE-15 IMAGE-16 VIDEO-1[01]",
-    ),
+    Check("IMAGE-09", "error", "compressed away", "detail is lost",
+          explains="IMAGE-01 IMAGE-13 IMAGE-15 IMAGE-16 VIDEO-1[01]"),
     Check("IMAGE-11", "error", "red and blue exchanged", "colour words lose their meaning"),
     Check("IMAGE-12", "error", "no colour", "colour words lose their meaning", fact=True),
-)
+)  # fmt: skip

@@ -197,17 +197,15 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
     if change.kind == "shift":
         late = "late" if change.rows > 0 else "early"
         finding = SYNC_01.finding(
-            f"camera {camera!r} is {abs(change.rows)} frames "
-            f"({1000 * abs(change.rows) / control_hz:.0f} ms) {late} against "
-            f"state and action, compared with the other episodes {how}; shift its frames",
+            f"camera {camera!r} is {abs(change.rows)} frames ({1000 * abs(change.rows) / control_hz:.0f} ms) {late} "
+            f"against state and action, compared with the other episodes {how}; shift its frames",
             severity=severity,
         )
         yield one, finding
     elif change.kind == "turn":
         finding = IMAGE_10.finding(
-            f"camera {camera!r} is {change.turn}: the robot's motion is seen where it would be in "
-            f"such a picture {how}; "
-            "turn the video back, or correct the mounting",
+            f"camera {camera!r} is {change.turn}: the robot's motion is seen where it would be in such a picture "
+            f"{how}; turn the video back, or correct the mounting",
             severity=severity,
         )
         yield one, finding
@@ -229,25 +227,10 @@ def _findings(change: Change, numbers: list[int], camera: str, control_hz: float
 
 
 SYNC_01, SYNC_02, SYNC_04 = Look(Sound, compare_sync, 0).finds(
-    Check(
-        "SYNC-01",
-        "error",
-        "camera late or early against the rows",
-        "the policy acts on what was, not on what is",
-        explains="VIDEO-10",
-    ),
-    Check(
-        "SYNC-02",
-        "error",
-        "video of another episode",
-        "images and actions do not belong together",
-        explains="SYNC-01 SYNC-03 VIDEO-11 IMAGE-10 IMAGE-20",
-    ),
-    Check(
-        "SYNC-04",
-        "error",
-        "video runs backwards against the rows",
-        "images and actions do not belong together",
-        explains="SYNC-01 SYNC-02 IMAGE-10 MOTION-09",
-    ),
-)
+    Check("SYNC-01", "error", "camera late or early against the rows", "the policy acts on what was, not on what is",
+          explains="VIDEO-10"),
+    Check("SYNC-02", "error", "video of another episode", "images and actions do not belong together",
+          explains="SYNC-01 SYNC-03 VIDEO-11 IMAGE-10 IMAGE-20"),
+    Check("SYNC-04", "error", "video runs backwards against the rows", "images and actions do not belong together",
+          explains="SYNC-01 SYNC-02 IMAGE-10 MOTION-09"),
+)  # fmt: skip

@@ -144,20 +144,10 @@ def _moved(picture: np.ndarray, reference: np.ndarray) -> Iterator[tuple[float, 
 
 
 IMAGE_10, IMAGE_14, IMAGE_15, IMAGE_20 = Look(Views, compare_views, 1).finds(
-    Check(
-        "IMAGE-10",
-        "error",
-        "mirrored or turned",
-        "left and right, or up and down, mean the opposite",
-        explains="IMAGE-1[1-8] IMAGE-2* SYNC-*",
-    ),
-    Check(
-        "IMAGE-14",
-        "error",
-        "another view than in the other episodes",
-        "the policy learns another geometry",
-        explains="SYNC-01 SYNC-02",
-    ),
+    Check("IMAGE-10", "error", "mirrored or turned", "left and right, or up and down, mean the opposite",
+          explains="IMAGE-1[1-8] IMAGE-2* SYNC-*"),
+    Check("IMAGE-14", "error", "another view than in the other episodes", "the policy learns another geometry",
+          explains="SYNC-01 SYNC-02"),
     Check("IMAGE-15", "error", "part of the picture is covered", "the policy cannot see what it must act on"),
     Check("IMAGE-20", "error", "another scene than in the other episodes", "images and actions do not belong together"),
-)
+)  # fmt: skip

@@ -282,25 +282,15 @@ def _finding(copy: Copy, key: Key, other: Key) -> Finding:
 
 DUP_01, DUP_02, DUP_03 = Look(Contents, check_copies, 0).finds(
     Check("DUP-01", "warning", "the same rows and video as another episode", "one demonstration counts double"),
-    Check(
-        "DUP-02", "warning", "a copy of another episode, encoded, cropped or trimmed", "one demonstration counts double"
-    ),
-    Check(
-        "DUP-03",
-        "warning",
-        "shares its video or its motion with another episode",
-        "images and actions do not belong together",
-    ),
-)
+    Check("DUP-02", "warning", "a copy of another episode, encoded, cropped or trimmed",
+          "one demonstration counts double"),
+    Check("DUP-03", "warning", "shares its video or its motion with another episode",
+          "images and actions do not belong together"),
+)  # fmt: skip
 (DUP_04,) = Look(Contents, check_same_cameras, 3).finds(
-    Check(
-        "DUP-04",
-        "warning",
-        "two cameras of an episode show the same",
-        "one of the views is missing",
-        explains="IMAGE-10 IMAGE-18 IMAGE-20 SYNC-*",
-    )
-)
+    Check("DUP-04", "warning", "two cameras of an episode show the same", "one of the views is missing",
+          explains="IMAGE-10 IMAGE-18 IMAGE-20 SYNC-*"),
+)  # fmt: skip
 
 _WHAT = {
     "identical": (DUP_01, "holds the rows and the video of {other} again; leave it out"),

@@ -1,7 +1,7 @@
 """The gate: which generated clips may be trained on. Every score has a threshold of its own, set by real episodes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class Judged:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        opinion = None if self.opinion is None else self.opinion.to_dict()
+        opinion = None if self.opinion is None else asdict(self.opinion)
         return {
             "episode": self.episode,
             "accepted": self.accepted,
@@ -188,7 +188,7 @@ def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]
         if one.episode in there:
             continue
         row, columns = store.row(one.episode), store.columns(one.episode)
-        opinion = {} if one.opinion is None else {"judge": one.opinion.to_dict()}
+        opinion = {} if one.opinion is None else {"judge": asdict(one.opinion)}
         said = {"gated_episode": one.episode, "scores": plain_scores(one.scores), **opinion}
         writer.append(
             Episode(

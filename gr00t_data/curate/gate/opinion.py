@@ -17,10 +17,11 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter
 
 from gr00t_data.disk import digest_json, read_json, write_json
 
@@ -96,10 +97,6 @@ class Opinion:
     answer: str = ""
     sampled: list[int] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
-
 
 def ask(judge: Judge, frames: np.ndarray, instruction: str, fps: float, kept: Path | None = None) -> Opinion:
     """The judge's opinion of one clip.
@@ -118,7 +115,7 @@ def ask(judge: Judge, frames: np.ndarray, instruction: str, fps: float, kept: Pa
     question = {"prompt": prompt, "instruction": instruction, "frames": pictures}
     path = None if kept is None else kept / f"{digest_json([judge.command, judge.url, question])[:32]}.json"
     if path is not None and path.is_file():
-        return Opinion(**read_json(path))
+        return TypeAdapter(Opinion).validate_python(read_json(path))
     answer = ""
     try:
         answer = _sent(judge, json.dumps(question).encode())
@@ -127,7 +124,7 @@ def ask(judge: Judge, frames: np.ndarray, instruction: str, fps: float, kept: Pa
         return Opinion(None, "", prompt, str(error), answer[:_SHOWN_LETTERS], chosen)
     opinion = Opinion(verdict, reason, prompt, "", answer[:_SHOWN_LETTERS], chosen)
     if path is not None:
-        write_json(path, opinion.to_dict())
+        write_json(path, asdict(opinion))
     return opinion
 
 

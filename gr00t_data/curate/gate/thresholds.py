@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gr00t_data.curate.gate.scores import SCORES, ClipScores
 from gr00t_data.disk import digest_json, read_json, write_json
@@ -44,12 +45,13 @@ class Thresholds:
     """
 
     limits: dict[str, float]
-    measured: dict[str, Any]
+    measured: dict[str, list[int]]
     false_rejects: float
     idm: str | None = None
     calibrated_on: str = ""
     promised: bool = False
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, int | float] = field(default_factory=dict)
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     def reasons(self, scores: ClipScores) -> list[str]:
         """Why a clip is rejected: one sentence a score; empty when it is accepted. NaN rejects nobody."""
@@ -62,7 +64,7 @@ class Thresholds:
 
     def save(self, path: Path) -> None:
         """As JSON."""
-        write_json(path, vars(self))
+        write_json(path, TypeAdapter(type(self)).dump_python(self, mode="json"))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -72,9 +74,11 @@ class Thresholds:
             GateError: the file holds something else, or names a score that there is not.
         """
         try:
-            loaded = cls(**read_json(path))
-        except TypeError as error:
-            raise GateError(f"{path}: holds no thresholds ({error}); make it with `gr00t gate --calibrate`") from error
+            loaded = TypeAdapter(cls).validate_python(read_json(path))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            said = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            raise GateError(f"{path}: holds no thresholds ({said}); make it with `gr00t gate --calibrate`") from error
         if unknown := sorted(loaded.limits.keys() - SCORES.keys()):
             raise GateError(f"{path}: there is no score {unknown[0]!r}; choose from {', '.join(SCORES)}")
         return loaded

@@ -164,7 +164,6 @@ def what_reading_found(subject: Subject) -> Sequence[Finding]:
 FILE_01, COLUMN_01, SHAPE_01 = Look(Subject, what_reading_found, 0).finds(
     Check("FILE-01", "error", "data file missing or unreadable", "the loader stops when it reaches the episode"),
     Check("COLUMN-01", "error", "declared or needed column missing", "the loader stops when it reaches the episode"),
-    Check(
-        "SHAPE-01", "error", "state or action has another width than the embodiment", "every part would be cut wrongly"
-    ),
-)
+    Check("SHAPE-01", "error", "state or action has another width than the embodiment",
+          "every part would be cut wrongly"),
+)  # fmt: skip

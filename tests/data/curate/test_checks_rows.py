@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 from gr00t_data.curate.examine import check_episode
 from gr00t_data.curate.finding import Finding, Verdict
@@ -26,7 +27,8 @@ def test_a_good_episode_is_accepted_without_findings(tmp_path: Path) -> None:
     verdict = checked(sealed(tmp_path / "s", [episode()]))
     assert verdict.accepted and verdict.findings == () and verdict.keep == ((0, 20),)
     assert verdict.length == 20 and verdict.instruction == "reach the green sphere"
-    assert Verdict.from_dict(verdict.to_dict()) == verdict
+    plain = TypeAdapter(Verdict)
+    assert plain.validate_json(plain.dump_json(verdict)) == verdict
 
 
 def test_shorter_than_the_action_horizon(tmp_path: Path) -> None:
