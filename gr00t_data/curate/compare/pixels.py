@@ -70,63 +70,43 @@ def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
 def _texture_rules(
     ratio: dict[str, float], far: dict[str, float], column: dict[str, np.ndarray], place: int
 ) -> Iterator[tuple[Check, str]]:
-    white = column["bright_share"]
-    others = np.delete(white, place)
+    white, others = column["bright_share"][place], np.delete(column["bright_share"], place)
+    whites = float(np.median(others))
     if ratio["contrast"] < 0.45 and far["contrast"] < -4 and ratio["luma"] > 0.5:
-        yield (
-            IMAGE_04,
-            (f"has {100 * ratio['contrast']:.0f} % of the contrast of the other episodes; check lens and exposure"),
-        )
+        text = f"has {100 * ratio['contrast']:.0f} % of the contrast of the other episodes; check lens and exposure"
+        yield IMAGE_04, text
     if ratio["luma"] < 0.35 and far["luma"] < -5:
-        yield (
-            IMAGE_02,
-            (f"has {100 * ratio['luma']:.0f} % of the light of the other episodes; set the exposure or leave it out"),
-        )
-    if white[place] > 0.15 and white[place] > 0.1 + 2 * float(np.median(others)) + 2 * float(np.std(others)):
-        yield (
-            IMAGE_03,
-            (
-                f"is overexposed: {100 * white[place]:.0f} % of the pixels are white, in the other episodes "
-                f"{100 * float(np.median(others)):.0f} %; set the exposure or leave it out"
-            ),
-        )
+        text = f"has {100 * ratio['luma']:.0f} % of the light of the other episodes; set the exposure or leave it out"
+        yield IMAGE_02, text
+    if white > 0.15 and white > 0.1 + 2 * whites + 2 * float(np.std(others)):
+        shown = f"{100 * white:.0f} % of the pixels are white, in the other episodes {100 * whites:.0f} %"
+        yield IMAGE_03, f"is overexposed: {shown}; set the exposure or leave it out"
     # Gentle shades turn into flats and steps; noise takes them too, but leaves no flats.
     if ratio["gradient_gap"] < 0.75 and far["gradient_gap"] < -3 and ratio["flatness"] > 1.08:
-        yield (
-            IMAGE_06,
-            (
-                f"has few levels of brightness (gentle gradients {100 * ratio['gradient_gap']:.0f} % of the usual): "
-                "a wrong bit depth or palette; export the video again"
-            ),
-        )
+        shown = f"gentle gradients {100 * ratio['gradient_gap']:.0f} % of the usual"
+        text = f"has few levels of brightness ({shown}): a wrong bit depth or palette; export the video again"
+        yield IMAGE_06, text
+    equal = f"{100 * column['flatness'][place]:.0f} % of neighbouring pixels are equal, usually "
+    equal += f"{100 * column['flatness'][place] / ratio['flatness']:.0f} %"
     if ratio["flatness"] < 0.35 and far["flatness"] < -4 and ratio["noise"] > 1.5:
-        yield (
-            IMAGE_07,
-            f"is noisy: {100 * column['flatness'][place]:.0f} % of neighbouring pixels are equal, usually "
-            f"{100 * column['flatness'][place] / ratio['flatness']:.0f} %; more light, less gain",
-        )
+        yield IMAGE_07, f"is noisy: {equal}; more light, less gain"
     sharpness = column["sharpness"][place]
     if ratio["bits"] < 0.4 and ratio["noise"] < 0.8 and ratio["flatness"] > 1.1 and ratio["sharpness"] < 0.95:
-        yield (
-            IMAGE_09,
+        text = (
             f"was compressed away: it has {100 * ratio['bits']:.0f} % of the bits of the other episodes, and "
-            f"{100 * ratio['noise']:.0f} % of their fine detail; encode it again from its source at higher quality",
+            f"{100 * ratio['noise']:.0f} % of their fine detail; encode it again from its source at higher quality"
         )
+        yield IMAGE_09, text
     if sharpness < _BLURRED_EDGE or (sharpness < 0.5 and ratio["sharpness"] < 0.5 and far["sharpness"] < -5):
         crushed = ratio["flatness"] > 1.1 and far["flatness"] > 3
-        yield (
-            IMAGE_09 if crushed and ratio["noise"] < 0.8 and sharpness > 0.45 else IMAGE_01,
+        text = (
             f"is blurred: its sharpest edges spread over {1 / max(sharpness, 0.1):.1f} pixels, in the others over "
-            f"{1 / max(sharpness / ratio['sharpness'], 0.1):.1f}; focus, clean the lens, or encode at higher quality",
+            f"{1 / max(sharpness / ratio['sharpness'], 0.1):.1f}; focus, clean the lens, or encode at higher quality"
         )
+        yield IMAGE_09 if crushed and ratio["noise"] < 0.8 and sharpness > 0.45 else IMAGE_01, text
     if ratio["flatness"] > 1.35 and far["flatness"] > 4:
-        few_levels = ratio["noise"] > 0.7
-        yield (
-            IMAGE_06 if few_levels else IMAGE_09,
-            f"has lost its {'gentle shades' if few_levels else 'fine detail'}: {100 * column['flatness'][place]:.0f} % "
-            f"of neighbouring pixels are equal, usually {100 * column['flatness'][place] / ratio['flatness']:.0f} %; "
-            "look at bit depth, palette and quality of the encoder",
-        )
+        check, lost = (IMAGE_06, "gentle shades") if ratio["noise"] > 0.7 else (IMAGE_09, "fine detail")
+        yield check, f"has lost its {lost}: {equal}; look at bit depth, palette and quality of the encoder"
 
 
 def _shimmer(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:

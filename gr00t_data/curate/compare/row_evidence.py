@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gr00t_data.curate.checks.motion import jumps
-from gr00t_data.curate.subject.signals import Signal, pairs_of, speed_of
+from gr00t_data.curate.subject.signals import Signal, pairs_of
 
 MAX_LAG_S = 0.6
 """Commands and measurements are compared at shifts of up to this; loops that are slower do not follow a person."""
@@ -37,11 +37,8 @@ class RowEvidence:
         jumps: the jumps of a part, largest first, at most four.
         lags: float32 [2 M + 1], correlation of state steps with action steps, state later by -M .. M rows; pairs that
             moved only.
-        likeness: float32 [D], correlation of levels of state and action at zero shift; NaN where one stood still.
         offset: float32 [D], median of state less action; NaN for commands that leap between a few levels.
         copied: share of rows in which the action is the state, over all pairs that moved.
-        path: how far the state part went in all, shares summed over joints.
-        speed: float32 [T - 1], the fastest joint of each row.
         idle: rows at rest at the start and at the end.
     """
 
@@ -52,10 +49,8 @@ class RowEvidence:
     stillness: dict[str, np.ndarray] = field(default_factory=dict)
     jumps: dict[str, tuple[Jump, ...]] = field(default_factory=dict)
     lags: dict[str, np.ndarray] = field(default_factory=dict)
-    likeness: dict[str, np.ndarray] = field(default_factory=dict)
     offset: dict[str, np.ndarray] = field(default_factory=dict)
     copied: float = 0.0
-    path: dict[str, float] = field(default_factory=dict)
     idle: tuple[int, int] = (0, 0)
 
 
@@ -76,10 +71,8 @@ def row_evidence(signals: list[Signal], gaps: np.ndarray) -> RowEvidence | None:
             for s, a in pairs
             if _moves(s, 0.04) and _moves(a, 0.04)
         },
-        likeness={s.part.name: _likeness(s, a) for s, a in pairs},
         offset={s.part.name: _offset(s, a) for s, a in pairs_of(signals)},
         copied=_copied(pairs),
-        path={s.part.name: float(s.sizes.sum()) for s in signals if s.side == "state"},
         idle=_idle(signals),
     )
 
@@ -146,13 +139,6 @@ def _jumps(signal: Signal, gaps: np.ndarray) -> tuple[Jump, ...]:
     return tuple(sorted(found, key=lambda jump: -jump.size)[:4])
 
 
-def _likeness(state: Signal, action: Signal) -> np.ndarray:
-    x, y = state.shares - state.shares.mean(0), action.shares - action.shares.mean(0)
-    moved = (np.ptp(state.shares, axis=0) > 0.005) & (np.ptp(action.shares, axis=0) > 0.005)
-    value = (x * y).sum(0) / np.sqrt(np.maximum((x * x).sum(0) * (y * y).sum(0), 1e-18))
-    return np.where(moved, value, np.nan).astype(np.float32)
-
-
 def _offset(state: Signal, action: Signal) -> np.ndarray:
     leaps = ((action.sizes > 0.05).any(0)) & ((action.sizes > 1e-6).mean(0) < 0.3)
     return np.where(leaps, np.nan, np.median((state.values - action.values) / state.span, axis=0)).astype(np.float32)
@@ -170,6 +156,3 @@ def _idle(signals: list[Signal]) -> tuple[int, int]:
     if not moving.size:
         return 0, 0
     return int(moving[0]), int(len(signals[0].values) - 2 - moving[-1])
-
-
-__all__ = ["FEATURES", "Jump", "RowEvidence", "lag_curve", "max_lag", "row_evidence", "speed_of"]

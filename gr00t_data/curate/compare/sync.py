@@ -191,39 +191,28 @@ def _applied(tracks: list[Track], change: Change) -> list[Track]:
 
 
 def _findings(change: Change, numbers: list[int], camera: str, control_hz: float) -> Iterator[tuple[int, Finding]]:
-    one = numbers[change.places[0]]
     severity: Severity = "error" if change.gain > _CERTAIN[change.kind] else "warning"
     how = f"(agreement of picture and rows rises by {change.gain:.2f})"
-    if change.kind == "shift":
-        late = "late" if change.rows > 0 else "early"
-        finding = SYNC_01.finding(
-            f"camera {camera!r} is {abs(change.rows)} frames ({1000 * abs(change.rows) / control_hz:.0f} ms) {late} "
-            f"against state and action, compared with the other episodes {how}; shift its frames",
-            severity=severity,
-        )
-        yield one, finding
-    elif change.kind == "turn":
-        finding = IMAGE_10.finding(
-            f"camera {camera!r} is {change.turn}: the robot's motion is seen where it would be in such a picture "
-            f"{how}; turn the video back, or correct the mounting",
-            severity=severity,
-        )
-        yield one, finding
-    elif change.kind == "reverse":
-        finding = SYNC_04.finding(
-            f"camera {camera!r} runs backwards against state and action {how}; reverse what was reversed",
-            severity=severity,
-        )
-        yield one, finding
-    else:
-        two = numbers[change.places[1]]
-        for here, there in ((one, two), (two, one)):
-            finding = SYNC_02.finding(
-                f"camera {camera!r} shows the motion of episode {there}, and that one shows this {how}; "
-                "exchange the two files",
-                severity=severity,
-            )
-            yield here, finding
+    one, two = numbers[change.places[0]], numbers[change.places[-1]]
+    rows, late = abs(change.rows), "late" if change.rows > 0 else "early"
+    shifted = (
+        f"is {rows} frames ({1000 * rows / control_hz:.0f} ms) {late} against state and action, compared with the "
+        f"other episodes {how}; shift its frames"
+    )
+    turned = (
+        f"is {change.turn}: the robot's motion is seen where it would be in such a picture {how}; turn the video back, "
+        "or correct the mounting"
+    )
+    reversed_ = f"runs backwards against state and action {how}; reverse what was reversed"
+    exchanged = "shows the motion of episode {}, and that one shows this {}; exchange the two files"
+    found = {
+        "shift": ((one, SYNC_01, shifted),),
+        "turn": ((one, IMAGE_10, turned),),
+        "reverse": ((one, SYNC_04, reversed_),),
+        "exchange": ((one, SYNC_02, exchanged.format(two, how)), (two, SYNC_02, exchanged.format(one, how))),
+    }
+    for episode, check, text in found[change.kind]:
+        yield episode, check.finding(f"camera {camera!r} {text}", severity=severity)
 
 
 SYNC_01, SYNC_02, SYNC_04 = Look(Sound, compare_sync, 0).finds(

@@ -11,7 +11,7 @@ from gr00t_data.code_key import PACKAGES, code_key
 from gr00t_data.curate.gate.cache import load_scores, save_scores, scoring_key
 from gr00t_data.curate.gate.opinion import Judge, Opinion, ask
 from gr00t_data.curate.gate.scores import ClipScores, score_clip, with_duplicates
-from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate
+from gr00t_data.curate.gate.thresholds import GateError, Thresholds
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.replayed import Replayer
@@ -20,8 +20,6 @@ from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
-
-__all__ = ["GateError", "Judged", "Thresholds", "ask_judge", "calibrate", "judge", "score_store", "seal_accepted"]
 
 Progress = Callable[[int, int], None]
 

@@ -29,7 +29,6 @@ class CameraEvidence:
 
     Attributes:
         size: (height, width) in pixels.
-        start_s: presentation time of the first frame.
         number: int32 [N], the frames that were decoded (bounded by ``view.planned_runs``).
         begins: bool [N], where a run begins.
         motion: uint8 [N, GRID, GRID]: how much each cell changed since the frame before, 255 is ``MOTION_CAP``.
@@ -43,7 +42,6 @@ class CameraEvidence:
     """
 
     size: tuple[int, int]
-    start_s: float
     number: np.ndarray
     begins: np.ndarray
     motion: np.ndarray
@@ -61,7 +59,6 @@ def camera_evidence(view: View) -> CameraEvidence:
     background = view.background
     return CameraEvidence(
         size=(view.packets.height, view.packets.width),
-        start_s=float(view.packets.pts_s[0]) if view.packets.frames else 0.0,
         number=view.number.astype(np.int32),
         begins=view.begins,
         motion=motion_maps(view),

@@ -57,11 +57,6 @@ class View:
         return steps
 
     @cached_property
-    def energy(self) -> np.ndarray:
-        """float32 [N]: mean absolute change of luma since the frame before, levels; NaN where a run begins."""
-        return np.abs(self.steps).mean((1, 2))
-
-    @cached_property
     def background(self) -> np.ndarray:
         """float32 [3, SIDE, SIDE]: the median picture."""
         every = max(len(self.small) // 24, 1)

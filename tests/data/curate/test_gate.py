@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from gr00t_data.curate.gate import gate
-from gr00t_data.curate.gate.gate import GateError, Thresholds, ask_judge, calibrate, judge, score_store, seal_accepted
+from gr00t_data.curate.gate.gate import ask_judge, judge, score_store, seal_accepted
 from gr00t_data.curate.gate.opinion import Judge
 from gr00t_data.curate.gate.scores import SCORES
 from gr00t_data.curate.gate.sheet import write_sheets
+from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate
 from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.store import EpisodeStore, StoreError
