@@ -50,9 +50,10 @@ from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tiny import SMALL, build
 lake = build(Path("lake"))
-run = prepare_run(lake.config(steps=2, model=Model(changes=SMALL, flare=Flare(target="colour"))), Path("runs"))
+model = Model(changes=SMALL, flare=Flare(target="colour"))
+run = prepare_run(lake.config(steps=2, batch_size=16, model=model), Path("runs"))
 assert train(run, StopRequest()).state == "complete"
-assert all(record["flare"] > 0 for record in run.records())
+assert max(record["flare"] for record in run.records()) > 0
 print(alignment(run.checkpoint).target)
 """
 
