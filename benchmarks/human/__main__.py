@@ -23,7 +23,7 @@ from gr00t_data.sources.human.cutting.clips import ClipSettings, plan_in_full
 from gr00t_data.sources.human.cutting.motion import measure_head_motion
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
-from gr00t_data.video.footage import footage_frames, glances, read_footage_facts
+from gr00t_data.video.footage import footage_frames, glances, read_footage
 
 BOUND = 10.0
 KITCHEN = Path(__file__).parents[3] / "shared/data/ego/kitchen_plate.mp4"
@@ -70,16 +70,16 @@ def timed(work: Callable[[], object], runs: int = 2) -> float:
 
 def measure(name: str, path: Path, folder: Path) -> Speed:
     """Time one film."""
-    facts = read_footage_facts(path)
+    facts = read_footage(path)
     seconds = facts.duration_s
     starts = [EVERY_S * number for number in range(int(seconds // EVERY_S))]
     narrations = tuple(Narration(f"n{start:g}", f"wash cup {start:g}", start, start + EVERY_S) for start in starts)
     footage = Footage("film", path, "folder", narrations, None, "own film", "CC0-1.0")
     look_s = timed(lambda: plan_in_full(footage, ClipSettings()))
-    decode_s = timed(lambda: sum(1 for _ in glances(path, facts, [(0.0, seconds)])))
+    decode_s = timed(lambda: sum(1 for _ in glances(facts, [(0.0, seconds)])))
     every = range(len(facts.times_s))
-    all_s = timed(lambda: sum(1 for _ in footage_frames(path, facts, every, 320)), runs=1)
-    closer = measure_head_motion(path, facts).looked_closer_s
+    all_s = timed(lambda: sum(1 for _ in footage_frames(facts, every, 320)), runs=1)
+    closer = measure_head_motion(facts).looked_closer_s
     rows = [f"{path.name},{one.start_s},{one.end_s},{one.text}" for one in narrations]
     (path.parent / "notes.csv").write_text("video,start_s,end_s,text\n" + "\n".join(rows))
     start = time.process_time()

@@ -9,8 +9,8 @@ from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store.layout import CHUNK_EPISODES
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.tables import TableError, read_table
+from gr00t_data.video.cutting import read_whole
 from gr00t_data.video.files import VideoError
-from gr00t_data.video.packets import read_track
 from gr00t_data.video.spans import key_pictures
 
 _KEPT = ("min", "max", "mean", "std", "count")
@@ -40,7 +40,7 @@ def complete(root: Path) -> list[Note]:
                 continue
             videos += 1
             try:
-                pictures = key_pictures(read_track(path), _PICTURES_PER_EPISODE)
+                pictures = key_pictures(read_whole(path), _PICTURES_PER_EPISODE)
                 stats[column] = DatasetStats().add_pictures(column, pictures)
             except VideoError as error:
                 notes.append(Note(f"no statistics of its pictures: {error}", row.index, column))

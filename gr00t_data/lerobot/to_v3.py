@@ -24,8 +24,9 @@ from gr00t_data.lerobot.v3_layout import Note, Place, carry_over
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore, StoreError, json_lines
 from gr00t_data.store.tables import TableError, read_table
+from gr00t_data.video.cutting import read_whole
 from gr00t_data.video.files import VideoError
-from gr00t_data.video.packets import TIME_TOLERANCE_S, Track, read_track
+from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
 from gr00t_data.video.spans import key_pictures
 
 _MB = 1 << 20
@@ -152,11 +153,11 @@ def _remember(export: _Export, number: int, table: pa.Table, place: Place, first
     export.widths = {name: np.shape(entry["min"]) for name, entry in stats.items()}
 
 
-def _write_camera(export: _Export, camera: str, progress: Callable[[int], None]) -> Track:
+def _write_camera(export: _Export, camera: str, progress: Callable[[int], None]) -> Packets:
     """Join the videos of one camera; returns the first of them."""
     tracks, store = [], export.store
     for number, row in enumerate(store.rows):
-        track = read_track(store.video_file(row.index, camera))
+        track = read_whole(store.video_file(row.index, camera))
         tracks.append(track)
         pictures = key_pictures(track, _PICTURES_PER_EPISODE)
         export.episode_stats[number][camera] = export.stats.add_pictures(camera, pictures)
@@ -177,7 +178,7 @@ def _write_camera(export: _Export, camera: str, progress: Callable[[int], None])
     return tracks[0]
 
 
-def _write_metadata(export: _Export, sources: dict[str, Track]) -> None:
+def _write_metadata(export: _Export, sources: dict[str, Packets]) -> None:
     store, root = export.store, export.root
     assert export.schema is not None
     tasks, fillers = complete_tasks(store.tasks)

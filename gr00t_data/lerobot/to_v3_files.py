@@ -11,7 +11,8 @@ from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.v3_layout import Place
 from gr00t_data.store.layout import path_inside
 from gr00t_data.store.store import StoreError
-from gr00t_data.video.packets import Track, concat_tracks, groups
+from gr00t_data.video.cutting import concat_tracks, groups
+from gr00t_data.video.packets import Packets
 
 
 class RotatingTables:
@@ -69,7 +70,7 @@ class Shot:
 
 
 def write_videos(
-    tracks: Sequence[Track], first_rows_s: Sequence[float], root: Path, camera: str, fps: float, limit_bytes: int
+    tracks: Sequence[Packets], first_rows_s: Sequence[float], root: Path, camera: str, fps: float, limit_bytes: int
 ) -> Iterator[Shot]:
     """Join the videos of one camera, an episode each, into as few files as the limit and their coding allow.
 
@@ -88,7 +89,7 @@ def write_videos(
             if len(group) > 1:
                 yield Shot(place, first / fps - zero_s, (first + track.frames) / fps - zero_s)
             else:
-                yield Shot(place, float(track.times_s[0]) - zero_s, float(track.times_s[-1]) + 1 / fps - zero_s)
+                yield Shot(place, float(track.pts_s[0]) - zero_s, float(track.pts_s[-1]) + 1 / fps - zero_s)
         place = place.next()
 
 

@@ -12,7 +12,7 @@ from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.column_stats import Stats
 from gr00t_data.lerobot.to_v3_files import RotatingTables
 from gr00t_data.store.store import EpisodeStore
-from gr00t_data.video.packets import Track
+from gr00t_data.video.packets import Packets
 
 _EPISODES_AT_ONCE = 500
 _DTYPES = {"float": "float32", "double": "float64", "halffloat": "float16", "large_string": "string"}
@@ -20,7 +20,7 @@ _DTYPES = {"float": "float32", "double": "float64", "halffloat": "float16", "lar
 
 
 def info_v3(
-    store: EpisodeStore, schema: pa.Schema, shapes: Mapping[str, tuple[int, ...]], tracks: Mapping[str, Track]
+    store: EpisodeStore, schema: pa.Schema, shapes: Mapping[str, tuple[int, ...]], tracks: Mapping[str, Packets]
 ) -> dict[str, Any]:
     """``meta/info.json`` but for the totals of the rows. Features say what the files hold, not what was declared.
 
@@ -58,7 +58,7 @@ def _feature(field: pa.Field, declared: dict[str, Any], shape: tuple[int, ...] |
     return {"dtype": _DTYPES.get(str(kind), str(kind)), "shape": list(shape), "names": names}
 
 
-def _video_feature(declared: dict[str, Any], track: Track) -> dict[str, Any]:
+def _video_feature(declared: dict[str, Any], track: Packets) -> dict[str, Any]:
     facts = {
         "video.height": track.height,
         "video.width": track.width,

@@ -13,8 +13,9 @@ import numpy as np
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.lerobot.v3_records import Clip, Dataset, Record
 from gr00t_data.store import layout
+from gr00t_data.video.cutting import cut_track, packets_of, read_whole
 from gr00t_data.video.files import VideoError
-from gr00t_data.video.packets import TIME_TOLERANCE_S, Track, cut_track, read_track
+from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
 from gr00t_data.video.spans import encode_span
 
 _ON_A_FRAME = 0.1
@@ -40,7 +41,7 @@ class Span:
     oddity: str = ""
 
 
-def frame_spans(wanted: Sequence[Wanted], track: Track, fps: float) -> list[Span | str]:
+def frame_spans(wanted: Sequence[Wanted], track: Packets, fps: float) -> list[Span | str]:
     """The frames of each episode in one file; a text says why there are none. Same order as ``wanted``."""
     order = sorted(range(len(wanted)), key=lambda number: wanted[number].clip.begin_s)
     inside = [wanted[number] for number in order]
@@ -49,7 +50,7 @@ def frame_spans(wanted: Sequence[Wanted], track: Track, fps: float) -> list[Span
     return [found[number] for number in range(len(wanted))]
 
 
-def _tiling(wanted: Sequence[Wanted], track: Track, fps: float) -> list[Span | str] | None:
+def _tiling(wanted: Sequence[Wanted], track: Packets, fps: float) -> list[Span | str] | None:
     """By the clips' times, when they follow one another without a hole from the first frame to the last.
 
     Rows that do not start at time 0 are counted from their own start (``begin_s`` is then earlier by as much), or not
@@ -66,14 +67,14 @@ def _tiling(wanted: Sequence[Wanted], track: Track, fps: float) -> list[Span | s
     return None
 
 
-def _frame_at(time_s: float, track: Track, fps: float) -> int | None:
+def _frame_at(time_s: float, track: Packets, fps: float) -> int | None:
     """The number of the frame that stands at this time (the number of frames for the end), None between frames."""
-    times = np.append(track.times_s, track.times_s[-1] + 1 / fps)
+    times = np.append(track.pts_s, track.pts_s[-1] + 1 / fps)
     nearest = int(np.abs(times - time_s).argmin())
     return nearest if abs(times[nearest] - time_s) <= _ON_A_FRAME / fps else None
 
 
-def _filling(wanted: Sequence[Wanted], track: Track) -> list[Span | str] | None:
+def _filling(wanted: Sequence[Wanted], track: Packets) -> list[Span | str] | None:
     """By counting, when the rows of the episodes together are as many as the frames of the file."""
     ends = np.cumsum([one.rows for one in wanted])
     if ends[-1] != track.frames or any(one.rows < 1 for one in wanted):
@@ -81,24 +82,24 @@ def _filling(wanted: Sequence[Wanted], track: Track) -> list[Span | str] | None:
     return [Span(int(end) - one.rows, int(end) - 1) for end, one in zip(ends, wanted, strict=True)]
 
 
-def _nearest(one: Wanted, track: Track, fps: float) -> Span | str:
+def _nearest(one: Wanted, track: Packets, fps: float) -> Span | str:
     shift = one.first_row_s if one.clip.begin_s < -0.5 / fps else 0.0
     begin, end = one.clip.begin_s + shift, one.clip.end_s + shift
-    last_s = float(track.times_s[-1]) + 1 / fps
-    if not (track.times_s[0] - 0.5 / fps <= begin < end <= last_s + 0.5 / fps):
+    last_s = float(track.pts_s[-1]) + 1 / fps
+    if not (track.pts_s[0] - 0.5 / fps <= begin < end <= last_s + 0.5 / fps):
         return (
             f"from_timestamp {one.clip.begin_s:.3f} s to to_timestamp {one.clip.end_s:.3f} s is outside "
             f"{track.path.name}, which lasts {last_s:.3f} s"
         )
-    first, stop = (int(np.abs(track.times_s - (time - tiny)).argmin()) for time, tiny in ((begin, 0), (end, 1 / fps)))
+    first, stop = (int(np.abs(track.pts_s - (time - tiny)).argmin()) for time, tiny in ((begin, 0), (end, 1 / fps)))
     claim = f"{track.path.name} has {track.frames} frames, which is not what its episodes have together"
     return Span(first, max(first, stop), f"{claim}; frames {first} to {stop} are the nearest to its timestamps")
 
 
-def _with_drift(span: Span | str, one: Wanted, track: Track) -> Span | str:
+def _with_drift(span: Span | str, one: Wanted, track: Packets) -> Span | str:
     if isinstance(span, str):
         return span
-    drift_s = float(one.clip.begin_s + one.first_row_s - track.times_s[span.first])
+    drift_s = float(one.clip.begin_s + one.first_row_s - track.pts_s[span.first])
     if span.oddity or abs(drift_s) <= TIME_TOLERANCE_S:
         return span
     return Span(
@@ -130,7 +131,7 @@ def _split_file(
     dataset: Dataset, camera: str, file: Path, wanted: list[Wanted], root: Path, number_of: Callable[[int], int]
 ) -> Iterator[list[Note]]:
     try:
-        track = read_track(file)
+        track = read_whole(file)
     except VideoError as error:
         for one in wanted:
             yield [Note(str(error), one.record.index, camera)]
@@ -144,7 +145,7 @@ def _split_file(
         ]
 
 
-def _write_span(span: Span | str, one: Wanted, track: Track, target: Path, fps: float) -> Iterator[str]:
+def _write_span(span: Span | str, one: Wanted, track: Packets, target: Path, fps: float) -> Iterator[str]:
     """Write one clip; yields what should be known about it."""
     if isinstance(span, str):
         yield f"{span}; the episode has no video of this camera"
@@ -153,7 +154,7 @@ def _write_span(span: Span | str, one: Wanted, track: Track, target: Path, fps: 
         yield span.oddity
     if (frames := span.last - span.first + 1) != one.rows:
         yield f"{frames} frames stand for {one.rows} rows"
-    times_s = track.times_s[span.first : span.last + 1] - track.times_s[span.first]
+    times_s = track.pts_s[span.first : span.last + 1] - track.pts_s[span.first]
     off_s = float(np.abs(times_s - np.arange(frames) / fps).max())
     if off_s > max(TIME_TOLERANCE_S, float(track.time_base)):
         yield f"its frames are not shown at {fps:g} Hz: up to {off_s:.4f} s beside their rows; the times were kept"
@@ -161,7 +162,7 @@ def _write_span(span: Span | str, one: Wanted, track: Track, target: Path, fps: 
         yield f"a player is asked to turn the picture by {track.rotation_deg} degrees; readers of arrays do not"
     try:
         whole = (span.first, span.last) == (0, track.frames - 1)
-        if (track.lone and whole) or track.packets_of(span.first, span.last) is not None:
+        if (track.lone and whole) or packets_of(track, span.first, span.last) is not None:
             cut_track(track, span.first, span.last, target)
             return
         encode_span(track, span.first, span.last, target)

@@ -24,6 +24,7 @@ from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, Sto
 from gr00t_data.store.seal import seal_folder
 from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import Packets
 
 
 class Written(BaseModel):
@@ -217,7 +218,7 @@ class StoreWriter:
                 f"the first one has {sorted(first)}; all episodes of a store have the same"
             )
 
-    def _write_video(self, index: int, camera: str, frames: np.ndarray | Path) -> video.VideoInfo:
+    def _write_video(self, index: int, camera: str, frames: np.ndarray | Path) -> Packets:
         key = self.embodiment.camera(camera).column
         path = layout.path_inside(self.root, layout.VIDEO_PATH, video_key=key, **self._place(index))
         if isinstance(frames, Path):

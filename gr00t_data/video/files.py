@@ -1,69 +1,21 @@
-"""Video files: probe from packets, decode, encode, resize. The only importer of av."""
+"""Video files: decode, encode, resize."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
-from av.video import VideoStream
 from av.video.reformatter import Interpolation
 
 from gr00t_data.disk import replacing
+from gr00t_data.video.packets import Packets, VideoError, opened, probe
 
 LIBRARIES = ("av", "numpy")
 
 _KEYFRAME_EVERY_FRAMES = 10
 """Random access into GOP 250 costs 20x the decoding of GOP 10; GOP 10 costs 4x the bytes of GOP 250 at 224 px."""
-
-DAMAGE = (FFmpegError, UnicodeDecodeError, AttributeError, MemoryError, ValueError)
-"""What libav's binding raises on damaged headers, found by corrupting files at random."""
-
-
-class VideoError(ValueError):
-    """A video that cannot be read or written; the message names the file."""
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What the packets of a video say, without decoding.
-
-    Attributes:
-        frames: number of video packets.
-        fps: average rate declared by the stream, Hz.
-        width, height: coded size in pixels.
-        codec: for example ``h264``.
-        pts_s: float64 [frames], presentation times in seconds, sorted.
-    """
-
-    frames: int
-    fps: float
-    width: int
-    height: int
-    codec: str
-    pts_s: np.ndarray
-
-
-def probe(path: Path) -> VideoInfo:
-    """Read the packets of ``path``.
-
-    Raises:
-        VideoError: no such file, not a video, cut off before its index, or without a video stream.
-    """
-    with opened(path) as (container, stream):
-        times = [float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None and p.size]
-        return VideoInfo(
-            frames=len(times),
-            fps=float(stream.average_rate or 0),
-            width=stream.codec_context.width,
-            height=stream.codec_context.height,
-            codec=stream.codec_context.name,
-            pts_s=np.sort(np.array(times, dtype=np.float64)),
-        )
 
 
 def decode(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -104,7 +56,7 @@ def decode_at(path: Path, indices: Iterable[int]) -> np.ndarray:
     return np.stack([found[i] for i in wanted])
 
 
-def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> VideoInfo:
+def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> Packets:
     """Write uint8 [T, H, W, 3] RGB frames as h264 mp4, one thread, so that equal input gives equal bytes.
 
     Args:
@@ -116,7 +68,7 @@ def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> VideoIn
     return encode_stream(path, frames, fps, crf)
 
 
-def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> VideoInfo:
+def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> Packets:
     """``encode`` for frames that come one by one (uint8 [H, W, 3] RGB each, one size): memory does not grow.
 
     Raises:
@@ -166,38 +118,9 @@ def rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
 def _decoded(path: Path, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
     number = 0
     with opened(path) as (container, stream):
-        stream.thread_type = "NONE"
         try:
             for frame in container.decode(stream):
                 yield rgb(frame, size)
                 number += 1
         except FFmpegError as error:
             raise VideoError(f"{path}: frame {number} cannot be decoded ({error.strerror})") from error
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A video and its first video stream, closed at the end.
-
-    Raises:
-        VideoError: no such file, not a video, no video stream in it, or damage met while it is read.
-    """
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
-    try:
-        container = av.open(str(path))
-    except DAMAGE as error:
-        raise VideoError(
-            f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
-            "it may be cut off: copy it again from its source"
-        ) from error
-    with container:
-        if not container.streams.video:
-            kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
-            raise VideoError(f"{path}: holds no video stream (it holds {kinds}); copy it again from its source")
-        try:
-            yield container, container.streams.video[0]
-        except VideoError:
-            raise
-        except DAMAGE as error:
-            raise VideoError(f"{path}: is damaged ({error}); copy it again from its source") from error

@@ -12,51 +12,16 @@ from typing import NamedTuple
 import av
 import cv2
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
-from av.video import VideoStream
 
-from gr00t_data.video.files import VideoError, opened, rgb
+from gr00t_data.video.files import rgb
+from gr00t_data.video.packets import Packets, VideoError, opened, pictures, probe
 
 _APART_S = 1 / 15
 """Frames closer than this are not needed: a head turn lasts longer."""
 _TAIL_SHARE = 0.4
 _NO_DEBLOCKING = {"skip_loop_filter": "all"}
 """A quarter of the decoding time of h264 is deblocking, which a small grey picture does not show."""
-
-
-@dataclass(frozen=True)
-class FootageFacts:
-    """What a video is, from its packets and its first frame.
-
-    Attributes:
-        times_s: float64 [N], when each frame is shown, from 0, increasing.
-        keyframes: bool [N], where decoding can begin.
-        width, height: pixels as a player shows them, after turning.
-        fps: average rate, frames a second.
-        steady: whether all steps are alike (within a tenth of one); False for a variable rate.
-        rotation_deg: how a player turns the coded picture, degrees counter-clockwise: 0, 90, 180 or 270.
-        sound: whether there is an audio stream.
-        codec: for example ``h264``.
-        ticks: int64 [N], the container's own presentation times.
-    """
-
-    times_s: np.ndarray
-    keyframes: np.ndarray
-    width: int
-    height: int
-    fps: float
-    steady: bool
-    rotation_deg: int
-    sound: bool
-    codec: str
-    ticks: np.ndarray
-
-    @property
-    def duration_s(self) -> float:
-        """Until the last frame has been shown for one usual step."""
-        step = float(np.median(np.diff(self.times_s))) if len(self.times_s) > 1 else 0.0
-        return float(self.times_s[-1]) + step
 
 
 @dataclass(frozen=True)
@@ -82,49 +47,22 @@ class _Group(NamedTuple):
     looks_s: np.ndarray
 
 
-def read_footage_facts(path: Path) -> FootageFacts:
-    """Read all packets and decode the first frame.
+def read_footage(path: Path) -> Packets:
+    """The packets of a video of people, and how it is turned.
 
     Raises:
         VideoError: no such file, no video, only sound, no frame, or the first frame cannot be decoded.
     """
-    with opened(path) as (container, stream):
-        sound = any(one.type == "audio" for one in container.streams)
-        packets = [(p.pts, bool(p.is_keyframe)) for p in container.demux(stream) if p.size and p.pts is not None]
-        if not packets:
-            raise VideoError(f"{path}: lists no frame; copy it again from its source")
-        ordered = sorted(packets)
-        ticks = np.array([pts for pts, _ in ordered], dtype=np.int64)
-        times_s = (ticks - ticks[0]) * float(stream.time_base or 0)
-        container.seek(int(ticks[0]), stream=stream)
-        first = _first_frame(path, container, stream)
-        rotation = round(getattr(first, "rotation", 0) / 90.0) % 4 * 90
-        size = (first.height, first.width) if rotation % 180 == 0 else (first.width, first.height)
-        steps = np.diff(times_s)
-        return FootageFacts(
-            times_s=times_s,
-            keyframes=np.array([key for _, key in ordered], dtype=bool),
-            width=size[1],
-            height=size[0],
-            fps=len(steps) / float(times_s[-1]) if len(steps) and times_s[-1] > 0 else 0.0,
-            steady=bool(len(steps) == 0 or (np.abs(steps - np.median(steps)) < 0.1 * np.median(steps)).all()),
-            rotation_deg=rotation,
-            sound=sound,
-            codec=stream.codec_context.name,
-            ticks=ticks,
-        )
-
-
-def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> av.VideoFrame:
-    stream.thread_type = "NONE"
-    try:
-        return next(container.decode(stream))
-    except (StopIteration, FFmpegError) as error:
-        raise VideoError(f"{path}: its first frame cannot be decoded ({error}); copy it again") from error
+    video = probe(path, turned=True)
+    if not video.frames:
+        raise VideoError(f"{path}: lists no frame; copy it again from its source")
+    if video.rotation_deg is None:
+        raise VideoError(f"{path}: its first frame cannot be decoded (); copy it again")
+    return video
 
 
 def glances(
-    path: Path, facts: FootageFacts, spans: Sequence[tuple[float, float]], every_s: float = 0.5, side_px: int = 240
+    video: Packets, spans: Sequence[tuple[float, float]], every_s: float = 0.5, side_px: int = 240
 ) -> Iterator[Glance]:
     """A look every ``every_s`` seconds or less within the spans, as cheaply as the file allows.
 
@@ -138,20 +76,19 @@ def glances(
     Raises:
         VideoError: the file cannot be opened.
     """
-    with opened(path) as (container, stream):
-        stream.thread_type = "NONE"
+    with opened(video.path) as (container, stream):
         stream.codec_context.skip_frame = "BIDIR"
         stream.codec_context.options = _NO_DEBLOCKING
         for start_s, end_s in spans:
-            for group in _groups(facts, start_s, end_s, every_s):
-                yield from _looks_of_group(container, stream, facts, group, side_px)
+            for group in _groups(video, start_s, end_s, every_s):
+                yield from _looks_of_group(video, pictures(container, stream, video, group.key), group, side_px)
 
 
-def _groups(facts: FootageFacts, start_s: float, end_s: float, every_s: float) -> Iterator[_Group]:
+def _groups(video: Packets, start_s: float, end_s: float, every_s: float) -> Iterator[_Group]:
     """The groups of pictures of a stretch that are looked into; a look at a keyframe itself is nearly free."""
-    keys = np.flatnonzero(facts.keyframes)
+    keys = np.flatnonzero(video.keyframes)
     keys = keys if len(keys) else np.array([0])
-    edges = [*facts.times_s[keys].tolist(), facts.duration_s]
+    edges = [*video.times_s[keys].tolist(), video.duration_s]
     looked_s = -np.inf
     for key, begin_s, next_s in zip(keys.tolist(), edges, edges[1:], strict=False):
         low, high = max(begin_s, start_s), min(next_s, end_s)
@@ -159,25 +96,23 @@ def _groups(facts: FootageFacts, start_s: float, end_s: float, every_s: float) -
         if low >= high or (not last and next_s - looked_s <= every_s):
             continue
         looks = low + every_s * np.arange(max(int(np.ceil((high - low) / every_s - 1e-6)), 1))
-        end = min(high, float(facts.times_s[-1]))
+        end = min(high, float(video.times_s[-1]))
         looks = np.append(looks, end) if last and end - looks[-1] > 0.5 * every_s else looks
         looked_s = float(looks[-1])
         yield _Group(key, high, looks)
 
 
 def _looks_of_group(
-    container: InputContainer, stream: VideoStream, facts: FootageFacts, group: _Group, side_px: int
+    video: Packets, frames: Iterator[tuple[int, av.VideoFrame]], group: _Group, side_px: int
 ) -> Iterator[Glance]:
     key, until_s, looks_s = group
     # Decoding on to the next keyframe is dear when much of the group is left, and else saves doing it again.
-    in_vain = until_s - looks_s[-1] >= _TAIL_SHARE * (until_s - facts.times_s[key])
-    container.seek(int(facts.ticks[key]), stream=stream, backward=True)
-    base, zero = float(stream.time_base or 0), int(facts.ticks[0])
-    step_s = 0.5 / max(facts.fps, 1.0)
+    in_vain = until_s - looks_s[-1] >= _TAIL_SHARE * (until_s - video.times_s[key])
+    step_s = 0.5 / max(video.shown_fps, 1.0)
     looks, seen = list(looks_s), list[tuple[float, Callable[[], np.ndarray]]]()
     try:
-        for frame in container.decode(stream):
-            time_s = (frame.pts - zero) * base if frame.pts is not None else -np.inf
+        for number, frame in frames:
+            time_s = float(video.times_s[number])
             due = bool(looks) and time_s >= looks[0] - step_s
             near = bool(seen) and time_s - seen[-1][0] < _APART_S - step_s
             if time_s < looks_s[0] - step_s or (near and not due and (looks or not in_vain)):
@@ -188,7 +123,7 @@ def _looks_of_group(
                 if seen:
                     yield Glance(seen[0][0], seen[0][1](), tuple(seen[1:]))
                 seen, looks = [], [one for one in looks if one - step_s > time_s]
-            seen.append((time_s, partial(_grey, frame, side_px, facts)))  # most are never asked for
+            seen.append((time_s, partial(_grey, frame, side_px, video)))  # most are never asked for
             if len(seen) > 1 and (time_s >= until_s - step_s or (not looks and in_vain)):
                 break
     except FFmpegError:
@@ -197,9 +132,7 @@ def _looks_of_group(
         yield Glance(seen[0][0], seen[0][1](), tuple(seen[1:]))
 
 
-def grey_frames(
-    path: Path, facts: FootageFacts, start_s: float, end_s: float, side_px: int = 240
-) -> tuple[np.ndarray, np.ndarray]:
+def grey_frames(video: Packets, start_s: float, end_s: float, side_px: int = 240) -> tuple[np.ndarray, np.ndarray]:
     """The frames from ``start_s`` to ``end_s`` (both included), small and grey, about 15 a second.
 
     Returns:
@@ -208,21 +141,19 @@ def grey_frames(
     Raises:
         VideoError: a frame cannot be decoded.
     """
-    first, last = _numbers_between(facts, start_s, end_s)
+    first, last = _numbers_between(video, start_s, end_s)
     times_s, small = list[float](), list[np.ndarray]()
-    for number, frame in _frames(path, facts, first, last, cheap=True):
-        time_s = float(facts.times_s[number])
-        if not times_s or time_s - times_s[-1] >= _APART_S - 0.5 / max(facts.fps, 1.0):
+    for number, frame in _frames(video, first, last, cheap=True):
+        time_s = float(video.times_s[number])
+        if not times_s or time_s - times_s[-1] >= _APART_S - 0.5 / max(video.shown_fps, 1.0):
             times_s.append(time_s)
-            small.append(_grey(frame, side_px, facts))
+            small.append(_grey(frame, side_px, video))
     if not small:
-        raise VideoError(f"{path}: nothing from {start_s:.2f} to {end_s:.2f} s can be decoded; copy it again")
+        raise VideoError(f"{video.path}: nothing from {start_s:.2f} to {end_s:.2f} s can be decoded; copy it again")
     return np.array(times_s), np.stack(small)
 
 
-def footage_frames(
-    path: Path, facts: FootageFacts, numbers: Sequence[int], longest_px: int | None = None
-) -> Iterator[np.ndarray]:
+def footage_frames(video: Packets, numbers: Sequence[int], longest_px: int | None = None) -> Iterator[np.ndarray]:
     """The frames with these numbers (ascending, repeats allowed), turned upright. uint8 [H, W, 3] RGB each.
 
     Args:
@@ -233,54 +164,46 @@ def footage_frames(
     """
     if not len(numbers):
         return
-    if not 0 <= numbers[0] <= numbers[-1] < len(facts.ticks):
-        raise VideoError(f"{path}: has {len(facts.ticks)} frames, asked for frame {numbers[-1]}; plan its clips again")
+    if not 0 <= numbers[0] <= numbers[-1] < video.frames:
+        raise VideoError(
+            f"{video.path}: has {video.frames} frames, asked for frame {numbers[-1]}; plan its clips again"
+        )
     wanted = iter(numbers)
     number = next(wanted, None)
-    for found, frame in _frames(path, facts, int(numbers[0]), int(numbers[-1]), cheap=False):
+    for found, frame in _frames(video, int(numbers[0]), int(numbers[-1]), cheap=False):
         if found != number:
             continue
-        picture = _upright(rgb(frame, _shrunk(frame, longest_px)), facts.rotation_deg)
+        picture = _upright(rgb(frame, _shrunk(frame, longest_px)), video.turn_deg)
         while number == found:
             yield picture
             number = next(wanted, None)
     if number is not None:
-        raise VideoError(f"{path}: frame {number} is listed and cannot be decoded; copy the file again")
+        raise VideoError(f"{video.path}: frame {number} is listed and cannot be decoded; copy the file again")
 
 
-def _frames(
-    path: Path, facts: FootageFacts, first: int, last: int, *, cheap: bool
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """(number, frame) from ``first`` to ``last``, decoded from the keyframe before."""
-    with opened(path) as (container, stream):
-        stream.thread_type = "NONE"
+def _frames(video: Packets, first: int, last: int, *, cheap: bool) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(number, frame) from ``first`` to ``last``; when it shall be cheap, without those that no other frame needs."""
+    with opened(video.path) as (container, stream):
         if cheap:
             stream.codec_context.skip_frame = "NONREF"
             stream.codec_context.options = _NO_DEBLOCKING
-        keys = np.flatnonzero(facts.keyframes[: first + 1])
-        container.seek(int(facts.ticks[keys[-1] if len(keys) else 0]), stream=stream, backward=True)
-        expected = first
+        number = first
         try:
-            for frame in container.decode(stream):
-                if frame.pts is None or frame.pts < facts.ticks[first]:
-                    continue
-                expected = int(np.searchsorted(facts.ticks, frame.pts))
-                if expected > last:
-                    return
-                yield expected, frame
-                if expected >= last:
+            for number, frame in pictures(container, stream, video, first):
+                if number <= last:
+                    yield number, frame
+                if number >= last:
                     return
         except FFmpegError as error:
-            raise VideoError(f"{path}: frame {expected + 1} cannot be decoded ({error.strerror})") from error
-        if cheap:
-            return
-        raise VideoError(f"{path}: ends after frame {expected}, but lists {len(facts.ticks)}; copy it again")
+            raise VideoError(f"{video.path}: frame {number + 1} cannot be decoded ({error.strerror})") from error
+        if not cheap:
+            raise VideoError(f"{video.path}: ends after frame {number}, but lists {video.frames}; copy it again")
 
 
-def _numbers_between(facts: FootageFacts, start_s: float, end_s: float) -> tuple[int, int]:
-    first = int(np.searchsorted(facts.times_s, start_s - 1e-6))
-    last = int(np.searchsorted(facts.times_s, end_s + 1e-6, side="right")) - 1
-    return min(first, len(facts.times_s) - 1), max(last, min(first, len(facts.times_s) - 1))
+def _numbers_between(video: Packets, start_s: float, end_s: float) -> tuple[int, int]:
+    first = int(np.searchsorted(video.times_s, start_s - 1e-6))
+    last = int(np.searchsorted(video.times_s, end_s + 1e-6, side="right")) - 1
+    return min(first, len(video.times_s) - 1), max(last, min(first, len(video.times_s) - 1))
 
 
 def _shrunk(frame: av.VideoFrame, longest_px: int | None) -> tuple[int, int] | None:
@@ -288,7 +211,7 @@ def _shrunk(frame: av.VideoFrame, longest_px: int | None) -> tuple[int, int] | N
     return None if scale == 1.0 else (max(round(frame.height * scale), 1), max(round(frame.width * scale), 1))
 
 
-def _grey(frame: av.VideoFrame, side_px: int, facts: FootageFacts) -> np.ndarray:
+def _grey(frame: av.VideoFrame, side_px: int, video: Packets) -> np.ndarray:
     height, width = _shrunk(frame, side_px) or (frame.height, frame.width)
     if frame.format.name not in ("yuv420p", "yuvj420p", "nv12", "yuv422p", "yuv444p", "gray"):
         frame = frame.reformat(format="gray")
@@ -296,7 +219,7 @@ def _grey(frame: av.VideoFrame, side_px: int, facts: FootageFacts) -> np.ndarray
     luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
     every = max(frame.width // (2 * width), 1)  # half of the averaging is enough, and costs a third
     luma = np.ascontiguousarray(luma[::every, ::every])
-    return _upright(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), facts.rotation_deg)
+    return _upright(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), video.turn_deg)
 
 
 def _upright(picture: np.ndarray, rotation_deg: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.licences import joined, of_store
 from gr00t_data.video import files as video
-from gr00t_data.video.packets import cut
+from gr00t_data.video.cutting import cut
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import Labels, combine_windows
 from gr00t_model.idm.examples import ExamplesError, read_pictures

@@ -11,7 +11,7 @@ from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.curate.subject.view import View, view_of
 from gr00t_data.embodiment.robot import Camera
 from gr00t_data.video.files import VideoError
-from gr00t_data.video.survey import survey
+from gr00t_data.video.packets import probe
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def look_through(subject: Subject, camera: Camera) -> Sight | CameraFile:
     if path is None or not path.is_file():
         return CameraFile(subject, camera, path, "")
     try:
-        packets = survey(path)
+        packets = probe(path)
         if not packets.frames:
             raise VideoError(f"{path}: holds no video frame; copy it again from its source")
-        return sight_of(subject, camera, view_of(path, packets))
+        return sight_of(subject, camera, view_of(packets))
     except (VideoError, OSError) as error:
         return CameraFile(subject, camera, path, str(error))
 

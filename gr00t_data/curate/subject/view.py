@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.video.survey import Packets, look, survey
+from gr00t_data.video.packets import Packets, probe
+from gr00t_data.video.survey import look
 
 SIDE = 64
 """Pixels of the small frames. Robots, hands and objects still show; noise and texture average out."""
@@ -77,19 +78,19 @@ def open_view(path: Path) -> View:
     """Survey a video and decode its runs.
 
     Raises:
-        VideoError: see ``video_survey.survey`` and ``look``.
+        VideoError: see ``probe`` and ``look``.
     """
-    return view_of(path, survey(path))
+    return view_of(probe(path))
 
 
-def view_of(path: Path, packets: Packets) -> View:
+def view_of(packets: Packets) -> View:
     """The same, from packets that were read before."""
     planned = planned_runs(packets.frames, packets.width * packets.height)
     still_every = max(-(-sum(count for _, count in planned) // _STILLS), 1)
-    runs = list(look(path, packets, planned, SIDE, still_every))
+    runs = list(look(packets, planned, SIDE, still_every))
     begins = [np.arange(len(run.small)) == 0 for run in runs]
     return View(
-        path=path,
+        path=packets.path,
         packets=packets,
         number=np.concatenate([run.first + np.arange(len(run.small)) for run in runs]),
         small=np.concatenate([run.small for run in runs]),

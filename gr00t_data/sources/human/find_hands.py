@@ -13,7 +13,8 @@ from gr00t_data.sources.human.hands.detections import read_detections
 from gr00t_data.sources.human.hands.egodex import read_egodex
 from gr00t_data.sources.human.hands.tracks import HandTracks, HandTracksError
 from gr00t_data.sources.human.hands.vitra import read_vitra, refuse_pickle
-from gr00t_data.video.footage import FootageFacts, read_footage_facts
+from gr00t_data.video.footage import read_footage
+from gr00t_data.video.packets import Packets
 
 DETECTORS = ("mediapipe",)
 
@@ -75,8 +76,8 @@ def read_tracks(path: Path, video: Path) -> HandTracks:
 @lru_cache(maxsize=4)
 def _read(path: Path, video: Path, stamps: tuple[tuple[int, int], ...]) -> HandTracks:
     """Read once for all clips of a video; ``stamps`` are only there so that a changed file is read again."""
-    facts = read_footage_facts(video)
-    size = facts.width, facts.height
+    facts = read_footage(video)
+    size = facts.upright_px
     if path.suffix == ".json":
         return _from_json(path, facts)
     if path.suffix in (".hdf5", ".h5"):
@@ -89,7 +90,7 @@ def _read(path: Path, video: Path, stamps: tuple[tuple[int, int], ...]) -> HandT
     raise HandTracksError(f"{path}: {path.suffix!r} is no kind of tracks; expected .json .hdf5 .npz .safetensors")
 
 
-def _from_json(path: Path, facts: FootageFacts) -> HandTracks:
+def _from_json(path: Path, facts: Packets) -> HandTracks:
     found = read_detections(path)
     frames = len(facts.times_s)
     if len(found.times_s) != frames:
@@ -104,14 +105,14 @@ def _from_json(path: Path, facts: FootageFacts) -> HandTracks:
             f"{path}: frame {at} is at {found.times_s[at]:.3f} s, in the video at {facts.times_s[at]:.3f} s; run "
             "`gr00t hands detect` on this video"
         )
-    if found.picture_px != (facts.width, facts.height):
+    if found.picture_px != facts.upright_px:
         raise HandTracksError(
             f"{path}: its pixels are those of a picture of {found.picture_px[0]}x{found.picture_px[1]}, the video "
-            f"shows {facts.width}x{facts.height}; run `gr00t hands detect` on this video"
+            f"shows {facts.upright_px[0]}x{facts.upright_px[1]}; run `gr00t hands detect` on this video"
         )
     return assign_sides(found)
 
 
-def _on_the_clock(tracks: HandTracks, facts: FootageFacts) -> HandTracks:
+def _on_the_clock(tracks: HandTracks, facts: Packets) -> HandTracks:
     """The same tracks with the times of the video's frames, which a copy may have changed a little."""
     return replace(tracks, times_s=facts.times_s)

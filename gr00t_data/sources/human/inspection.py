@@ -84,12 +84,13 @@ def inspect_drop(
 def _video_row(footage: Footage, planned: Plan) -> dict[str, Any]:
     facts, motion = planned.facts, planned.motion
     known = motion.speed[np.isfinite(motion.speed)]
-    turned = f" turned {facts.rotation_deg}" if facts.rotation_deg else ""
+    turned = f" turned {facts.turn_deg}" if facts.turn_deg else ""
+    width, height = facts.upright_px
     return {
         "video": footage.uid,
         "seconds": round(facts.duration_s, 2),
-        "picture": f"{facts.width}x{facts.height}{turned} {facts.codec}",
-        "fps": f"{facts.fps:.2f}{'' if facts.steady else ' varying'}",
+        "picture": f"{width}x{height}{turned} {facts.codec}",
+        "fps": f"{facts.shown_fps:.2f}{'' if facts.steady else ' varying'}",
         "sound": "dropped" if facts.sound else "none",
         "narrations": len(footage.narrations),
         "clips": len(planned.clips),

@@ -13,7 +13,8 @@ from gr00t_data.sources.human.hands.labels import Labels
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
-from gr00t_data.video.footage import FootageFacts, footage_frames
+from gr00t_data.video.footage import footage_frames
+from gr00t_data.video.packets import Packets
 
 SOURCE_FRAME, SOURCE_TIME = "source_frame", "source_time_s"
 """Columns: the number of the video's frame that a row shows, and when it is shown there, seconds."""
@@ -55,7 +56,7 @@ class Pictures:
 
 def read_episode(
     clip: PlannedClip,
-    facts: FootageFacts,
+    facts: Packets,
     embodiment: Embodiment,
     times_s: np.ndarray,
     labels: Labels,
@@ -76,7 +77,7 @@ def read_episode(
     shown_s = facts.times_s[numbers]
     straighten = _straightener(clip.footage.intrinsics, facts, pictures)
     once, row_of = np.unique(numbers, return_inverse=True)
-    found_frames = footage_frames(clip.footage.video, facts, once.tolist(), pictures.working_px)
+    found_frames = footage_frames(facts, once.tolist(), pictures.working_px)
     frames = np.stack([straighten(one) for one in found_frames])
     found: dict[str, Any] = {"detector": None}
     if hide is not None:
@@ -114,14 +115,14 @@ def _masked_rows(clip: PlannedClip, times_s: np.ndarray, shown_s: np.ndarray) ->
     return masked
 
 
-def _evidence(facts: FootageFacts, times_s: np.ndarray, shown_s: np.ndarray, numbers: np.ndarray) -> dict[str, Any]:
+def _evidence(facts: Packets, times_s: np.ndarray, shown_s: np.ndarray, numbers: np.ndarray) -> dict[str, Any]:
     """How the video's frames lie on the rows: what a reader needs to judge the resampling."""
     off_s = np.abs(times_s - shown_s)
     return {
-        "fps": round(facts.fps, 4),
+        "fps": round(facts.shown_fps, 4),
         "steady": facts.steady,
-        "rotation_deg": facts.rotation_deg,
-        "size_px": [facts.height, facts.width],
+        "rotation_deg": facts.turn_deg,
+        "size_px": [*reversed(facts.upright_px)],
         "codec": facts.codec,
         "sound_dropped": facts.sound,
         "off_largest_s": round(float(off_s.max()), 5),
@@ -131,20 +132,19 @@ def _evidence(facts: FootageFacts, times_s: np.ndarray, shown_s: np.ndarray, num
     }
 
 
-def _straightener(
-    camera: Intrinsics | None, facts: FootageFacts, pictures: Pictures
-) -> Callable[[np.ndarray], np.ndarray]:
+def _straightener(camera: Intrinsics | None, facts: Packets, pictures: Pictures) -> Callable[[np.ndarray], np.ndarray]:
     """Undistortion of an upright picture of the working size; nothing without a fisheye model."""
     if camera is None or camera.fisheye is None or not pictures.undistort:
         return lambda picture: picture
     shape = camera.width_px / camera.height_px
-    if abs(shape - facts.width / facts.height) > _SAME_SHAPE * shape:
+    shown_width, shown_height = facts.upright_px
+    if abs(shape - shown_width / shown_height) > _SAME_SHAPE * shape:
         raise ReadingError(
             f"the camera's numbers are for a picture of {camera.width_px} x {camera.height_px}, the video shows "
-            f"{facts.width} x {facts.height} (turned upright): another shape; correct width_px and height_px"
+            f"{shown_width} x {shown_height} (turned upright): another shape; correct width_px and height_px"
         )
-    scale = min(pictures.working_px / max(facts.height, facts.width), 1.0)
-    width, height = max(round(facts.width * scale), 1), max(round(facts.height * scale), 1)
+    scale = min(pictures.working_px / max(shown_height, shown_width), 1.0)
+    width, height = max(round(shown_width * scale), 1), max(round(shown_height * scale), 1)
     matrix = camera.matrix * (np.array([[width / camera.width_px], [height / camera.height_px], [1.0]]))
     maps = fisheye_maps(matrix, camera.fisheye, (width, height))
     return lambda picture: cv2.remap(picture, *maps, interpolation=cv2.INTER_LINEAR)

@@ -17,6 +17,7 @@ from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fi
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import Packets
 
 SOURCE_FRAME = "source_frame"
 """Column: the number of the generated frame that a row shows. A clip slower than the rows repeats frames."""
@@ -192,7 +193,7 @@ def _action(clip: Clip, shown: np.ndarray, frames: int, embodiment: Embodiment) 
 def _source(
     clip: Clip,
     settings: Settings,
-    info: video.VideoInfo,
+    info: Packets,
     clock: Clock,
     layout: Layout | None,
     frames: dict[str, np.ndarray],

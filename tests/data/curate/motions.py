@@ -1,6 +1,7 @@
 """Small arrays that look like a robot at work, for the motion and picture checks."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from gr00t_data.curate.compare.row_evidence import RowEvidence, row_evidence
 from gr00t_data.curate.subject.subject import Subject, read_subject
 from gr00t_data.curate.subject.view import SIDE, View
 from gr00t_data.store.store import EpisodeStore
-from gr00t_data.video.survey import Packets
+from gr00t_data.video.packets import Packets
 from tests.data.builders import GR1, episode, sealed
 
 ARM = GR1.state_part("left_arm").slice
@@ -69,6 +70,13 @@ def pictures(frames: int = ROWS, seed: int = 0, speed: float = 1.3) -> np.ndarra
     return film
 
 
+def packets_at(times_s: np.ndarray, side: int) -> Packets:
+    """The packets of a square video whose frames are shown at these times; the first one is a key frame."""
+    ticks = np.rint(times_s * 90_000).astype(np.int64)
+    size = np.full(len(ticks), 100)
+    return Packets(Path("v.mp4"), "h264", side, side, 20.0, Fraction(1, 90_000), ticks, ticks, ticks == ticks[0], size)
+
+
 def view(film: np.ndarray, colour: np.ndarray | None = None) -> View:
     """A view of float [N, SIDE, SIDE] luma; ``colour`` float [N, 2, SIDE, SIDE] is U and V, grey when None."""
     luma = np.clip(film, 0, 255).astype(np.uint8)
@@ -76,5 +84,5 @@ def view(film: np.ndarray, colour: np.ndarray | None = None) -> View:
     small = np.concatenate([luma[:, None], np.clip(chroma, 0, 255).astype(np.uint8)], axis=1)
     stills = {number: luma[number].repeat(2, 0).repeat(2, 1) for number in range(5, len(luma), 10)}
     times = np.arange(len(luma)) / 20
-    packets = Packets(times, times == 0, np.full(len(luma), 100), 2 * SIDE, 2 * SIDE, 20.0, "h264", 0)
+    packets = packets_at(times, 2 * SIDE)
     return View(Path("v.mp4"), packets, np.arange(len(luma)), small, times == 0, stills, 0, 0)

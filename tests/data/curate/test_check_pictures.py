@@ -13,9 +13,8 @@ from gr00t_data.curate.checks.pixels import check_pixels
 from gr00t_data.curate.subject.sight import Sight, sight_of
 from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.curate.subject.view import View
-from gr00t_data.video.survey import Packets
 from tests.data.builders import GR1
-from tests.data.curate.motions import ROWS, pictures, subject, view
+from tests.data.curate.motions import ROWS, packets_at, pictures, subject, view
 
 CAMERA = GR1.camera("ego_view")
 SPEED = np.full(ROWS - 1, 0.01)
@@ -99,17 +98,13 @@ def test_one_defect_has_its_code(base: Subject, change: Callable[[np.ndarray], n
     assert code in codes(base, view(change(pictures())))
 
 
-def packets(times: np.ndarray) -> Packets:
-    return Packets(times, times == times[0], np.full(len(times), 100), 64, 64, 20.0, "h264", 0)
-
-
 def test_presentation_times(base: Subject) -> None:
     seen = view(pictures(40))
 
     def found(times: np.ndarray) -> set[str]:
         return {
             finding.code
-            for finding in check_presentation(sight_of(base, CAMERA, replace(seen, packets=packets(times))))
+            for finding in check_presentation(sight_of(base, CAMERA, replace(seen, packets=packets_at(times, 64))))
         }
 
     even = np.arange(40) / 20

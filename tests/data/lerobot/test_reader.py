@@ -15,7 +15,7 @@ from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.store import StoreError
 from gr00t_data.video import files as video
-from gr00t_data.video.packets import read_track
+from gr00t_data.video.cutting import read_whole
 from tests.data.builders import GR1
 from tests.data.films import film
 from tests.data.lerobot.folders import (
@@ -158,7 +158,7 @@ def test_cut_points_without_a_keyframe_are_encoded_again_and_noted(tmp_path: Pat
     assert [note.episode_index for note in notes] == [1, 2]  # keyframes stand at 0, 10, 20, 30; episodes at 0, 12, 19
     assert all(note.message.startswith("re-encoded as h264, frame for frame") for note in notes)
     for row, first in zip(found.rows, (0, 12, 19), strict=True):
-        track = read_track(found.video_path(row.index, "ego_view"))
+        track = read_whole(found.video_path(row.index, "ego_view"))
         assert track.frames == row.length and track.regular(20)
         difference = np.abs(video.decode(track.path).astype(int) - before[first : first + row.length])
         assert difference.mean() < 3

@@ -12,7 +12,7 @@ from gr00t_data.lerobot.convert import convert
 from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.tables import read_table
-from gr00t_data.video.packets import read_track
+from gr00t_data.video.cutting import read_whole
 from tests.data.builders import change_info, change_parquet
 from tests.data.films import CODINGS, film, moving
 from tests.data.lerobot.folders import CAMERA, assert_same_frames, assert_same_rows, silent, store_of
@@ -47,7 +47,7 @@ def test_real_teleoperation_comes_back(tmp_path: Path) -> None:
     assert_same_rows(store, back)
     assert_same_frames(store, back)
     assert "frame_index" not in back.columns(0).columns
-    joined = read_track(tmp_path / "v3/videos" / CAMERA / "chunk-000/file-000.mp4")
+    joined = read_whole(tmp_path / "v3/videos" / CAMERA / "chunk-000/file-000.mp4")
     assert joined.frames == 2096 and joined.regular(20)
     line = read_table(tmp_path / "v3/meta/episodes/chunk-000/file-000.parquet").to_pylist()[1]
     assert line["dataset_from_index"] == 416 and line["dataset_to_index"] == 886

@@ -11,7 +11,8 @@ from gr00t_data.sources.human.cutting.narrations import Marked, Unused, marked_s
 from gr00t_data.sources.human.footage import Footage, Narration, PlannedClip
 from gr00t_data.sources.human.hands.speed import pieces_between_rests
 from gr00t_data.sources.human.hands.tracks import HandTracks
-from gr00t_data.video.footage import FootageFacts, read_footage_facts
+from gr00t_data.video.footage import read_footage
+from gr00t_data.video.packets import Packets
 
 FindTracks = Callable[[PlannedClip], HandTracks | None]
 """The path of the hands through a stretch, if it is known."""
@@ -69,7 +70,7 @@ class Plan:
 
     clips: tuple[PlannedClip, ...]
     unused: tuple[Unused, ...]
-    facts: FootageFacts
+    facts: Packets
     motion: HeadMotion
     fast_s: tuple[Stretch, ...]
 
@@ -94,12 +95,12 @@ def plan_in_full(
     Raises:
         VideoError: the video cannot be read.
     """
-    facts = read_footage_facts(footage.video)
+    facts = read_footage(footage.video)
     marked, unused = marked_stretches(footage, facts.duration_s, settings.point_cap_s)
     margin = settings.shortest_s
     near = [(max(one.start_s - margin, 0.0), min(one.end_s + margin, facts.duration_s)) for one in marked]
     spans = joined(near) if footage.narrations else [(0.0, facts.duration_s)]
-    motion = measure_head_motion(footage.video, facts, spans, limit=settings.head_limit, every_s=settings.looks_every_s)
+    motion = measure_head_motion(facts, spans, limit=settings.head_limit, every_s=settings.looks_every_s)
     fast = motion.fast(settings.head_limit)
     if not footage.narrations:
         marked, unused = _unnarrated(footage, facts, motion, fast, settings, find_tracks)
@@ -226,7 +227,7 @@ def _overlap(clip: PlannedClip, earlier: list[PlannedClip], most: float) -> str:
 
 def _unnarrated(
     footage: Footage,
-    facts: FootageFacts,
+    facts: Packets,
     motion: HeadMotion,
     fast: list[Stretch],
     settings: ClipSettings,

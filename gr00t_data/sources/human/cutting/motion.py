@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +16,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gr00t_data.video.files import VideoError
-from gr00t_data.video.footage import FootageFacts, Glance, glances, grey_frames
+from gr00t_data.video.footage import Glance, glances, grey_frames
+from gr00t_data.video.packets import Packets
 
 Stretch = tuple[float, float]
 """Seconds, start and end."""
@@ -128,8 +128,7 @@ def shift_between(before: UInt8[np.ndarray, "h w"], after: UInt8[np.ndarray, "h 
 
 
 def measure_head_motion(
-    path: Path,
-    facts: FootageFacts,
+    facts: Packets,
     spans: Sequence[Stretch] | None = None,
     *,
     limit: float = 0.6,
@@ -147,10 +146,10 @@ def measure_head_motion(
     """
     spans = [(0.0, facts.duration_s)] if spans is None else joined(spans)
     with _one_thread():
-        steps, closer = _coarse(glances(path, facts, spans, every_s, side_px), spans, every_s, limit)
+        steps, closer = _coarse(glances(facts, spans, every_s, side_px), spans, every_s, limit)
         for start_s, end_s in closer:
             try:
-                times_s, grey = grey_frames(path, facts, start_s, end_s, side_px)
+                times_s, grey = grey_frames(facts, start_s, end_s, side_px)
             except VideoError:  # one damaged place must not cost the rest of the video
                 steps.append(Step(start_s, end_s, np.inf))
                 continue

@@ -30,7 +30,8 @@ from gr00t_data.sources.human.detector.environment import (
 )
 from gr00t_data.sources.human.hands.detections import Detection, Detections, detection_from_dict, detection_to_dict
 from gr00t_data.sources.human.hands.tracks import LANDMARKS, LEFT, RIGHT
-from gr00t_data.video.footage import FootageFacts, footage_frames, read_footage_facts
+from gr00t_data.video.footage import footage_frames, read_footage
+from gr00t_data.video.packets import Packets
 
 LIBRARIES = ("av", "numpy", "opencv-python-headless")
 
@@ -148,21 +149,19 @@ class HandDetector:
             found = _read(path, len(chunk))
             if found is None:
                 done = len(hands)
-                found = self._searched(video, facts, chunk, lambda count, done=done: progress(done + count, total))
+                found = self._searched(facts, chunk, lambda count, done=done: progress(done + count, total))
                 listed = [[detection_to_dict(hand) for hand in frame] for frame in found]
                 write_text(path, json.dumps({"source": SOURCE, "frames": listed}))
             hands += found
             progress(len(hands), total)
         numbers = np.array([number for chunk in chunks for number in chunk], dtype=np.int64)
-        return Detections(facts.times_s[numbers], tuple(hands), (facts.width, facts.height), SOURCE, LICENCE, sha256)
+        return Detections(facts.times_s[numbers], tuple(hands), facts.upright_px, SOURCE, LICENCE, sha256)
 
-    def _searched(
-        self, video: Path, facts: FootageFacts, chunk: range, progress: Callable[[int], None]
-    ) -> list[tuple[Detection, ...]]:
+    def _searched(self, facts: Packets, chunk: range, progress: Callable[[int], None]) -> list[tuple[Detection, ...]]:
         found = []
-        pictures = footage_frames(video, facts, chunk, self.settings.longest_px)
+        pictures = footage_frames(facts, chunk, self.settings.longest_px)
         for number, picture in enumerate(pictures):
-            found.append(self.hands_of(picture, fresh=number == 0, upright_px=(facts.width, facts.height)))
+            found.append(self.hands_of(picture, fresh=number == 0, upright_px=facts.upright_px))
             progress(number + 1)
         return [tuple(_rounded(hand) for hand in hands) for hands in found]
 
@@ -237,7 +236,7 @@ def _rounded(hand: Detection) -> Detection:
     return detection_from_dict(detection_to_dict(hand))
 
 
-def _chunks(facts: FootageFacts, span_s: tuple[float, float] | None) -> Iterator[range]:
+def _chunks(facts: Packets, span_s: tuple[float, float] | None) -> Iterator[range]:
     """Numbers of the frames of each chunk; the chunks lie at the same places whatever is asked for."""
     frames = len(facts.times_s)
     for first in range(0, frames, CHUNK_FRAMES):
@@ -270,7 +269,7 @@ def forget(sha256: str, kept: Path | None = None) -> bool:
     return there
 
 
-def _facts_of(video: Path) -> tuple[FootageFacts, str]:
+def _facts_of(video: Path) -> tuple[Packets, str]:
     """What a video is, and its SHA-256.
 
     Raises:
@@ -281,6 +280,6 @@ def _facts_of(video: Path) -> tuple[FootageFacts, str]:
 
 
 @lru_cache(maxsize=4)
-def _facts_once(video: Path, stamp: tuple[int, int] | None) -> tuple[FootageFacts, str]:
+def _facts_once(video: Path, stamp: tuple[int, int] | None) -> tuple[Packets, str]:
     """All clips of a video ask; ``stamp`` is only there so that a changed file is read again."""
-    return read_footage_facts(video), digest_file(video)
+    return read_footage(video), digest_file(video)

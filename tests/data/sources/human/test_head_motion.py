@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from gr00t_data.sources.human.cutting.motion import joined, measure_head_motion, shift_between
-from gr00t_data.video.footage import glances, read_footage_facts
+from gr00t_data.video.footage import glances, read_footage
 from tests.data.films import film
 from tests.data.sources.human.ego_films import WIDTH, room, turning
 
 
 def motion_of(path: Path, spans=None):
-    return measure_head_motion(path, read_footage_facts(path), spans)
+    return measure_head_motion(read_footage(path), spans)
 
 
 def test_shift_of_a_known_move() -> None:
@@ -59,7 +59,7 @@ def test_only_the_stretches_asked_for_are_measured(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", turning([(2.0, 0.1), (0.5, 1.2), (2.0, 0.1)]), fps=30)
     motion = motion_of(path, [(3.0, 4.0)])
     assert motion.begin_s.min() > 2.5 and not motion.fast(0.6)
-    times = [look.time_s for look in glances(path, read_footage_facts(path), [(3.0, 4.0)])]
+    times = [look.time_s for look in glances(read_footage(path), [(3.0, 4.0)])]
     assert times[0] == pytest.approx(3.0, abs=0.04) and np.diff(times).max() <= 0.55
 
 

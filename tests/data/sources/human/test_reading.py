@@ -24,7 +24,7 @@ from gr00t_data.sources.human.reading import (
 )
 from gr00t_data.store.episode import Episode
 from gr00t_data.video.files import VideoError
-from gr00t_data.video.footage import footage_frames, read_footage_facts
+from gr00t_data.video.footage import footage_frames, read_footage
 from tests.data.films import film, moving, only_sound
 
 HANDS = load_embodiment("human_hands")
@@ -35,7 +35,7 @@ def episode_of(path: Path, start_s: float, end_s: float, *, masked=(), camera=No
     clip = PlannedClip(footage, start_s, end_s, "wash", "wash", masked_s=masked)
     times_s = row_times_s(clip, None, HANDS)
     labels = label(clip, None, HANDS, times_s)
-    return read_episode(clip, read_footage_facts(path), HANDS, times_s, labels, Pictures(), hide)
+    return read_episode(clip, read_footage(path), HANDS, times_s, labels, Pictures(), hide)
 
 
 def seen_in(episode: Episode) -> np.ndarray:
@@ -72,7 +72,7 @@ def test_every_rate_becomes_the_control_rate(tmp_path: Path, fps: Fraction) -> N
 def test_a_variable_rate_is_read_by_its_stamps_and_a_hole_is_masked(tmp_path: Path) -> None:
     stamps = [*range(0, 20), *range(32, 52)]
     path = film(tmp_path / "a.mp4", numbered(40), fps=20, times=stamps)
-    assert not read_footage_facts(path).steady
+    assert not read_footage(path).steady
     episode = episode_of(path, 0.0, 2.5)
     wanted = np.arange(50)
     nearest = [min(range(40), key=lambda n: (abs(stamps[n] - tick), stamps[n])) for tick in wanted]
@@ -93,10 +93,10 @@ def test_the_earlier_of_two_equally_near_frames() -> None:
 @pytest.mark.parametrize("turn_deg", [90, -90, 180])
 def test_a_phone_held_upright_is_turned_as_players_turn_it(tmp_path: Path, turn_deg: int) -> None:
     path = film(tmp_path / "a.mp4", moving(12, height=64, width=96), fps=20, rotation_deg=turn_deg)
-    facts = read_footage_facts(path)
-    assert facts.rotation_deg == turn_deg % 360
-    assert (facts.width, facts.height) == ((64, 96) if turn_deg % 180 else (96, 64))
-    (picture,) = footage_frames(path, facts, [0])
+    facts = read_footage(path)
+    assert facts.turn_deg == turn_deg % 360
+    assert facts.upright_px == ((64, 96) if turn_deg % 180 else (96, 64))
+    (picture,) = footage_frames(facts, [0])
     with av.open(str(path)) as container:
         coded = next(container.decode(video=0)).to_ndarray(format="rgb24")
     across = coded.transpose(1, 0, 2)
@@ -168,7 +168,7 @@ def test_videos_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         ("gone.mp4", "no such file"),
     ):
         with pytest.raises(VideoError, match=why):
-            read_footage_facts(tmp_path / name)
-    facts = read_footage_facts(whole)
+            read_footage(tmp_path / name)
+    facts = read_footage(whole)
     with pytest.raises(VideoError, match="asked for frame 99"):
-        list(footage_frames(whole, facts, [3, 99]))
+        list(footage_frames(facts, [3, 99]))
