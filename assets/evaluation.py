@@ -1,6 +1,6 @@
 """Group evaluate: what the checkpoint is worth, open loop and closed loop."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -10,6 +10,10 @@ from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.body import ROBOT
+
+if TYPE_CHECKING:
+    from gr00t_model.evaluate.evaluation import AlignmentResult
+    from gr00t_model.evaluate.paired import Comparison
 
 
 class EvaluationConfig(dg.Config):
@@ -47,34 +51,34 @@ def make_evaluation(embodiment: Embodiment, config: EvaluationConfig, lake: Lake
     )
     content = report.content
     metadata = {
-        "checkpoint": content["checkpoint"][:16],
-        "open loop ratio": content["open_loop"]["overall"]["ratio"],
-        "held-out episodes": content["open_loop"]["episodes"],
-        **{f"success {task}": round(result["success"]["share"], 3) for task, result in content["closed_loop"].items()},
+        "checkpoint": content.checkpoint[:16],
+        "open loop ratio": content.open_loop.overall.ratio,
+        "held-out episodes": content.open_loop.episodes,
+        **{f"success {task}": round(result.success.share, 3) for task, result in content.closed_loop.items()},
         **({} if embodiment.name == ROBOT else {"closed loop": f"none: the simulator has no {embodiment.name}"}),
-        **_alignment(content["alignment"]),
-        **_beside_release(content["comparison"]),
+        **_alignment(content.alignment),
+        **_beside_release(content.comparison),
         "numbers": table(evaluation_rows(content)),
         **{name: figure(path.read_bytes(), name) for name, path in report.figures.items()},
     }
-    return Made(report.folder, digest_json(content), {k: v for k, v in metadata.items() if v is not None})
+    return Made(report.folder, digest_json(content.facts()), {k: v for k, v in metadata.items() if v is not None})
 
 
-def _alignment(aligned: dict[str, Any] | None) -> dict[str, Any]:
+def _alignment(aligned: "AlignmentResult | None") -> dict[str, float | None]:
     if aligned is None:
         return {}
     return {
-        "alignment cosine": round(aligned["predicted"], 4),
-        "alignment cosine, copying the present": round(aligned["copied"], 4),
-        "alignment skill": aligned["skill"],
-        "targets' effective rank": round(aligned["variety"]["effective_rank"], 2),
-        "targets collapsed": aligned["variety"]["collapsed"],
+        "alignment cosine": round(aligned.predicted, 4),
+        "alignment cosine, copying the present": round(aligned.copied, 4),
+        "alignment skill": aligned.skill,
+        "targets' effective rank": round(aligned.variety.effective_rank, 2),
+        "targets collapsed": aligned.variety.collapsed,
     }
 
 
-def _beside_release(compared: dict[str, Any] | None) -> dict[str, Any]:
-    measures = compared["measures"] if compared else ()
-    return {f"{measure['name']}, minus released": round(measure["difference"], 4) for measure in measures}
+def _beside_release(compared: "Comparison | None") -> dict[str, float]:
+    measures = compared.measures if compared else ()
+    return {f"{measure.name}, minus released": round(measure.difference, 4) for measure in measures}
 
 
 class ReleaseConfig(dg.Config):

@@ -35,7 +35,7 @@ class Refusal:
     reason: str
 
 
-class _Said(BaseModel):
+class Said(BaseModel):
     """What a file says; names that are not its fields are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
@@ -45,7 +45,7 @@ class _Said(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
-class EpisodeSource(_Said):
+class EpisodeSource(Said):
     """Where one episode came from. An episode that was made of others keeps what was known of those.
 
     Attributes:
@@ -100,7 +100,7 @@ class EpisodeSource(_Said):
     success: StrictBool | None = None
 
 
-class StoreSource(_Said):
+class StoreSource(Said):
     """What a store was made of: a drop, scenes of the simulator, or another store.
 
     Attributes:
@@ -139,7 +139,7 @@ class StoreSource(_Said):
     made_from: Facts | None = Field(default=None, validation_alias="from", serialization_alias="from")
 
 
-class StoreAbout(_Said):
+class StoreAbout(Said):
     """What a store says of itself in ``meta/about.json``.
 
     Attributes:

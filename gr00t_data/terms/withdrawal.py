@@ -5,12 +5,12 @@ written before refuses to be opened.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gr00t_data.disk import write_text
 from gr00t_data.lake import Lake
@@ -27,6 +27,15 @@ class WithdrawalError(ValueError):
 
 
 @dataclass(frozen=True)
+class Reached:
+    """What a withdrawal reached in one store: its name, its digest, the numbers of the episodes."""
+
+    store: str
+    digest: str
+    episodes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Withdrawal:
     """One entry of the list.
 
@@ -36,15 +45,17 @@ class Withdrawal:
         video: only clips of this video; with it the participant may be empty, for videos whose people have no name.
         reason: in the words of whoever wrote it down.
         at: when, ISO 8601 in UTC.
-        clips: what it reached when it was written: {store, digest, episodes}; kept when the store is deleted later.
+        clips: what it reached when it was written; kept when the store is deleted later.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # a misspelt key must not pass for none
 
     participant: str
     dataset: str | None = None
     video: str | None = None
     reason: str = ""
     at: str = ""
-    clips: tuple[Mapping[str, Any], ...] = ()
+    clips: tuple[Reached, ...] = ()
 
     @property
     def who(self) -> str:
@@ -62,6 +73,9 @@ class Withdrawal:
         """Whether it is about this footage."""
         named = not self.participant or self.participant == participant
         return named and self.dataset in (None, dataset) and self.video in (None, video)
+
+
+_ENTRY = TypeAdapter(Withdrawal)
 
 
 @dataclass(frozen=True)
@@ -115,17 +129,17 @@ def read(root: Path) -> Withdrawals:
     try:
         listed = yaml.safe_load(path.read_text(encoding="utf-8")) or []
         return Withdrawals(tuple(_entry(value) for value in listed))
-    except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError, ValidationError) as error:
         raise WithdrawalError(
             f"{path}: is not a list of withdrawals ({error}); mend it, nothing is mixed until it can be read"
         ) from error
 
 
-def _entry(value: Mapping[str, Any]) -> Withdrawal:
-    entry = Withdrawal(**{**value, "participant": str(value.get("participant") or "")})
+def _entry(value: dict[str, object]) -> Withdrawal:
+    entry = _ENTRY.validate_python(value | {name: str(value.get(name) or "") for name in ("participant", "at")})
     if not (entry.participant or entry.video):
         raise KeyError("an entry names neither a participant nor a video")
-    return Withdrawal(**{**asdict(entry), "clips": tuple(entry.clips)})
+    return entry
 
 
 def read_beside(store: Path) -> Withdrawals:
@@ -138,11 +152,11 @@ def add(lake: Lake, entry: Withdrawal) -> Withdrawal:
     if not (entry.participant or entry.video):
         raise WithdrawalError("name a participant, or a video with --video")
     reached = Withdrawals((entry,))
-    found = {one["digest"]: one for one in clips_of(lake, reached)}
+    found = {one.digest: one for one in clips_of(lake, reached)}
     with locked(lake.root / "locks" / "withdrawn"):
         before = read(lake.root).entries
         same = next((one for one in before if one.key == entry.key), None)
-        kept = {one["digest"]: one for one in same.clips} if same else {}
+        kept = {one.digest: one for one in same.clips} if same else {}
         at = same.at if same else entry.at or datetime.now(UTC).isoformat(timespec="seconds")
         reason = entry.reason or (same.reason if same else "")
         written = Withdrawal(*entry.key, reason, at, tuple((kept | found).values()))
@@ -168,21 +182,17 @@ def remove(lake: Lake, participant: str, dataset: str | None = None, video: str 
 
 
 def _write(lake: Lake, entries: list[Withdrawal]) -> None:
-    value = [{name: fact for name, fact in asdict(entry).items() if fact} for entry in entries]
-    plain = [{**one, **({"clips": [dict(clip) for clip in one["clips"]]} if "clips" in one else {})} for one in value]
+    listed = [_ENTRY.dump_python(entry, mode="json") for entry in entries]
+    plain = [{name: fact for name, fact in one.items() if fact} for one in listed]
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True) if plain else "[]\n"
     write_text(lake.root / FILE, _HEAD + text)
 
 
-def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[dict[str, Any]]:
-    """A row a store that holds something of these people: store, digest, episodes."""
+def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[Reached]:
+    """What the stores of the lake hold of these people."""
     from gr00t_data.store.store import SEAL
 
     folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
     stores = (EpisodeStore.open(f) for f in folders if not f.name.startswith(".") and (f / SEAL).is_file())
     found = ((store, withdrawals.reached(store)) for store in stores)
-    return [
-        {"store": store.root.name, "digest": store.digest, "episodes": sorted(reached)}
-        for store, reached in found
-        if reached
-    ]
+    return [Reached(store.root.name, store.digest, tuple(sorted(of_store))) for store, of_store in found if of_store]

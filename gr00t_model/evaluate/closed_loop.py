@@ -20,6 +20,7 @@ from gr00t_data.sources.sim.tasks import Progress
 from gr00t_data.sources.sim.world import World
 from gr00t_data.store.store import StoreError
 from gr00t_data.workers import worker_pool
+from gr00t_model.evaluate.evaluation import Trial
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Actions, Policy
 
@@ -29,25 +30,6 @@ FIRST_SEED = 1_000_000
 """Demonstrations are recorded from seed 0 upwards; evaluation starts here."""
 
 _SCENES_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One attempt in one scene.
-
-    Attributes:
-        swapped: whether the instruction named another object than the scene was made for.
-        wrong_object: whether another object than the named one was reached, moved or lifted.
-        steps: control steps until success or the limit.
-    """
-
-    task: str
-    seed: int
-    instruction: str
-    swapped: bool
-    success: bool
-    wrong_object: bool
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -218,13 +200,13 @@ class _Attempt:
     def trial(self) -> Trial:
         info = self.info
         return Trial(
-            info["task"],
-            info["seed"],
-            self.observation["instruction"],
-            self.swapped,
-            bool(info["success"]),
-            bool(info["wrong_object"]),
-            int(info["steps"]),
+            task=info["task"],
+            seed=info["seed"],
+            instruction=self.observation["instruction"],
+            swapped=self.swapped,
+            success=bool(info["success"]),
+            wrong_object=bool(info["wrong_object"]),
+            steps=int(info["steps"]),
         )
 
 

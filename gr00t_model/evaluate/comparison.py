@@ -5,52 +5,21 @@ them. The released checkpoint acts again, unless its report holds the same scene
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.figures import canvas, png
-from gr00t_data.disk import read_json
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop, seen_seeds
+from gr00t_model.evaluate.evaluation import Evaluation, Trial
 from gr00t_model.evaluate.open_loop import Held, episode_error, held_out_entries
-from gr00t_model.evaluate.paired import Measure, paired_errors, paired_shares
+from gr00t_model.evaluate.paired import Comparison, Measure, paired_errors, paired_shares
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
 
 _STANDARD_DEVIATIONS = "standard deviations"
 _HEIGHT_PX = 200
 Say = Callable[[str], None]
-Trials = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How a candidate does beside the released checkpoint.
-
-    Attributes:
-        released: digest of the released checkpoint.
-        measures: one a number.
-        notes: what could not be compared, and why.
-    """
-
-    released: str
-    measures: tuple[Measure, ...]
-    notes: tuple[str, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {
-            "released": self.released,
-            "measures": [measure.to_dict() for measure in self.measures],
-            "notes": list(self.notes),
-        }
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "Comparison":
-        """The inverse of ``to_dict``."""
-        measures = tuple(map(Measure.from_dict, value["measures"]))
-        return cls(value["released"], measures, tuple(value["notes"]))
+Trials = Sequence[Trial]
 
 
 def behaviour_digest() -> str:
@@ -81,7 +50,7 @@ def compare(
         measures += _closed_loop(task, own, released, evaluations, processes, image_size, notes)
     for measure in measures:
         say(f"beside the released checkpoint: {as_text(measure)}")
-    return Comparison(released.digest, tuple(measures), tuple(notes))
+    return Comparison(released=released.digest, measures=tuple(measures), notes=tuple(notes))
 
 
 def as_text(measure: Measure) -> str:
@@ -136,39 +105,40 @@ def _closed_loop(
     notes: list[str],
 ) -> list[Measure]:
     known = seen_seeds(released.manifest)
-    fair = [trial for trial in own if trial["seed"] not in known]
+    fair = [trial for trial in own if trial.seed not in known]
     if len(fair) < len(own):
         notes.append(f"{task}: {len(own) - len(fair)} scenes left out, the released checkpoint has seen them")
-    seeds = sorted({trial["seed"] for trial in fair})
+    seeds = sorted({trial.seed for trial in fair})
     if not seeds:
         return []
-    swapped = any(trial["swapped"] for trial in fair)
+    swapped = any(trial.swapped for trial in fair)
     theirs = _reported(task, seeds, swapped, released, evaluations)
     if theirs is None:
         run = evaluate_closed_loop(
             released.folder, task, seeds, swapped=swapped, processes=processes, image_size=image_size
         )
-        theirs = [vars(trial) for trial in (*run.trials, *run.swapped)]
+        theirs = [*run.trials, *run.swapped]
     return _paired(task, fair, theirs)
 
 
 def _reported(
     task: str, seeds: Sequence[int], swapped: bool, released: Checkpoint, evaluations: Path
-) -> list[dict[str, Any]] | None:
+) -> list[Trial] | None:
     """The released checkpoint's trials, if its report has these scenes and was made by this code."""
-    path = evaluations / released.digest[:16] / "report.json"
-    if not path.is_file():
+    folder = evaluations / released.digest[:16]
+    if not (folder / "report.json").is_file():
         return None
-    content = read_json(path)
-    if content.get("behaviour") != behaviour_digest() or content["checkpoint"] != released.digest:
+    content = Evaluation.load(folder)
+    if content.behaviour != behaviour_digest() or content.checkpoint != released.digest:
         return None
-    trials = [t for t in content["closed_loop"].get(task, {}).get("trials", ()) if t["seed"] in set(seeds)]
-    enough = {t["seed"] for t in trials if not t["swapped"]} == set(seeds)
-    return trials if enough and any(t["swapped"] for t in trials) >= swapped else None
+    result = content.closed_loop.get(task)
+    trials = [trial for trial in result.trials if trial.seed in set(seeds)] if result else []
+    enough = {trial.seed for trial in trials if not trial.swapped} == set(seeds)
+    return trials if enough and any(trial.swapped for trial in trials) >= swapped else None
 
 
 def _paired(task: str, candidate: Trials, released: Trials) -> list[Measure]:
-    ours, theirs = ({(t["seed"], t["swapped"]): t for t in trials} for trials in (candidate, released))
+    ours, theirs = ({(t.seed, t.swapped): t for t in trials} for trials in (candidate, released))
     measures = []
     for name, swapped, key in (
         ("success", False, "success"),
@@ -177,7 +147,7 @@ def _paired(task: str, candidate: Trials, released: Trials) -> list[Measure]:
     ):
         both = sorted(pair for pair in ours.keys() & theirs.keys() if pair[1] == swapped)
         if both:
-            values = [[bool(trials[pair][key]) for pair in both] for trials in (ours, theirs)]
+            values = [[bool(getattr(trials[pair], key)) for pair in both] for trials in (ours, theirs)]
             better = "lower" if key == "wrong_object" else "higher"
             measures.append(paired_shares(f"{task}: {name}", better, values[0], values[1]))
     return measures

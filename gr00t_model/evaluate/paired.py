@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.stats import ttest_1samp
+
+from gr00t_data.store.provenance import Said
 
 _Z_95 = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
@@ -49,15 +51,19 @@ class Measure:
             return self.interval
         return -self.interval[1], -self.interval[0]
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self) | {"interval": list(self.interval) if self.interval else None}
 
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "Measure":
-        """The inverse of ``to_dict``."""
-        interval = value["interval"]
-        return cls(**{**value, "interval": (interval[0], interval[1]) if interval else None})
+class Comparison(Said):
+    """How a candidate does beside the released checkpoint.
+
+    Attributes:
+        released: digest of the released checkpoint.
+        measures: one a number.
+        notes: what could not be compared, and why.
+    """
+
+    released: str
+    measures: tuple[Measure, ...]
+    notes: tuple[str, ...] = ()
 
 
 def paired_shares(name: str, better: Better, candidate: Sequence[bool], released: Sequence[bool]) -> Measure:

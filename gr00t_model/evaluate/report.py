@@ -3,15 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.curate.figures import canvas, png
-from gr00t_data.disk import read_json, replacing_folder, write_json
+from gr00t_data.disk import replacing_folder, write_json
 from gr00t_model.evaluate.alignment import Alignment, alignment
 from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
-from gr00t_model.evaluate.comparison import Comparison, behaviour_digest, compare, comparison_figure
+from gr00t_model.evaluate.comparison import behaviour_digest, compare, comparison_figure
+from gr00t_model.evaluate.evaluation import (
+    AlignmentResult,
+    Evaluation,
+    OpenLoopErrors,
+    PartErrors,
+    Share,
+    TaskResult,
+)
 from gr00t_model.evaluate.open_loop import Errors, EvaluationError, Example, OpenLoop, evaluate_open_loop
-from gr00t_model.evaluate.rates import Rate
+from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.loop.loss_figure import loss_figure
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
@@ -33,12 +40,12 @@ class Report:
     """
 
     folder: Path
-    content: dict[str, Any]
+    content: Evaluation
 
     @classmethod
     def load(cls, folder: Path) -> "Report":
         """Read a written report."""
-        return cls(folder, read_json(folder / "report.json"))
+        return cls(folder, Evaluation.load(folder))
 
     @property
     def figures(self) -> dict[str, Path]:
@@ -122,7 +129,7 @@ def _compared(
     other = Checkpoint.load(released) if released else None
     if other is None or other.digest == checkpoint.digest:
         return None
-    trials = {result.task: closed_loop_json(result)["trials"] for result in closed}
+    trials = {result.task: (*result.trials, *result.swapped) for result in closed}
     return compare(checkpoint, other, trials, evaluations, processes=processes, say=tell)
 
 
@@ -152,19 +159,19 @@ def write_report(
     Args:
         others: open loop on the checkpoint's further embodiments, by their names.
     """
-    content = {
-        "checkpoint": checkpoint.digest,
-        "recipe": checkpoint.train_config.recipe,
-        "steps": checkpoint.metrics["step"],
-        "open_loop": open_loop_json(opened),
-        "others": {name: open_loop_json(result) for name, result in (others or {}).items()},
-        "alignment": None if aligned is None else aligned.to_dict(),
-        "closed_loop": {result.task: closed_loop_json(result) for result in closed},
-        "behaviour": behaviour_digest(),
-        "comparison": None if compared is None else compared.to_dict(),
-    }
+    content = Evaluation(
+        checkpoint=checkpoint.digest,
+        recipe=checkpoint.train_config.recipe,
+        steps=checkpoint.metrics["step"],
+        open_loop=_errors_of(opened),
+        others={name: _errors_of(result) for name, result in (others or {}).items()},
+        alignment=None if aligned is None else AlignmentResult.model_validate(aligned.to_dict()),
+        closed_loop={result.task: _result_of(result) for result in closed},
+        behaviour=behaviour_digest(),
+        comparison=compared,
+    )
     with replacing_folder(folder) as temporary:
-        write_json(temporary / "report.json", content)
+        write_json(temporary / "report.json", content.facts())
         (temporary / "predicted.png").write_bytes(predicted_figure(opened.example))
         (temporary / _PARTS).mkdir()
         for example in opened.part_examples:
@@ -181,28 +188,23 @@ def write_report(
     return Report(folder, content)
 
 
-def open_loop_json(result: OpenLoop) -> dict[str, Any]:
+def _errors_of(result: OpenLoop) -> OpenLoopErrors:
     """Errors per part in its unit, and over all parts in standard deviations."""
-    parts = {name: _errors_json(errors) | {"unit": result.units[name]} for name, errors in result.parts.items()}
-    overall = _errors_json(result.overall) | {"unit": "standard deviations"}
-    return {"episodes": result.episodes, "chunks": result.chunks, "parts": parts, "overall": overall}
+
+    def told(errors: Errors, unit: str) -> PartErrors:
+        return PartErrors(**asdict(errors), ratio=errors.ratio, unit=unit)
+
+    parts = {name: told(errors, result.units[name]) for name, errors in result.parts.items()}
+    overall = told(result.overall, "standard deviations")
+    return OpenLoopErrors(episodes=result.episodes, chunks=result.chunks, parts=parts, overall=overall)
 
 
-def closed_loop_json(result: ClosedLoop) -> dict[str, Any]:
+def _result_of(result: ClosedLoop) -> TaskResult:
     """Rates with their intervals, and every trial."""
-    rates = {"success": result.success, "wrong_object": result.wrong_object}
-    if result.swapped:
-        rates["swapped_success"] = result.swapped_success
-    trials = [asdict(trial) for trial in (*result.trials, *result.swapped)]
-    return {name: _rate_json(rate) for name, rate in rates.items()} | {"trials": trials}
-
-
-def _errors_json(errors: Errors) -> dict[str, Any]:
-    return asdict(errors) | {"ratio": errors.ratio}
-
-
-def _rate_json(rate: Rate) -> dict[str, Any]:
-    return {"hits": rate.hits, "trials": rate.trials, "share": rate.share, "interval_95": list(rate.interval)}
+    swapped = {"swapped_success": Share.of(result.swapped_success)} if result.swapped else {}
+    success, wrong_object = Share.of(result.success), Share.of(result.wrong_object)
+    trials = (*result.trials, *result.swapped)
+    return TaskResult(success=success, wrong_object=wrong_object, trials=trials, **swapped)
 
 
 def _ratio_text(errors: Errors) -> str:

@@ -6,134 +6,74 @@ manifests, the seals of the stores, the indexes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import SEAL, EpisodeStore
-
-_MOST_BASES = 100
-"""A chain of bases longer than this is taken for a circle."""
-_SHORTEST_DIGEST = 6
-
-
-class LineageError(ValueError):
-    """Nothing is known by that name; the message says what was looked at."""
+from gr00t_model.lineage.record import SHORTEST_DIGEST, LineageError, Record, checkpoints
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a checkpoint says about itself, without its weights.
+class Sight:
+    """One episode that a checkpoint has seen.
 
     Attributes:
-        folder: where it lies.
-        config: the training configuration.
-        key: of its run.
-        versions: libraries, Python, digests of code and base.
-        metrics: steps and last losses.
-        episodes: one entry an episode: store (digest), episode, kind, licence, samples.
-        members: the manifests it was trained on, as written.
+        store: name of its store when it was mixed.
+        source: where it came from, in one line.
+        verdict_today: what the index says now; it was accepted when it was mixed.
+        digest: first characters of that of its store.
+        through: the base through which it came; empty when this checkpoint drew it itself.
     """
 
-    folder: Path
-    config: dict[str, Any]
-    key: str
-    versions: dict[str, Any]
-    metrics: dict[str, Any]
-    episodes: list[dict[str, Any]]
-    members: tuple[dict[str, Any], ...]
-
-    @classmethod
-    def load(cls, folder: Path) -> "Record":
-        """Read the small files of a checkpoint.
-
-        Raises:
-            LineageError: the folder is not a checkpoint.
-        """
-        try:
-            run = read_json(folder / "train_config.json")
-            others = sorted((folder / "also").glob("*/manifest.json"), key=lambda path: int(path.parent.name))
-            return cls(
-                folder=folder,
-                config=run["config"],
-                key=run["key"],
-                versions=read_json(folder / "versions.json"),
-                metrics=read_json(folder / "metrics.json"),
-                episodes=read_json(folder / "episodes.json")["episodes"],
-                members=tuple(read_json(path) for path in (folder / "manifest.json", *others)),
-            )
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise LineageError(f"{folder}: is not a checkpoint of this program ({error})") from error
-
-    @cached_property
-    def store_names(self) -> dict[str, str]:
-        """Store digest -> folder name when the manifest was written."""
-        return {source["digest"]: Path(source["store"]).name for one in self.members for source in one["sources"]}
-
-    @cached_property
-    def instructions(self) -> dict[tuple[str, int], str]:
-        """(store digest, episode) -> instruction."""
-        sources = [source for one in self.members for source in one["sources"]]
-        return {(s["digest"], entry["index"]): entry["instruction"] for s in sources for entry in s["episodes"]}
-
-    def bases(self) -> Iterator["Record"]:
-        """The checkpoints it was trained on top of, the nearest first."""
-        record: Record = self
-        for _ in range(_MOST_BASES):
-            base = record.config["model"]["base"]
-            if not base or not (Path(base) / "episodes.json").is_file():
-                return
-            record = Record.load(Path(base))
-            yield record
+    store: str
+    episode: int
+    kind: Kind
+    licence: str
+    embodiment: str
+    samples: int
+    source: str
+    instruction: str
+    verdict_today: str
+    digest: str
+    through: str
 
 
-def find_checkpoint(lake: Lake, text: str) -> Path | None:
-    """A checkpoint by path, by name in the lake, by a part of its digest, or by a pointer such as ``released_gr1``."""
-    path = Path(text)
-    if (path / "train_config.json").is_file():
-        return path.absolute()
-    if (pointed := lake.pointed(text)) and (pointed[0] / "train_config.json").is_file():
-        return pointed[0]
-    folders = sorted(lake.checkpoints.iterdir()) if lake.checkpoints.is_dir() else []
-    known = [folder for folder in folders if not folder.name.startswith(".")]
-    exact = [folder for folder in known if folder.name == text]
-    ends = [folder for folder in known if len(text) >= _SHORTEST_DIGEST and text in folder.name.rpartition("-")[2]]
-    found = exact or ends
-    if len(found) > 1:
-        raise LineageError(f"{text}: fits {len(found)} checkpoints ({', '.join(f.name for f in found)}); give more")
-    return found[0] if found else None
+@dataclass(frozen=True)
+class Holder:
+    """What holds an episode or has seen it: a clip, a store, a manifest, a checkpoint; how, and where it lies."""
+
+    what: str
+    name: str
+    how: str
+    path: str
 
 
-def of_checkpoint(lake: Lake, folder: Path) -> list[dict[str, Any]]:
-    """Every episode a checkpoint has seen, those of the checkpoints it started from included.
-
-    Returns:
-        a row an episode: store, episode, kind, licence, embodiment, samples, source, instruction, verdict (what the
-        index says today; it was accepted when it was mixed), digest of its store, and through which base it came.
-    """
+def of_checkpoint(lake: Lake, folder: Path) -> list[Sight]:
+    """Every episode a checkpoint has seen, those of the checkpoints it started from included."""
     record = Record.load(folder)
     stores = {store.digest: store for store in sealed(lake)}
     verdicts = Verdicts(lake)
     rows = []
     for one in (record, *record.bases()):
         for entry in one.episodes:
-            digest, number = entry["store"], entry["episode"]
+            digest, number = entry.store, entry.episode
             rows.append(
-                {
-                    "store": one.store_names.get(digest, "?"),
-                    "episode": number,
-                    "kind": entry["kind"],
-                    "licence": entry["licence"],
-                    "embodiment": entry.get("embodiment", one.members[0]["embodiment"]),
-                    "samples": entry["samples"],
-                    "source": _source(stores.get(digest), number),
-                    "instruction": one.instructions.get((digest, number), ""),
-                    "verdict today": verdicts.of(digest, number) if digest in stores else "the store is gone",
-                    "digest": digest[:16],
-                    "through": "" if one is record else one.folder.name,
-                }
+                Sight(
+                    store=one.store_names.get(digest, "?"),
+                    episode=number,
+                    kind=entry.kind,
+                    licence=entry.licence,
+                    embodiment=entry.embodiment or one.members[0].embodiment,
+                    samples=entry.samples,
+                    source=_source(stores.get(digest), number),
+                    instruction=one.instructions.get((digest, number), ""),
+                    verdict_today=verdicts.of(digest, number) if digest in stores else "the store is gone",
+                    digest=digest[:16],
+                    through="" if one is record else one.folder.name,
+                )
             )
     return rows
 
@@ -177,14 +117,11 @@ def sealed(lake: Lake) -> list[EpisodeStore]:
     return [EpisodeStore.open(f) for f in folders if not f.name.startswith(".") and (f / SEAL).is_file()]
 
 
-def of_episode(lake: Lake, text: str) -> list[dict[str, Any]]:
+def of_episode(lake: Lake, text: str) -> list[Holder]:
     """Everything that holds a store, or one episode of it.
 
     Args:
         text: ``STORE`` or ``STORE/EPISODE``; the store by name or by the first characters of its digest.
-
-    Returns:
-        a row a holder: what (store, manifest, checkpoint, released), name, how it holds it, and its path.
 
     Raises:
         LineageError: neither the lake nor a manifest knows such a store, or it has no such episode.
@@ -208,11 +145,11 @@ def _store_digest(lake: Lake, name: str) -> str:
     last = Path(name).name
     known = {store.digest: store.root.name for store in sealed(lake)}
     for _, manifest in _manifests(lake):
-        known = {source["digest"]: Path(source["store"]).name for source in manifest["sources"]} | known
-    for record in _checkpoints(lake):
+        known = {source.digest: Path(source.store).name for source in manifest.sources} | known
+    for record in checkpoints(lake):
         known = record.store_names | known
     found = [digest for digest, own in known.items() if own == last]
-    if not found and len(last) >= _SHORTEST_DIGEST:
+    if not found and len(last) >= SHORTEST_DIGEST:
         found = [digest for digest in known if digest.startswith(last)]
     if len(found) == 1:
         return found[0]
@@ -224,42 +161,36 @@ def _store_digest(lake: Lake, name: str) -> str:
     )
 
 
-def _manifests(lake: Lake) -> list[tuple[Path, dict[str, Any]]]:
+def _manifests(lake: Lake) -> list[tuple[Path, MixtureManifest]]:
     paths = sorted(lake.mixtures.glob("*.json")) if lake.mixtures.is_dir() else []
-    return [(path, read_json(path)) for path in paths if not path.name.startswith(".")]
+    return [(path, MixtureManifest.load(path)) for path in paths if not path.name.startswith(".")]
 
 
-def _checkpoints(lake: Lake) -> list[Record]:
-    folders = sorted(lake.checkpoints.iterdir()) if lake.checkpoints.is_dir() else []
-    return [Record.load(f) for f in folders if not f.name.startswith(".") and (f / "versions.json").is_file()]
-
-
-def _in_stores(lake: Lake, digest: str, number: int | None) -> Iterator[dict[str, Any]]:
+def _in_stores(lake: Lake, digest: str, number: int | None) -> Iterator[Holder]:
     verdicts = Verdicts(lake)
     for store in sealed(lake):
         numbers = [row.index for row in store.rows]
         if store.digest != digest or (number is not None and number not in numbers):
             continue
         how = f"{len(numbers)} episodes" if number is None else verdicts.of(digest, number)
-        about = f"{how}; {store.kind}, {store.licence}"
-        yield {"what": "store", "name": store.root.name, "how": about, "path": str(store.root)}
+        yield Holder("store", store.root.name, f"{how}; {store.kind}, {store.licence}", str(store.root))
 
 
-def manifest_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[dict[str, Any]]:
+def manifest_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[Holder]:
     """A row for each manifest that holds a store, or some episodes of it."""
     for path, manifest in _manifests(lake):
         how = _place_in(manifest, digest, numbers)
         if how:
-            yield {"what": "manifest", "name": f"{manifest['name']} {path.stem}", "how": how, "path": str(path)}
+            yield Holder("manifest", f"{manifest.name} {path.stem}", how, str(path))
 
 
-def _place_in(manifest: dict[str, Any], digest: str, wanted: frozenset[int] | None) -> str:
+def _place_in(manifest: MixtureManifest, digest: str, wanted: frozenset[int] | None) -> str:
     """How a manifest holds a store or episodes of it; empty when it does not."""
-    for position, source in enumerate(manifest["sources"]):
-        if source["digest"] != digest:
+    for position, source in enumerate(manifest.sources):
+        if source.digest != digest:
             continue
-        held_out = {episode for at, episode in manifest["held_out"] if at == position}
-        numbers = {entry["index"] for entry in source["episodes"]}
+        held_out = {episode for at, episode in manifest.held_out if at == position}
+        numbers = {entry.index for entry in source.episodes}
         held = numbers & (numbers if wanted is None else wanted)
         if wanted is None or len(wanted) > 1:
             return f"{len(held - held_out)} for training, {len(held & held_out)} held out" if held else ""
@@ -267,26 +198,26 @@ def _place_in(manifest: dict[str, Any], digest: str, wanted: frozenset[int] | No
     return ""
 
 
-def _holds_out(manifest: dict[str, Any], digest: str, wanted: frozenset[int] | None) -> bool:
+def _holds_out(manifest: MixtureManifest, digest: str, wanted: frozenset[int] | None) -> bool:
     """Whether a manifest keeps one of these episodes for evaluation."""
-    digests = [source["digest"] for source in manifest["sources"]]
-    held_out = {episode for at, episode in manifest["held_out"] if digests[at] == digest}
+    digests = [source.digest for source in manifest.sources]
+    held_out = {episode for at, episode in manifest.held_out if digests[at] == digest}
     return bool(held_out if wanted is None else held_out & wanted)
 
 
-def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[dict[str, Any]]:
+def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[Holder]:
     """A row for each checkpoint that has seen a store or some episodes of it, or held them out."""
     released = {p.stem: read_json(p)["path"] for p in sorted((lake.root / "current").glob("released_*.json"))}
-    for record in _checkpoints(lake):
+    for record in checkpoints(lake):
         for one in (record, *record.bases()):
-            found = [e for e in one.episodes if e["store"] == digest and (numbers is None or e["episode"] in numbers)]
+            found = [e for e in one.episodes if e.store == digest and (numbers is None or e.episode in numbers)]
             held_out = any(_holds_out(member, digest, numbers) for member in one.members)
             if not found and not held_out:
                 continue
-            samples = sum(entry["samples"] for entry in found)
+            samples = sum(entry.samples for entry in found)
             how = f"{len(found)} episodes drawn {samples} times" if found else "held out, never drawn"
             how += "" if one is record else f", through {one.folder.name}"
             path = record.folder.relative_to(lake.root).as_posix()
             pointers = ", ".join(name for name, target in released.items() if target == path)
             what = f"checkpoint ({pointers})" if pointers else "checkpoint"
-            yield {"what": what, "name": record.folder.name, "how": how, "path": str(record.folder)}
+            yield Holder(what, record.folder.name, how, str(record.folder))

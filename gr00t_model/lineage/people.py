@@ -1,31 +1,28 @@
 """Lineage of a person: their clips, and every store, mixture and checkpoint that holds or has seen them. No torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.lake import Lake
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, read
-from gr00t_model.lineage.lineage import LineageError, Record, Verdicts, checkpoint_rows, manifest_rows, sealed
+from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows, sealed
+from gr00t_model.lineage.record import LineageError, Record, Settings
 
 
-def of_participant(
-    lake: Lake, participant: str, dataset: str | None = None, video: str | None = None
-) -> list[dict[str, Any]]:
-    """Everything that holds or has seen a person.
-
-    Returns:
-        a row a clip, a manifest and a checkpoint: what, name, how, path. Clips of stores that were deleted are known
-        from the list of withdrawals.
+def of_participant(lake: Lake, participant: str, dataset: str | None = None, video: str | None = None) -> list[Holder]:
+    """Everything that holds or has seen a person: clips, manifests and checkpoints. Clips of stores that were deleted
+    are known from the list of withdrawals.
 
     Raises:
         LineageError: nothing in the lake is of that person.
     """
     reached = reach(lake, Withdrawal(participant, dataset, video))
-    rows = [*_clips(lake, reached)]
+    rows = list(_clips(lake, reached))
     for digest, (name, episodes) in reached.items():
-        rows += [_of_store(row, name) for row in manifest_rows(lake, digest, frozenset(episodes))]
-        rows += [_of_store(row, name) for row in checkpoint_rows(lake, digest, frozenset(episodes))]
+        held = frozenset(episodes)
+        holders = [*manifest_rows(lake, digest, held), *checkpoint_rows(lake, digest, held)]
+        rows += [replace(one, how=f"{one.how} (of {name})") for one in holders]
     if not rows:
         raise LineageError(f"{lake.root}: no clip is of {Withdrawal(participant, dataset, video).who}")
     return rows
@@ -36,15 +33,11 @@ def reach(lake: Lake, entry: Withdrawal) -> dict[str, tuple[str, set[int]]]:
     noted = [clip for one in read(lake.root).entries if one.key == entry.key for clip in one.clips]
     found: dict[str, tuple[str, set[int]]] = {}
     for clip in [*noted, *clips_of(lake, Withdrawals((entry,)))]:
-        found.setdefault(clip["digest"], (clip["store"], set()))[1].update(clip["episodes"])
+        found.setdefault(clip.digest, (clip.store, set()))[1].update(clip.episodes)
     return found
 
 
-def _of_store(row: dict[str, Any], store: str) -> dict[str, Any]:
-    return {**row, "how": f"{row['how']} (of {store})"}
-
-
-def _clips(lake: Lake, reached: dict[str, tuple[str, set[int]]]) -> Iterator[dict[str, Any]]:
+def _clips(lake: Lake, reached: dict[str, tuple[str, set[int]]]) -> Iterator[Holder]:
     verdicts, stores = Verdicts(lake), {store.digest: store for store in sealed(lake)}
     for digest, (name, episodes) in reached.items():
         store = stores.get(digest)
@@ -54,7 +47,7 @@ def _clips(lake: Lake, reached: dict[str, tuple[str, set[int]]]) -> Iterator[dic
                 if store is None
                 else f"{verdicts.of(digest, number)}; {store.row(number).instruction}"
             )
-            yield {"what": "clip", "name": f"{name}/{number}", "how": how, "path": str(store.root) if store else ""}
+            yield Holder("clip", f"{name}/{number}", how, str(store.root) if store else "")
 
 
 class ConsentError(ValueError):
@@ -67,27 +60,20 @@ def learned_from(lake: Lake, checkpoint: Path) -> dict[str, int]:
     record = Record.load(checkpoint)
     for entry in read(lake.root).entries:
         clips = {(digest, number) for digest, (_, numbers) in reach(lake, entry).items() for number in numbers}
-        seen = {(one["store"], one["episode"]) for each in (record, *record.bases()) for one in each.episodes} & clips
+        seen = {(one.store, one.episode) for each in (record, *record.bases()) for one in each.episodes} & clips
         if seen:
             found[entry.who] = len(seen)
     return found
 
 
-def require_consent(lake: Lake, config: Mapping[str, Any]) -> None:
+def require_consent(lake: Lake, config: Settings) -> None:
     """Whether a run may start from its base and its embedding: neither has seen anybody who withdrew.
-
-    Args:
-        config: the training configuration, as its ``train_config.json`` holds it.
 
     Raises:
         ConsentError: one of them has.
     """
-    model = config["model"]
-    started = [("base", model["base"]), ("embedding", model.get("flare", {}).get("embedding"))]
-    for what, folder in started:
-        if not folder or not (Path(folder) / "episodes.json").is_file():
-            continue
-        if people := learned_from(lake, Path(folder)):
+    for what, folder in config.started_from:
+        if people := learned_from(lake, folder):
             who = ", ".join(f"{count} clips of {name}" for name, count in people.items())
             raise ConsentError(
                 f"{folder}: this {what} has learned from {who}, who withdrew; start from weights that have not: the "

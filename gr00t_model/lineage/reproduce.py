@@ -1,14 +1,15 @@
 """Make the run of a checkpoint again from what the checkpoint recorded, and say what is not as it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
-from typing import Any
 
-from gr00t_data.disk import digest_file, read_json, write_json
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.disk import digest_file, read_json
 from gr00t_data.lake import Lake
-from gr00t_model.lineage.lineage import Record, sealed
+from gr00t_model.lineage.lineage import sealed
+from gr00t_model.lineage.record import Record
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, prepare_run, run_key
 
@@ -47,8 +48,9 @@ def reproduce(lake: Lake, checkpoint: Path) -> Reproduction:
     place = lake.root / "reproductions" / "inputs" / checkpoint.name
     stores = {store.digest: str(store.root) for store in sealed(lake)}
     for number, member in enumerate(record.members):
-        differences += _found(member, stores)
-        write_json(place / f"manifest-{number}.json", member)
+        found, gone = _found(member, stores)
+        differences += gone
+        found.save(place / f"manifest-{number}.json")
     if any(row["now"] == "gone" for row in differences):
         return Reproduction(None, differences)
     config = _config(record, place, lake)
@@ -63,8 +65,8 @@ def _row(what: str, then: str, now: str) -> dict[str, str]:
 
 
 def _software(record: Record) -> list[dict[str, str]]:
-    libraries = record.versions.get("libraries", {})
-    then = {name: str(record.versions.get(name)) for name in ("code", "python")} | libraries
+    libraries = record.versions.libraries
+    then = {"code": record.versions.code, "python": record.versions.python} | libraries
     now = {"code": learning_key(), "python": python_version()} | {name: _installed(name) for name in libraries}
     return [_row(name, then[name], now[name]) for name in then if then[name] != now[name]]
 
@@ -77,7 +79,7 @@ def _installed(name: str) -> str:
 
 
 def _base(record: Record) -> list[dict[str, str]]:
-    base, then = record.config["model"]["base"], record.versions.get("base", "")
+    base, then = record.config.model.base, record.versions.base
     if not base:
         return []
     if not Path(base).is_dir():
@@ -86,22 +88,21 @@ def _base(record: Record) -> list[dict[str, str]]:
     return [_row(f"base {base}", then, now)] if then and then != now else []
 
 
-def _found(manifest: dict[str, Any], stores: dict[str, str]) -> list[dict[str, str]]:
-    """Put the paths of today into ``manifest``; rows for what is gone or was changed."""
-    rows = []
-    for source in manifest["sources"]:
-        digest, seal = source["digest"], Path(source["store"]) / "meta/seal.json"
-        if seal.is_file() and read_json(seal)["digest"] == digest:
-            continue
-        if digest in stores:
-            source["store"] = stores[digest]
-            continue
-        rows.append(_row(f"store {Path(source['store']).name}", digest, "gone"))
-    return rows
+def _found(manifest: MixtureManifest, stores: dict[str, str]) -> tuple[MixtureManifest, list[dict[str, str]]]:
+    """The manifest with the paths of today, and rows for what is gone or was changed."""
+    sources, rows = [], []
+    for source in manifest.sources:
+        seal = Path(source.store) / "meta/seal.json"
+        if not (seal.is_file() and read_json(seal)["digest"] == source.digest):
+            if source.digest not in stores:
+                rows.append(_row(f"store {Path(source.store).name}", source.digest, "gone"))
+            source = replace(source, store=stores.get(source.digest, source.store))
+        sources.append(source)
+    return replace(manifest, sources=tuple(sources)), rows
 
 
 def _config(record: Record, place: Path, lake: Lake) -> TrainConfig:
-    config = TrainConfig.from_dict(record.config)
+    config = TrainConfig.from_dict(record.config.facts())
     mixtures = []
     for number, mixture in enumerate(config.data.mixtures):
         folder = record.folder / "also" / str(number) if number else record.folder

@@ -4,17 +4,15 @@ import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
-from gr00t_model.evaluate.paired import Measure
-from gr00t_model.lineage.lineage import Record
+from gr00t_model.evaluate.evaluation import Evaluation
+from gr00t_model.lineage.record import Record, SeenEpisode
+from gr00t_model.release.history import Event
 from gr00t_model.release.licences import base_licence
 
 
-def write_card(
-    record: Record, report: Path, content: Mapping[str, Any], folder: Path, event: Mapping[str, Any]
-) -> Path:
+def write_card(record: Record, report: Path, content: Evaluation, folder: Path, event: Event) -> Path:
     """Write ``MODEL_CARD.md``, its figures, the report and the lineage into ``folder``, in one step.
 
     Args:
@@ -26,13 +24,13 @@ def write_card(
         figures = sorted(report.glob("*.png"))
         for figure in figures:
             shutil.copyfile(figure, temporary / figure.name)
-        write_json(temporary / "report.json", content)
-        write_json(temporary / "episodes.json", record.episodes)
+        write_json(temporary / "report.json", content.facts())
+        write_json(temporary / "episodes.json", [episode.facts() for episode in record.episodes])
         write_text(temporary / "MODEL_CARD.md", card(record, content, event, [figure.name for figure in figures]))
     return folder / "MODEL_CARD.md"
 
 
-def card(record: Record, content: Mapping[str, Any], event: Mapping[str, Any], figures: Sequence[str] = ()) -> str:
+def card(record: Record, content: Evaluation, event: Event, figures: Sequence[str] = ()) -> str:
     """The text of the card."""
     sections = [
         f"# {record.folder.name}\n\n{_summary(record, content, event)}",
@@ -49,7 +47,7 @@ def card(record: Record, content: Mapping[str, Any], event: Mapping[str, Any], f
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def table(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a Markdown table; the columns are those of the first row."""
     if not rows:
         return "None."
@@ -58,32 +56,32 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _summary(record: Record, content: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+def _summary(record: Record, content: Evaluation, event: Event) -> str:
     return (
-        f"Recipe `{record.config['recipe']}`, {content['steps']} steps, embodiment "
-        f"{', '.join(member['embodiment'] for member in record.members)}. "
-        f"{str(event['action']).capitalize()} {event['number']} at {event['at']}: {'; '.join(event['reasons'])}."
+        f"Recipe `{record.config.recipe}`, {content.steps} steps, embodiment "
+        f"{', '.join(member.embodiment for member in record.members)}. "
+        f"{event.action.capitalize()} {event.number} at {event.at}: {'; '.join(event.reasons)}."
     )
 
 
-def _stores(record: Record) -> list[dict[str, Any]]:
+def _stores(record: Record) -> list[dict[str, object]]:
     """One row a store; those that only a checkpoint before it has seen say so."""
     own = _stores_of(record, "")
     return own + [row for base in record.bases() for row in _stores_of(base, base.folder.name)]
 
 
-def _stores_of(record: Record, through: str) -> list[dict[str, Any]]:
-    total = sum(episode["samples"] for episode in record.episodes) or 1
-    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def _stores_of(record: Record, through: str) -> list[dict[str, object]]:
+    total = sum(episode.samples for episode in record.episodes) or 1
+    grouped: dict[str, list[SeenEpisode]] = defaultdict(list)
     for episode in record.episodes:
-        grouped[episode["store"]].append(episode)
+        grouped[episode.store].append(episode)
     return [
         {
             "store": record.store_names.get(digest, digest[:16]),
-            "kind": episodes[0]["kind"],
-            "licence": episodes[0]["licence"],
+            "kind": episodes[0].kind,
+            "licence": episodes[0].licence,
             "episodes seen": len(episodes),
-            "share of samples": f"{100 * sum(e['samples'] for e in episodes) / total:.1f}%",
+            "share of samples": f"{100 * sum(e.samples for e in episodes) / total:.1f}%",
             "digest": digest[:16],
             "through": through or "-",
         }
@@ -94,7 +92,7 @@ def _stores_of(record: Record, through: str) -> list[dict[str, Any]]:
 def _kinds(record: Record) -> str:
     samples: dict[str, int] = defaultdict(int)
     for episode in record.episodes:
-        samples[episode["kind"]] += episode["samples"]
+        samples[episode.kind] += episode.samples
     total = sum(samples.values()) or 1
     return ", ".join(f"{kind} {100 * count / total:.1f}%" for kind, count in sorted(samples.items())) or "none"
 
@@ -102,7 +100,7 @@ def _kinds(record: Record) -> str:
 def _base(record: Record) -> str:
     chain = [record, *record.bases()]
     name, licence = base_licence(chain[-1].config)
-    digest = chain[-1].versions.get("base", "")
+    digest = chain[-1].versions.base
     before = "".join(f"Trained on from `{base.folder.name}`. " for base in chain[1:])
     return f"{before}Base `{name}`, licence: {licence}." + (f" Digest `{digest[:16]}`." if digest else "")
 
@@ -111,7 +109,7 @@ def _licences(record: Record) -> str:
     """Of the data, of the models that made its labels, and of what the weights started from; and what they bar."""
     from gr00t_model.release.licences import licences_of
 
-    own = sorted({str(episode["licence"]) for episode in record.episodes})
+    own = sorted({episode.licence for episode in record.episodes})
     told = licences_of(record.folder)
     return (
         f"Data: {', '.join(own) or 'none'}. Inherited: {told['inherited licences']}. "
@@ -119,26 +117,25 @@ def _licences(record: Record) -> str:
     )
 
 
-def _results(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    overall = content["open_loop"]["overall"]
-    ratio = "-" if overall["ratio"] is None else f"{overall['ratio']:.2f} of the better baseline"
-    episodes = content["open_loop"]["episodes"]
+def _results(content: Evaluation) -> list[dict[str, str]]:
+    overall, episodes = content.open_loop.overall, content.open_loop.episodes
+    ratio = "-" if overall.ratio is None else f"{overall.ratio:.2f} of the better baseline"
     rows = [{"measure": f"open loop, {episodes} held-out episodes", "value": ratio, "95% interval": "-"}]
-    for task, result in content["closed_loop"].items():
-        for name in ("success", "wrong_object", "swapped_success"):
-            if name in result and result[name]["trials"]:
-                low, high = result[name]["interval_95"]
-                share = f"{result[name]['hits']}/{result[name]['trials']}"
+    for task, result in content.closed_loop.items():
+        for name, rate in result.rates.items():
+            if rate.trials:
+                low, high = rate.interval_95
+                share = f"{rate.hits}/{rate.trials}"
                 rows.append({"measure": f"{task}, {name}", "value": share, "95% interval": f"{low:.2f} to {high:.2f}"})
     return rows
 
 
-def _comparison(content: Mapping[str, Any]) -> str:
-    compared = content.get("comparison")
+def _comparison(content: Evaluation) -> str:
+    compared = content.comparison
     if not compared:
         return ""
     rows = []
-    for measure in map(Measure.from_dict, compared["measures"]):
+    for measure in compared.measures:
         low, high = measure.interval or (float("nan"), float("nan"))
         rows.append(
             {
@@ -150,17 +147,16 @@ def _comparison(content: Mapping[str, Any]) -> str:
                 "pairs": measure.pairs,
             }
         )
-    notes = "".join(f"\n\n{note}." for note in compared["notes"])
-    return f"## Beside the release before\n\nDigest `{compared['released'][:16]}`.\n\n{table(rows)}{notes}"
+    notes = "".join(f"\n\n{note}." for note in compared.notes)
+    return f"## Beside the release before\n\nDigest `{compared.released[:16]}`.\n\n{table(rows)}{notes}"
 
 
-def _hashes(record: Record) -> list[dict[str, Any]]:
+def _hashes(record: Record) -> list[dict[str, str]]:
     files = [path for path in sorted(record.folder.rglob("*")) if path.is_file()]
     rows = [{"what": path.relative_to(record.folder).as_posix(), "sha256": digest_file(path)} for path in files]
     return [{"what": "run key", "sha256": record.key}, *rows]
 
 
-def _versions(record: Record) -> list[dict[str, Any]]:
-    versions = dict(record.versions)
-    libraries = versions.pop("libraries", {})
-    return [{"what": name, "version": value} for name, value in {**versions, **libraries}.items()]
+def _versions(record: Record) -> list[dict[str, object]]:
+    own = {name: value for name, value in sorted(record.versions.facts().items()) if name != "libraries"}
+    return [{"what": name, "version": value} for name, value in {**own, **record.versions.libraries}.items()]

@@ -5,15 +5,18 @@ and the stack of checkpoints that stand. A release puts one on top, a rollback t
 themselves are never deleted.
 """
 
-from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.evaluate.paired import Measure
 
 Action = Literal["release", "forced release", "rollback"]
@@ -104,6 +107,9 @@ class History:
         return was and not any(self.events[number - 1].digest == digest for number in self.standing)
 
 
+_HISTORY = TypeAdapter(History)
+
+
 def folder_of(lake: Lake, embodiment: str) -> Path:
     """Where the history and the model cards of an embodiment lie."""
     return lake.root / "releases" / embodiment
@@ -114,11 +120,9 @@ def history(lake: Lake, embodiment: str) -> History:
     path = folder_of(lake, embodiment) / "history.json"
     if not path.is_file():
         return History()
-    value = read_json(path)
     try:
-        events = tuple(Event(**{**event, "reasons": tuple(event["reasons"])}) for event in value["events"])
-        return History(events, tuple(value["standing"]))
-    except (KeyError, TypeError) as error:
+        return _HISTORY.validate_python(read_json(path))
+    except ValidationError as error:
         raise ReleaseError(f"{path}: not a history of releases ({error!r}); restore it from a backup") from error
 
 
@@ -137,29 +141,28 @@ def released(lake: Lake, embodiment: str) -> tuple[Path, str] | None:
     return folder, current.digest
 
 
-def judge(content: Mapping[str, Any], past: History, rule: Rule) -> Verdict:
+def judge(content: Evaluation, past: History, rule: Rule) -> Verdict:
     """The rule applied to a report (``report.json``) of the candidate."""
-    digest, current = content["checkpoint"], past.current
+    digest, current = content.checkpoint, past.current
     if past.rolled_back(digest):
         return Verdict(False, ("it was released before and rolled back; `gr00t release CHECKPOINT --force` overrules",))
     if current is None:
         return _first(content, rule)
     if current.digest == digest:
         return Verdict(True, ("it is released already",))
-    compared = content.get("comparison")
-    if compared is None or compared["released"] != current.digest:
+    compared = content.comparison
+    if compared is None or compared.released != current.digest:
         return Verdict(False, ("its report does not compare it with the released checkpoint; evaluate it again",))
-    measures = [Measure.from_dict(value) for value in compared["measures"]]
-    if not measures:
-        return Verdict(False, ("nothing could be compared", *compared["notes"]))
-    objections = tuple(filter(None, map(rule.objection, measures)))
+    if not compared.measures:
+        return Verdict(False, ("nothing could be compared", *compared.notes))
+    objections = tuple(filter(None, map(rule.objection, compared.measures)))
     if objections:
         return Verdict(False, objections)
-    return Verdict(True, (f"not worse in any of {len(measures)} measures", *compared["notes"]))
+    return Verdict(True, (f"not worse in any of {len(compared.measures)} measures", *compared.notes))
 
 
-def _first(content: Mapping[str, Any], rule: Rule) -> Verdict:
-    ratio = content["open_loop"]["overall"]["ratio"]
+def _first(content: Evaluation, rule: Rule) -> Verdict:
+    ratio = content.open_loop.overall.ratio
     if ratio is None:
         return Verdict(False, ("first release: nothing moves in the held-out episodes, so nothing is shown",))
     fits = ratio < rule.first_ratio
@@ -209,7 +212,7 @@ def rollback(lake: Lake, embodiment: str) -> Event:
     return event
 
 
-def _held(lake: Lake, embodiment: str) -> Any:
+def _held(lake: Lake, embodiment: str) -> AbstractContextManager[None]:
     return locked(lake.root / "locks" / f"release_{embodiment}")
 
 
@@ -227,7 +230,7 @@ def _point(lake: Lake, embodiment: str, event: Event) -> None:
     lake.point(f"released_{embodiment}", lake.root / event.checkpoint, event.digest)
 
 
-def rows(lake: Lake, embodiment: str) -> list[dict[str, Any]]:
+def rows(lake: Lake, embodiment: str) -> list[dict[str, int | str]]:
     """The history as a table."""
     state = history(lake, embodiment)
     current = state.standing[-1] if state.standing else 0

@@ -1,38 +1,32 @@
 """Under which terms weights may be used: those of their data, of the models that made its labels, and of their base."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from gr00t_data.disk import read_json
+from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.terms.licences import LicenceError, joined, obstacles
-from gr00t_model.lineage.lineage import Record
+from gr00t_model.lineage.record import Record, Settings
 from gr00t_model.training.config import TrainConfig
 
 
-def inherited(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def inherited(config: Settings) -> Iterator[tuple[str, str]]:
     """(what, licence) of everything that the weights started from, or were aligned to.
 
-    Args:
-        config: the training configuration as its ``train_config.json`` holds it. A base or an embedding that this
-            program trained brings the licences of all it has seen.
+    A base or an embedding that this program trained brings the licences of all it has seen.
     """
-    embedding = config["model"].get("flare", {}).get("embedding")
-    started = [("base", config["model"]["base"]), ("embedding", embedding)]
-    own = [(what, Path(folder)) for what, folder in started if folder and (Path(folder) / "episodes.json").is_file()]
-    for what, folder in own:
+    for what, folder in config.started_from:
         record = Record.load(folder)
         for store, licence in _data(record):
             yield f"store {store}, through {what} {folder.name}", licence
         yield from inherited(record.config)
-    if not any(what == "base" for what, _ in own):
+    if not any(what == "base" for what, _ in config.started_from):
         name, licence = base_licence(config)
         yield f"base {name}", licence
 
 
 def _data(record: Record) -> list[tuple[str, str]]:
-    seen = {(entry["store"], str(entry["licence"])) for entry in record.episodes}
-    return sorted((record.store_names.get(digest) or str(digest)[:16], licence) for digest, licence in seen)
+    seen = {(entry.store, entry.licence) for entry in record.episodes}
+    return sorted((record.store_names.get(digest) or digest[:16], licence) for digest, licence in seen)
 
 
 def licences_of(checkpoint: Path) -> dict[str, str]:
@@ -62,15 +56,15 @@ def require_licences(config: TrainConfig) -> None:
         LicenceError: one mixture has the commercial profile, and another mixture, the base weights or the embedding
             do not fit it; names each.
     """
-    manifests = [read_json(Path(mixture.manifest)) for mixture in config.data.mixtures]
-    if not any(manifest.get("licence_profile") == "commercial" for manifest in manifests):
+    manifests = [MixtureManifest.load(Path(mixture.manifest)) for mixture in config.data.mixtures]
+    if not any(manifest.licence_profile == "commercial" for manifest in manifests):
         return
     data = [
-        (f"{manifest['name']}, store {Path(source['store']).name}", source["licence"])
+        (f"{manifest.name}, store {Path(source.store).name}", source.licence)
         for manifest in manifests
-        for source in manifest["sources"]
+        for source in manifest.sources
     ]
-    every = [*data, *inherited(config.model_dump(mode="json"))]
+    every = [*data, *inherited(Settings.model_validate(config.model_dump(mode="json")))]
     bars = [
         f"  {what}, {text}: {'; '.join(b.why for b in found)}" for what, text in every if (found := obstacles(text))
     ]
@@ -92,23 +86,20 @@ OWN_LICENCE = "Apache-2.0 (grounded on pictures of this project's own simulator)
 RANDOM = "none: random weights"
 
 
-def base_licence(config: Mapping[str, Any]) -> tuple[str, str]:
+def base_licence(config: Settings) -> tuple[str, str]:
     """(name, licence) of what the weights started from.
-
-    Args:
-        config: the training configuration of the checkpoint, as its ``train_config.json`` holds it.
 
     Returns:
         the licence is that of the folder (``license:`` in its README.md) where it says one, else what is known of
         the preset.
     """
-    model = config["model"]
-    if not model["base"]:
+    model = config.model
+    if not model.base:
         return "random weights", RANDOM
-    folder = Path(model["base"])
+    folder = Path(model.base)
     stated = _stated_licence(folder / "README.md")
-    name = f"{model['preset']} {folder.name}"
-    return name, stated or (OWN_LICENCE if model["preset"] == "nano" else NVIDIA_LICENCE)
+    name = f"{model.preset} {folder.name}"
+    return name, stated or (OWN_LICENCE if model.preset == "nano" else NVIDIA_LICENCE)
 
 
 def _stated_licence(readme: Path) -> str | None:

@@ -56,8 +56,9 @@ def withdraw_from(lake: Lake, entry: Any) -> tuple[dict[str, Any], list[dict[str
     """Write the entry down and bring every index of the lake up to date; what was reached, and what has seen it."""
     from gr00t_data.curate.withdrawn import bring_up_to_date
     from gr00t_data.terms.withdrawal import add, read
-    from gr00t_model.lineage.lineage import LineageError, sealed
+    from gr00t_model.lineage.lineage import sealed
     from gr00t_model.lineage.people import of_participant
+    from gr00t_model.lineage.record import LineageError
 
     written = add(lake, entry)
     every = read(lake.root)
@@ -66,16 +67,16 @@ def withdraw_from(lake: Lake, entry: Any) -> tuple[dict[str, Any], list[dict[str
         rows = of_participant(lake, *entry.key)
     except LineageError:
         rows = []
-    seen = [row for row in rows if row["what"] != "clip"]
+    seen = [row for row in rows if row.what != "clip"]
     facts = {
         "withdrawn": written.who,
         "since": written.at,
-        "clips rejected": sum(row["what"] == "clip" for row in rows) or "none: the lake holds nothing of theirs yet",
+        "clips rejected": sum(row.what == "clip" for row in rows) or "none: the lake holds nothing of theirs yet",
         "indexes rewritten": len(changed),
-        "mixtures that hold them": sum(row["what"] == "manifest" for row in seen),
-        "checkpoints that saw them": sum(row["what"].startswith("checkpoint") for row in seen),
+        "mixtures that hold them": sum(row.what == "manifest" for row in seen),
+        "checkpoints that saw them": sum(row.what.startswith("checkpoint") for row in seen),
     }
-    return facts, rows
+    return facts, [vars(row) for row in rows]
 
 
 def _purged(lake: Lake, entry: Any) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def _undone(lake: Lake, entry: Any) -> dict[str, Any]:
     from gr00t_data.terms.withdrawal import remove
 
     removed = remove(lake, *entry.key)
-    files = [path for clip in removed.clips for path in forget(lake.index, clip["digest"])]
+    files = [path for clip in removed.clips for path in forget(lake.index, clip.digest)]
     return {"taken off the list": removed.who, "indexes to be made again": len(files)}
 
 
@@ -104,7 +105,7 @@ def _listed(lake: Lake) -> list[dict[str, Any]]:
             "video": entry.video or "all",
             "since": entry.at,
             "reason": entry.reason,
-            "clips": sum(len(clip["episodes"]) for clip in entry.clips),
+            "clips": sum(len(clip.episodes) for clip in entry.clips),
         }
         for entry in read(lake.root).entries
     ]

@@ -63,30 +63,31 @@ def lineage(
     Example: `gr00t lineage simulator/12`
     Example: `gr00t lineage --participant P07`
     """
-    from gr00t_model.lineage.lineage import find_checkpoint, of_checkpoint, of_episode
+    from gr00t_model.lineage.lineage import of_checkpoint, of_episode
     from gr00t_model.lineage.people import of_participant
+    from gr00t_model.lineage.record import find_checkpoint
     from gr00t_model.release.licences import licences_of
 
     where = lake_at(lake)
     if bool(what) == bool(participant):
         raise typer.BadParameter("give a checkpoint or a store, or --participant", param_hint="WHAT")
     if participant:
-        show({"participant": participant}, as_json, of_participant(where, participant, dataset))
+        show({"participant": participant}, as_json, [vars(one) for one in of_participant(where, participant, dataset)])
         return
     checkpoint = find_checkpoint(where, what)
     if checkpoint is None:
-        show({"episode": what}, as_json, of_episode(where, what))
+        show({"episode": what}, as_json, [vars(one) for one in of_episode(where, what)])
         return
     rows = of_checkpoint(where, checkpoint)
     facts = {
         "checkpoint": str(checkpoint),
         "episodes": len(rows),
-        "samples": sum(row["samples"] for row in rows),
-        "kinds": ", ".join(sorted({row["kind"] for row in rows})),
-        "licences": ", ".join(sorted({row["licence"] for row in rows})),
+        "samples": sum(row.samples for row in rows),
+        "kinds": ", ".join(sorted({row.kind for row in rows})),
+        "licences": ", ".join(sorted({row.licence for row in rows})),
         **licences_of(checkpoint),
     }
-    show(facts, as_json, rows)
+    show(facts, as_json, [{n.replace("_", " "): value for n, value in vars(row).items()} for row in rows])
 
 
 @app.command()
@@ -120,7 +121,7 @@ def reproduce(
 
 
 def _checkpoint(lake: Lake, text: str) -> Path:
-    from gr00t_model.lineage.lineage import LineageError, find_checkpoint
+    from gr00t_model.lineage.record import LineageError, find_checkpoint
 
     found = find_checkpoint(lake, text)
     if found is None:

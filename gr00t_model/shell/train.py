@@ -193,7 +193,7 @@ def evaluate(
         say=say,
     )
     in_rows = ("open_loop", "others", "closed_loop", *(() if as_json else ("alignment",)))
-    content = {k: v for k, v in report.content.items() if k not in in_rows}
+    content = {k: v for k, v in report.content.facts().items() if k not in in_rows}
     show({"report": str(report.folder), **content}, as_json, evaluation_rows(report.content))
 
 

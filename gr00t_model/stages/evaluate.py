@@ -1,11 +1,13 @@
 """Evaluation as a stage: the report of a checkpoint, and its rows for a table."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors
+from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.stages.inputs import needed
 
@@ -50,51 +52,48 @@ def evaluate_checkpoint(
         released=before[0] if before else None,
         say=say,
     )
-    lake.point(f"evaluation_{embodiment.name}", report.folder, digest_json(report.content))
+    lake.point(f"evaluation_{embodiment.name}", report.folder, digest_json(report.content.facts()))
     return report
 
 
-def evaluation_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
+def evaluation_rows(content: Evaluation) -> list[dict[str, str]]:
     """The numbers of a report as rows: what, value, unit or interval, beside what."""
-    rows = _open_loop_rows("open loop", content["open_loop"])
-    for name, result in content.get("others", {}).items():
+    rows = _open_loop_rows("open loop", content.open_loop)
+    for name, result in content.others.items():
         rows += _open_loop_rows(f"open loop, {name},", result)
-    if aligned := content.get("alignment"):
-        share = "-" if aligned["skill"] is None else f"closes {100 * aligned['skill']:.0f}% of the gap"
-        beside = f"copying the present {aligned['copied']:.4f}, {share}"
-        rows.append(_row("alignment cosine", f"{aligned['predicted']:.4f}", beside, "-"))
-        rank, share = aligned["variety"]["effective_rank"], aligned["variety"]["share"]
-        alarm = "COLLAPSED" if aligned["variety"]["collapsed"] else "not collapsed"
-        varies = f"{100 * share:.0f}% of their energy varies, {alarm}"
-        rows.append(_row("alignment targets", f"effective rank {rank:.1f}", varies, "-"))
-    for task, result in content["closed_loop"].items():
-        for name in ("success", "wrong_object", "swapped_success"):
-            if name in result:
-                low, high = (100 * bound for bound in result[name]["interval_95"])
-                share = f"{result[name]['hits']}/{result[name]['trials']}"
-                rows.append(_row(f"{task} {name}", share, f"95% interval {low:.0f}-{high:.0f}%", "-"))
-    return rows + _comparison_rows(content.get("comparison"))
+    if aligned := content.alignment:
+        share = "-" if aligned.skill is None else f"closes {100 * aligned.skill:.0f}% of the gap"
+        beside = f"copying the present {aligned.copied:.4f}, {share}"
+        rows.append(_row("alignment cosine", f"{aligned.predicted:.4f}", beside, "-"))
+        alarm = "COLLAPSED" if aligned.variety.collapsed else "not collapsed"
+        varies = f"{100 * aligned.variety.share:.0f}% of their energy varies, {alarm}"
+        rows.append(_row("alignment targets", f"effective rank {aligned.variety.effective_rank:.1f}", varies, "-"))
+    for task, result in content.closed_loop.items():
+        for name, rate in result.rates.items():
+            low, high = (100 * bound for bound in rate.interval_95)
+            rows.append(
+                _row(f"{task} {name}", f"{rate.hits}/{rate.trials}", f"95% interval {low:.0f}-{high:.0f}%", "-")
+            )
+    return rows + _comparison_rows(content.comparison)
 
 
-def _comparison_rows(compared: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _comparison_rows(compared: Comparison | None) -> list[dict[str, str]]:
     rows = []
-    for measure in compared["measures"] if compared else ():
-        low, high = measure["interval"] or (float("nan"), float("nan"))
-        beside = (
-            f"released {measure['released']:.3f}, difference {measure['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
-        )
-        rows.append(_row(f"beside the release: {measure['name']}", f"{measure['candidate']:.3f}", beside, "-"))
+    for measure in compared.measures if compared else ():
+        low, high = measure.interval or (float("nan"), float("nan"))
+        beside = f"released {measure.released:.3f}, difference {measure.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        rows.append(_row(f"beside the release: {measure.name}", f"{measure.candidate:.3f}", beside, "-"))
     return rows
 
 
-def _open_loop_rows(title: str, result: dict[str, Any]) -> list[dict[str, Any]]:
+def _open_loop_rows(title: str, result: OpenLoopErrors) -> list[dict[str, str]]:
     rows = []
-    for part, errors in [*result["parts"].items(), ("all parts", result["overall"])]:
-        baselines = f"hold last {errors['hold_last']:.4f}, mean action {errors['mean_action']:.4f}"
-        ratio = "-" if errors["ratio"] is None else f"{errors['ratio']:.2f}"
-        rows.append(_row(f"{title} {part}", f"{errors['policy']:.4f} {errors['unit']}", baselines, ratio))
+    for part, errors in [*result.parts.items(), ("all parts", result.overall)]:
+        baselines = f"hold last {errors.hold_last:.4f}, mean action {errors.mean_action:.4f}"
+        ratio = "-" if errors.ratio is None else f"{errors.ratio:.2f}"
+        rows.append(_row(f"{title} {part}", f"{errors.policy:.4f} {errors.unit}", baselines, ratio))
     return rows
 
 
-def _row(what: str, value: str, beside: str, ratio: str) -> dict[str, Any]:
+def _row(what: str, value: str, beside: str, ratio: str) -> dict[str, str]:
     return {"what": what, "value": value, "beside": beside, "ratio to the better baseline": ratio}

@@ -1,15 +1,12 @@
 """The release gate: from the report of a candidate to a release with its model card. No torch at import."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_model.lineage.lineage import Record, find_checkpoint
+from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.lineage.people import learned_from
+from gr00t_model.lineage.record import Record, find_checkpoint
 from gr00t_model.release.card import write_card
 from gr00t_model.release.history import Event, ReleaseError, Rule, Verdict, folder_of, history, judge, release, released
 from gr00t_model.stages.inputs import MissingInput
@@ -30,7 +27,7 @@ def release_candidate(
         MissingInput: nothing was evaluated yet.
     """
     report = _report(lake, embodiment)
-    content = read_json(report / "report.json")
+    content = Evaluation.load(report)
     verdict = judge(content, history(lake, embodiment.name), rule or Rule())
     if not (verdict.release or forced):
         return verdict, history(lake, embodiment.name).current
@@ -38,15 +35,15 @@ def release_candidate(
 
 
 def _released(
-    lake: Lake, embodiment: Embodiment, report: Path, content: Mapping[str, Any], verdict: Verdict, *, forced: bool
+    lake: Lake, embodiment: Embodiment, report: Path, content: Evaluation, verdict: Verdict, *, forced: bool
 ) -> Event:
-    checkpoint = find_checkpoint(lake, content["checkpoint"][:16])
+    checkpoint = find_checkpoint(lake, content.checkpoint[:16])
     if checkpoint is None:
-        raise MissingInput(f"{lake.checkpoints}: holds no checkpoint {content['checkpoint'][:16]}; run `gr00t train`")
-    event = release(lake, embodiment.name, checkpoint, content["checkpoint"], reasons=verdict.reasons, forced=forced)
+        raise MissingInput(f"{lake.checkpoints}: holds no checkpoint {content.checkpoint[:16]}; run `gr00t train`")
+    event = release(lake, embodiment.name, checkpoint, content.checkpoint, reasons=verdict.reasons, forced=forced)
     folder = folder_of(lake, embodiment.name) / f"{event.number:04d}"
     if not folder.is_dir():
-        write_card(Record.load(checkpoint), report, content, folder, asdict(event))
+        write_card(Record.load(checkpoint), report, content, folder, event)
     return event
 
 
@@ -63,7 +60,7 @@ def release_by_hand(lake: Lake, embodiment: Embodiment, checkpoint: Path, *, for
     report = lake.evaluations / digest[:16]
     if not (report / "report.json").is_file():
         raise MissingInput(f"{checkpoint}: was not evaluated; make it the current checkpoint and run `gr00t eval`")
-    content = read_json(report / "report.json")
+    content = Evaluation.load(report)
     verdict = judge(content, history(lake, embodiment.name), Rule())
     if not (verdict.release or forced):
         raise ReleaseError(f"{checkpoint.name}: {'; '.join(verdict.reasons)}; --force releases it all the same")

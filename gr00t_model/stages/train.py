@@ -11,6 +11,7 @@ from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_model.lineage.people import require_consent
+from gr00t_model.lineage.record import Settings
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.launch import Launched, launch
 from gr00t_model.release.licences import require_licences
@@ -69,7 +70,7 @@ def new_run(
     config = override(recipe_named(name, data), settings)
     config = _with_embedding(lake, embodiment, _with_base(lake, config))
     require_licences(config)
-    require_consent(lake, config.model_dump(mode="json"))
+    require_consent(lake, Settings.model_validate(config.model_dump(mode="json")))
     run = prepare_run(config, lake.runs)
     lake.point(f"{_product(config, 'run')}_{embodiment.name}", run.root, run.key)
     return run

@@ -12,6 +12,7 @@ import torch
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.alignment import Alignment, alignment, mean_cosine, skill, variety
+from gr00t_model.evaluate.evaluation import AlignmentResult
 from gr00t_model.evaluate.open_loop import EvaluationError, held_out
 from gr00t_model.evaluate.report import evaluate
 from gr00t_model.groot.flare.target import pool
@@ -154,7 +155,7 @@ def test_what_cannot_be_measured_says_so(lake, checkpoint, tmp_path):
 def test_the_evaluation_holds_it(checkpoint, tmp_path):
     said: list[str] = []
     report = evaluate(checkpoint.folder, tmp_path, tasks=(), say=said.append)
-    assert report.content["alignment"] == alignment(checkpoint).to_dict()
+    assert report.content.alignment == AlignmentResult.model_validate(alignment(checkpoint).to_dict())
     assert any(line.startswith("alignment: cosine ") for line in said)
     names = [row["what"] for row in evaluation_rows(report.content)]
     assert "alignment cosine" in names and "alignment targets" in names

@@ -9,11 +9,13 @@ from typer.testing import CliRunner
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
-from gr00t_model.lineage.lineage import LineageError, Record, find_checkpoint, of_checkpoint, of_episode
+from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors, PartErrors
+from gr00t_model.lineage.lineage import of_checkpoint, of_episode
+from gr00t_model.lineage.record import LineageError, Record, find_checkpoint
 from gr00t_model.lineage.reproduce import reproduce, same_weights
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.release.card import card
-from gr00t_model.release.history import release
+from gr00t_model.release.history import Event, release
 from gr00t_model.shell.train import app
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
@@ -37,20 +39,21 @@ def made(tmp_path_factory) -> tuple[Lake, Path, Path]:
 def test_a_checkpoint_names_every_episode_with_verdict_and_licence(made):
     lake, first, second = made
     rows = of_checkpoint(lake, first)
-    assert sum(row["samples"] for row in rows) == 4 * 3
-    assert {row["store"] for row in rows} == {"monday"} and {row["licence"] for row in rows} == {"CC-BY-4.0"}
-    assert {row["verdict today"] for row in rows} == {"accepted"} and rows[0]["source"].startswith("monday (seed")
-    assert all(row["instruction"].startswith("follow the") for row in rows)
+    assert sum(row.samples for row in rows) == 4 * 3
+    assert {row.store for row in rows} == {"monday"} and {row.licence for row in rows} == {"CC-BY-4.0"}
+    assert {row.verdict_today for row in rows} == {"accepted"} and rows[0].source.startswith("monday (seed")
+    assert all(row.instruction.startswith("follow the") for row in rows)
     both = of_checkpoint(lake, second)
-    assert {row["through"] for row in both} == {"", first.name}
-    assert sum(row["samples"] for row in both) == 2 * 4 * 3
+    assert {row.through for row in both} == {"", first.name}
+    assert sum(row.samples for row in both) == 2 * 4 * 3
 
 
 def test_the_card_of_a_checkpoint_names_the_data_of_those_it_started_from(made):
     _, first, second = made
-    parts = {"parts": {}, "overall": {"ratio": None}, "episodes": 0}
-    content = {"steps": 4, "open_loop": parts, "closed_loop": {}, "comparison": None}
-    event = {"action": "release", "number": 2, "at": "now", "reasons": ["tried"]}
+    still = PartErrors(policy=0, hold_last=0, mean_action=0, ratio=None, unit="rad")
+    opened = OpenLoopErrors(episodes=0, chunks=0, parts={}, overall=still)
+    content = Evaluation(checkpoint="ab", recipe="tiny", steps=4, open_loop=opened)
+    event = Event(2, "release", "ab", "checkpoints/ab", "now", ("tried",))
     text = card(Record.load(second), content, event)
     assert "| tuesday | real | MIT |" in text and f"| {first.name} |" in text
     assert f"Trained on from `{first.name}`. Base `random weights`, licence: none" in text
@@ -59,13 +62,13 @@ def test_the_card_of_a_checkpoint_names_the_data_of_those_it_started_from(made):
 def test_an_episode_names_everything_that_holds_it(made):
     lake, first, _ = made
     held_out = read_json(first / "manifest.json")["held_out"][0][1]
-    how = {(row["what"], row["name"]): row["how"] for row in of_episode(lake, f"monday/{held_out}")}
+    how = {(row.what, row.name): row.how for row in of_episode(lake, f"monday/{held_out}")}
     assert how["store", "monday"] == "accepted; real, CC-BY-4.0"
     assert how["checkpoint", first.name] == "held out, never drawn"
     assert sum(what == "manifest" for what, _ in how) == 2
     digest = read_json(lake.stores / "tuesday/meta/seal.json")["digest"]
     rows = of_episode(lake, digest[:10])
-    assert {row["what"] for row in rows} == {"store", "manifest", "checkpoint (released_gr1)"}
+    assert {row.what for row in rows} == {"store", "manifest", "checkpoint (released_gr1)"}
     with pytest.raises(LineageError, match="holds that episode"):
         of_episode(lake, "tuesday/99")
     with pytest.raises(LineageError, match="known stores: monday, tuesday"):

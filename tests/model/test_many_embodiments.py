@@ -160,11 +160,11 @@ def test_the_policy_chooses_the_embodiment(run):
 def test_the_evaluation_is_of_every_embodiment(run, tmp_path: Path):
     said: list[str] = []
     report = evaluate(run.checkpoint, tmp_path, tasks=(), say=said.append)
-    assert set(report.content["open_loop"]["parts"]) == {"left_arm", "right_arm", "left_hand", "right_hand"}
-    ((name, arm),) = report.content["others"].items()
-    assert name == f"so100 ({SELECTION})" and arm["episodes"] == 1
-    assert set(arm["parts"]) == {"single_arm", "gripper"}
-    assert all(np.isfinite(part["policy"]) for part in arm["parts"].values())
+    assert set(report.content.open_loop.parts) == {"left_arm", "right_arm", "left_hand", "right_hand"}
+    ((name, arm),) = report.content.others.items()
+    assert name == f"so100 ({SELECTION})" and arm.episodes == 1
+    assert set(arm.parts) == {"single_arm", "gripper"}
+    assert all(np.isfinite(part.policy) for part in arm.parts.values())
     rows = [row["what"] for row in evaluation_rows(report.content)]
     assert f"open loop, {name}, gripper" in rows and f"open loop, {name}, all parts" in rows
     figures = report.folder / "parts" / name
@@ -177,7 +177,7 @@ def test_an_embodiment_that_held_nothing_out_is_told(run, tmp_path: Path):
     path = copy / "also/1/manifest.json"
     write_json(path, read_json(path) | {"held_out": []})
     said: list[str] = []
-    assert evaluate(copy, tmp_path / "reports", tasks=(), say=said.append).content["others"] == {}
+    assert evaluate(copy, tmp_path / "reports", tasks=(), say=said.append).content.others == {}
     assert any("not measured: mixture 'arm' holds out no episode" in line for line in said)
 
 

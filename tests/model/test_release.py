@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gr00t_data.disk import write_json
+from gr00t_data.disk import digest_json, write_json
 from gr00t_data.lake import Lake
-from gr00t_model.evaluate.paired import Measure, paired_errors, paired_shares
+from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors, PartErrors
+from gr00t_model.evaluate.paired import Comparison, Measure, paired_errors, paired_shares
 from gr00t_model.evaluate.report import evaluate
 from gr00t_model.release.history import History, ReleaseError, Rule, history, judge, release, released, rollback
 from gr00t_model.shell.train import app
@@ -56,7 +57,8 @@ def test_paired_shares_have_the_interval_of_agresti_and_min():
     assert measure.difference == pytest.approx(0.08)
     assert measure.interval == pytest.approx((centre - half, centre + half), abs=1e-6)
     assert measure.loss_interval == pytest.approx((-centre - half, half - centre), abs=1e-6)
-    assert Measure.from_dict(json.loads(json.dumps(measure.to_dict()))) == measure
+    told = Comparison(released="ab", measures=(measure,))
+    assert Comparison.model_validate_json(json.dumps(told.facts())) == told
 
 
 def test_pairing_narrows_the_interval_of_errors():
@@ -93,10 +95,33 @@ def test_the_strict_rule_wants_proof():
 
 
 def test_the_first_candidate_must_beat_its_baselines():
-    content = {"checkpoint": "a", "open_loop": {"overall": {"ratio": 1.3}}}
-    assert not judge(content, History(), Rule()).release
-    content["open_loop"]["overall"]["ratio"] = 0.7
-    assert judge(content, History(), Rule()).release
+    def of(ratio: float) -> Evaluation:
+        errors = PartErrors(policy=ratio, hold_last=1.0, mean_action=1.0, ratio=ratio, unit="standard deviations")
+        opened = OpenLoopErrors(episodes=1, chunks=1, parts={"arm": errors}, overall=errors)
+        return Evaluation(checkpoint="a", recipe="tiny", steps=1, open_loop=opened)
+
+    assert not judge(of(1.3), History(), Rule()).release
+    assert judge(of(0.7), History(), Rule()).release
+
+
+def test_a_report_is_read_and_written_as_it_stands():
+    """Its digest is the data version of the evaluation."""
+    errors = {"policy": 0.5, "hold_last": 1.0, "mean_action": 2.0, "ratio": 0.5, "unit": "rad"}
+    opened = {"episodes": 1, "chunks": 2, "parts": {"arm": errors}, "overall": errors | {"unit": "standard deviations"}}
+    rate = {"hits": 1, "trials": 2, "share": 0.5, "interval_95": [0.1, 0.9]}
+    trial = {"task": "reach", "seed": 7, "instruction": "reach", "swapped": False, "success": True}
+    closed = {"success": rate, "wrong_object": rate, "trials": [trial | {"wrong_object": False, "steps": 9}]}
+    measure = {"name": "m", "unit": "share", "better": "higher", "candidate": 0.5, "released": 0.25}
+    compared = {
+        "released": "b",
+        "notes": [],
+        "measures": [measure | {"difference": 0.25, "interval": None, "pairs": 1}],
+    }
+    content = {"checkpoint": "a", "recipe": "tiny", "steps": 3, "open_loop": opened, "others": {}, "alignment": None}
+    content |= {"closed_loop": {"reach": closed}, "behaviour": "c", "comparison": compared}
+    facts = Evaluation.model_validate(content).facts()
+    assert digest_json(facts) == digest_json(content)
+    assert digest_json(facts)[:16] == "b4219b0cc052ec44"
 
 
 def test_a_worse_candidate_moves_nothing_and_the_release_stays(made, lake):
@@ -104,16 +129,16 @@ def test_a_worse_candidate_moves_nothing_and_the_release_stays(made, lake):
     content = evaluated(lake, first)
     verdict, event = release_candidate(lake, GR1, Rule(first_ratio=np.inf))
     assert verdict.release and event and released(lake, "gr1") == (lake.checkpoints / first.name, event.digest)
-    assert content["comparison"] is None
+    assert content.comparison is None
     content = evaluated(lake, second)
-    (measure,) = content["comparison"]["measures"]
-    assert measure["pairs"] == content["open_loop"]["episodes"] == 2 and measure["interval"]
+    (measure,) = content.comparison.measures
+    assert measure.pairs == content.open_loop.episodes == 2 and measure.interval
     refused, standing = release_candidate(lake, GR1, Rule(error_margin=-1.0))
     assert not refused.release and "open loop error" in refused.reasons[0] and standing == event
     assert lake.pointed("released_gr1") == (lake.checkpoints / first.name, event.digest)
     accepted, now = release_candidate(lake, GR1, Rule(error_margin=10.0))
-    assert accepted.release == (measure["interval"][0] <= 0)  # only worse beyond doubt counts now
-    assert now and now.digest == (content["checkpoint"] if accepted.release else event.digest)
+    assert accepted.release == (measure.interval[0] <= 0)  # only worse beyond doubt counts now
+    assert now and now.digest == (content.checkpoint if accepted.release else event.digest)
 
 
 def test_release_rollback_and_the_cards(made, lake):
@@ -169,12 +194,12 @@ def test_scenes_are_paired_and_reused(made, lake):
     folder = lake.checkpoints / first.name
     options = {"tasks": ["reach"], "trials": 3, "processes": 1}
     theirs = evaluate(folder, lake.evaluations, **options)
-    assert theirs.content["behaviour"]
-    content = json.loads(json.dumps(theirs.content))
+    assert theirs.content.behaviour
+    content = json.loads(json.dumps(theirs.content.facts()))
     for trial in content["closed_loop"]["reach"]["trials"]:
         trial["wrong_object"] = not trial["swapped"]  # nothing that was simulated again would look like this
     write_json(theirs.folder / "report.json", content)
     other = evaluate(lake.checkpoints / second.name, lake.evaluations, released=folder, **options)
-    measures = {m["name"]: m for m in other.content["comparison"]["measures"]}
-    assert measures["reach: success"]["pairs"] == 3 and "open loop error" in measures
-    assert measures["reach: wrong object"]["released"] == 1.0
+    measures = {m.name: m for m in other.content.comparison.measures}
+    assert measures["reach: success"].pairs == 3 and "open loop error" in measures
+    assert measures["reach: wrong object"].released == 1.0
