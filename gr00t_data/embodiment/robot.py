@@ -5,13 +5,19 @@ describes a robot. Positions of parts are computed from the joint lists, never w
 cheap: no numpy, no torch.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gr00t_data.disk import digest_json
-from gr00t_data.embodiment.document import EmbodimentDocument, PartDocument, SelectionDocument, did_you_mean
+from gr00t_data.embodiment.document import (
+    CameraDocument,
+    EmbodimentDocument,
+    PartDocument,
+    SelectionDocument,
+    did_you_mean,
+)
 from gr00t_data.embodiment.reading import EmbodimentError, read_document
 from gr00t_data.lake import Lake
 
@@ -19,7 +25,6 @@ __all__ = ["Camera", "Embodiment", "EmbodimentError", "Part", "Selection", "embo
 
 STATE_COLUMN = "observation.state"
 ACTION_COLUMN = "action"
-DEFAULT_DTYPE = "float64"
 
 Named = TypeVar("Named", "Part", "Camera", "Selection")
 
@@ -172,27 +177,6 @@ class Embodiment:
         """The name of every action dimension, in order."""
         return tuple(joint for part in self.action for joint in part.joints)
 
-    def modality(self, cameras: Collection[str] | None = None) -> dict[str, Any]:
-        """The content of ``meta/modality.json`` as the published GR00T loader reads it.
-
-        Args:
-            cameras: the views a store holds; without it, those of the default selection.
-
-        Every language key of a selection that is not a column of its own points at ``language_column``, so that each
-        selection can be read from the same store.
-        """
-        names = self.selection().cameras if cameras is None else cameras
-        keys = dict.fromkeys([self.language_key, *(selection.language for selection in self.selections.values())])
-        redirect = {"original_key": self.language_column}
-        return {
-            "state": {part.name: _part_modality(part, STATE_COLUMN) for part in self.state},
-            "action": {part.name: _part_modality(part, ACTION_COLUMN) for part in self.action},
-            "video": {name: {"original_key": self.camera(name).column} for name in names},
-            "annotation": {
-                key.removeprefix("annotation."): {} if key == self.language_column else dict(redirect) for key in keys
-            },
-        }
-
 
 def embodiment_names() -> list[str]:
     """The names of the embodiments that come with the package, and of those that the lake has besides; sorted."""
@@ -227,18 +211,11 @@ def load_embodiment(name_or_path: str | Path) -> Embodiment:
     if by_name and document.name != path.stem:
         raise EmbodimentError(f"{path}: name is {document.name!r}, expected {path.stem!r}, the name of the file")
     return Embodiment(
-        name=document.name,
-        description=document.description,
-        slot=document.slot,
-        control_hz=document.control_hz,
-        action_horizon=document.action_horizon,
-        language_key=document.language_key,
-        tolerance_s=document.tolerance_s,
+        **document.model_dump(exclude={"cameras", "state", "action", "selections", "language_column"}),
         state=_parts(document.state, STATE_COLUMN),
         action=_parts(document.action, ACTION_COLUMN),
-        cameras=_cameras(document),
+        cameras=tuple(map(_camera, document.cameras)),
         selections={name: _selection(name, chosen, document) for name, chosen in document.selections.items()},
-        default_selection=document.default_selection,
         digest=digest_json(_content(document)),
         language_column=document.language_column or document.language_key,
         text=text,
@@ -277,22 +254,9 @@ def _parts(documents: Sequence[PartDocument], default_column: str) -> tuple[Part
         column = document.column or default_column
         start = end_of.get(column, 0)
         end_of[column] = start + len(document.joints)
-        parts.append(
-            Part(
-                name=document.name,
-                start=start,
-                end=end_of[column],
-                unit=document.unit,
-                limits=_limits(document),
-                rotation=document.rotation,
-                absolute=document.absolute,
-                dtype=document.dtype,
-                normalization=document.normalization,
-                joints=tuple(document.joints),
-                column=column,
-                latency_s=document.latency_s,
-            )
-        )
+        shared = document.model_dump(exclude={"joints", "limits", "column"})
+        place = {"start": start, "end": end_of[column], "column": column}
+        parts.append(Part(**shared, **place, limits=_limits(document), joints=tuple(document.joints)))
     return tuple(parts)
 
 
@@ -304,18 +268,9 @@ def _limits(document: PartDocument) -> tuple[tuple[float, float], ...] | None:
     return tuple((float(low), float(high)) for low, high in pairs)
 
 
-def _cameras(document: EmbodimentDocument) -> tuple[Camera, ...]:
-    return tuple(
-        Camera(
-            name=camera.name,
-            role=camera.role,
-            column=camera.column or f"observation.images.{camera.name}",
-            height=camera.height,
-            width=camera.width,
-            latency_s=camera.latency_s,
-        )
-        for camera in document.cameras
-    )
+def _camera(document: CameraDocument) -> Camera:
+    column = document.column or f"observation.images.{document.name}"
+    return Camera(**document.model_dump(exclude={"column"}), column=column)
 
 
 def _selection(name: str, chosen: SelectionDocument, document: EmbodimentDocument) -> Selection:
@@ -332,15 +287,6 @@ def _selection(name: str, chosen: SelectionDocument, document: EmbodimentDocumen
         state_rotations=dict(chosen.state_rotations),
         action_rotations=dict(chosen.action_rotations),
     )
-
-
-def _part_modality(part: Part, default_column: str) -> dict[str, Any]:
-    """Only what differs from the published defaults (absolute true, float64, the side's own column)."""
-    entry: dict[str, Any] = {"start": part.start, "end": part.end}
-    entry |= {"original_key": part.column} if part.column != default_column else {}
-    entry |= {"rotation_type": part.rotation} if part.rotation else {}
-    entry |= {"absolute": False} if not part.absolute else {}
-    return entry | ({"dtype": part.dtype} if part.dtype != DEFAULT_DTYPE else {})
 
 
 def _named(items: tuple[Named, ...], name: str, complaint: str) -> Named:

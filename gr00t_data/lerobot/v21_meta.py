@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import write_json, write_text
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_layout import CONVERSION, Note
 from gr00t_data.lerobot.v3_records import Dataset
@@ -111,7 +112,7 @@ def _write_modality(
     width = {name: _width(dataset, name) for name in ("observation.state", "action")}
     if embodiment is not None and tuple(width.values()) == (embodiment.state_dim, embodiment.action_dim):
         known = {camera.name for camera in embodiment.cameras if camera.column in dataset.cameras}
-        modality = embodiment.modality(cameras=sorted(known))
+        modality = modality_json(embodiment, cameras=sorted(known))
     else:
         if embodiment is not None:
             wanted = {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}

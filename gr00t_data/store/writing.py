@@ -17,6 +17,7 @@ import pyarrow.parquet as parquet
 from pydantic import BaseModel, ConfigDict
 
 from gr00t_data.disk import digest_json, read_json, replacing, write_json, write_text
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
 from gr00t_data.store.episode import Episode
@@ -178,7 +179,7 @@ class StoreWriter:
             self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes, codecs=codecs, columns=columns
         )
         write_json(meta / "info.json", info)
-        write_json(meta / "modality.json", self.embodiment.modality(cameras=list(sizes)))
+        write_json(meta / "modality.json", modality_json(self.embodiment, cameras=list(sizes)))
         write_json(meta / "stats.json", layout.dataset_stats(list(self._tables())))
         if refused is not None:
             source = self.about.source.model_copy(update={"refused": tuple(refused)})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment, EmbodimentError, load_embodiment
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ def loaded(folder: Path, *replacements: tuple[str, str]) -> Embodiment:
 
 def test_modality_round_trips_through_json(tmp_path: Path) -> None:
     embodiment = loaded(tmp_path)
-    modality = json.loads(json.dumps(embodiment.modality()))
+    modality = json.loads(json.dumps(modality_json(embodiment)))
     for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
         assert list(modality[side]) == [part.name for part in parts]
         for part in parts:
@@ -89,7 +90,7 @@ def test_modality_round_trips_through_json(tmp_path: Path) -> None:
         "human.action.task_description": {},
         "human.coarse_action": {"original_key": "annotation.human.action.task_description"},
     }
-    assert embodiment.modality(cameras=[])["video"] == {}
+    assert modality_json(embodiment, cameras=[])["video"] == {}
 
 
 def test_language_column_and_part_column_become_original_keys(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_language_column_and_part_column_become_original_keys(tmp_path: Path) ->
         ("cameras:\n", "language_column: task_index\ncameras:\n"),
         ("    joints: [h1", "    column: observation.hand\n    joints: [h1"),
     )
-    modality = embodiment.modality()
+    modality = modality_json(embodiment)
     assert modality["annotation"]["human.action.task_description"] == {"original_key": "task_index"}
     # A part in a column of its own counts from that column's start.
     assert modality["state"]["hand"] == {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import embodiment_names, load_embodiment
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,7 @@ def test_gr1_selections_are_the_published_data_configurations() -> None:
 def test_gr1_modality_equals_that_of_the_real_demonstrations() -> None:
     folder = needs(REAL / "teleop" / "robot_sim.PickNPlace" / "meta")
     real = json.loads((folder / "modality.json").read_text())
-    ours = load_embodiment("gr1").modality()
+    ours = modality_json(load_embodiment("gr1"))
     assert {key: ours[key] for key in ("state", "action", "video")} == {
         key: real[key] for key in ("state", "action", "video")
     }
@@ -106,7 +107,7 @@ def test_limits_contain_every_value_of_the_real_corpora(name: str, folder: str) 
 @pytest.mark.parametrize(("name", "folder"), [("oxe_droid", "franka"), ("panda_gripper", "robocasa")])
 def test_modality_equals_that_of_the_real_corpora(name: str, folder: str) -> None:
     real = json.loads((needs(REAL / "idm_metadata" / folder) / "modality.json").read_text())
-    ours = load_embodiment(name).modality()
+    ours = modality_json(load_embodiment(name))
     for side in ("state", "action"):
         without_range = {
             part: {key: value for key, value in entry.items() if key != "range"} for part, entry in real[side].items()

@@ -9,6 +9,7 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.disk import read_json
+from gr00t_data.embodiment.modality import Entry, modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import MOST_UPSAMPLING, Pace, RateError
 from gr00t_data.store.store import EpisodeStore
@@ -77,14 +78,14 @@ def _modality(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
         message = f"{path}: no such file; write it from the embodiment: `gr00t ingest` does, for a copy of the folder"
         yield META_04.finding(message)
         return
-    found, expected = read_json(path), embodiment.modality()
+    found, expected = read_json(path), modality_json(embodiment)
     for group in ("state", "action"):
         for part, entry in expected[group].items():
             yield from _slice(path, group, part, entry, found.get(group, {}).get(part), embodiment.name)
 
 
 def _slice(
-    path: Path, group: str, part: str, expected: dict[str, Any], found: dict[str, Any] | None, embodiment: str
+    path: Path, group: str, part: str, expected: Entry, found: dict[str, Any] | None, embodiment: str
 ) -> Iterator[Finding]:
     default = "observation.state" if group == "state" else "action"
     wanted = (expected["start"], expected["end"], expected.get("original_key", default))

@@ -10,6 +10,7 @@ import pyarrow.parquet as parquet
 
 from gr00t_data.curate.compare.language import explain_annotation
 from gr00t_data.curate.repair.stats import repaired_stats
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore, json_lines
@@ -215,7 +216,7 @@ def _modality(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tupl
     """State and action as the embodiment has them; cameras that have files; annotations that lead to a column."""
     path = store.root / "meta/modality.json"
     there = [camera.name for camera in embodiment.cameras if camera.column in files.cameras]
-    expected = embodiment.modality(cameras=there)
+    expected = modality_json(embodiment, cameras=there)
     fits = files.widths == {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}
     if not path.is_file():
         return expected, ["there is none: written from the embodiment"] if fits and there else []

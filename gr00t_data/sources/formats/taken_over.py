@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.content import (
     COMPLETE_MARKER,
@@ -86,5 +87,7 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, tuple[str,
     widths = [features.get(name, {}).get("shape") for name in ("observation.state", "action")]
     if path.is_file() or widths != [[embodiment.state_dim], [embodiment.action_dim]]:
         return {}
-    write_json(path, embodiment.modality([camera.name for camera in embodiment.cameras if camera.column in features]))
+    write_json(
+        path, modality_json(embodiment, [camera.name for camera in embodiment.cameras if camera.column in features])
+    )
     return {"added": ("meta/modality.json",)}

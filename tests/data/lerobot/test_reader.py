@@ -10,6 +10,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from gr00t_data.curate.build import build_index
+from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.sources.ingest import ingest
@@ -55,7 +56,7 @@ def test_a_dataset_of_others_is_taken_apart(tmp_path: Path) -> None:
     assert_same_frames(store, found)
     np.testing.assert_array_equal(found.state(1), store.state(1))
     modality = json.loads((found.root / "meta/modality.json").read_text())
-    assert modality == GR1.modality(cameras=["ego_view"])
+    assert modality == modality_json(GR1, cameras=["ego_view"])
     lines = [json.loads(line) for line in (found.root / "meta/episodes_stats.jsonl").read_text().splitlines()]
     assert {"q01", "q50", "q99", "count"} <= lines[2]["stats"]["action"].keys()
     assert "data_files_size_in_mb" not in found.info and found.info["total_videos"] == 3
