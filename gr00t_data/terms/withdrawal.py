@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from gr00t_data.disk import write_text
 from gr00t_data.lake import Lake
@@ -24,6 +25,9 @@ _HEAD = "# People who took their consent back. Written by `gr00t withdraw`; noth
 
 class WithdrawalError(ValueError):
     """A list that cannot be read, or an entry that is not there. An unreadable list is never taken for an empty one."""
+
+
+_Text = Annotated[str, BeforeValidator(lambda said: "" if said is None else str(said))]
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,11 @@ class Withdrawal:
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # a misspelt key must not pass for none
 
-    participant: str
+    participant: _Text = ""
     dataset: str | None = None
     video: str | None = None
     reason: str = ""
-    at: str = ""
+    at: _Text = ""
     clips: tuple[Reached, ...] = ()
 
     @property
@@ -75,7 +79,7 @@ class Withdrawal:
         return named and self.dataset in (None, dataset) and self.video in (None, video)
 
 
-_ENTRY = TypeAdapter(Withdrawal)
+_ENTRIES = TypeAdapter(tuple[Withdrawal, ...])
 
 
 @dataclass(frozen=True)
@@ -127,19 +131,14 @@ def read(root: Path) -> Withdrawals:
     if not path.is_file():
         return Withdrawals()
     try:
-        listed = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-        return Withdrawals(tuple(_entry(value) for value in listed))
-    except (yaml.YAMLError, TypeError, KeyError, UnicodeDecodeError, ValidationError) as error:
+        entries = _ENTRIES.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
+        if not all(entry.participant or entry.video for entry in entries):
+            raise KeyError("an entry names neither a participant nor a video")
+        return Withdrawals(entries)
+    except (yaml.YAMLError, KeyError, UnicodeDecodeError, ValidationError) as error:
         raise WithdrawalError(
             f"{path}: is not a list of withdrawals ({error}); mend it, nothing is mixed until it can be read"
         ) from error
-
-
-def _entry(value: dict[str, object]) -> Withdrawal:
-    entry = _ENTRY.validate_python(value | {name: str(value.get(name) or "") for name in ("participant", "at")})
-    if not (entry.participant or entry.video):
-        raise KeyError("an entry names neither a participant nor a video")
-    return entry
 
 
 def read_beside(store: Path) -> Withdrawals:
@@ -182,7 +181,7 @@ def remove(lake: Lake, participant: str, dataset: str | None = None, video: str 
 
 
 def _write(lake: Lake, entries: list[Withdrawal]) -> None:
-    listed = [_ENTRY.dump_python(entry, mode="json") for entry in entries]
+    listed = _ENTRIES.dump_python(tuple(entries), mode="json")
     plain = [{name: fact for name, fact in one.items() if fact} for one in listed]
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True) if plain else "[]\n"
     write_text(lake.root / FILE, _HEAD + text)
