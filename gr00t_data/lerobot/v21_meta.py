@@ -5,17 +5,17 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import write_json, write_text
-from gr00t_data.embodiment.modality import modality_json
+from gr00t_data.embodiment.modality import Modality, modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_layout import CONVERSION, Note
-from gr00t_data.lerobot.v3_records import Dataset
+from gr00t_data.lerobot.v3_records import Dataset, EpisodeLine
 from gr00t_data.store import layout
+from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import ABOUT
 from gr00t_data.store.tables import read_table
 
@@ -45,39 +45,42 @@ def write_metadata(
     if files:
         _write_stats(files, meta / "stats.json", notes)
     _write_modality(dataset, meta / "modality.json", embodiment, files, notes)
-    if "about" in dataset.origin:
-        write_json(root / ABOUT, dataset.origin["about"])
+    if dataset.origin and dataset.origin.about is not None:
+        write_json(root / ABOUT, dataset.origin.about)
     write_json(root / CONVERSION, {"from": f"LeRobot {dataset.info['codebase_version']}", "notes": listed(notes)})
 
 
-def listed(notes: Iterable[Note]) -> list[dict[str, Any]]:
+def listed(notes: Iterable[Note]) -> list[dict[str, object]]:
     """Notes as JSON objects, without the fields that say nothing."""
     return [{name: value for name, value in asdict(note).items() if value is not None} for note in notes]
 
 
-def _task_lines(dataset: Dataset) -> list[dict[str, Any]]:
-    fillers = set(dataset.origin.get("filler_tasks", ()))
+def _task_lines(dataset: Dataset) -> list[dict[str, object]]:
+    fillers = set(dataset.origin.filler_tasks) if dataset.origin else set()
     tasks = sorted(dataset.tasks.items())
     return [{"task_index": index, "task": text} for index, text in tasks if index not in fillers]
 
 
-def _episode_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, Any]]:
-    before = dataset.origin.get("episodes", {})
+def _episode_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, object]]:
+    before = dataset.origin.episodes if dataset.origin else {}
     lines = [
         before.get(str(record.index))
-        or {"episode_index": number_of(record.index), "tasks": list(record.tasks), "length": record.length}
+        or EpisodeLine.model_validate(
+            {"episode_index": number_of(record.index), "tasks": record.tasks, "length": record.length}
+        )
         for record in dataset.records
     ]
-    return sorted(lines, key=lambda line: line["episode_index"])
+    return [line.facts() for line in sorted(lines, key=lambda line: line.episode_index)]
 
 
-def _stats_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, Any]]:
-    lines = [{"episode_index": number_of(index), "stats": stats} for index, stats in dataset.stats() if stats]
-    return sorted(lines, key=lambda line: line["episode_index"])
+def _stats_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, object]]:
+    numbered = ((number_of(index), stats) for index, stats in dataset.stats() if stats)
+    return [{"episode_index": number, "stats": stats} for number, stats in sorted(numbered, key=lambda one: one[0])]
 
 
-def _info(dataset: Dataset) -> dict[str, Any]:
-    before = dataset.origin.get("info") or {k: v for k, v in dataset.info.items() if k not in _ONLY_V3}
+def _info(dataset: Dataset) -> dict[str, object]:
+    own = dict(dataset.origin.info) if dataset.origin else {}
+    before = own or {k: v for k, v in dataset.info.items() if k not in _ONLY_V3}
     lengths = [record.length for record in dataset.records]
     videos = sum(clip is not None for record in dataset.records for clip in record.clips.values())
     return before | {
@@ -129,7 +132,7 @@ def _width(dataset: Dataset, column: str) -> int:
     return int(np.prod(dataset.info["features"].get(column, {}).get("shape", [0])))
 
 
-def _one_part_each(dataset: Dataset, width: dict[str, int]) -> dict[str, Any]:
+def _one_part_each(dataset: Dataset, width: dict[str, int]) -> Modality:
     return {
         "state": {"state": {"start": 0, "end": width["observation.state"]}},
         "action": {"action": {"start": 0, "end": width["action"]}},
@@ -138,5 +141,5 @@ def _one_part_each(dataset: Dataset, width: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+def _write_lines(path: Path, lines: Sequence[Facts]) -> None:
     write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))

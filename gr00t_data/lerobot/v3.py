@@ -56,10 +56,10 @@ def take_over(
 def _take_apart(
     dataset: Dataset, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment | None
 ) -> list[Note]:
-    before = dataset.origin.get("episodes", {})
+    before = dataset.origin.episodes if dataset.origin else {}
 
     def number_of(index: int) -> int:
-        return int(before[str(index)]["episode_index"]) if str(index) in before else index
+        return before[str(index)].episode_index if str(index) in before else index
 
     total = len(dataset.records) * (1 + len(dataset.cameras))
     notes: list[Note] = []

@@ -7,9 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from gr00t_data.disk import read_json
 from gr00t_data.lerobot.v3_layout import ORIGIN, TASKS, VERSION, Place
 from gr00t_data.store.layout import PathError, path_inside
+from gr00t_data.store.provenance import Facts, Said
 from gr00t_data.store.store import StoreError
 from gr00t_data.store.tables import TableError, read_table
 
@@ -42,6 +45,31 @@ class Record:
     clips: dict[str, Clip | None]
 
 
+class EpisodeLine(Said):
+    """A line of episodes.jsonl as it was."""
+
+    episode_index: int = Field(ge=0)
+
+
+class Origin(Said):
+    """What our own writer kept of the folder that a dataset was made from.
+
+    Attributes:
+        info: its info.json.
+        episodes: number of an episode -> its line in episodes.jsonl as it was; ``rows`` -> rows it had.
+        filler_tasks: numbers of tasks that were added because v3.0 allows no gaps.
+        added_columns: columns that v3.0 asks for and the folder did not have.
+        about: its about.json; None when it had none.
+    """
+
+    info: Facts
+    episodes: dict[str, EpisodeLine]
+    rows: dict[str, int]
+    filler_tasks: tuple[int, ...] = ()
+    added_columns: tuple[str, ...]
+    about: Facts | None = None
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A LeRobot v3.0 folder with its metadata read.
@@ -49,14 +77,14 @@ class Dataset:
     Attributes:
         records: sorted by episode number.
         tasks: task index -> text.
-        origin: what our own writer kept of the folder this one was made from; empty for all others.
+        origin: of a dataset that our own writer made and nobody changed since; None for all others.
     """
 
     root: Path
     info: dict[str, Any]
     records: tuple[Record, ...]
     tasks: dict[int, str]
-    origin: dict[str, Any]
+    origin: Origin | None
 
     @property
     def fps(self) -> float:
@@ -168,18 +196,16 @@ def _clip(root: Path, info: dict[str, Any], line: dict[str, Any], camera: str) -
     return Clip(path, float(begin_s), float(end_s))
 
 
-def _origin(root: Path, records: tuple[Record, ...]) -> dict[str, Any]:
-    """What ``ORIGIN`` says, or nothing when the dataset was changed after it was written."""
+def _origin(root: Path, records: tuple[Record, ...]) -> Origin | None:
+    """What ``ORIGIN`` says; None when the dataset was changed after it was written."""
     try:
-        origin = read_json(root / ORIGIN)
+        origin = Origin.model_validate(read_json(root / ORIGIN))
         rows = {str(record.index): record.length for record in records}
-        numbers = {int(line["episode_index"]) for line in origin["episodes"].values()}
-        texts = all(isinstance(name, str) for name in origin["added_columns"])
-        whole = origin["rows"] == rows and origin["episodes"].keys() == rows.keys() and len(numbers) == len(rows)
-        known = isinstance(origin["info"], dict) and isinstance(origin.get("about", {}), dict)
-        return origin if whole and known and texts and min(numbers) >= 0 else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        numbers = {line.episode_index for line in origin.episodes.values()}
+        whole = origin.rows == rows and origin.episodes.keys() == rows.keys() and len(numbers) == len(rows)
+        return origin if whole else None
+    except (OSError, ValueError):
+        return None
 
 
 def _tasks(root: Path) -> dict[int, str]:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from gr00t_data.lerobot.v3_layout import ORIGIN_ROWS, Note
-from gr00t_data.lerobot.v3_records import Dataset, Record
+from gr00t_data.lerobot.v3_records import Dataset, Origin, Record
 from gr00t_data.store import layout
 from gr00t_data.store.store import StoreError
 from gr00t_data.store.tables import TableError, read_table
@@ -89,8 +88,9 @@ def _kept_columns(dataset: Dataset) -> dict[int, dict[str, list[int]]]:
     return kept
 
 
-def _as_before(table: pa.Table, origin: dict[str, Any], kept: dict[str, list[int]]) -> pa.Table:
-    table = table.drop_columns([name for name in origin.get("added_columns", ()) if name in table.column_names])
+def _as_before(table: pa.Table, origin: Origin | None, kept: dict[str, list[int]]) -> pa.Table:
+    added = origin.added_columns if origin else ()
+    table = table.drop_columns([name for name in added if name in table.column_names])
     for name, values in kept.items():
         if name not in table.column_names or len(values) != table.num_rows:
             raise StoreError(f"{ORIGIN_ROWS}: does not fit column {name!r}; delete it to keep the numbers of v3.0")

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -155,7 +154,7 @@ def info(
     sizes: dict[str, tuple[int, int]],
     codecs: Mapping[str, str] = MappingProxyType({}),
     columns: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """``meta/info.json``.
 
     Args:
@@ -182,8 +181,10 @@ def info(
     }
 
 
-def _features(embodiment: Embodiment, sizes: dict[str, tuple[int, int]], codecs: Mapping[str, str]) -> dict[str, Any]:
-    features: dict[str, Any] = {
+def _features(
+    embodiment: Embodiment, sizes: dict[str, tuple[int, int]], codecs: Mapping[str, str]
+) -> dict[str, object]:
+    features: dict[str, object] = {
         embodiment.camera(name).column: _video_feature(size, embodiment.control_hz, codecs.get(name, "h264"))
         for name, size in sizes.items()
     }
@@ -196,7 +197,7 @@ def _features(embodiment: Embodiment, sizes: dict[str, tuple[int, int]], codecs:
     return features
 
 
-def _video_feature(size: tuple[int, int], fps: float, codec: str) -> dict[str, Any]:
+def _video_feature(size: tuple[int, int], fps: float, codec: str) -> dict[str, object]:
     facts = {
         "video.height": size[0],
         "video.width": size[1],
