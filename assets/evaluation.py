@@ -3,30 +3,23 @@
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field
 
 from assets.reporting import Made, figure, table
+from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.body import ROBOT
+from gr00t_model.release.rule import Rule
+from gr00t_model.stages.settings import EvaluationSettings
 
 if TYPE_CHECKING:
     from gr00t_model.evaluate.evaluation import AlignmentResult
     from gr00t_model.evaluate.paired import Comparison
 
 
-class EvaluationConfig(dg.Config):
+class EvaluationConfig(config_of(EvaluationSettings)):
     """How much is tried."""
-
-    tasks: list[str] = Field(
-        default=["reach", "push", "pick_and_place"], description="Simulator tasks; empty for none."
-    )
-    trials: int = Field(default=50, ge=1, description="Unseen scenes per task.")
-    swapped: bool = Field(
-        default=True, description="Also run with an instruction that names another object in the scene."
-    )
-    processes: int = Field(default=2, ge=1, description="Processes that simulate.")
 
 
 _CLOSED_LOOP = (
@@ -40,15 +33,7 @@ def make_evaluation(embodiment: Embodiment, config: EvaluationConfig, lake: Lake
     from gr00t_data.disk import digest_json
     from gr00t_model.stages.evaluate import evaluate_checkpoint, evaluation_rows
 
-    report = evaluate_checkpoint(
-        lake,
-        embodiment,
-        tasks=config.tasks,
-        trials=config.trials,
-        swapped=config.swapped,
-        processes=config.processes,
-        say=log.info,
-    )
+    report = evaluate_checkpoint(lake, embodiment, config, log.info)
     content = report.content
     metadata = {
         "checkpoint": content.checkpoint[:16],
@@ -81,24 +66,16 @@ def _beside_release(compared: "Comparison | None") -> dict[str, float]:
     return {f"{measure.name}, minus released": round(measure.difference, 4) for measure in measures}
 
 
-class ReleaseConfig(dg.Config):
+class ReleaseConfig(config_of(Rule)):
     """When a candidate counts as not worse."""
-
-    success_margin: float = Field(default=0.1, ge=0, description="Success may be lower by this share on average.")
-    error_margin: float = Field(default=0.1, ge=0, description="Open-loop error may be higher by this share of it.")
-    first_ratio: float = Field(
-        default=1.0, gt=0, description="First release: open-loop error over the better baseline must be below this."
-    )
-    strict: bool = Field(default=False, description="Ask for proof: the whole interval within the margins.")
 
 
 def make_released(embodiment: Embodiment, config: ReleaseConfig, lake: Lake) -> Made:
     """Release the candidate if it is not worse, and report which checkpoint stands."""
-    from gr00t_model.release.history import Rule, folder_of, rows
+    from gr00t_model.release.history import folder_of, rows
     from gr00t_model.stages.release import release_candidate
 
-    rule = Rule(config.success_margin, config.error_margin, config.first_ratio, config.strict)
-    verdict, standing = release_candidate(lake, embodiment, rule)
+    verdict, standing = release_candidate(lake, embodiment, config)
     if standing is None:
         raise dg.Failure(f"nothing is released: {'; '.join(verdict.reasons)}", allow_retries=False)
     card = folder_of(lake, embodiment.name) / f"{standing.number:04d}/MODEL_CARD.md"

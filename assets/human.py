@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from assets.recording import record
 from assets.reporting import Made, content_of, figure, table
 from assets.robots import robots
+from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.sources.human.settings import HumanSettings
 
 HANDS = "human_hands"
 """Clips with labelled wrists have a mixture of their own, for batches beside the robot's (``also=["human_hands"]``)."""
@@ -35,36 +36,8 @@ HUMAN_CHECKS = [
 ]
 
 
-class HumanConfig(dg.Config):
+class HumanConfig(config_of(HumanSettings)):
     """How footage becomes clips, and what is stated for footage that does not say it itself."""
-
-    embodiment: str = Field(
-        default="gr1",
-        description="gr1: rows of the robot, without labels (FLARE alone learns from them). human_hands: own mixture.",
-    )
-    labels: Literal["action-free", "wrist"] = Field(
-        default="action-free", description="'wrist' labels wrist poses where hands are known in space (human_hands)."
-    )
-    hands: bool = Field(default=False, description="Look for hands with MediaPipe where no file of tracks is there.")
-    faces: Literal["auto", "none"] = Field(
-        default="auto", description="'auto' hides faces; 'none' states that there are none in the videos."
-    )
-    licence: str = Field(default="", description="Licence of footage that does not say it itself.")
-    consent: str = Field(default="", description="What the people agreed to, where the footage does not say it.")
-    participant: str = Field(default="", description="Who wore the camera, where the footage does not say it.")
-
-    def settings(self) -> Any:
-        """As the library has it."""
-        from gr00t_data.sources.human.ingest import HumanSettings
-
-        return HumanSettings(
-            labels=self.labels,
-            hands="mediapipe" if self.hands else None,
-            faces=self.faces,
-            licence=self.licence or None,
-            consent=self.consent or None,
-            participant=self.participant or None,
-        )
 
 
 def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
@@ -76,9 +49,9 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     from gr00t_data.terms.licences import of_store
 
     path = find(lake, drop, log.info)
-    embodiment = load_embodiment(marker_of(path).embodiment or config.embodiment)
+    embodiment = load_embodiment(marker_of(path).embodiment or config.robot)
     log.info(f"cutting {path}")
-    store = take_in(lake, drop, embodiment, kind="human", progress=_told(drop, log), human=config.settings())
+    store = take_in(lake, drop, embodiment, kind="human", progress=_told(drop, log), human=config)
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")

@@ -1,63 +1,23 @@
 """Groups curate and mix: statistics and the mixture of one embodiment, over all accepted episodes of the lake."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field
 
 from assets.reporting import Made, figure, table
+from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.stages.settings import MixtureSettings, Shares
 
 
-class SharesConfig(dg.Config):
-    """Which stores, and the share of the samples that each gets."""
-
-    stores: list[str] = Field(default=["*"], description="Patterns of store names in the lake.")
-    weights: dict[str, float] = Field(
-        default={}, description="Store name -> share of the samples; stores not named share the rest by their frames."
-    )
-    temperature: float = Field(
-        default=1.0, ge=1, description="1 makes every frame equally likely; larger values lift small stores."
-    )
-    neural_per_real: float | None = Field(
-        default=None,
-        ge=0,
-        description=(
-            "Neural samples for one real or simulated sample, 0: by their frames. Left out: 1 where there are both and "
-            "no weights are given."
-        ),
-    )
-    max_synthetic: float | None = Field(default=None, description="Largest share of simulated and neural samples.")
-    human: float | None = Field(
-        default=None, description="Share of samples of human video; 0 leaves it out, nothing leaves it to the frames."
-    )
-
-    def weighing(self, lake: Lake, embodiment: Embodiment) -> Any:
-        """As the library has it."""
-        from gr00t_data.stages.mix import Weighing, usual_ratio
-
-        ratio = usual_ratio(lake, embodiment, self.stores, self.weights, self.neural_per_real)
-        return Weighing(self.temperature, self.weights, ratio, self.max_synthetic, self.human)
-
-
-class StatisticsConfig(SharesConfig):
+class StatisticsConfig(config_of(Shares)):
     """Which stores are measured. Give it the shares of the mixture."""
 
 
-class MixtureConfig(SharesConfig):
+class MixtureConfig(config_of(MixtureSettings)):
     """What is mixed, and how."""
-
-    selection: str = Field(default="", description="Named parts and cameras of the embodiment; empty is its default.")
-    seed: int = Field(default=0, ge=0, description="Seed of the order and of the held-out episodes.")
-    held_out_share: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of each store's episodes kept for evaluation."
-    )
-    licence_profile: Literal["any", "commercial"] = Field(
-        default="any", description="'commercial' refuses stores and weights whose licences do not allow products."
-    )
 
 
 def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake) -> Made:
@@ -65,7 +25,7 @@ def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake
     from gr00t_data.curate.figures import action_histograms
     from gr00t_data.stages.mix import measure_statistics, sample_actions
 
-    statistics, path = measure_statistics(lake, embodiment, config.stores, weighing=config.weighing(lake, embodiment))
+    statistics, path = measure_statistics(lake, embodiment, config)
     rows = [
         {"part": f"{side}.{name}", "dim": i, "unit": unit(embodiment, side, name), "count": part.count}
         | {key: round(getattr(part, key)[i], 5) for key in ("mean", "std", "min", "max", "q01", "q99")}
@@ -92,16 +52,7 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
     """Write the manifest and report what it will sample."""
     from gr00t_data.stages.mix import mix
 
-    manifest, path = mix(
-        lake,
-        embodiment,
-        config.stores,
-        weighing=config.weighing(lake, embodiment),
-        selection=config.selection or None,
-        seed=config.seed,
-        held_out_share=config.held_out_share,
-        licence_profile=config.licence_profile,
-    )
+    manifest, path = mix(lake, embodiment, config)
     kinds = {source.kind for source in manifest.sources}
     rows = [
         {

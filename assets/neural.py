@@ -7,83 +7,46 @@ import dagster as dg
 from pydantic import Field
 
 from assets.reporting import Made, figure, table
+from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.dream.settings import DreamSettings
+from gr00t_model.idm.config import IdmTraining
+from gr00t_model.stages.settings import TrajectoriesSettings
+
+_GENERATORS = DreamSettings.model_fields["generator"].description
 
 
-class IdmConfig(dg.Config):
+class IdmConfig(config_of(IdmTraining)):
     """How the inverse dynamics model is trained."""
 
     when: Literal["needed", "always"] = Field(
         default="needed", description="'needed': only when the lake holds generated clips to label."
     )
     stores: list[str] = Field(default=["*"], description="Patterns of the recorded stores it learns from.")
-    steps: int = Field(default=2000, ge=1, description="Training steps.")
-    seed: int = Field(default=42, ge=0, description="Seed of weights and batches.")
 
 
-class DreamConfig(dg.Config):
-    """What is dreamed, and by which model."""
+class DreamConfig(config_of(DreamSettings)):
+    """What is dreamed, and by which model: the lake's world model unless one is named; without one nothing is."""
 
-    generator: str = Field(
-        default="auto",
-        description=(
-            "auto: the lake's world model if there is one, else nothing. oracle: the simulator's expert with its "
-            "actions hidden. Or the folder of a world model: nano, Wan or Cosmos-Predict2."
-        ),
-    )
-    adapter: str = Field(default="", description="Folder of a LoRA adapter for it.")
-    count: int = Field(default=32, ge=1, description="First frames.")
-    candidates: int = Field(default=1, ge=1, description="Clips for each of them.")
-    frames_from: Literal["simulator", "store", "images"] = Field(default="simulator", description="First frames.")
-    frames_path: str = Field(default="", description="Of the store, or of the folder of images.")
-    tasks: list[str] = Field(default=["reach", "push", "pick_and_place"], description="Tasks of the simulator.")
-    instructions: list[str] = Field(
-        default=[], description="One for each first frame in turn; empty: what the scene or the episode says."
-    )
-    seed: int = Field(default=0, ge=0, description="Seed of the clips.")
-    licence: str = Field(default="", description="Licence of the clips, where the model's is not known.")
-
-    def job(self, generator: str) -> Any:
-        """As the library has it."""
-        from gr00t_model.dream.job import DreamJob
-        from gr00t_model.dream.shots import FirstFrames, Instructions
-
-        frames = FirstFrames(source=self.frames_from, path=self.frames_path, tasks=tuple(self.tasks), count=self.count)
-        return DreamJob(
-            generator=generator,
-            adapter=self.adapter,
-            first_frames=frames,
-            instructions=Instructions(texts=tuple(self.instructions)),
-            candidates=self.candidates,
-            seed=self.seed,
-            licence=self.licence,
-        )
+    generator: str = Field(default="auto", description=f"auto (nano if the lake has one), {_GENERATORS}")
 
 
-class TrajectoriesConfig(dg.Config):
+class TrajectoriesConfig(config_of(TrajectoriesSettings)):
     """How accepted clips enter training."""
-
-    own_slot: bool = Field(
-        default=True, description="Accepted clips train projectors of their own, as DreamGen does, not the robot's."
-    )
-    any_model: bool = Field(
-        default=False, description="Label even with an inverse dynamics model that is no better than a guess."
-    )
 
 
 def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train on the accepted recorded episodes, and measure on those held out."""
     from gr00t_data.disk import read_json
-    from gr00t_model.idm.config import IdmTraining
     from gr00t_model.stages.idm import beats_baselines, train_idm
     from gr00t_model.stages.trajectories import waiting_clips
 
     if config.when == "needed" and not waiting_clips(lake, embodiment):
         log.info("the lake holds no generated clips: no model is needed to label them")
         return _nothing(lake, "no generated clips to label", (_worth_using(True, "no model is needed"),))
-    training = IdmTraining(steps=config.steps, seed=config.seed)
+    training = IdmTraining.model_validate(config.model_dump(exclude={"when", "stores"}))
     folder, digest = train_idm(lake, embodiment, config.stores, training=training, say=log.info)
     report = read_json(folder / "report.json")
     return Made(folder, digest, _flat(report), (_worth_using(*beats_baselines(report["moving"])),))
@@ -109,6 +72,7 @@ def _flat(report: dict[str, Any]) -> dict[str, Any]:
 
 def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Dream a drop of clips, or say why there is none."""
+    from gr00t_model.dream.plans import named_job
     from gr00t_model.stages.dream import dream
 
     generator = config.generator
@@ -122,7 +86,8 @@ def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg
         if done == total or done % max(total // 10, 1) == 0:
             log.info(f"{done} of {total} clips")
 
-    folder, digest = dream(lake, embodiment, config.job(generator), progress=progress)
+    job = named_job(lake, config.model_copy(update={"generator": generator}))
+    folder, digest = dream(lake, embodiment, job, progress=progress)
     clips = sorted(path.name for path in folder.rglob("*.mp4"))
     metadata = {"generator": generator, "clips": len(clips), "files": table([{"clip": name} for name in clips])}
     return Made(folder, digest, metadata)
@@ -134,7 +99,7 @@ def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake
     from gr00t_data.disk import digest_json
     from gr00t_model.stages.trajectories import make_trajectories
 
-    found = make_trajectories(lake, embodiment, own_slot=config.own_slot, any_model=config.any_model, say=log.info)
+    found = make_trajectories(lake, embodiment, config, log.info)
     if not found:
         why = "no generated clips: land some with `kind: neural`, or materialize the dreams"
         return _nothing(lake, why, (_all_kept([]),))

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import dagster as dg
-from pydantic import Field
 
 from assets.recording import record
 from assets.reporting import Made, content_of, figure, table
 from assets.robots import robots
+from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.stages.settings import Demonstrations, DropSettings
 
 DROPS = dg.DynamicPartitionsDefinition(name="drops")
 
@@ -29,23 +30,8 @@ CHECKS = [
 ]
 
 
-class TeleopConfig(dg.Config):
+class TeleopConfig(config_of(DropSettings), config_of(Demonstrations)):
     """What a drop is, and what the simulator records when the drop is the simulator's."""
-
-    embodiment: str = Field(default="gr1", description="Name of a bundled embodiment, or path of your own YAML.")
-    licence: str = Field(
-        default="unknown", description="Licence of the drop's content; follows it into every checkpoint."
-    )
-    reach: int = Field(default=160, ge=0, description="Simulator drops: episodes of 'reach the ...'.")
-    push: int = Field(default=50, ge=0, description="Simulator drops: episodes of 'push the ... to the left/right'.")
-    pick_and_place: int = Field(
-        default=50, ge=0, description="Simulator drops: episodes of 'pick up the ... and place it ...'."
-    )
-    seed: int = Field(default=0, ge=0, description="Simulator drops: first seed.")
-    shoves: bool = Field(
-        default=False, description="Simulator drops: push the hand aside now and then, to show recovery."
-    )
-    workers: int = Field(default=2, ge=1, description="Simulator drops: processes that record.")
 
 
 def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
@@ -81,18 +67,16 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
-    from gr00t_data.stages.ingest import Demonstrations, simulate
+    from gr00t_data.stages.ingest import simulate
 
-    episodes = {"reach": config.reach, "push": config.push, "pick_and_place": config.pick_and_place}
-    wanted = Demonstrations(episodes, seed=config.seed, workers=config.workers, shoves=config.shoves)
-    step = max(sum(episodes.values()) // 10, 1)
+    step = max(sum(config.episodes.values()) // 10, 1)
 
     def progress(done: int, total: int) -> None:
         if done % step == 0 or done == total:
             log.info(f"{drop}: {done} of {total} demonstrations recorded")
 
     embodiment = load_embodiment(config.embodiment)
-    return simulate(lake, embodiment, wanted, name=drop, progress=progress), embodiment
+    return simulate(lake, embodiment, config, name=drop, progress=progress), embodiment
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):

@@ -10,6 +10,7 @@ from pydantic import Field
 from assets.mixtures import MixtureConfig, StatisticsConfig, make_mixture, make_statistics, sources_of
 from assets.recording import record
 from assets.reporting import Made, figure, table
+from assets.settings import config_of
 from assets.teleop import TeleopConfig, make_store, register, teleop_version
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
@@ -18,33 +19,17 @@ from gr00t_data.sources.sim.body import ROBOT
 
 if TYPE_CHECKING:
     from gr00t_model.loop.run import Outcome
+from gr00t_model.stages.settings import FinetuneSettings, GroundSettings
 from gr00t_model.training.key import PolicyRun
 
 
-class BaseConfig(dg.Config):
+class BaseConfig(config_of(GroundSettings)):
     """How the small base model is grounded."""
 
-    stills: int = Field(default=4000, ge=20, description="Simulator stills to learn 'where is the named object' from.")
-    seed: int = Field(default=0, ge=0, description="Seed of the stills and of the weights.")
 
-
-class FinetuneConfig(dg.Config):
+class FinetuneConfig(config_of(FinetuneSettings)):
     """What is trained, and what happens when its inputs are missing."""
 
-    recipe: str = Field(
-        default="gr1_nano", description="A recipe: gr1_nano, gr1_nano_long, gr1_nano_tiny, gr1_n1_5_3b."
-    )
-    settings: list[str] = Field(
-        default=[], description="Changes to the recipe, each 'a.b=c', for example 'optimizer.lr=3e-4'."
-    )
-    start: Literal["base", "released"] = Field(
-        default="base", description="Train from the base model, or on from the released checkpoint where there is one."
-    )
-    also: list[str] = Field(
-        default=[],
-        description="Other embodiments in the same batches, NAME or NAME=WEIGHT, for example human_hands=0.5; each "
-        "needs its own mixture and statistics.",
-    )
     on_missing_input: Literal["ensure", "fail"] = Field(
         default="ensure",
         description="'ensure' builds missing inputs as the graph would and records them; 'fail' stops.",
@@ -68,18 +53,16 @@ def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made
             said = tenth
             log.info(f"grounding: {done} of {total} steps")
 
-    folder, digest = base_model(lake, stills=config.stills, seed=config.seed, progress=progress)
+    folder, digest = base_model(lake, config, progress=progress)
     return Made(folder, digest, read_json(folder / "grounding.json"))
 
 
 def make_run(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train in a process group that ends with this step, and report the losses."""
     from gr00t_model.loop.loss_figure import loss_figure
-    from gr00t_model.stages.release import starting_settings
     from gr00t_model.stages.train import new_run, train_run
 
-    settings = [*starting_settings(lake, embodiment, config.start), *config.settings]
-    run = new_run(lake, embodiment, config.recipe, settings, also=config.also)
+    run = new_run(lake, embodiment, config)
     log.info(f"run folder {run.root}; a cancel saves the state before the processes end")
     launched = train_run(run, log.info)
     outcome = launched.outcome

@@ -16,8 +16,9 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.sources.sim.env import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import Lake
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_model.evaluate.rates import Rate
 
 
@@ -32,7 +33,7 @@ def recording(episodes: int) -> str:
     """Seconds of demonstration per second of wall time and of CPU time: physics, 256 px picture, h264 and store."""
     with tempfile.TemporaryDirectory() as folder:
         wall, cpu = time.monotonic(), _cpu_s()
-        wanted = Demonstrations(dict.fromkeys(TASKS, episodes))
+        wanted = Demonstrations.of(dict.fromkeys(TASKS, episodes))
         store = simulate(Lake(Path(folder)), load_embodiment("gr1"), wanted)
         seconds = sum(row.length for row in store.rows) / CONTROL_HZ
         wall, cpu = time.monotonic() - wall, _cpu_s() - cpu

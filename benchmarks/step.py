@@ -22,8 +22,9 @@ import typer
 from torch.utils.flop_counter import FlopCounterMode
 
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import Lake, measure_statistics, mix
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_model.loop.loop import Loop, Meter
 from gr00t_model.training.config import Data, TrainConfig
 from gr00t_model.training.key import prepare_run
@@ -37,7 +38,7 @@ _WARM_UP = 2  # steps that are not counted: they allocate
 def demonstrations(folder: Path, episodes: int) -> Data:
     """A mixture of simulated episodes in a lake of its own."""
     lake, robot = Lake(folder), load_embodiment("gr1")
-    simulate(lake, robot, Demonstrations({"reach": episodes}, workers=1))
+    simulate(lake, robot, Demonstrations.of({"reach": episodes}, workers=1))
     _, statistics = measure_statistics(lake, robot)
     _, manifest = mix(lake, robot)
     return Data(manifest=str(manifest), statistics=str(statistics), embodiment="gr1", cache=str(lake.cache))

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.batches.mixture.weights import Weighing
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.settings import Demonstrations, MixtureSettings
 from gr00t_data.stages.stores import check
 from gr00t_model.stages.base import base_model
+from gr00t_model.stages.settings import FinetuneSettings, GroundSettings
 from gr00t_model.stages.train import new_run, publish_checkpoint, train_run
 from gr00t_model.training.checkpoint import Checkpoint
 
@@ -45,12 +46,12 @@ def test_verdicts_findings_and_statistics_of_the_real_drop(tmp_path: Path) -> No
 def test_checkpoint_of_real_and_simulated_episodes(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     ingest(DROP, GR1, lake, licence="Apache-2.0")
-    simulate(lake, GR1, Demonstrations({"reach": 4}, workers=1))
-    half = Weighing(shares={"robot_sim.PickNPlace": 0.5})
-    measure_statistics(lake, GR1, weighing=half)
-    mix(lake, GR1, weighing=half)
-    base_model(lake, stills=64)
-    run = new_run(lake, GR1, "gr1_nano_tiny", ["batch_size=16"])
+    simulate(lake, GR1, Demonstrations.of({"reach": 4}, workers=1))
+    half = MixtureSettings(weights={"robot_sim.PickNPlace": 0.5})
+    measure_statistics(lake, GR1, half)
+    mix(lake, GR1, half)
+    base_model(lake, GroundSettings(stills=64))
+    run = new_run(lake, GR1, FinetuneSettings(recipe="gr1_nano_tiny", settings=["batch_size=16"]))
     assert train_run(run, print).outcome.state == "complete"
     folder, _ = publish_checkpoint(lake, GR1, run)
     assert {episode["kind"] for episode in Checkpoint.load(folder).episodes} == {"real", "simulated"}

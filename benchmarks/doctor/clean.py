@@ -11,7 +11,8 @@ from benchmarks.doctor.folder import Folder
 from gr00t_data.disk import replacing_folder
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 
@@ -41,7 +42,7 @@ def _simulator(work: Path, embodiment: Embodiment) -> Path:
     root = work / SIMULATOR
     if root.is_dir():
         return root
-    recorded = simulate(Lake(work / "lake"), embodiment, Demonstrations(_TASKS, seed=_SEED, shoves=True))
+    recorded = simulate(Lake(work / "lake"), embodiment, Demonstrations.of(_TASKS, seed=_SEED, shoves=True))
     with replacing_folder(root) as temporary:
         temporary.rmdir()
         folder = Folder.copy(recorded.root, temporary)

@@ -19,10 +19,11 @@ import typer
 from benchmarks.human.films import CODINGS, again_and_again, calm_view
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.cutting.clips import ClipSettings, plan_in_full
+from gr00t_data.sources.human.cutting.clips import plan_in_full
 from gr00t_data.sources.human.cutting.motion import measure_head_motion
 from gr00t_data.sources.human.footage import Footage, Narration
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
+from gr00t_data.sources.human.settings import ClipSettings, HumanSettings
 from gr00t_data.video.footage import footage_frames, glances, read_footage
 
 BOUND = 10.0

@@ -15,8 +15,9 @@ from scipy.spatial.transform import Rotation
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.human.footage import Footage, PlannedClip
-from gr00t_data.sources.human.hands.labels import Labels, LabelSettings, label, row_times_s
+from gr00t_data.sources.human.hands.labels import Labels, label, row_times_s
 from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.sources.human.settings import LabelSettings
 from tests.data.sources.human.hand_files import motion, tracks_of
 
 FRAMES = 120

@@ -14,7 +14,8 @@ from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
@@ -36,7 +37,7 @@ class Setup:
 def simulated(folder: Path, episodes: int) -> Setup:
     """Episodes of the three tasks, 256 x 256, h264 GOP 10."""
     tasks = dict.fromkeys(("reach", "push", "pick_and_place"), episodes // 3)
-    store = simulate(Lake(folder), load_embodiment("gr1"), Demonstrations(tasks, workers=2))
+    store = simulate(Lake(folder), load_embodiment("gr1"), Demonstrations.of(tasks, workers=2))
     return _setup(store, load_embodiment("gr1"))
 
 

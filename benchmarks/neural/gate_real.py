@@ -13,7 +13,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.sources.neural.reading import Settings
+from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore
@@ -73,7 +73,7 @@ def published_dreams(
     drop: Path, embodiment: Embodiment, into: Path, cut: EpisodeStore, scores: dict[int, ClipScores]
 ) -> dict[str, Any]:
     """Really generated clips (pictures only, they have no labels) under thresholds set by teleoperation."""
-    store = ingest_clips(drop, embodiment, Lake(into / "lake"), licence="Apache-2.0", settings=Settings(fps=16.0))
+    store = ingest_clips(drop, embodiment, Lake(into / "lake"), licence="Apache-2.0", settings=ClipsMade(fps=16.0))
     limits = calibrate([(cut, scores)])
     found = score_store(store, embodiment, kept=into / "scores")
     clips = [{"clip": store.row(i).source.clip, "reasons": limits.reasons(one)} for i, one in found.items()]

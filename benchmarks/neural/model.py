@@ -11,7 +11,8 @@ from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.env import TASKS
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.stages.stores import check
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.groot.cpu_products import use_fast_products
@@ -68,7 +69,7 @@ def subject(lake: Path, episodes: int, steps: int, idm: Path | None = None, near
     """
     use_fast_products()
     where, robot = Lake(lake.absolute()), load_embodiment("gr1")
-    wanted = Demonstrations(dict.fromkeys(TASKS, episodes), seed=SEED)
+    wanted = Demonstrations.of(dict.fromkeys(TASKS, episodes), seed=SEED)
     store = simulate(where, robot, wanted, name=STORE)
     index = check(where, store, robot)
     if idm is None:

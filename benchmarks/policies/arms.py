@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.mixture.weights import Weighing
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.stages.mix import BY_FRAMES, measure_statistics, mix
+from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.settings import MixtureSettings
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.stages.base import base_model
+from gr00t_model.stages.settings import FinetuneSettings, GroundSettings
 from gr00t_model.stages.train import new_run, train_run
 
 Say = Callable[[str], None]
@@ -28,13 +29,13 @@ class Arm:
     Attributes:
         stores: their names in the lake.
         settings: changes to the recipe ``gr1_nano``, each ``a.b=c``.
-        weighing: shares of the stores.
+        neural_per_real: samples of generated stores for one of a recorded one.
     """
 
     name: str
     stores: tuple[str, ...]
     settings: tuple[str, ...] = ()
-    weighing: Weighing = BY_FRAMES
+    neural_per_real: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes, say: Say, process
         For each scene whether the task was done.
     """
     robot = load_embodiment(ROBOT)
-    _, statistics = measure_statistics(lake, robot, arm.stores, weighing=arm.weighing)
-    manifest, _ = mix(lake, robot, arm.stores, weighing=arm.weighing, held_out_share=0.0)
-    run = new_run(lake, robot, "gr1_nano", [*arm.settings, f"seed={seed}"])
+    mixture = MixtureSettings(stores=[*arm.stores], neural_per_real=arm.neural_per_real, held_out_share=0.0)
+    _, statistics = measure_statistics(lake, robot, mixture)
+    manifest, _ = mix(lake, robot, mixture)
+    run = new_run(lake, robot, FinetuneSettings(settings=[*arm.settings, f"seed={seed}"]))
     kept = lake.root / "tried" / f"{digest_json([run.key, scenes.task, list(scenes.seeds)])[:16]}.json"
     if kept.is_file():
         return read_json(kept)["success"]
@@ -72,7 +74,7 @@ def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes, say: Say, process
 def grounded(lake: Lake, stills: int, say: Say) -> Path:
     """The base that every arm starts from."""
     say(f"grounding a base model on {stills} stills")
-    return base_model(lake, stills=stills)[0]
+    return base_model(lake, GroundSettings(stills=stills))[0]
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ import numpy as np
 import typer
 
 from benchmarks.policies.arms import Arm, Outcome, Say, Scenes, grounded, lines, outcomes, successes
-from gr00t_data.batches.mixture.weights import Weighing
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
-from gr00t_data.stages.ingest import Demonstrations, simulate
+from gr00t_data.stages.ingest import simulate
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore
@@ -40,15 +40,14 @@ from gr00t_model.stages.idm import label_store, train_idm
 TASK = "reach"
 _DREAMT_FROM, _IDM_FROM = 10_000, 20_000
 """First seeds of the recordings that are dreamt, and of those the inverse dynamics model learns from."""
-_ONE_TO_ONE = Weighing(neural_per_real=1.0)
 
 
 def labelled_dreams(side: Lake, dreams: int, idm_episodes: int, idm_steps: int, say: Say) -> EpisodeStore:
     """Recordings dreamt again and labelled, in a lake of their own, which no mixture reads."""
     robot = load_embodiment("gr1")
     say(f"recording {dreams} episodes to dream and {idm_episodes} for the inverse dynamics model")
-    played = simulate(side, robot, Demonstrations({TASK: idm_episodes}, seed=_IDM_FROM), name="simulator-idm")
-    recorded = simulate(side, robot, Demonstrations({TASK: dreams}, seed=_DREAMT_FROM), name="simulator-dreamt")
+    played = simulate(side, robot, Demonstrations.of({TASK: idm_episodes}, seed=_IDM_FROM), name="simulator-idm")
+    recorded = simulate(side, robot, Demonstrations.of({TASK: dreams}, seed=_DREAMT_FROM), name="simulator-dreamt")
     say("training the inverse dynamics model")
     model, _ = train_idm(side, robot, (played.root.name,), training=IdmTraining(steps=idm_steps), say=lambda _: None)
     wanted = [Wanted(row.index) for row in recorded.rows]
@@ -103,7 +102,7 @@ def arms(count: int, steps: int) -> list[Arm]:
     return [
         alone,
         replace(alone, name="recorded alone, all steps", settings=settings),
-        *(Arm(name, (recorded, store), settings, _ONE_TO_ONE) for name, store in mixed.items()),
+        *(Arm(name, (recorded, store), settings, neural_per_real=1.0) for name, store in mixed.items()),
     ]
 
 
@@ -132,7 +131,7 @@ def compare(
     scenes = Scenes(TASK, tuple(range(FIRST_SEED, FIRST_SEED + trials)))
     found = {}
     for count in counts:
-        simulate(lake, robot, Demonstrations({TASK: count}), name=f"recorded-{count}")
+        simulate(lake, robot, Demonstrations.of({TASK: count}), name=f"recorded-{count}")
         tried: dict[str, list[list[bool]]] = {}
         for arm in arms(count, steps):
             tried[arm.name] = [successes(lake, arm, seed, scenes, say) for seed in range(seeds)]

@@ -1,12 +1,12 @@
 """Drops into sealed, checked stores: those that land and those the simulator makes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look, take_in
+from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
@@ -22,23 +22,6 @@ def _silent(done: int, total: int) -> None:
 
 SIMULATOR = "simulator"
 """Drops whose name starts with this word are recorded in the embedded simulator instead of read from ``landing/``."""
-
-
-@dataclass(frozen=True)
-class Demonstrations:
-    """What to record in the simulator.
-
-    Attributes:
-        episodes: task name -> number of episodes.
-        seed: episodes of one task take the seeds seed, seed + 1, ...; evaluation uses seeds from 1,000,000.
-        workers: processes; the bytes do not depend on it.
-        shoves: push the acting hand aside now and then, so that the demonstrations show how to recover.
-    """
-
-    episodes: Mapping[str, int]
-    seed: int = 0
-    workers: int = 2
-    shoves: bool = False
 
 
 def simulate(
@@ -57,9 +40,9 @@ def simulate(
     from gr00t_data.sources.sim.demos import record_demos
 
     root = lake.stores / store_name(name)
-    wanted = {task: count for task, count in demonstrations.episodes.items() if count}
+    wanted = demonstrations.episodes
     seed, shoves = demonstrations.seed, demonstrations.shoves
-    source = StoreSource(simulator="tabletop", episodes=wanted, seed=seed, shoves=shoves)
+    source = StoreSource(simulator="tabletop", episodes={**wanted}, seed=seed, shoves=shoves)
     if (root / SEAL).is_file():
         store = EpisodeStore.open(root)
         if (recorded := store.about.source.facts()) != source.facts():

@@ -3,7 +3,7 @@
 The shell and the Dagster graph call these same functions. Each is idempotent: done work is found and not done again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +17,30 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.stages.stores import Checked, checked_stores
-from gr00t_data.terms.licences import Profile
 
 Progress = Callable[[int, int], None]
-
-BY_FRAMES = Weighing()
-"""Every frame of a mixture is equally likely."""
 
 
 def _silent(done: int, total: int) -> None:
     """No progress."""
 
 
-def measure_statistics(
-    lake: Lake,
-    embodiment: Embodiment,
-    names: Sequence[str] = ("*",),
-    *,
-    weighing: Weighing = BY_FRAMES,
-) -> tuple[NormStats, Path]:
+def measure_statistics(lake: Lake, embodiment: Embodiment, shares: Shares = Shares()) -> tuple[NormStats, Path]:
     """Measure every accepted episode; the result becomes ``norm_stats_<embodiment>`` of the lake.
 
     Only stores that were never measured are read; the tallies of the others are kept in the lake.
 
     Args:
-        weighing: that of the mixture, so that the statistics are those of what is drawn.
+        shares: those of the mixture, so that the statistics are those of what is drawn.
     """
-    checked = checked_stores(lake, embodiment, names)
-    weights = None
-    if weighing != BY_FRAMES:
-        shares = _shares(checked, weighing)
-        checked = [pair for pair in checked if pair[0].root.name in shares]
-        weights = [shares[store.root.name] for store, _ in checked]
+    checked = checked_stores(lake, embodiment, shares.stores)
+    weights, weighing = None, weighing_of(checked, shares)
+    if weighing != Weighing():
+        drawn = _drawn(checked, weighing)
+        checked = [pair for pair in checked if pair[0].root.name in drawn]
+        weights = [drawn[store.root.name] for store, _ in checked]
     statistics = measure(checked, embodiment, weights=weights, kept=lake.statistics / "tallies")
     path = lake.statistics / f"{statistics.digest[:16]}.json"
     statistics.save(path)
@@ -58,57 +49,34 @@ def measure_statistics(
 
 
 def mix(
-    lake: Lake,
-    embodiment: Embodiment,
-    names: Sequence[str] = ("*",),
-    *,
-    weighing: Weighing = BY_FRAMES,
-    selection: str | None = None,
-    seed: int = 0,
-    held_out_share: float = 0.1,
-    licence_profile: Profile = "any",
+    lake: Lake, embodiment: Embodiment, settings: MixtureSettings = MixtureSettings()
 ) -> tuple[MixtureManifest, Path]:
     """Write the mixture of the lake's stores (``plan_mix``); it becomes ``mixture_<embodiment>`` of the lake."""
-    options = {"selection": selection, "seed": seed, "held_out_share": held_out_share}
-    manifest = plan_mix(lake, embodiment, names, weighing=weighing, licence_profile=licence_profile, **options)
+    manifest = plan_mix(lake, embodiment, settings)
     path = lake.mixtures / f"{manifest.digest[:16]}.json"
     manifest.save(path)
     lake.point(manifest.name, path, manifest.digest)
     return manifest, path
 
 
-def plan_mix(
-    lake: Lake,
-    embodiment: Embodiment,
-    names: Sequence[str] = ("*",),
-    *,
-    weighing: Weighing = BY_FRAMES,
-    selection: str | None = None,
-    seed: int = 0,
-    held_out_share: float = 0.1,
-    licence_profile: Profile = "any",
-) -> MixtureManifest:
+def plan_mix(lake: Lake, embodiment: Embodiment, settings: MixtureSettings = MixtureSettings()) -> MixtureManifest:
     """The mixture of the lake's stores, not written down.
-
-    Args:
-        weighing: how the shares of the stores come about; by default every frame is equally likely.
-        licence_profile: ``commercial`` refuses stores whose licences do not allow products.
 
     Raises:
         StoreError: no accepted episode.
         WeighingError: a share for a store that is not there, or a ratio or cap that cannot be met.
         LicenceError: a store does not fit the profile; names it and how to leave it out.
     """
-    checked = checked_stores(lake, embodiment, names)
-    shares = _shares(checked, weighing)
+    checked = checked_stores(lake, embodiment, settings.stores)
+    shares = _drawn(checked, weighing_of(checked, settings))
     return build_manifest(
         f"mixture_{embodiment.name}",
         embodiment,
         [(store, index, shares[store.root.name]) for store, index in checked if store.root.name in shares],
-        selection=selection,
-        seed=seed,
-        held_out_share=held_out_share,
-        licence_profile=licence_profile,
+        selection=settings.selection or None,
+        seed=settings.seed,
+        held_out_share=settings.held_out_share,
+        licence_profile=settings.licence_profile,
         kept=lake.cache / "motions",
     )
 
@@ -139,20 +107,17 @@ def export_mixture(
     return export_joined(chosen, target, progress, facts=facts)
 
 
-def usual_ratio(
-    lake: Lake, embodiment: Embodiment, names: Sequence[str], shares: Mapping[str, float], wanted: float | None
-) -> float | None:
-    """``Weighing.neural_per_real`` for a wish: a ratio; 0, by their frames; None, the usual.
-
-    That is 1, as DreamGen co-trains, where there are generated stores and recorded ones and no share is given.
-    """
-    if wanted is not None:
-        return wanted or None
-    kinds = {store.kind for store, _ in checked_stores(lake, embodiment, names)}
-    return 1.0 if not shares and "neural" in kinds and kinds & {"real", "simulated"} else None
+def weighing_of(checked: Sequence[Checked], shares: Shares) -> Weighing:
+    """How the shares come about. Where nobody says how many generated samples are drawn, that is one for each recorded
+    one, as DreamGen co-trains, if there are both and no share is given."""
+    ratio, kinds = shares.neural_per_real, {store.kind for store, _ in checked}
+    if ratio is None and not shares.weights and "neural" in kinds and kinds & {"real", "simulated"}:
+        ratio = 1.0
+    return Weighing(shares.temperature, shares.weights, ratio or None, shares.max_synthetic, shares.human)
 
 
-def _shares(checked: Sequence[Checked], weighing: Weighing) -> dict[str, float]:
+def _drawn(checked: Sequence[Checked], weighing: Weighing) -> dict[str, float]:
+    """Store name -> share of the samples."""
     frames = {store.root.name: sum(verdict.kept_frames for verdict in index.accepted) for store, index in checked}
     return weigh(frames, {store.root.name: store.kind for store, _ in checked}, weighing)
 

@@ -11,6 +11,7 @@ from gr00t_model.dream.config import DreamTraining, lora_training, nano_training
 from gr00t_model.dream.job import DreamJob
 from gr00t_model.dream.nano.config import NanoConfig
 from gr00t_model.dream.pipelines import check_shape, family_of
+from gr00t_model.dream.settings import SIMULATED_FRAMES, DreamSettings
 from gr00t_model.dream.windows import plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError
 from gr00t_model.loop.config import validated
@@ -97,11 +98,30 @@ def job_of(fields: dict[str, Any], settings: Sequence[str]) -> DreamJob:
     return validated(DreamJob, changed_fields(whole, settings), "the job", DreamError)
 
 
-def source_of(text: str) -> dict[str, str]:
-    """``simulator``, a store (a folder with meta/info.json) or a folder of pictures, as fields of FirstFrames."""
+def named_job(lake: Lake, named: DreamSettings, changes: Sequence[str] = (), texts: Sequence[str] = ()) -> DreamJob:
+    """The job of what a user names, with ``a.b=c`` changes.
+
+    Args:
+        texts: further instructions.
+
+    Raises:
+        DreamError, ConfigError: see ``job_of``.
+    """
+    source = source_of(named.source, lake.stores)
+    usual = SIMULATED_FRAMES if source["source"] == "simulator" else 0
+    frames = {**source, "tasks": named.tasks, "count": usual if named.count is None else named.count}
+    told = {"first_frames": frames, "instructions": {"texts": [*named.instructions, *texts]}}
+    fields = named.model_dump(include={"generator", "adapter", "candidates", "seed", "licence", "defects"})
+    return job_of({**fields, **told}, changes)
+
+
+def source_of(text: str, stores: Path = Path()) -> dict[str, str]:
+    """``simulator``, a store (a folder with meta/info.json, here or in ``stores``) or a folder of pictures, as fields
+    of FirstFrames."""
     if text == "simulator":
         return {"source": "simulator"}
-    return {"source": "store" if (Path(text) / "meta/info.json").is_file() else "images", "path": text}
+    found = next((path for path in (Path(text), stores / text) if (path / "meta/info.json").is_file()), None)
+    return {"source": "store" if found else "images", "path": str(found or text)}
 
 
 def lines_of(path: Path) -> list[str]:

@@ -17,47 +17,13 @@ from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_model.evaluate.evaluation import Evaluation
-from gr00t_model.evaluate.paired import Measure
+from gr00t_model.release.rule import Rule
 
 Action = Literal["release", "forced release", "rollback"]
 
 
 class ReleaseError(ValueError):
     """A release or rollback that cannot be done; the message says what is missing."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When a candidate is not worse than the released checkpoint.
-
-    It is refused when one measure is worse beyond doubt (its 95 % interval lies wholly on the worse side of zero), or
-    worse by more than the margin on average. ``strict`` asks for more: the whole interval within the margin, which
-    needs hundreds of scenes. The first candidate of an embodiment has nothing beside it: it must beat the better of
-    its two baselines on held-out episodes.
-
-    Attributes:
-        success_margin: of shares (success, wrong object), 0 to 1.
-        error_margin: of the open-loop error, relative to the released checkpoint's.
-        first_ratio: upper limit of the first candidate's open-loop error over its better baseline.
-    """
-
-    success_margin: float = 0.1
-    error_margin: float = 0.1
-    first_ratio: float = 1.0
-    strict: bool = False
-
-    def objection(self, measure: Measure) -> str | None:
-        """Why this measure speaks against the candidate; None when it does not."""
-        margin = self.success_margin if measure.unit == "share" else self.error_margin * measure.released
-        interval = measure.loss_interval
-        about = f"{measure.name}: {measure.candidate:.3f} against {measure.released:.3f} released"
-        if interval is not None and interval[0] > 0:
-            return f"{about} is worse, the 95% interval of the loss is [{interval[0]:.3f}, {interval[1]:.3f}]"
-        if measure.loss > margin:
-            return f"{about} is worse by more than {margin:.3f}"
-        if self.strict and (interval is None or interval[1] > margin):
-            return f"{about}: {measure.pairs} pairs do not show that it is not worse by more than {margin:.3f}"
-        return None
 
 
 @dataclass(frozen=True)

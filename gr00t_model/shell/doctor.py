@@ -1,53 +1,71 @@
 """The shell verbs `gr00t doctor` and `gr00t explain`."""
 
-import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
-from gr00t_data.embodiment.robot import Embodiment, load_embodiment
-from gr00t_model.shell.ingest import EmbodimentOption, JsonOption, app, console, progress_bar, show
+from gr00t_model.shell.app import (
+    EmbodimentOption,
+    JsonOption,
+    LakeOption,
+    StoreArgument,
+    lake_at,
+    print_json,
+    progress_bar,
+    say,
+    show,
+    tell,
+)
+from gr00t_model.shell.options import UsageError, verb
+
+if TYPE_CHECKING:
+    from gr00t_data.embodiment.robot import Embodiment
+    from gr00t_data.store.store import EpisodeStore
 
 COULD_NOT_CHECK = 3
 """Exit status when the folder, the embodiment or the baseline cannot be read: nothing is known about the data."""
 
 
-@app.command()
+@verb
 def doctor(
-    store: Annotated[Path, typer.Argument(help="A store of the lake, or any GR00T-LeRobot v2.0/v2.1 folder.")],
+    store: StoreArgument,
+    /,
+    *,
     embodiment: EmbodimentOption = "gr1",
-    fix: Annotated[bool, typer.Option("--fix", help="Repair metadata, with a backup; data is never changed.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: show what would change, and stop.")] = False,
-    baseline: Annotated[Path | None, typer.Option(help="Report only what this file does not know yet.")] = None,
-    write_baseline: Annotated[Path | None, typer.Option(help="Write what is found now as known.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML page.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 is one a core.")] = 0,
+    fix: Annotated[bool, Parameter(help="Repair metadata, with a backup; data is never changed.")] = False,
+    dry_run: Annotated[bool, Parameter(help="With --fix: show what would change, and stop.")] = False,
+    baseline: Annotated[Path | None, Parameter(help="Report only what this file does not know yet.")] = None,
+    write_baseline: Annotated[Path | None, Parameter(help="Write what is found now as known.")] = None,
+    report: Annotated[Path | None, Parameter(help="Write one self-contained HTML page.")] = None,
+    workers: Annotated[int, Parameter(help="Processes; 0 is one a core.")] = 0,
+    lake: LakeOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Look for everything that is wrong with a store: files, clocks, videos, motion, language, metadata.
 
     Exit status: 0 nothing that rejects an episode; 1 an episode or the store is rejected (with --baseline: for
     something new); 3 it could not be checked. `gr00t explain CODE` says what a finding means.
 
-    Example: `gr00t doctor lake/stores/simulator --report doctor.html`
+    Example: `gr00t doctor simulator --report doctor.html`
     """
     from gr00t_data.curate.baseline import new_findings, read_baseline
     from gr00t_data.curate.baseline import write_baseline as write
     from gr00t_data.curate.doctor import diagnose
-    from gr00t_data.store.store import EpisodeStore
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.stages.names import store_named
 
     try:
-        robot, opened = load_embodiment(embodiment), EpisodeStore.open(store)
+        robot, opened = load_embodiment(embodiment), store_named(lake_at(lake), store)
         known = read_baseline(baseline) if baseline else None
         if fix or dry_run:
             opened = _fixed(opened, robot, dry_run, as_json)
         with progress_bar("checking episodes") as progress:
             found = diagnose(opened, robot, progress=progress, workers=workers or os.cpu_count() or 1)
     except (ValueError, OSError) as error:
-        console.print(f"could not check: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(COULD_NOT_CHECK) from error
+        say(f"could not check: {error}", style="red")
+        return COULD_NOT_CHECK
     if write_baseline:
         write(write_baseline, found)
     if report:
@@ -56,30 +74,30 @@ def doctor(
         write_report(report, opened, robot, found.findings, found.verdicts)
     shown = new_findings(found, known) if known is not None else found
     _print(shown, as_json)
-    if shown.rejects:
-        raise typer.Exit(1)
+    return 1 if shown.rejects else 0
 
 
-def _fixed(store: Any, embodiment: Embodiment, dry_run: bool, as_json: bool) -> Any:
+def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, as_json: bool) -> "EpisodeStore":
     """The store with its metadata repaired; the same store after a dry run."""
     from gr00t_data.curate.repair.plan import plan_repair
     from gr00t_data.curate.repair.repair import repair
     from gr00t_data.store.store import EpisodeStore
 
+    told = say if as_json else tell
     done = None if dry_run else repair(store, embodiment)
     changes = plan_repair(store, embodiment) if done is None else done.changes
     for change in changes:
         for reason in change.reasons:
-            typer.echo(f"{'would write' if dry_run else 'wrote'} meta/{change.name}: {reason}", err=as_json)
+            told(f"{'would write' if dry_run else 'wrote'} meta/{change.name}: {reason}")
     if done is not None and done.changes:
         kept = f"the old files are in {done.backup}" if done.backup else f"the repaired copy is {done.root}"
-        typer.echo(kept, err=as_json)
+        told(kept)
     return store if done is None else EpisodeStore.open(done.root)
 
 
 def _print(report: Any, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+        print_json(report.to_json())
         return
     rejected = [verdict for verdict in report.verdicts if not verdict.accepted]
     rows = [
@@ -101,9 +119,11 @@ def _print(report: Any, as_json: bool) -> None:
     show(facts, False, rows)
 
 
-@app.command()
+@verb
 def explain(
-    code: Annotated[str | None, typer.Argument(help="For example IMAGE-05; without one, all are listed.")] = None,
+    code: Annotated[str | None, Parameter(help="For example IMAGE-05; without one, all are listed.")] = None,
+    /,
+    *,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a code of `gr00t doctor` means, and what happens to training when it is ignored.
@@ -122,11 +142,11 @@ def explain(
         return
     name = code.strip().upper()
     if name not in CHECKS:
-        raise typer.BadParameter(f"{code!r} is no code{did_you_mean(name, CHECKS)}; `gr00t explain` lists them all")
+        raise UsageError(f"{code!r} is no code{did_you_mean(name, CHECKS)}; `gr00t explain` lists them all")
     if as_json:
         show(rows[name], True)
         return
     check = CHECKS[name]
-    typer.echo(f"{name}: {check.explanation} Most findings of it are of severity {check.severity!r}.")
+    tell(f"{name}: {check.explanation} Most findings of it are of severity {check.severity!r}.")
     if check.explains:
-        typer.echo(f"Beside it, what follows from it is not reported: {check.explains.replace(' ', ', ')}.")
+        tell(f"Beside it, what follows from it is not reported: {check.explains.replace(' ', ', ')}.")

@@ -1,28 +1,30 @@
-"""The shell verbs `gr00t hands setup` and `gr00t hands detect`."""
+"""The shell verbs `gr00t hands setup`, `detect` and `sheet`."""
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import App, Parameter
 
-from gr00t_model.shell.ingest import JsonOption, app, console, progress_bar, show
+from gr00t_model.shell.app import JsonOption, LakeOption, lake_at, progress_bar, say, show
+from gr00t_model.shell.options import verb
 
-hands_app = typer.Typer(no_args_is_help=True, help="Hands in egocentric video: set the detector up, and run it.")
-app.add_typer(hands_app, name="hands")
+hands = App(name="hands", help="Hands in egocentric video: set the detector up, and run it.")
 
 COULD_NOT_DETECT = 3
 """Exit status when the detector or the video cannot be used."""
 
 
-@hands_app.command()
+@hands.command
+@verb
 def setup(
-    wheels: Annotated[Path | None, typer.Option(help="Folder of wheels to install from, without a network.")] = None,
+    *,
+    wheels: Annotated[Path | None, Parameter(help="Folder of wheels to install from, without a network.")] = None,
     python: Annotated[
-        Path | None, typer.Option(help="An interpreter that has mediapipe 0.10.14 already; nothing is installed.")
+        Path | None, Parameter(help="An interpreter that has mediapipe 0.10.14 already; nothing is installed.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Make the environment anew.")] = False,
+    again: Annotated[bool, Parameter(help="Make the environment anew.")] = False,
     as_json: JsonOption = False,
-) -> None:
+) -> int | None:
     """Make the environment of the hand and face detector, once: a Python of its own with MediaPipe 0.10.14.
 
     It lies in the user's cache folder, or where the variable GR00T_MEDIAPIPE says. Nothing is downloaded later.
@@ -32,19 +34,23 @@ def setup(
     from gr00t_data.sources.human.detector.environment import DetectorError, set_up
 
     try:
-        facts = set_up(wheels=wheels, python=python, again=again, say=lambda line: console.print(line, markup=False))
+        facts = set_up(wheels=wheels, python=python, again=again, say=say)
     except DetectorError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(COULD_NOT_DETECT) from error
+        say(error, style="red")
+        return COULD_NOT_DETECT
     show(dict(facts), as_json)
+    return None
 
 
-@hands_app.command()
+@hands.command
+@verb
 def detect(
-    video: Annotated[Path, typer.Argument(help="A video of hands, taken by a camera that does not mirror.")],
-    out: Annotated[Path | None, typer.Option(help="JSON file of tracks; beside the video by default.")] = None,
+    video: Annotated[Path, Parameter(help="A video of hands, taken by a camera that does not mirror.")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="JSON file of tracks; beside the video by default.")] = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int | None:
     """Find the hands in a video and write them as a JSON file, which `gr00t human ingest` reads beside the video.
 
     What was found is kept by the content of the video: a run that was ended goes on, a second one reads.
@@ -64,33 +70,39 @@ def detect(
             found = detector.detect(video, progress=progress)
         write_detections(target, found)
     except (DetectorError, VideoError, OSError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(COULD_NOT_DETECT) from error
+        say(error, style="red")
+        return COULD_NOT_DETECT
     show({"tracks": str(target), **summary_of(assign_sides(found))}, as_json)
+    return None
 
 
-@hands_app.command()
+@hands.command
+@verb
 def sheet(
-    store: Annotated[Path, typer.Argument(help="A store that `gr00t human ingest` made.")],
-    out: Annotated[Path | None, typer.Option(help="PNG to write; hands.png in the working folder by default.")] = None,
-    most: Annotated[int, typer.Option(min=1, help="Clips on the sheet.")] = 60,
+    store: Annotated[str, Parameter(help="A store that `gr00t human ingest` made, by name or path.")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="PNG to write; hands.png in the working folder by default.")] = None,
+    most: Annotated[int, Parameter(help="Clips on the sheet.")] = 60,
+    lake: LakeOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int | None:
     """Draw a contact sheet of human video: a strip of frames a clip, with the hands that were found drawn in.
 
     Read from the stored video, in which faces are hidden. Each clip stands beside the codes that would reject it.
 
-    Example: `gr00t hands sheet lake/stores/kitchen --out kitchen.png`
+    Example: `gr00t hands sheet kitchen --out kitchen.png`
     """
     from gr00t_data.curate.examine import check_episode
     from gr00t_data.curate.hand_sheet import write_hand_sheet
     from gr00t_data.embodiment.robot import load_embodiment
-    from gr00t_data.store.store import EpisodeStore, StoreError
+    from gr00t_data.stages.names import store_named
+    from gr00t_data.store.store import StoreError
     from gr00t_data.video.files import VideoError
 
     target = out or Path("hands.png")
     try:
-        opened = EpisodeStore.open(store)
+        opened = store_named(lake_at(lake), store)
         robot = load_embodiment(opened.embodiment_name or "human_hands")
         verdicts = [check_episode(opened, row.index, robot) for row in opened.rows]
         reasons = {
@@ -100,7 +112,8 @@ def sheet(
         with progress_bar("drawing") as progress:
             write_hand_sheet(target, opened, reasons=reasons, most=most, progress=progress)
     except (StoreError, VideoError, ValueError, OSError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        raise typer.Exit(COULD_NOT_DETECT) from error
+        say(error, style="red")
+        return COULD_NOT_DETECT
     rejected = {str(number): list(codes) for number, codes in reasons.items() if codes}
     show({"sheet": str(target), "clips": len(opened.rows), "rejected": rejected}, as_json)
+    return None

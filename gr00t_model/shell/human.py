@@ -2,110 +2,63 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import App, Parameter
 
-from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_model.shell.ingest import EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, progress_bar, show
+from gr00t_data.sources.human.settings import ClipSettings, HumanSettings
+from gr00t_model.shell.app import JsonOption, LakeOption, lake_at, progress_bar, say, show, tell
+from gr00t_model.shell.options import verb
 
-human_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
+if TYPE_CHECKING:
+    from gr00t_data.store.store import EpisodeStore
+
+human = App(
+    name="human",
     help="Egocentric video of people at work: look into a drop, and turn it into clips. "
     "Takes EPIC-KITCHENS-100, Ego4D, EgoDex, LeRobot sets of people, and a folder of videos with an optional CSV "
     "(columns video, start_s, end_s, text, participant, consent, licence).",
 )
-app.add_typer(human_app, name="human")
 
-DropArgument = Annotated[Path, typer.Argument(help="Folder with the videos and their annotations; it is not changed.")]
-HeadOption = Annotated[
-    float,
-    typer.Option("--head-limit", min=0.05, help="Fastest view that is kept: longer sides of the picture a second."),
-]
-ShortestOption = Annotated[float, typer.Option("--shortest", min=0.2, help="Shortest clip, seconds.")]
-LongestOption = Annotated[float, typer.Option("--longest", min=0.2, help="Longest clip, seconds; longer are divided.")]
-OverlapOption = Annotated[
-    float, typer.Option("--overlap", min=0, max=1, help="Share that two clips may have in common; 1 keeps all.")
-]
-InstructionOption = Annotated[
-    str | None,
-    typer.Option("--instruction", help="What is done in videos that nobody narrated; else they are left."),
-]
-LabelsOption = Annotated[
-    str,
-    typer.Option("--labels", help="action-free: pictures and words only. wrist: only clips with hands known in space."),
-]
-SlowDownOption = Annotated[
-    float,
-    typer.Option("--slow-down", min=1, max=20, help="Wrist labels: seconds of the robot for one of the person."),
-]
-FillGapsOption = Annotated[
-    float, typer.Option("--fill-gaps", min=0, max=1, help="Wrist labels: longest gap in a track that is filled, s.")
-]
-HandsOption = Annotated[
-    str | None,
-    typer.Option("--hands", help="mediapipe looks for hands where no file of tracks lies (see `gr00t hands`)."),
-]
-FacesOption = Annotated[
-    str, typer.Option("--faces", help="auto hides faces; none states that nobody's face is in the videos.")
-]
+DropArgument = Annotated[Path, Parameter(help="Folder with the videos and their annotations; it is not changed.")]
 
 
-@human_app.command("inspect")
+@human.command
+@verb
 def inspect(
     drop: DropArgument,
-    videos: Annotated[int, typer.Option(min=1, help="Look into so many videos, evenly spread.")] = 20,
-    head_limit: HeadOption = 0.6,
-    shortest: ShortestOption = 1.0,
-    longest: LongestOption = 10.0,
-    overlap: OverlapOption = 0.5,
-    instruction: InstructionOption = None,
+    /,
+    *,
+    videos: Annotated[int, Parameter(help="Look into so many videos, evenly spread.")] = 20,
+    settings: ClipSettings,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Say what would become of a drop: footage, narrations, clips, head motion, and every problem. Nothing is written.
 
     Exit status 1 when no clip would come out. Example: `gr00t human inspect ~/epic --videos 5`
     """
     from gr00t_data.sources.human.inspection import inspect_drop
 
-    settings = _clip_settings(head_limit, shortest, longest, overlap, instruction)
     with progress_bar("looking into videos") as progress:
-        seen = inspect_drop(drop, settings, most_videos=videos, progress=progress)
+        seen = inspect_drop(drop, settings, most_videos=max(videos, 1), progress=progress)
     if as_json:
         show({**seen.facts, "videos": seen.videos, "clips": seen.clips, "problems": seen.problems}, True)
     else:
         show(seen.facts, False, seen.videos)
         show({}, False, seen.clips)
         for problem in seen.problems:
-            typer.echo(f"{problem['what']}: {problem['reason']}")
-    raise typer.Exit(0 if seen.clips else 1)
+            tell(f"{problem['what']}: {problem['reason']}")
+    return 0 if seen.clips else 1
 
 
-@human_app.command("ingest")
+@human.command
+@verb
 def ingest(
     drop: DropArgument,
-    embodiment: EmbodimentOption = "human_hands",
-    name: Annotated[str | None, typer.Option(help="Name of the store; the folder's name by default.")] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Licence; added to one that the dataset is known to have, never instead of it.")
-    ] = None,
-    consent: Annotated[
-        str | None, typer.Option(help="What the people agreed to, for footage that does not say it.")
-    ] = None,
-    participant: Annotated[
-        str | None, typer.Option(help="Who wore the camera, for footage that does not say it; for withdrawals.")
-    ] = None,
-    labels: LabelsOption = "action-free",
-    slow_down: SlowDownOption = 4.0,
-    fill_gaps: FillGapsOption = 0.2,
-    hands: HandsOption = None,
-    faces: FacesOption = "auto",
-    head_limit: HeadOption = 0.6,
-    shortest: ShortestOption = 1.0,
-    longest: LongestOption = 10.0,
-    overlap: OverlapOption = 0.5,
-    instruction: InstructionOption = None,
+    /,
+    *,
+    settings: HumanSettings,
+    name: Annotated[str | None, Parameter(help="Name of the store; the folder's name by default.")] = None,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -117,45 +70,16 @@ def ingest(
 
     Example: `gr00t human ingest ~/epic --licence CC-BY-NC-4.0`
     """
-    from gr00t_data.sources.human.hands.labels import LabelSettings
-    from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.sources.human.ingest import ingest_human
 
-    for option, value, known in (
-        ("--labels", labels, ("action-free", "wrist")),
-        ("--faces", faces, ("auto", "none")),
-        ("--hands", hands, (None, "mediapipe")),
-    ):
-        if value not in known:
-            words = ", ".join(str(one) for one in known if one)
-            raise typer.BadParameter(f"{value!r} is not one of {words}", param_hint=option)
-    settings = HumanSettings(
-        clips=_clip_settings(head_limit, shortest, longest, overlap, instruction),
-        labels="wrist" if labels == "wrist" else "action-free",
-        wrists=LabelSettings(slow_down=slow_down, longest_gap_s=fill_gaps),
-        hands=hands,
-        faces="none" if faces == "none" else "auto",
-        licence=licence,
-        consent=consent,
-        participant=participant,
-    )
+    robot = load_embodiment(settings.robot)
     with progress_bar("cutting clips") as progress:
-        store = ingest_human(
-            drop, load_embodiment(embodiment), lake_at(lake), name=name, settings=settings, progress=progress
-        )
+        store = ingest_human(drop, robot, lake_at(lake), name=name, settings=settings, progress=progress)
     _report(store, as_json)
 
 
-def _clip_settings(head: float, shortest: float, longest: float, overlap: float, instruction: str | None) -> Any:
-    from gr00t_data.sources.human.cutting.clips import ClipSettings
-
-    if shortest > longest:
-        raise typer.BadParameter(f"--shortest {shortest:g} is above --longest {longest:g}", param_hint="--shortest")
-    return ClipSettings(
-        head_limit=head, shortest_s=shortest, longest_s=longest, largest_overlap=overlap, instruction=instruction
-    )
-
-
-def _report(store: Any, as_json: bool) -> None:
+def _report(store: "EpisodeStore", as_json: bool) -> None:
     refused = [vars(one) for one in store.about.source.refused or ()]
     rows = [
         {
@@ -165,7 +89,7 @@ def _report(store: Any, as_json: bool) -> None:
             "frames": row.length,
             "instruction": row.instruction,
             "was": "" if row.source.original == row.instruction else row.source.original,
-            "labels": row.source.hands["mode"],
+            "labels": (row.source.hands or {})["mode"],
         }
         for row in store.rows
     ]
@@ -180,4 +104,4 @@ def _report(store: Any, as_json: bool) -> None:
     }
     show(facts, as_json, rows)
     for one in () if as_json else refused:
-        console.print(f"refused {one['episode']}: {one['reason']}", markup=False, soft_wrap=True)
+        say(f"refused {one['episode']}: {one['reason']}")

@@ -1,72 +1,40 @@
-"""The shell verbs about data. `gr00t --help` lists them all."""
+"""The shell verbs that bring data into the lake: demo, ingest, convert, check, embodiments."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from cyclopts import Parameter
 
-from gr00t_data.embodiment.robot import Embodiment, embodiment_names, load_embodiment
-from gr00t_data.lake import Lake
-from gr00t_data.stages import ingest as stages
-from gr00t_data.stages import stores as checked
+from gr00t_data.stages.settings import TASKS, Demonstrations, DropSettings, Task
+from gr00t_model.shell.app import (
+    DryRunOption,
+    EmbodimentOption,
+    JsonOption,
+    LakeOption,
+    StoreArgument,
+    lake_at,
+    print_json,
+    progress_bar,
+    say,
+    show,
+    tell,
+)
+from gr00t_model.shell.options import UsageError, verb
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-console = Console(stderr=True)
-
-EmbodimentOption = Annotated[
-    str, typer.Option("--embodiment", "-e", help="Name of a bundled embodiment, or path of your own YAML.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of a table.")]
-LakeOption = Annotated[
-    Path | None, typer.Option("--lake", envvar="GR00T_LAKE", help="Folder of the lake (default: ./lake).")
-]
-StoresOption = Annotated[list[str], typer.Option("--stores", help="Pattern of store names; repeat for several.")]
-TASKS = ("reach", "push", "pick_and_place")
-
-
-def lake_at(path: Path | None) -> Lake:
-    """The lake of an option, or of the environment."""
-    lake = Lake.from_environment()
-    return replace(lake, root=path.absolute()) if path else lake
+if TYPE_CHECKING:
+    from gr00t_data.embodiment.robot import Embodiment
+    from gr00t_data.lake import Lake
+    from gr00t_data.sources.dry_run import Look
+    from gr00t_data.store.store import EpisodeStore
 
 
-@contextmanager
-def progress_bar(what: str) -> Iterator[stages.Progress]:
-    """A bar with count, elapsed and remaining time on standard error; yields ``progress(done, total)``."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def show(value: dict[str, Any], as_json: bool, rows: list[dict[str, Any]] | None = None) -> None:
-    """Print facts and rows: JSON on standard output, or facts and a table for people."""
-    if as_json:
-        typer.echo(json.dumps({**value, **({"rows": rows} if rows is not None else {})}, indent=1, ensure_ascii=False))
-        return
-    for name, fact in value.items():
-        typer.echo(f"{name}: {fact}")
-    if rows:
-        table = Table(*rows[0])
-        for row in rows:
-            table.add_row(*(str(cell) for cell in row.values()))
-        Console(width=None if Console().is_terminal else 160).print(table)
-
-
-@app.command()
+@verb
 def demo(
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes of each task.")] = 50,
-    task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}, or `all`.")] = "all",
-    seed: Annotated[int, typer.Option(min=0, help="First seed; each episode takes the next one.")] = 0,
-    name: Annotated[str, typer.Option(help="Name of the store; must start with `simulator`.")] = "simulator",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that record.")] = 2,
+    *,
+    episodes: Annotated[int | None, Parameter(help="Of each task, in place of the numbers below.")] = None,
+    task: Annotated[Task | Literal["all"], Parameter(help="Record this one only.")] = "all",
+    settings: Demonstrations,
+    name: Annotated[str, Parameter(help="Name of the store; must start with `simulator`.")] = "simulator",
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,14 +42,17 @@ def demo(
 
     Example: `gr00t demo --episodes 50 --task all`
     """
-    if task not in (*TASKS, "all"):
-        raise typer.BadParameter(f"{task!r} is not one of {', '.join(TASKS)}, all", param_hint="--task")
-    if not name.startswith(stages.SIMULATOR):
-        raise typer.BadParameter(f"{name!r} must start with {stages.SIMULATOR!r}", param_hint="--name")
-    tasks = TASKS if task == "all" else (task,)
-    wanted = stages.Demonstrations(dict.fromkeys(tasks, episodes), seed=seed, workers=workers)
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.stages.ingest import SIMULATOR, simulate
+
+    if not name.startswith(SIMULATOR):
+        raise UsageError(f"--name: {name!r} must start with {SIMULATOR!r}")
+    if episodes is not None and episodes < 1:
+        raise UsageError(f"--episodes: input should be greater than or equal to 1, found {episodes}")
+    counts = {one: episodes or getattr(settings, one) for one in TASKS if task in (one, "all")}
+    wanted = settings.model_copy(update={**dict.fromkeys(TASKS, 0), **counts})
     with progress_bar("recording") as progress:
-        store = stages.simulate(lake_at(lake), load_embodiment("gr1"), wanted, name=name, progress=progress)
+        store = simulate(lake_at(lake), load_embodiment("gr1"), wanted, name=name, progress=progress)
     facts = {
         "store": str(store.root),
         "digest": store.digest,
@@ -92,21 +63,22 @@ def demo(
     show(facts, as_json)
 
 
-@app.command()
+@verb
 def ingest(
-    path: Annotated[Path, typer.Argument(help="Folder or file of one dataset.")],
-    embodiment: EmbodimentOption = "gr1",
-    name: Annotated[str | None, typer.Option(help="Name of the store; the folder's name by default.")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the content; it follows every episode.")] = "unknown",
-    mapping: Annotated[Path | None, typer.Option(help="YAML: which topics or keys become which parts.")] = None,
+    path: Annotated[Path, Parameter(help="Folder or file of one dataset.")],
+    /,
+    *,
+    settings: DropSettings,
+    name: Annotated[str | None, Parameter(help="Name of the store; the folder's name by default.")] = None,
+    mapping: Annotated[Path | None, Parameter(help="YAML: which topics or keys become which parts.")] = None,
     write_mapping: Annotated[
-        Path | None, typer.Option(help="Write the mapping that would be used to this file, and stop.")
+        Path | None, Parameter(help="Write the mapping that would be used to this file, and stop.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show mapping, shapes and clocks, and stop.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that align and encode episodes.")] = 2,
+    dry_run: DryRunOption = False,
+    workers: Annotated[int, Parameter(help="Processes that align and encode episodes.")] = 2,
     lake: LakeOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Bring a recording into the lake: aligned to the control rate, sealed, checked. The drop is not changed.
 
     Takes LeRobot v2.0, v2.1 and v3.0, robomimic and ALOHA HDF5, MCAP, ROS 1 and ROS 2 bags, Unitree JSON. Exit status 1
@@ -114,80 +86,92 @@ def ingest(
 
     Example: `gr00t ingest ~/bags/pick_fruit --embodiment gr1 --mapping gr1_bags.yaml --licence CC-BY-4.0`
     """
+    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.sources.ingest import ingest as ingest_drop
     from gr00t_data.sources.reader import reader_for
     from gr00t_data.sources.recordings.mapping import dump_mapping, load_mapping
 
-    robot = load_embodiment(embodiment)
+    robot = load_embodiment(settings.embodiment)
     given = load_mapping(mapping) if mapping else None
     reader = reader_for(path)
     if dry_run or write_mapping:
-        found = reader.look(path, robot, given)
-        if write_mapping and found.mapping:
-            write_mapping.write_text(found.contents + dump_mapping(found.mapping), encoding="utf-8")
-        written = {"mapping": found.mapping.model_dump(mode="json", exclude_defaults=True)} if found.mapping else {}
-        show({**found.facts, **written} if as_json else found.facts, as_json, found.rows)
-        typer.echo(found.contents + dump_mapping(found.mapping) if found.mapping and not as_json else "", nl=False)
-        raise typer.Exit(1 if "problem" in found.facts and not write_mapping else 0)
+        return _look(reader.look(path, robot, given), write_mapping, as_json)
     if given := reader.mapping(path, robot, given):
-        console.print(dump_mapping(given), markup=False, highlight=False)
+        say(dump_mapping(given))
+    where, options = lake_at(lake), {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
     with progress_bar("ingesting") as progress:
-        store = ingest_drop(
-            path, robot, lake_at(lake), name=name, licence=licence, mapping=given, workers=workers, progress=progress
-        )
+        store = ingest_drop(path, robot, where, mapping=given, progress=progress, **options)
     refused = store.about.source.refused or ()
     for one in refused:
-        console.print(f"refused {one.episode}: {one.reason}", markup=False, soft_wrap=True)
-    _report_checks(lake_at(lake), store, robot, as_json)
-    raise typer.Exit(1 if refused else 0)
+        say(f"refused {one.episode}: {one.reason}")
+    _report_checks(where, store, robot, as_json)
+    return 1 if refused else 0
 
 
-@app.command()
+def _look(found: "Look", write_mapping: Path | None, as_json: bool) -> int:
+    """What would be ingested, with the mapping; 1 when it could not be."""
+    from gr00t_data.sources.recordings.mapping import dump_mapping
+
+    if write_mapping and found.mapping:
+        write_mapping.write_text(found.contents + dump_mapping(found.mapping), encoding="utf-8")
+    written = {"mapping": found.mapping.model_dump(mode="json", exclude_defaults=True)} if found.mapping else {}
+    show({**found.facts, **written} if as_json else found.facts, as_json, found.rows)
+    if found.mapping and not as_json:
+        tell((found.contents + dump_mapping(found.mapping)).rstrip("\n"))
+    return 1 if "problem" in found.facts and not write_mapping else 0
+
+
+@verb
 def convert(
-    source: Annotated[Path, typer.Argument(help="Folder of a LeRobot dataset: v2.0, v2.1 or v3.0.")],
-    target: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet.")],
-    to: Annotated[str, typer.Option("--to", help="v3.0 (LeRobot 0.4 and later) or v2.1 (GR00T N1.5).")],
-    embodiment: Annotated[
-        str | None, typer.Option("--embodiment", "-e", help="Names the parts in modality.json when v3.0 has none.")
-    ] = None,
+    source: Annotated[Path, Parameter(help="Folder of a LeRobot dataset: v2.0, v2.1 or v3.0.")],
+    target: Annotated[Path, Parameter(help="Folder to write; it must not exist yet.")],
+    /,
+    *,
+    to: Annotated[str, Parameter(help="v3.0 (LeRobot 0.4 and later) or v2.1 (GR00T N1.5).")],
+    embodiment: Annotated[str | None, Parameter(help="Names the parts in modality.json when v3.0 has none.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Convert a dataset between LeRobot v3.0 and GR00T-LeRobot v2.1: same rows, same frames, the way back included.
 
     Example: `gr00t convert ~/data/so100_v3 ~/data/so100_v21 --to v2.1 --embodiment so100`
     """
+    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.lerobot.convert import convert as convert_dataset
 
     robot = load_embodiment(embodiment) if embodiment else None
     with progress_bar("converting") as progress:
-        done = convert_dataset(source, target, to, progress, embodiment=robot)
+        done = convert_dataset(source, target, f"v{to.removeprefix('v')}", progress, embodiment=robot)
     notes = [{name: fact for name, fact in vars(note).items() if fact is not None} for note in done.notes]
     facts = {"source": str(done.source), "target": str(done.target), "from": done.before, "to": done.after}
     show({**facts, "notes": notes if as_json else len(notes)}, as_json)
     for note in () if as_json else notes:
-        typer.echo(" ".join([*(f"{k} {v}:" for k, v in note.items() if k != "message"), note["message"]]))
+        tell(" ".join([*(f"{k} {v}:" for k, v in note.items() if k != "message"), note["message"]]))
 
 
-@app.command()
+@verb
 def check(
-    store: Annotated[Path, typer.Argument(help="A store of the lake, or any GR00T-LeRobot v2.0/v2.1 folder.")],
+    store: StoreArgument,
+    /,
+    *,
     embodiment: EmbodimentOption = "gr1",
     lake: LakeOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Check every episode of a store. Exit status 1 when an episode was rejected.
 
-    Example: `gr00t check lake/stores/simulator`
+    Example: `gr00t check simulator`
     """
-    from gr00t_data.store.store import EpisodeStore
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.stages.names import store_named
 
-    if _report_checks(lake_at(lake), EpisodeStore.open(store), load_embodiment(embodiment), as_json):
-        raise typer.Exit(1)
+    where = lake_at(lake)
+    return 1 if _report_checks(where, store_named(where, store), load_embodiment(embodiment), as_json) else 0
 
 
-def _report_checks(lake: Lake, store: Any, embodiment: Embodiment, as_json: bool) -> int:
+def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment", as_json: bool) -> int:
     """Print the verdicts; returns the number of rejected episodes."""
     from gr00t_data.curate.index import summary_rows
+    from gr00t_data.stages import stores as checked
 
     with progress_bar("checking episodes") as progress:
         index = checked.check(lake, store, embodiment, progress)
@@ -208,19 +192,20 @@ def _report_checks(lake: Lake, store: Any, embodiment: Embodiment, as_json: bool
         for verdict in index.verdicts
     ]
     if as_json:
-        report = {**facts, "findings": [vars(finding) for finding in index.findings], "episodes": episodes}
-        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
-    else:
-        findings = facts.pop("findings")
-        show(facts, False, summary_rows(index))
-        for line in findings:
-            typer.echo(line)
+        print_json({**facts, "findings": [vars(finding) for finding in index.findings], "episodes": episodes})
+        return len(index.rejected)
+    findings = facts.pop("findings")
+    show(facts, False, summary_rows(index))
+    for line in findings:
+        tell(line)
     return len(index.rejected)
 
 
-@app.command()
-def embodiments(as_json: JsonOption = False) -> None:
+@verb
+def embodiments(*, as_json: JsonOption = False) -> None:
     """List the bundled embodiments."""
+    from gr00t_data.embodiment.robot import embodiment_names, load_embodiment
+
     robots = [load_embodiment(name) for name in embodiment_names()]
     rows = [
         {

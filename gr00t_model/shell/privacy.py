@@ -2,24 +2,27 @@
 
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from gr00t_data.lake import Lake
-from gr00t_model.shell.ingest import JsonOption, LakeOption, app, lake_at, show
+from gr00t_model.shell.app import JsonOption, LakeOption, lake_at, show
+from gr00t_model.shell.options import verb
 
 
-@app.command()
+@verb
 def withdraw(
-    participant: Annotated[str, typer.Argument(help="Who, as the dataset names them, for example P07.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, in a few words; kept in the list.")] = "",
-    dataset: Annotated[str | None, typer.Option(help="Only this dataset's participant of that name.")] = None,
-    video: Annotated[str | None, typer.Option(help="Only this video; also where nobody is named.")] = None,
-    listing: Annotated[bool, typer.Option("--list", help="Who withdrew so far.")] = False,
+    participant: Annotated[str, Parameter(help="Who, as the dataset names them, for example P07.")] = "",
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why, in a few words; kept in the list.")] = "",
+    dataset: Annotated[str | None, Parameter(help="Only this dataset's participant of that name.")] = None,
+    video: Annotated[str | None, Parameter(help="Only this video; also where nobody is named.")] = None,
+    listing: Annotated[bool, Parameter("--list", help="Who withdrew so far.")] = False,
     purge: Annotated[
         bool,
-        typer.Option("--purge", help="Also delete their pictures, rows, decoded copies and cached features. For good."),
+        Parameter(help="Also delete their pictures, rows, decoded copies and cached features. For good."),
     ] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take an entry written by mistake off the list.")] = False,
+    undo: Annotated[bool, Parameter(help="Take an entry written by mistake off the list.")] = False,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:

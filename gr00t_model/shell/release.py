@@ -1,21 +1,25 @@
 """Shell verbs of the service: release, lineage, reproduce."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
 
-from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.lake import Lake
-from gr00t_model.shell.ingest import EmbodimentOption, JsonOption, LakeOption, app, console, lake_at, show
-from gr00t_model.stages import release as gate
-from gr00t_model.stages import train as stages
+from gr00t_model.release.rule import Rule
+from gr00t_model.shell.app import EmbodimentOption, JsonOption, LakeOption, lake_at, say, show
+from gr00t_model.shell.options import UsageError, verb
+
+if TYPE_CHECKING:
+    from gr00t_data.lake import Lake
 
 
-@app.command()
+@verb
 def release(
-    what: Annotated[str, typer.Argument(help="A checkpoint, or `list`, or `rollback`.")],
-    force: Annotated[bool, typer.Option("--force", help="Release it whatever the rule says.")] = False,
+    what: Annotated[str, Parameter(help="A checkpoint, or `list`, or `rollback`.")],
+    /,
+    *,
+    force: Annotated[bool, Parameter(help="Release it whatever the rule says.")] = False,
+    rule: Rule,
     embodiment: EmbodimentOption = "gr1",
     lake: LakeOption = None,
     as_json: JsonOption = False,
@@ -27,33 +31,31 @@ def release(
     Example: `gr00t release checkpoint_gr1`
     Example: `gr00t release rollback`
     """
+    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.release import history as releases
+    from gr00t_model.stages.release import release_by_hand
 
     where, robot = lake_at(lake), load_embodiment(embodiment)
     if what == "rollback":
         releases.rollback(where, robot.name)
     elif what != "list":
-        gate.release_by_hand(where, robot, _checkpoint(lake_at(lake), what), forced=force)
+        release_by_hand(where, robot, _checkpoint(where, what), rule, forced=force)
     current = releases.history(where, robot.name).current
-    facts = {
-        "embodiment": robot.name,
-        "released": current.checkpoint if current else None,
-        "model card": str(releases.folder_of(where, robot.name) / f"{current.number:04d}/MODEL_CARD.md")
-        if current
-        else None,
-    }
+    facts = {"embodiment": robot.name, "released": current.checkpoint if current else None, "model card": None}
+    if current:
+        facts["model card"] = str(releases.folder_of(where, robot.name) / f"{current.number:04d}/MODEL_CARD.md")
+    elif not as_json:
+        facts = {"embodiment": robot.name, "released": f"nothing of it in {where.root} stands released"}
     show(facts, as_json, releases.rows(where, robot.name))
 
 
-@app.command()
+@verb
 def lineage(
-    what: Annotated[
-        str, typer.Argument(help="A checkpoint; or STORE, or STORE/EPISODE, the store by name or digest.")
-    ] = "",
-    participant: Annotated[
-        str, typer.Option(help="A person: what holds their clips, and what learned from them.")
-    ] = "",
-    dataset: Annotated[str | None, typer.Option(help="Only the participant of this dataset.")] = None,
+    what: Annotated[str, Parameter(help="A checkpoint; or STORE, or STORE/EPISODE, the store by name or digest.")] = "",
+    /,
+    *,
+    participant: Annotated[str, Parameter(help="A person: what holds their clips, and what learned from them.")] = "",
+    dataset: Annotated[str | None, Parameter(help="Only the participant of this dataset.")] = None,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,7 +72,7 @@ def lineage(
 
     where = lake_at(lake)
     if bool(what) == bool(participant):
-        raise typer.BadParameter("give a checkpoint or a store, or --participant", param_hint="WHAT")
+        raise UsageError("WHAT: give a checkpoint or a store, or --participant")
     if participant:
         show({"participant": participant}, as_json, [vars(one) for one in of_participant(where, participant, dataset)])
         return
@@ -90,13 +92,15 @@ def lineage(
     show(facts, as_json, [{n.replace("_", " "): value for n, value in vars(row).items()} for row in rows])
 
 
-@app.command()
+@verb
 def reproduce(
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint: folder, name, part of the digest, or pointer.")],
-    run: Annotated[bool, typer.Option("--run", help="Train it too, and compare the weights.")] = False,
+    checkpoint: Annotated[str, Parameter(help="A checkpoint: folder, name, part of the digest, or pointer.")],
+    /,
+    *,
+    run: Annotated[bool, Parameter(help="Train it too, and compare the weights.")] = False,
     lake: LakeOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Make the run of a checkpoint again from its record; says where code, libraries or inputs are not as they were.
 
     Exit status 1 when something differs.
@@ -105,6 +109,7 @@ def reproduce(
     """
     from gr00t_model.lineage.reproduce import reproduce as prepare
     from gr00t_model.lineage.reproduce import same_weights
+    from gr00t_model.stages.train import train_run
 
     where = lake_at(lake)
     folder = _checkpoint(where, checkpoint)
@@ -112,15 +117,14 @@ def reproduce(
     facts = {"checkpoint": str(folder), "run": str(made.run.root) if made.run else None, "as it was": made.same}
     equal = True
     if run and made.run:
-        launched = stages.train_run(made.run, lambda line: console.print(line, markup=False, highlight=False))
+        launched = train_run(made.run, say)
         equal = launched.outcome.state == "complete" and same_weights(folder, made.run.checkpoint)
         facts |= {"state": launched.outcome.state, "same weights": equal}
     show(facts, as_json, made.differences)
-    if not made.same or not equal:
-        raise typer.Exit(1)
+    return 0 if made.same and equal else 1
 
 
-def _checkpoint(lake: Lake, text: str) -> Path:
+def _checkpoint(lake: "Lake", text: str) -> Path:
     from gr00t_model.lineage.record import LineageError, find_checkpoint
 
     found = find_checkpoint(lake, text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_model.loop.stop import StopRequest
+from gr00t_model.stages.settings import GroundSettings
 from gr00t_model.training.key import base_digest
 
 Progress = Callable[[int, int], None]
@@ -13,9 +14,8 @@ Progress = Callable[[int, int], None]
 
 def base_model(
     lake: Lake,
+    settings: GroundSettings = GroundSettings(),
     *,
-    stills: int,
-    seed: int = 0,
     progress: Progress = lambda done, total: None,
     stop: StopRequest | None = None,
 ) -> tuple[Path, str]:
@@ -29,12 +29,12 @@ def base_model(
     """
     from gr00t_model.grounding.key import GroundingConfig, grounding_key
 
-    folder = lake.bases / grounding_key(stills, seed, GroundingConfig())[:16]
+    folder = lake.bases / grounding_key(settings.stills, settings.seed, GroundingConfig())[:16]
     with locked(lake.root / "locks" / "base_nano"):  # who comes second finds it made
         if not folder.is_dir():
             from gr00t_model.grounding.ground import ground
 
-            ground(stills, seed, lake.bases, progress, stop=stop)
+            ground(settings.stills, settings.seed, lake.bases, progress, stop=stop)
     digest = base_digest(folder)
     lake.point("base_nano", folder, digest)
     return folder, digest

@@ -1,6 +1,6 @@
 """Evaluation as a stage: the report of a checkpoint, and its rows for a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_json
@@ -10,6 +10,7 @@ from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors
 from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.stages.inputs import needed
+from gr00t_model.stages.settings import EvaluationSettings
 
 if TYPE_CHECKING:
     from gr00t_model.evaluate.report import Report
@@ -19,9 +20,7 @@ LIBRARIES = ("av", "mujoco", "numpy", "scipy", "torch", "transformers")
 Say = Callable[[str], None]
 
 
-def evaluate_checkpoint(
-    lake: Lake, embodiment: Embodiment, *, tasks: Sequence[str], trials: int, swapped: bool, processes: int, say: Say
-) -> "Report":
+def evaluate_checkpoint(lake: Lake, embodiment: Embodiment, settings: EvaluationSettings, say: Say) -> "Report":
     """Evaluate the lake's current checkpoint; the report becomes ``evaluation_<embodiment>`` of the lake.
 
     Where a checkpoint is released, the candidate is put beside it on the same held-out episodes and scenes. A robot
@@ -37,17 +36,18 @@ def evaluate_checkpoint(
     before = released(lake, embodiment.name)
     checkpoint = needed(lake, f"checkpoint_{embodiment.name}", "gr00t train")
     pointed = lake.pointed(f"run_{embodiment.name}")
+    tasks = [task for task in settings.tasks if task != "none"]
     if tasks and embodiment.name != ROBOT:
         say(f"closed loop: none, the simulator has no {embodiment.name}")
-        tasks = ()
+        tasks = []
     losses = RunFolder(pointed[0]).records() if pointed else []
     report = evaluate(
         checkpoint,
         lake.evaluations,
         tasks=tasks,
-        trials=trials,
-        swapped=swapped,
-        processes=processes,
+        trials=settings.trials,
+        swapped=settings.swapped,
+        processes=settings.processes,
         losses=losses,
         released=before[0] if before else None,
         say=say,

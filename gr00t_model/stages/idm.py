@@ -13,11 +13,13 @@ from gr00t_data.disk import digest_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.stages.names import named
 from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
 from gr00t_model.loop.stop import StopRequest
+from gr00t_model.stages.inputs import needed
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -106,6 +108,18 @@ def beats_baselines(moving: Mapping[str, Mapping[str, float | None]]) -> tuple[b
         return False, "nothing moved in the held-out episodes: not measured"
     best = max(r2, key=lambda who: r2[who])
     return own > r2[best], f"R2 {own:.2f} on held-out episodes, {best.replace('_', ' ')} has {r2[best]:.2f}"
+
+
+def model_named(lake: Lake, text: str = "", embodiment: str = "gr1") -> Path:
+    """The folder of a model, by path, pointer or name in ``lake/idm``; without a text the lake's current one.
+
+    Raises:
+        UnknownName: there is none of that name. MissingInput: the lake has none yet.
+    """
+    if not text:
+        return needed(lake, f"idm_{embodiment}", "gr00t idm train")
+    folder = named(lake, text, lake.root / "idm")
+    return folder / "model" if (folder / "model").is_dir() else folder
 
 
 def label_store(

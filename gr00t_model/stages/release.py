@@ -8,12 +8,13 @@ from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.lineage.people import learned_from
 from gr00t_model.lineage.record import Record, find_checkpoint
 from gr00t_model.release.card import write_card
-from gr00t_model.release.history import Event, ReleaseError, Rule, Verdict, folder_of, history, judge, release, released
+from gr00t_model.release.history import Event, ReleaseError, Verdict, folder_of, history, judge, release, released
+from gr00t_model.release.rule import Rule
 from gr00t_model.stages.inputs import MissingInput
 
 
 def release_candidate(
-    lake: Lake, embodiment: Embodiment, rule: Rule | None = None, *, forced: bool = False
+    lake: Lake, embodiment: Embodiment, rule: Rule = Rule(), *, forced: bool = False
 ) -> tuple[Verdict, Event | None]:
     """Release the checkpoint that was evaluated last, if it is not worse than the released one, with its model card.
 
@@ -28,7 +29,7 @@ def release_candidate(
     """
     report = _report(lake, embodiment)
     content = Evaluation.load(report)
-    verdict = judge(content, history(lake, embodiment.name), rule or Rule())
+    verdict = judge(content, history(lake, embodiment.name), rule)
     if not (verdict.release or forced):
         return verdict, history(lake, embodiment.name).current
     return verdict, _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
@@ -47,7 +48,9 @@ def _released(
     return event
 
 
-def release_by_hand(lake: Lake, embodiment: Embodiment, checkpoint: Path, *, forced: bool = False) -> Event:
+def release_by_hand(
+    lake: Lake, embodiment: Embodiment, checkpoint: Path, rule: Rule = Rule(), *, forced: bool = False
+) -> Event:
     """Release one checkpoint of the lake: by the rule on its report, or whatever the rule says.
 
     Raises:
@@ -61,7 +64,7 @@ def release_by_hand(lake: Lake, embodiment: Embodiment, checkpoint: Path, *, for
     if not (report / "report.json").is_file():
         raise MissingInput(f"{checkpoint}: was not evaluated; make it the current checkpoint and run `gr00t eval`")
     content = Evaluation.load(report)
-    verdict = judge(content, history(lake, embodiment.name), Rule())
+    verdict = judge(content, history(lake, embodiment.name), rule)
     if not (verdict.release or forced):
         raise ReleaseError(f"{checkpoint.name}: {'; '.join(verdict.reasons)}; --force releases it all the same")
     return _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)

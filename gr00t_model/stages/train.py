@@ -3,7 +3,7 @@
 No torch at import: the stages that need it import it when called.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.launch import Launched, launch
 from gr00t_model.release.licences import require_licences
 from gr00t_model.stages.inputs import MissingInput, needed
+from gr00t_model.stages.release import starting_settings
+from gr00t_model.stages.settings import FinetuneSettings
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import PolicyRun, prepare_run
 from gr00t_model.training.recipes import recipe as recipe_named
@@ -43,20 +45,12 @@ Say = Callable[[str], None]
 
 
 def new_run(
-    lake: Lake,
-    embodiment: Embodiment,
-    name: str,
-    settings: Sequence[str] = (),
-    embodiment_path: str = "",
-    also: Sequence[str] = (),
+    lake: Lake, embodiment: Embodiment, settings: FinetuneSettings = FinetuneSettings(), embodiment_path: str = ""
 ) -> PolicyRun:
     """The run folder of a recipe on the lake's current mixture and statistics; made if it is not there.
 
     Args:
-        name: a recipe of ``gr00t_model.training.recipes``.
-        settings: ``a.b=c`` changes to it.
         embodiment_path: the YAML the embodiment came from, when it is not a bundled one.
-        also: further embodiments of the lake to train in the same batches, each ``NAME`` or ``NAME=WEIGHT``.
 
     Raises:
         MissingInput: the mixture, the statistics or the base model is missing; says what to run.
@@ -64,10 +58,12 @@ def new_run(
         ConsentError: the weights to start from have seen somebody who withdrew.
         LicenceError: a mixture has the commercial profile, and the weights or another mixture do not fit it.
     """
+    recipe_named(settings.recipe)  # a mistyped one is told before what a lake lacks
     first = _mixture(lake, embodiment, embodiment_path or embodiment.name)
-    others = tuple(_also(lake, text) for text in also)
+    others = tuple(_also(lake, text) for text in settings.also)
     data = Data(**first.model_dump(), also=others, cache=str(lake.cache))
-    config = override(recipe_named(name, data), settings)
+    changes = [*starting_settings(lake, embodiment, settings.start), *settings.changes]
+    config = override(recipe_named(settings.recipe, data), changes)
     config = _with_embedding(lake, embodiment, _with_base(lake, config))
     require_licences(config)
     require_consent(lake, Settings.model_validate(config.model_dump(mode="json")))
@@ -110,7 +106,7 @@ def _with_embedding(lake: Lake, embodiment: Embodiment, config: TrainConfig) -> 
     return config.model_copy(update={"model": config.model.model_copy(update={"flare": found})})
 
 
-def training_plan(name: str, settings: Sequence[str] = (), embodiment: str = "gr1") -> tuple[TrainConfig, "Plan"]:
+def training_plan(settings: FinetuneSettings, embodiment: str = "gr1") -> tuple[TrainConfig, "Plan"]:
     """What a recipe would train on this machine and the memory it would take. Needs no lake and makes no weights.
 
     Raises:
@@ -120,7 +116,7 @@ def training_plan(name: str, settings: Sequence[str] = (), embodiment: str = "gr
 
     from gr00t_model.training.memory import plan
 
-    config = override(recipe_named(name, Data(embodiment=embodiment)), settings)
+    config = override(recipe_named(settings.recipe, Data(embodiment=embodiment)), settings.changes)
     return config, plan(config, on_gpu=torch.cuda.is_available())
 
 

@@ -16,6 +16,7 @@ from gr00t_data.store.store import EpisodeStore, json_lines
 from gr00t_data.terms.licences import UNKNOWN, joined
 from gr00t_model.stages.gate import GateSettings, free_slot, gate_store
 from gr00t_model.stages.idm import beats_baselines
+from gr00t_model.stages.settings import TrajectoriesSettings
 
 Say = Callable[[str], None]
 
@@ -59,14 +60,12 @@ def waiting_clips(lake: Lake, embodiment: Embodiment) -> bool:
 
 
 def make_trajectories(
-    lake: Lake, embodiment: Embodiment, *, own_slot: bool = True, any_model: bool = False, say: Say = print
+    lake: Lake, embodiment: Embodiment, settings: TrajectoriesSettings = TrajectoriesSettings(), say: Say = print
 ) -> list[Gated]:
     """Label and judge every store of generated clips with the lake's inverse dynamics model; done work is found done.
 
-    Args:
-        own_slot: let accepted trajectories train projectors of their own instead of the robot's.
-        any_model: take the labels of a model that is no better than a guess on held-out episodes. Otherwise it labels
-            nothing, and its clips wait.
+    A model that is no better than a guess on held-out episodes labels nothing, and its clips wait, unless the settings
+    take any.
 
     Raises:
         MissingModel: there are clips, but no model to label them.
@@ -82,12 +81,12 @@ def make_trajectories(
             f"{embodiment.name}; materialize idm_{embodiment.name} or run `gr00t idm train`"
         )
     good, told = beats_baselines(read_json(pointed[0] / "report.json")["moving"])
-    if not (good or any_model):
+    if not (good or settings.any_model):
         problem = f"{pointed[0]}: {told}; its labels would be guesses: train it longer or on more episodes"
         return [_judged_by_nobody(lake, store, problem, say) for store in stores]
     real = [store for store, _ in checked_stores(lake, embodiment) if store.kind in ("real", "simulated")]
-    settings = GateSettings(slot=free_slot(embodiment) if own_slot else None)
-    return [_gated(lake, store, embodiment, pointed[0], real, settings, say) for store in stores]
+    how = GateSettings(replay=settings.replay, slot=free_slot(embodiment) if settings.own_slot else None)
+    return [_gated(lake, store, embodiment, pointed[0], real, how, say) for store in stores]
 
 
 def _gated(

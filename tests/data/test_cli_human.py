@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from gr00t_model.shell.train import app
 from tests.data.films import film, only_sound
 from tests.data.sources.human.ego_films import calm_film, epic_csv, turning
+from tests.shell import Result, invoke
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def gr00t(*words: str, status: int = 0) -> Result:
-    result = CliRunner().invoke(app, ["human", *words])
+    result = invoke(["human", *words])
     assert result.exit_code == status, result.output
     return result
 
@@ -65,5 +64,5 @@ def test_wrong_options_are_explained(drop: Path, tmp_path: Path, words: tuple[st
 
 
 def test_help_teaches() -> None:
-    assert "Example: gr00t human ingest" in " ".join(gr00t("ingest", "--help").output.split())
+    assert "Example: `gr00t human ingest" in " ".join(gr00t("ingest", "--help").output.split())
     assert "columns video, start_s, end_s, text" in " ".join(gr00t("--help").output.split())

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from gr00t_model.shell.train import app
 from tests.data.builders import episode, sealed
+from tests.shell import Result, invoke
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def lake(tmp_path: Path) -> Path:
 
 
 def gr00t(lake: Path, *words: str, status: int = 0) -> Result:
-    result = CliRunner().invoke(app, [*words, "--lake", str(lake)] if lake else [*words])
+    result = invoke([*words, "--lake", str(lake)] if lake else [*words])
     assert result.exit_code == status, result.output
     return result
 
@@ -38,9 +37,9 @@ def test_preview_writes_nothing_and_mix_does(lake: Path) -> None:
 def test_diff(lake: Path) -> None:
     one = json.loads(gr00t(lake, "mix", "--json").stdout)["file"]
     two = json.loads(gr00t(lake, "mix", "--temperature", "2", "--json").stdout)["file"]
-    same = CliRunner().invoke(app, ["mix", "diff", one, one])
+    same = invoke(["mix", "diff", one, one])
     assert same.exit_code == 0 and json.loads(same.stdout) == {}
-    other = CliRunner().invoke(app, ["mix", "diff", one, two])
+    other = invoke(["mix", "diff", one, two])
     assert other.exit_code == 1 and json.loads(other.stdout)["sources"].keys() == {"simulator", "real"}
 
 
@@ -53,13 +52,13 @@ def test_stats_weighed_as_the_mixture(lake: Path) -> None:
 
 def test_a_weight_that_is_none(lake: Path) -> None:
     assert "is not STORE=SHARE" in gr00t(lake, "mix", "--weight", "real", status=2).output
-    result = CliRunner().invoke(app, ["mix", "--weight", "other=0.5", "--lake", str(lake)])
-    assert result.exit_code == 1 and "the stores are real, simulator" in str(result.exception)
+    result = invoke(["mix", "--weight", "other=0.5", "--lake", str(lake)])
+    assert result.exit_code == 2 and "the stores are real, simulator" in result.output
 
 
 def test_export(lake: Path, tmp_path: Path) -> None:
     written = json.loads(gr00t(lake, "mix", "--json").stdout)["file"]
-    result = CliRunner().invoke(app, ["mix", "export", written, str(tmp_path / "v3"), "--json"])
+    result = invoke(["mix", "export", written, str(tmp_path / "v3"), "--json"])
     assert result.exit_code == 0 and json.loads(result.stdout)["target"] == str(tmp_path / "v3"), result.output
     info = json.loads((tmp_path / "v3/meta/info.json").read_text())
     assert info["codebase_version"] == "v3.0" and info["total_episodes"] == 3

@@ -10,6 +10,7 @@ from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.curate.build import build_index
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import plan_mix
+from gr00t_data.stages.settings import MixtureSettings
 from gr00t_data.stages.stores import check
 from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore
@@ -106,20 +107,23 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_a_commercial_mixture_names_what_it_refuses_and_the_way_out(lake: Lake) -> None:
     with pytest.raises(LicenceError) as refused:
-        plan_mix(lake, GR1, licence_profile="commercial")
+        plan_mix(lake, GR1, MixtureSettings(licence_profile="commercial"))
     text = str(refused.value)
     assert "refuses 2 of 3 stores" in text
     assert "kitchen: 3 episodes (0, 1, 2), licence CC-BY-NC-4.0: CC-BY-NC-4.0, non-commercial use only" in text
     assert "labelled: 1 episodes (0), licence Apache-2.0 AND CC-BY-NC-ND-4.0" in text
     assert "leave them out with --stores free;" in text
-    manifest = plan_mix(lake, GR1, ["free"], licence_profile="commercial")
+    manifest = plan_mix(lake, GR1, MixtureSettings(stores=["free"], licence_profile="commercial"))
     assert [source.licence for source in manifest.sources] == ["MIT"]
     with pytest.raises(LicenceError, match="none of them is left"):
-        plan_mix(lake, GR1, ["kitchen"], licence_profile="commercial")
+        plan_mix(lake, GR1, MixtureSettings(stores=["kitchen"], licence_profile="commercial"))
 
 
 def test_the_profile_is_part_of_the_manifest(lake: Lake, tmp_path: Path) -> None:
-    plain, strict = (plan_mix(lake, GR1, ["free"], licence_profile=profile) for profile in ("any", "commercial"))
+    plain, strict = (
+        plan_mix(lake, GR1, MixtureSettings(stores=["free"], licence_profile=profile))
+        for profile in ("any", "commercial")
+    )
     assert "licence_profile" not in plain.to_dict() and strict.to_dict()["licence_profile"] == "commercial"
     assert plain.digest != strict.digest
     strict.save(tmp_path / "m.json")

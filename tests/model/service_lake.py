@@ -5,6 +5,7 @@ from pathlib import Path
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.settings import MixtureSettings
 from gr00t_data.stages.stores import check
 from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore
@@ -51,7 +52,7 @@ def tiny_config(lake: Lake, **changes) -> TrainConfig:
 def train_tiny(lake: Lake, **changes) -> Path:
     """Measure, mix, train and publish; returns the checkpoint."""
     measure_statistics(lake, GR1)
-    mix(lake, GR1, held_out_share=0.3)
+    mix(lake, GR1, MixtureSettings(held_out_share=0.3))
     run = prepare_run(tiny_config(lake, **changes), lake.runs)
     lake.point("run_gr1", run.root, run.key)
     train(run, StopRequest())

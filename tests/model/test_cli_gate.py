@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.curate.gate.thresholds import Thresholds
 from gr00t_data.disk import read_json
@@ -19,15 +18,15 @@ from gr00t_model.idm.config import nano
 from gr00t_model.idm.examples import measure_actions, split_episodes
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing
-from gr00t_model.shell.train import app
 from tests.data.builders import GR1, episode, sealed
+from tests.shell import invoke
 
 ROWS = 22
 
 
 def run(*arguments: object, status: int = 0) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output + repr(result.exception)
+    result = invoke(arguments)
+    assert result.exit_code == status, result.output
     return result.stdout
 
 
@@ -78,16 +77,12 @@ def test_clips_are_labelled_judged_and_sealed(lake: Path, tmp_path: Path) -> Non
     assert {path.name for path in (lake / "stores").iterdir()} == {"recorded", "dreams", "dreams-accepted"}
     assert json.loads(run(*given, "--thresholds", loose))["digest"] == told["digest"]
     Thresholds({"frozen": 1.0}, {}, 0.0, idm="b" * 64).save(loose)
-    assert "label real episodes with the model of the clips" in str(
-        CliRunner().invoke(app, [str(one) for one in (*given, "--thresholds", loose)]).exception
-    )
+    assert "label real episodes with the model of the clips" in str(invoke((*given, "--thresholds", loose)).output)
 
 
 def test_recorded_episodes_set_the_thresholds(lake: Path) -> None:
     given = ("gate", lake / "stores/dreams", "--idm", lake / "idm", "--lake", lake, "--json", "--no-own-slot")
-    told = CliRunner().invoke(
-        app, [str(one) for one in (*given, "--calibrate", lake / "stores/recorded", "--name", "calibrated")]
-    )
+    told = invoke([str(one) for one in (*given, "--calibrate", lake / "stores/recorded", "--name", "calibrated")])
     (path,) = (lake / "gate").glob("calibrated-*/thresholds.json")
     thresholds = Thresholds.load(path)
     assert thresholds.idm == load_artifact(lake / "idm").digest and thresholds.limits["disagreement"] > 0
@@ -99,4 +94,4 @@ def test_recorded_episodes_set_the_thresholds(lake: Path) -> None:
 
 def test_a_judge_is_asked_in_one_way(lake: Path) -> None:
     both = ("gate", lake / "stores/dreams", "--calibrate", lake, "--judge", "x", "--judge-url", "http://x")
-    assert "give one of them" in str(CliRunner().invoke(app, [str(one) for one in both]).exception)
+    assert "give one of them" in invoke(both).output

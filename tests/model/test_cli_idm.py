@@ -5,17 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.store.store import EpisodeStore
-from gr00t_model.shell.train import app
 from tests.data.builders import episode, sealed
 from tests.data.sources.neural.drops import movie, pictures
+from tests.shell import invoke
 
 
 def run(*arguments: object, status: int = 0) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output + repr(result.exception)
+    result = invoke(arguments)
+    assert result.exit_code == status, result.output
     return result.stdout
 
 
@@ -51,4 +50,4 @@ def test_every_verb(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [(), ("--calibrate", "a", "--thresholds", "b")])
 def test_the_gate_wants_one_source_of_thresholds(tmp_path: Path, options: tuple[str, ...]) -> None:
     store = sealed(tmp_path / "store", [episode()])
-    assert "one of them" in CliRunner().invoke(app, ["gate", str(store.root), *options]).output
+    assert "one of them" in invoke(["gate", str(store.root), *options]).output

@@ -6,20 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner
 
 from gr00t_model.groot.config import FlareConfig
 from gr00t_model.groot.weights.nvidia import WeightsError, save
 from gr00t_model.loop.config import ConfigError
-from gr00t_model.shell.train import app
 from gr00t_model.training.describe import describe_folder, preset_config, shapes_of
 from tests.model.small import small_model
-
-RUN = CliRunner()
+from tests.shell import invoke
 
 
 def test_the_preset_is_the_published_model(tmp_path: Path):
-    result = RUN.invoke(app, ["model", "--preset", "n1_5_3b", "--shapes", str(tmp_path / "shapes.json"), "--json"])
+    result = invoke(["model", "--preset", "n1_5_3b", "--shapes", str(tmp_path / "shapes.json"), "--json"])
     facts = json.loads(result.stdout)
     assert facts["tensors"] == 899 == len(json.loads((tmp_path / "shapes.json").read_text()))
     parts = facts["parameters"]
@@ -53,7 +50,7 @@ def test_a_folder_says_what_it_holds(folder: Path):
     facts = describe_folder(folder)
     assert set(facts["types"]) == {"BF16", "F32"} and sum(facts["types"].values()) == facts["tensors"]
     assert (facts["action_dim"], facts["fits_config"], facts["statistics_of"]) == (5, "yes", [])
-    shown = RUN.invoke(app, ["model", "--folder", str(folder)]).stdout
+    shown = invoke(["model", "--folder", str(folder)]).stdout
     assert "action head" in shown and "fits_config: yes" in shown
 
 
@@ -70,5 +67,5 @@ def test_a_folder_that_does_not_fit_its_config_says_how(folder: Path):
 
 def test_one_model_must_be_named(tmp_path: Path):
     for arguments in ([], ["--preset", "nano", "--folder", str(tmp_path)]):
-        result = RUN.invoke(app, ["model", *arguments])
-        assert "describe one model" in str(result.exception)
+        result = invoke(["model", *arguments])
+        assert "describe one model" in result.output

@@ -11,7 +11,8 @@ from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.loop.loop import Loop

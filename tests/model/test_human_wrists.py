@@ -9,7 +9,8 @@ import torch
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.mixture.manifest import SampleId
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.key import prepare_run
 from gr00t_model.training.objective import open_accelerator, open_loop

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from gr00t_data.batches.statistics.statistics import PartStatistics
 from gr00t_data.curate.build import build_index
@@ -30,9 +29,9 @@ from gr00t_model.idm.model import Idm
 from gr00t_model.idm.predict import Clip, predict_clips, predict_windows
 from gr00t_model.idm.timing import Timing
 from gr00t_model.idm.train import IdmTrainingError, train_on
-from gr00t_model.shell.train import app
 from gr00t_model.stages.idm import label_store, train_idm
 from tests.data.builders import GR1, episode, sealed, still_rows
+from tests.shell import invoke
 
 TIMING = Timing(20, 16, 20, 16)
 SHORT = IdmTraining(steps=2, batch_size=4, held_out_share=0.3, save_every_steps=1)
@@ -235,13 +234,13 @@ def test_the_shell_takes_the_model_of_the_lake(recorded: EpisodeStore, tmp_path:
     sealed(stores / "recorded", [episode(24, seed) for seed in range(3)])
     clips = sealed(stores / "clips", [episode(24, 7)], kind="neural")
     lake = ("--lake", str(tmp_path), "--json")
-    asked = CliRunner().invoke(app, ["label", str(clips.root), *lake])
-    assert "has no idm_gr1 yet" in str(asked.exception)
-    trained = CliRunner().invoke(app, ["idm", "train", "--steps", "1", "--batch-size", "2", *lake])
+    asked = invoke(["label", str(clips.root), *lake])
+    assert "has no idm_gr1 yet" in asked.output
+    trained = invoke(["idm", "train", "--steps", "1", "--batch-size", "2", *lake])
     assert trained.exit_code == 0, trained.output
     assert '"held_out_share"' not in trained.stdout and (tmp_path / "current/idm_gr1.json").is_file()
-    done = CliRunner().invoke(app, ["label", str(clips.root), "--device", "cpu", "--batch-size", "4", *lake])
+    done = invoke(["label", str(clips.root), "--device", "cpu", "--batch-size", "4", *lake])
     assert done.exit_code == 0, done.output
     assert EpisodeStore.open(stores / "clips-labelled").kind == "neural"
-    wrong = CliRunner().invoke(app, ["label", str(clips.root), "--device", "abacus", "--name", "x", *lake])
-    assert "device 'abacus' is not there" in str(wrong.exception)
+    wrong = invoke(["label", str(clips.root), "--device", "abacus", "--name", "x", *lake])
+    assert "device 'abacus' is not there" in wrong.output

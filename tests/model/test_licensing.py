@@ -4,17 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.terms.licences import LicenceError
 from gr00t_model.release.licences import NVIDIA_LICENCE, licences_of, require_licences
-from gr00t_model.shell.train import app
 from gr00t_model.training.config import Model
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import SMALL
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Path]:
 
 
 def commercial(lake: Lake, names: list[str], **changes):
-    measure_statistics(lake, GR1, names)
-    mix(lake, GR1, names, licence_profile="commercial")
+    measure_statistics(lake, GR1, Shares(stores=names))
+    mix(lake, GR1, MixtureSettings(stores=names, licence_profile="commercial"))
     return tiny_config(lake, **changes)
 
 
@@ -38,8 +38,8 @@ def test_a_base_that_has_seen_more_is_refused(made: tuple[Lake, Path]) -> None:
     config = commercial(lake, ["robot"], model=Model(base=str(checkpoint)))
     with pytest.raises(LicenceError, match=rf"store kitchen, through base {checkpoint.name}, CC-BY-NC-4.0: non-comm"):
         require_licences(config)
-    measure_statistics(lake, GR1, ["robot"])
-    mix(lake, GR1, ["robot"])
+    measure_statistics(lake, GR1, Shares(stores=["robot"]))
+    mix(lake, GR1, MixtureSettings(stores=["robot"]))
     require_licences(tiny_config(lake, model=Model(base=str(checkpoint))))  # nobody asked for a profile
 
 
@@ -74,13 +74,13 @@ def test_the_profile_from_the_shell(made: tuple[Lake, Path]) -> None:
     if not (lake.stores / "robot").is_dir():
         add_store(lake, "robot", range(4, 8), licence="MIT")
     options = ["--lake", str(lake.root), "--json"]
-    refused = CliRunner().invoke(app, ["mix", "--licence-profile", "commercial", *options])
-    assert isinstance(refused.exception, LicenceError) and "--stores robot" in str(refused.exception)
-    wrong = CliRunner().invoke(app, ["mix", "--licence-profile", "lax", *options])
-    assert wrong.exit_code == 2 and "any, commercial" in wrong.output
-    fine = CliRunner().invoke(app, ["mix", "--licence-profile", "commercial", "--stores", "robot", *options])
+    refused = invoke(["mix", "--licence-profile", "commercial", *options])
+    assert refused.exit_code == 2 and "--stores robot" in refused.output
+    wrong = invoke(["mix", "--licence-profile", "lax", *options])
+    assert wrong.exit_code == 2 and '"any", "commercial"' in wrong.output
+    fine = invoke(["mix", "--licence-profile", "commercial", "--stores", "robot", *options])
     assert fine.exit_code == 0, fine.output
     manifest = read_json(Path(json.loads(fine.stdout)["file"]))
     assert manifest["licence_profile"] == "commercial"
-    shown = CliRunner().invoke(app, ["lineage", "checkpoint_gr1", *options])
+    shown = invoke(["lineage", "checkpoint_gr1", *options])
     assert json.loads(shown.stdout)["commercial use"].startswith("store kitchen: CC-BY-NC-4.0")

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
@@ -16,12 +15,12 @@ from gr00t_model.lineage.reproduce import reproduce, same_weights
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.release.card import card
 from gr00t_model.release.history import Event, release
-from gr00t_model.shell.train import app
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
 from gr00t_model.training.key import PolicyRun
 from gr00t_model.training.train import train
 from tests.model.service_lake import GR1, add_store, train_tiny
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +79,9 @@ def test_checkpoints_are_found_by_name_digest_and_pointer(made):
     assert find_checkpoint(lake, first.name) == find_checkpoint(lake, first.name[-8:]) == first
     assert find_checkpoint(lake, "released_gr1") == find_checkpoint(lake, str(second)) == second
     assert find_checkpoint(lake, "monday") is None
-    done = CliRunner().invoke(app, ["lineage", "released_gr1", "--lake", str(lake.root), "--json"])
+    done = invoke(["lineage", "released_gr1", "--lake", str(lake.root), "--json"])
     assert json.loads(done.stdout)["licences"] == "CC-BY-4.0, MIT"
-    done = CliRunner().invoke(app, ["lineage", "tuesday", "--lake", str(lake.root)])
+    done = invoke(["lineage", "tuesday", "--lake", str(lake.root)])
     assert done.exit_code == 0 and "manifest" in done.stdout
 
 
@@ -123,7 +122,7 @@ def test_differences_are_named(copy):
         "base",
         "store",
     }
-    done = CliRunner().invoke(app, ["reproduce", second.name, "--lake", str(lake.root), "--json"])
+    done = invoke(["reproduce", second.name, "--lake", str(lake.root), "--json"])
     assert done.exit_code == 1 and json.loads(done.stdout)["run"] is None
 
 

@@ -19,6 +19,7 @@ from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import Policy
 from gr00t_model.stages.evaluate import evaluation_rows
 from gr00t_model.stages.inputs import MissingInput
+from gr00t_model.stages.settings import FinetuneSettings
 from gr00t_model.stages.train import new_run
 from gr00t_model.training.checkpoint import Checkpoint, CheckpointError
 from gr00t_model.training.config import Data, Mixture, TrainConfig
@@ -209,13 +210,17 @@ def test_the_lake_gives_the_mixtures_of_several_robots(lake, arm, tmp_path: Path
             copied.write_bytes(Path(path).read_bytes())
             pointers.point(copied.stem, copied, "digest")
     small = [f"model.changes.{field}={value}" for field, value in SMALL.items()]
-    run = new_run(pointers, load_embodiment("gr1"), "gr1_nano_tiny", small, also=["so100=0.5"])
+
+    def beside(other: str) -> FinetuneSettings:
+        return FinetuneSettings(recipe="gr1_nano_tiny", settings=small, also=[other])
+
+    run = new_run(pointers, load_embodiment("gr1"), beside("so100=0.5"))
     first, other = run.config().data.mixtures
     assert (first.embodiment, first.weight, other.embodiment, other.weight) == ("gr1", 1.0, "so100", 0.5)
     with pytest.raises(ConfigError, match="--also so100=much: expected NAME or NAME=WEIGHT"):
-        new_run(pointers, load_embodiment("gr1"), "gr1_nano_tiny", small, also=["so100=much"])
+        new_run(pointers, load_embodiment("gr1"), beside("so100=much"))
     with pytest.raises(MissingInput, match="has no mixture_unitree_g1 yet; run `gr00t mix --embodiment unitree_g1`"):
-        new_run(pointers, load_embodiment("gr1"), "gr1_nano_tiny", small, also=["unitree_g1"])
+        new_run(pointers, load_embodiment("gr1"), beside("unitree_g1"))
 
 
 def test_the_key_of_a_run_knows_its_mixtures(lake, arm):

@@ -7,19 +7,18 @@ from functools import partial
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import n1_5_3b, nano
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
 from gr00t_model.loop.config import ConfigError
-from gr00t_model.shell.train import app
 from gr00t_model.training.activations import measure_step
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.memory import Plan, batch_maker, plan, prompt_tokens
 from gr00t_model.training.recipes import recipe
 from gr00t_model.training.settings import override
+from tests.shell import invoke
 
 LARGE = "gr1_n1_5_3b"
 
@@ -146,12 +145,12 @@ def test_what_cannot_be_planned_is_named():
 
 
 def test_the_table_is_printed_without_a_lake(tmp_path):
-    shown = CliRunner().invoke(
-        app, ["train", "--recipe", "gr1_nano", "--tune", "low_memory", "--dry-run", "--lake", str(tmp_path / "none")]
+    shown = invoke(
+        ["train", "--recipe", "gr1_nano", "--tune", "low_memory", "--dry-run", "--lake", str(tmp_path / "none")]
     )
     assert shown.exit_code == 0, shown.output
     assert "total: " in shown.output and "vision tower" in shown.output
-    shown = CliRunner().invoke(app, ["train", "--recipe", "gr1_nano", "--dry-run", "--json"])
+    shown = invoke(["train", "--recipe", "gr1_nano", "--dry-run", "--json"])
     found = json.loads(shown.output)
     assert found["config"]["recipe"] == "gr1_nano"
     assert found["memory"]["total"] > 1e8

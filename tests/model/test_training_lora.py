@@ -8,13 +8,11 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 from gr00t_model.groot.lora import AdapterError
 from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.loop.config import ConfigError, Machine
 from gr00t_model.loop.launch import launch
-from gr00t_model.shell.train import app
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Lora, Model, Tune
 from gr00t_model.training.key import PolicyRun, prepare_run, run_key
@@ -24,6 +22,7 @@ from gr00t_model.training.settings import override
 from gr00t_model.training.train import train
 from tests.model.test_training_loop import StopAfter, assert_bitwise_equal, never, random_batch, weights
 from tests.model.tiny import SMALL, TinyLake, build
+from tests.shell import invoke
 
 LORA = Lora(rank=4, alpha=8)
 SLOT_MODULES = {"state_encoder", "action_encoder", "action_decoder"}
@@ -106,9 +105,9 @@ def test_merging_the_adapter_gives_the_checkpoint(run, tmp_path):
     assert (tmp_path / "merged" / "tokenizer").is_dir()
     again = [str(run.checkpoint / "adapter"), str(run.fresh_base), str(tmp_path / "merged")]
     with pytest.raises(AdapterError, match="exists already"):
-        CliRunner().invoke(app, ["merge", *again], catch_exceptions=False)
+        invoke(["merge", *again])
     again[-1] = str(tmp_path / "again")
-    assert CliRunner().invoke(app, ["merge", *again]).output.strip() == f"merged: {tmp_path / 'again'}"
+    assert invoke(["merge", *again]).output.strip() == f"merged: {tmp_path / 'again'}"
     files = [load_file(tmp_path / name / "model.safetensors") for name in ("merged", "again")]
     assert_bitwise_equal(*files)
     with pytest.raises(AdapterError, match="was made on a base with digest"):

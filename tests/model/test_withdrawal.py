@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.curate.index import load_index
@@ -12,6 +11,7 @@ from gr00t_data.curate.withdrawn import CODE
 from gr00t_data.disk import write_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
+from gr00t_data.stages.settings import MixtureSettings
 from gr00t_data.stages.stores import check, sealed_stores
 from gr00t_data.store.provenance import EpisodeSource, StoreSource
 from gr00t_data.store.store import EpisodeStore
@@ -22,7 +22,6 @@ from gr00t_model.lineage.people import ConsentError, learned_from, of_participan
 from gr00t_model.lineage.record import LineageError, Settings
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.release.history import release
-from gr00t_model.shell.train import app
 from gr00t_model.stages.release import starting_settings
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
@@ -30,6 +29,7 @@ from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import episode
+from tests.shell import invoke
 
 WHO = {0: "P07", 1: "P07", 2: "P08", 3: "P07"}
 
@@ -69,7 +69,7 @@ def lake(trained: Lake, tmp_path: Path) -> Lake:
 
 
 def run(lake: Lake, *arguments: str) -> dict:
-    result = CliRunner().invoke(app, [*arguments, "--lake", str(lake.root), "--json"], catch_exceptions=False)
+    result = invoke([*arguments, "--lake", str(lake.root), "--json"])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -98,7 +98,7 @@ def test_lineage_of_a_participant_names_clips_mixture_and_checkpoint(lake: Lake)
 def test_nobody_of_that_name_is_an_error(lake: Lake) -> None:
     with pytest.raises(LineageError, match="'P99'"):
         of_participant(lake, "P99")
-    result = CliRunner().invoke(app, ["lineage", "--lake", str(lake.root)])
+    result = invoke(["lineage", "--lake", str(lake.root)])
     assert result.exit_code == 2 and "--participant" in result.output
 
 
@@ -113,7 +113,7 @@ def test_withdrawal_reaches_index_mixture_and_names_what_saw_them(lake: Lake) ->
     assert [verdicts[n].accepted for n in range(4)] == [False, False, True, False]
     assert CODE in verdicts[0].codes and verdicts[0].keep == () and "mail of 3 May" in verdicts[0].findings[-1].message
     measure_statistics(lake, GR1)
-    manifest, _ = mix(lake, GR1, held_out_share=0.3)
+    manifest, _ = mix(lake, GR1, MixtureSettings(held_out_share=0.3))
     assert episodes_in(manifest) == {"people": {2}, "robot": {0, 1, 2, 3}}
     rows = run(lake, "lineage", "--participant", "P07")["rows"]
     assert {row["how"] for row in rows if row["what"] == "clip"} == {
@@ -246,7 +246,7 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
         file.unlink()
     assert [v.accepted for v in check(lake, store, GR1).verdicts] == [False, False, True, False]
     measure_statistics(lake, GR1)
-    manifest, _ = mix(lake, GR1, held_out_share=0.3)
+    manifest, _ = mix(lake, GR1, MixtureSettings(held_out_share=0.3))
     assert episodes_in(manifest)["people"] == {2}
     rows = run(lake, "lineage", "--participant", "P07")["rows"]
     assert {row["what"] for row in rows} == {"clip", "manifest", "checkpoint"}

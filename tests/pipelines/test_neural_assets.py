@@ -5,22 +5,22 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from typer.testing import CliRunner
 
-from assets.mixtures import SharesConfig
 from assets.neural import neural_assets
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
+from gr00t_data.stages.mix import weighing_of
+from gr00t_data.stages.settings import Shares
 from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.provenance import StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.idm.config import IdmTraining
-from gr00t_model.shell.train import app
 from gr00t_model.stages.idm import train_idm
 from gr00t_model.stages.trajectories import MissingModel, make_trajectories
 from tests.data.builders import GR1, episode, sealed
+from tests.shell import invoke
 
 
 @pytest.fixture
@@ -72,18 +72,22 @@ def test_a_model_that_guesses_labels_nothing(lake: Lake) -> None:
     assert names(lake) == ["recorded"]
 
 
+def ratio(lake: Lake, **wish: object) -> float | None:
+    return weighing_of(checked_stores(lake, GR1), Shares.model_validate(wish)).neural_per_real
+
+
 def test_a_mixture_takes_no_clips_that_nobody_labelled(lake: Lake) -> None:
-    assert SharesConfig().weighing(lake, GR1).neural_per_real is None
+    assert ratio(lake) is None
     dreamt(lake, truth=True)
     assert names(lake) == ["dreams-told", "recorded"]
     assert names(lake, ("dreams",)) == ["dreams"], "named ones are taken: FLARE learns from them alone"
-    assert SharesConfig().weighing(lake, GR1).neural_per_real == 1.0
-    assert SharesConfig(neural_per_real=0.5).weighing(lake, GR1).neural_per_real == 0.5
-    assert SharesConfig(neural_per_real=0.0).weighing(lake, GR1).neural_per_real is None
-    assert SharesConfig(weights={"dreams-told": 0.2}).weighing(lake, GR1).neural_per_real is None
+    assert ratio(lake) == 1.0
+    assert ratio(lake, neural_per_real=0.5) == 0.5
+    assert ratio(lake, neural_per_real=0.0) is None
+    assert ratio(lake, weights={"dreams-told": 0.2}) is None
     ask = ["mix", "--json", "--lake", str(lake.root), "--held-out-share", "0"]
     for more, share in (([], 0.5), (["--weight", "dreams-told=0.2"], 0.2), (["--neural-per-real", "3"], 0.75)):
-        told = CliRunner().invoke(app, [*ask, *more])
+        told = invoke([*ask, *more])
         assert json.loads(told.stdout)["kinds"]["neural"] == pytest.approx(share), told.output
 
 

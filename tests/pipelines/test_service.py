@@ -15,6 +15,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.stages.evaluate import evaluate_checkpoint
+from gr00t_model.stages.settings import EvaluationSettings
 from pipelines import sensors
 from pipelines.alerts import URL_VARIABLE
 from pipelines.definitions import defs
@@ -157,7 +158,9 @@ def test_the_released_asset_moves_the_pointer_or_says_why_not(lake, instance):
     released = evaluation_assets(GR1)[1]
 
     def materialize(**rule) -> dg.ExecuteInProcessResult:
-        evaluate_checkpoint(lake, GR1, tasks=[], trials=1, swapped=False, processes=1, say=lambda line: None)
+        evaluate_checkpoint(
+            lake, GR1, EvaluationSettings(tasks=[], trials=1, swapped=False, processes=1), lambda line: None
+        )
         config = dg.RunConfig(ops={"released_gr1": ReleaseConfig(**rule)})
         return dg.materialize(
             [released], resources={"lake": lake}, instance=instance, run_config=config, raise_on_error=False

@@ -6,10 +6,9 @@ columns reach no loss. Rows in fast turns of the head are marked in the column `
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
 
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
@@ -17,14 +16,15 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.content import same_or_refuse, store_name
 from gr00t_data.sources.human import readers
 from gr00t_data.sources.human.consent import admit
-from gr00t_data.sources.human.cutting.clips import ClipSettings, Plan, plan_in_full
+from gr00t_data.sources.human.cutting.clips import Plan, plan_in_full
 from gr00t_data.sources.human.detector.client import HandDetector
 from gr00t_data.sources.human.find_hands import find_tracks
 from gr00t_data.sources.human.footage import Footage, PlannedClip
-from gr00t_data.sources.human.hands.labels import Labels, LabelSettings, label, row_times_s
+from gr00t_data.sources.human.hands.labels import Labels, label, row_times_s
 from gr00t_data.sources.human.hands.tracks import HandTracks
 from gr00t_data.sources.human.provenance import clip_name, provenance
-from gr00t_data.sources.human.reading import Hide, Pictures, read_episode
+from gr00t_data.sources.human.reading import Hide, read_episode
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.store.provenance import EpisodeSource, Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
@@ -35,37 +35,6 @@ from gr00t_data.video.files import VideoError
 LIBRARIES = ("av", "h5py", "pyarrow", "scipy")
 
 _FINISHED = "finished"
-LabelMode = Literal["action-free", "wrist"]
-
-
-@dataclass(frozen=True)
-class HumanSettings:
-    """How a drop of egocentric video becomes a store.
-
-    Attributes:
-        clips: how it is cut.
-        pictures: how the pictures are made.
-        labels: ``action-free`` keeps nothing but pictures and words; ``wrist`` takes only clips whose hands are known
-            in space, and labels them.
-        wrists: how tracks become labels.
-        hands: ``mediapipe`` looks for hands where no file of tracks is there; None only takes files.
-        faces: ``auto`` hides them with the detector of this machine; ``none`` states that there are none.
-        licence, consent, participant: for footage that does not say it itself.
-    """
-
-    clips: ClipSettings = field(default_factory=ClipSettings)
-    pictures: Pictures = field(default_factory=Pictures)
-    labels: LabelMode = "action-free"
-    wrists: LabelSettings = field(default_factory=LabelSettings)
-    hands: str | None = None
-    faces: Literal["auto", "none"] = "auto"
-    licence: str | None = None
-    consent: str | None = None
-    participant: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
 
 
 def _silent(done: int, total: int) -> None:

@@ -1,7 +1,6 @@
 """One planned clip as an episode: rows at the control rate, upright, undistorted, faces hidden, small."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.human.footage import Intrinsics, PlannedClip
 from gr00t_data.sources.human.hands.labels import Labels
+from gr00t_data.sources.human.settings import Pictures
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
@@ -33,25 +33,6 @@ _SAME_SHAPE = 0.02
 
 class ReadingError(ValueError):
     """A clip that cannot become an episode; the message says why."""
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """How the pictures of clips are made.
-
-    Attributes:
-        working_px: longer side at which pictures are undistorted and faces are looked for; larger ones are shrunk. At
-            640 a face too small to be found (24 px) is 10 px wide in a stored picture of 256: nobody can be known by
-            it, and ten seconds of 30 Hz take 200 MB.
-        undistort: straighten a fisheye picture when the camera is known.
-    """
-
-    working_px: int = 640
-    undistort: bool = True
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return vars(self).copy()
 
 
 def read_episode(

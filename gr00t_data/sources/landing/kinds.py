@@ -1,20 +1,16 @@
 """Who reads a drop: demonstrations, generated clips and people's own video have readers of their own."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot import v2 as lerobot_v2
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, StoreError
-
-if TYPE_CHECKING:
-    from gr00t_data.sources.human.ingest import HumanSettings
 
 
 def ingest_as(
@@ -26,7 +22,7 @@ def ingest_as(
     name: str,
     licence: str,
     progress: Callable[[int, int], None],
-    human: "HumanSettings | None" = None,
+    human: HumanSettings | None = None,
 ) -> EpisodeStore:
     """Ingest a drop as what it is.
 
@@ -45,13 +41,12 @@ def ingest_as(
     except PathError as error:
         raise StoreError(str(error)) from error
     if kind == "human":
-        from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+        from gr00t_data.sources.human.ingest import ingest_human
 
         settings = human or HumanSettings()
         stated = settings.licence or (None if licence == "unknown" else licence)
-        return ingest_human(
-            drop, embodiment, lake, name=name, settings=replace(settings, licence=stated), progress=progress
-        )
+        settings = settings.model_copy(update={"licence": stated})
+        return ingest_human(drop, embodiment, lake, name=name, settings=settings, progress=progress)
     if kind == "neural" and not lerobot_v2.recognises(drop):
         from gr00t_data.sources.neural.finding import ClipsError
         from gr00t_data.sources.neural.ingest import ingest_clips

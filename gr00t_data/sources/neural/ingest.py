@@ -15,7 +15,8 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.content import same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.finding import find_clips
-from gr00t_data.sources.neural.reading import Settings, read_clip_episode
+from gr00t_data.sources.neural.reading import read_clip_episode
+from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
@@ -33,7 +34,7 @@ def ingest_clips(
     *,
     name: str | None = None,
     licence: str = "unknown",
-    settings: Settings = Settings(),
+    settings: ClipsMade = ClipsMade(),
     progress: Callable[[int, int], None] = _silent,
 ) -> EpisodeStore:
     """Turn a drop of generated clips into a sealed store ``lake.stores/<name>``; the drop is never changed.
@@ -53,7 +54,7 @@ def ingest_clips(
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
-    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
+    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.model_dump())
     if (root / SEAL).is_file():
         return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = find_clips(drop)
@@ -73,7 +74,7 @@ def _take(
     writer: StoreWriter,
     clips: list[Clip],
     embodiment: Embodiment,
-    settings: Settings,
+    settings: ClipsMade,
     progress: Callable[[int, int], None],
 ) -> list[Refusal]:
     there = {record.source.clip for record in writer.records}

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import io
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from PIL import Image
 from gr00t_data.disk import digest_file
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.neural.clip import Clip
+from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fit
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
@@ -38,25 +39,6 @@ class ClipError(ValueError):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is taken for clips that do not say it themselves.
-
-    Attributes:
-        fps: frames a second of the motion; None takes the container's rate and says that nobody verified it.
-        view: layout of the picture; None probes it.
-        made: provenance of all clips: model, adapter_sha256, seed, sampler, licence, ...
-    """
-
-    fps: float | None = None
-    view: str | None = None
-    made: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
 class Clock:
     """How the frames of a clip lie in the robot's time.
 
@@ -69,7 +51,7 @@ class Clock:
     source: str
 
 
-def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: Settings) -> Episode:
+def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: ClipsMade) -> Episode:
     """The episode of one clip: rows at the control rate, each showing the frame nearest in time.
 
     State and, without labels of its own, actions are zeros; the store says that they are absent.
@@ -114,7 +96,7 @@ def _check_robot(clip: Clip, embodiment: Embodiment) -> None:
         )
 
 
-def clock_of(clip: Clip, settings: Settings, container_fps: float) -> Clock:
+def clock_of(clip: Clip, settings: ClipsMade, container_fps: float) -> Clock:
     """The clip's time step: what the drop says, else the settings, else the container."""
     said = ((clip.fps, "manifest"), (settings.fps, "option"), (container_fps, "container (nobody verified it)"))
     fps, source = next((fps, source) for fps, source in said if fps is not None)
@@ -131,7 +113,7 @@ def frame_of_rows(frames: int, period_s: float, control_hz: float) -> np.ndarray
 
 
 def _views(
-    clip: Clip, frames: dict[str, np.ndarray], embodiment: Embodiment, settings: Settings
+    clip: Clip, frames: dict[str, np.ndarray], embodiment: Embodiment, settings: ClipsMade
 ) -> tuple[dict[str, np.ndarray], Layout | None]:
     """Camera -> pictures, and the layout they were cut by; None for views that came as files of their own."""
     cameras = embodiment.selection().cameras
@@ -192,7 +174,7 @@ def _action(clip: Clip, shown: np.ndarray, frames: int, embodiment: Embodiment) 
 
 def _source(
     clip: Clip,
-    settings: Settings,
+    settings: ClipsMade,
     info: Packets,
     clock: Clock,
     layout: Layout | None,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.curate.baseline import new_findings, read_baseline, write_baseline
 from gr00t_data.curate.checks.catalogue import CHECKS
@@ -13,11 +12,9 @@ from gr00t_data.curate.doctor import FEWEST_TO_REJECT, _sure, diagnose
 from gr00t_data.curate.finding import Finding
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_model.shell.doctor import COULD_NOT_CHECK
-from gr00t_model.shell.ingest import app
 from tests.data.builders import GR1, change_parquet, episode, sealed
 from tests.data.curate.motions import rows_of
-
-RUNNER = CliRunner()
+from tests.shell import invoke
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ def break_rows(store: EpisodeStore, index: int) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    result = RUNNER.invoke(app, [*arguments])
+    result = invoke([*arguments])
     return result.exit_code, result.stdout
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.curate.build import build_index
 from gr00t_data.lake import Lake
@@ -279,13 +278,13 @@ def test_a_kill_leaves_no_target(v21: EpisodeStore, tmp_path: Path) -> None:
 
 
 def test_the_command(v21: EpisodeStore, v3: Path, tmp_path: Path) -> None:
-    from gr00t_model.shell.train import app
+    from tests.shell import invoke
 
     film(v3 / "videos" / CAMERA / "chunk-000/file-000.mp4", moving(44), "h264 with B-frames")
-    result = CliRunner().invoke(app, ["convert", str(v3), str(tmp_path / "b"), "--to", "v2.1", "-e", "gr1", "--json"])
+    result = invoke(["convert", str(v3), str(tmp_path / "b"), "--to", "v2.1", "-e", "gr1", "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout[result.stdout.index("{") :])
     assert (report["from"], report["to"]) == ("v3.0", "v2.1") and report["notes"][-1]["camera"] == CAMERA
     shutil.rmtree(tmp_path / "b")
-    result = CliRunner().invoke(app, ["convert", str(v3), str(tmp_path / "b"), "--to", "v2.1"])
+    result = invoke(["convert", str(v3), str(tmp_path / "b"), "--to", "v2.1"])
     assert result.exit_code == 0 and "re-encoded" in result.stdout and "episode_index 1: camera" in result.stdout

@@ -12,7 +12,6 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import Embodiment
@@ -22,9 +21,9 @@ from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import MappingError, dump_mapping, load_mapping, parse_mapping
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
-from gr00t_model.shell.train import app
 from tests.data.sources.rig import rig
 from tests.data.sources.test_hdf5 import MAPPING, robomimic_file
+from tests.shell import invoke
 
 ROOT = Path(__file__).parents[3]
 
@@ -184,7 +183,7 @@ def test_a_mapping_is_written_read_and_checked(tmp_path: Path, robot: Embodiment
 
 
 def gr00t(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+    return invoke(arguments)
 
 
 def test_the_command_shows_writes_and_uses_a_mapping(tmp_path: Path, robot: Embodiment) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.ingest import HumanSettings
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.landing.landing import ROBOT_KINDS, changes, drops_of_kind, look, take_in
 from gr00t_data.stages.stores import check, sealed_stores
 from gr00t_data.store.store import StoreError

@@ -1,8 +1,7 @@
 """Which stretches of a video become clips: what was narrated, less cuts and fast head turns, in bounded lengths."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,49 +10,12 @@ from gr00t_data.sources.human.cutting.narrations import Marked, Unused, marked_s
 from gr00t_data.sources.human.footage import Footage, Narration, PlannedClip
 from gr00t_data.sources.human.hands.speed import pieces_between_rests
 from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.sources.human.settings import ClipSettings
 from gr00t_data.video.footage import read_footage
 from gr00t_data.video.packets import Packets
 
 FindTracks = Callable[[PlannedClip], HandTracks | None]
 """The path of the hands through a stretch, if it is known."""
-
-
-@dataclass(frozen=True)
-class ClipSettings:
-    """How footage is cut. Speeds are longer sides of the picture that the view moves a second.
-
-    Attributes:
-        head_limit: frames in which the view moves faster are left out; 0.6 is about 54 degrees a second for a lens
-            that sees 90 degrees.
-        mask_longest_s: a fast turn inside a clip that is no longer is masked; a longer one splits the clip.
-        calm_least: share of a narrated stretch that must be calm.
-        shortest_s: shorter pieces are widened to it where the view is calm; what stays shorter is refused. 1 s leaves
-            the frame that FLARE predicts, 16 rows of 20 Hz ahead, inside the clip.
-        longest_s: longer pieces are divided evenly.
-        point_cap_s: longest stretch around a narration that is a point in time.
-        largest_overlap: share of the shorter of two clips that they may have in common; 1 lets every frame be used
-            under several narrations.
-        instruction: for clips of footage that nobody narrated; None refuses them.
-        looks_every_s: distance of the looks of the coarse pass for head motion.
-    """
-
-    head_limit: float = 0.6
-    mask_longest_s: float = 0.5
-    calm_least: float = 0.5
-    shortest_s: float = 1.0
-    longest_s: float = 10.0
-    point_cap_s: float = 8.0
-    largest_overlap: float = 0.5
-    instruction: str | None = None
-    looks_every_s: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.shortest_s <= self.longest_s:
-            raise ValueError(f"shortest_s {self.shortest_s:g} must be above 0 and at most longest_s {self.longest_s:g}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -251,8 +213,3 @@ def _unnarrated(
         for start, end in stretches
     ]  # fmt: skip
     return marked, []
-
-
-def with_settings(settings: ClipSettings, **changes: Any) -> ClipSettings:
-    """The settings with those of the changes that are not None."""
-    return replace(settings, **{name: value for name, value in changes.items() if value is not None})

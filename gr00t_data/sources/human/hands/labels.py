@@ -9,7 +9,7 @@ by part: columns ``state_valid.<part>`` and ``action_valid.<part>`` are 0 there,
 is the nearest known pose, which reaches neither the model nor the loss.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from gr00t_data.sources.human.hands.evidence import evidence_of, nearest_frames
 from gr00t_data.sources.human.hands.quality import Cleaned, clean, visible_in
 from gr00t_data.sources.human.hands.tracks import SIDES, HandTracks
 from gr00t_data.sources.human.hands.wrists import Poses, Track, in_one_camera, pose_at
+from gr00t_data.sources.human.settings import LabelSettings
 
 Mode = Literal["action-free", "wrist"]
 
@@ -30,29 +31,6 @@ STATE_VALID, ACTION_VALID = "state_valid", "action_valid"
 ABSENT_ALL = ("state", "action")
 
 _PARTS = tuple(f"{side}_{what}" for side in SIDES for what in ("wrist_position", "wrist_rotation", "aperture"))
-
-
-@dataclass(frozen=True)
-class LabelSettings:
-    """How tracks become rows.
-
-    Attributes:
-        slow_down: a second of the person becomes so many seconds of wrist labels, because robots are slower than
-            people. 4 is what the human-and-humanoid co-training of Qiu et al. (arXiv 2503.13441) uses. Action-free
-            clips are not slowed.
-        longest_gap_s: gaps up to it are filled, longer ones are masked. A choice of ours: one period of 5 Hz, below
-            which most of the motion of a wrist at daily work lies (Mann, Werner and Palmer, J. Orthop. Res. 1989).
-        visible_share: of the rows of a clip that should show a hand. No standard value is published; kept with the
-            evidence for the check that uses it.
-    """
-
-    slow_down: float = 4.0
-    longest_gap_s: float = 0.2
-    visible_share: float = 0.6
-
-    def to_dict(self) -> dict[str, float]:
-        """JSON-able."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -125,7 +103,7 @@ def label(
         "mode": mode,
         "reason": reason,
         "slow_down": round(1 / (embodiment.control_hz * step_s), 4),
-        "settings": settings.to_dict(),
+        "settings": settings.model_dump(),
     }
     if tracks is None:
         return _action_free(embodiment, np.full(len(times_s), -1), None, said)

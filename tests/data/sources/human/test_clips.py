@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.sources.human.cutting.clips import ClipSettings, plan, plan_in_full
+from gr00t_data.sources.human.cutting.clips import plan, plan_in_full
 from gr00t_data.sources.human.cutting.narrations import marked_stretches
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.sources.human.settings import ClipSettings
 from tests.data.films import film
 from tests.data.sources.human.ego_films import turning
 

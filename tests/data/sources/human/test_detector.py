@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.disk import write_json
 from gr00t_data.sources.human.detector import environment as detector_environment
@@ -23,8 +22,8 @@ from gr00t_data.sources.human.detector.environment import (
 from gr00t_data.sources.human.hands.assign import assign_sides
 from gr00t_data.sources.human.hands.detections import Detections, detection_to_dict
 from gr00t_model.shell.hands import COULD_NOT_DETECT
-from gr00t_model.shell.ingest import app
 from tests.data.sources.human.hand_files import hand_points, write_video
+from tests.shell import invoke
 
 KITCHEN = Path(__file__).parents[5] / "shared/data/ego/kitchen_plate.mp4"
 HANDS_FRAMES, HANDS_OF = 99, 121
@@ -50,7 +49,7 @@ def test_without_an_environment_the_remedy_is_named(nowhere: Path, tmp_path: Pat
     with pytest.raises(DetectorError, match="holds no MediaPipe; run `gr00t hands setup` once"):
         required_python()
     film = write_video(tmp_path / "a.mp4", 4)
-    shown = CliRunner().invoke(app, ["hands", "detect", str(film)])
+    shown = invoke(["hands", "detect", str(film)])
     assert shown.exit_code == COULD_NOT_DETECT and not (tmp_path / "a.hands.json").exists()
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gr00t_data.batches.loader import Loader
 from gr00t_data.batches.mixture.build import build_manifest
@@ -14,14 +13,15 @@ from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.detector.environment import mediapipe_python
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.stages.stores import check
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 from gr00t_model.shell.hands import COULD_NOT_DETECT
-from gr00t_model.shell.ingest import app
 from tests.data.sources.human.ego_films import turning
 from tests.data.sources.human.hand_files import motion, write_egodex
+from tests.shell import invoke
 
 HANDS = load_embodiment("human_hands")
 KITCHEN = Path(__file__).parents[5] / "shared/data/ego"
@@ -77,9 +77,9 @@ def test_tracks_of_another_length_are_a_verdict_with_its_reason(lake: Lake) -> N
 
 def test_the_sheet_from_the_shell(lake: Lake, tmp_path: Path) -> None:
     out = tmp_path / "hands.png"
-    shown = CliRunner().invoke(app, ["hands", "sheet", str(lake.stores / "egodex"), "--out", str(out), "--json"])
+    shown = invoke(["hands", "sheet", str(lake.stores / "egodex"), "--out", str(out), "--json"])
     assert shown.exit_code == 0 and out.is_file()
-    assert CliRunner().invoke(app, ["hands", "sheet", str(tmp_path), "--out", str(out)]).exit_code == COULD_NOT_DETECT
+    assert invoke(["hands", "sheet", str(tmp_path), "--out", str(out)]).exit_code == COULD_NOT_DETECT
 
 
 @pytest.mark.slow

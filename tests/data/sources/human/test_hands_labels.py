@@ -8,8 +8,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.sources.human.hands.labels import LabelSettings, label, mode_of, row_times_s
+from gr00t_data.sources.human.hands.labels import label, mode_of, row_times_s
 from gr00t_data.sources.human.hands.tracks import HandTracks
+from gr00t_data.sources.human.settings import LabelSettings
 from tests.data.builders import GR1
 from tests.data.sources.human.hand_files import Motion, clip_of, motion, tracks_of
 

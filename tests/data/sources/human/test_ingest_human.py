@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -15,9 +14,9 @@ import pytest
 from gr00t_data.disk import folder_digests
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.cutting.clips import ClipSettings
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
 from gr00t_data.sources.human.reading import MASKED
+from gr00t_data.sources.human.settings import ClipSettings, HumanSettings
 from gr00t_data.stages.stores import check
 from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.films import film, only_sound
@@ -88,7 +87,7 @@ def test_the_same_drop_again_is_a_no_op_and_another_is_refused(drop: Path, store
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == stamps
     assert folder_digests(drop) == before
     with pytest.raises(StoreError, match="another settings"):
-        ingest_human(drop, HANDS, lake, settings=replace(PLAIN, clips=ClipSettings(longest_s=2)))
+        ingest_human(drop, HANDS, lake, settings=PLAIN.model_copy(update={"clips": ClipSettings(longest_s=2)}))
     other = shutil.copytree(drop, tmp_path / "kitchens")
     calm_film(other / "P07_02.mp4", 3.0, seed=3)
     with pytest.raises(StoreError, match="another content"):
@@ -100,7 +99,8 @@ import os, signal, sys
 from pathlib import Path
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
+from gr00t_data.sources.human.settings import HumanSettings
 def die(done, total):
     if done == 2:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -116,7 +116,7 @@ def test_a_killed_ingest_goes_on_and_gives_the_same_bytes(drop: Path, store: Epi
     made = (begun / "videos/chunk-000/observation.images.ego_view/episode_000000.mp4").stat().st_mtime_ns
     assert not (begun / "meta/seal.json").exists()
     with pytest.raises(StoreError, match="was begun with another"):
-        ingest_human(drop, HANDS, Lake(tmp_path), settings=replace(PLAIN, licence="MIT"))
+        ingest_human(drop, HANDS, Lake(tmp_path), settings=PLAIN.model_copy(update={"licence": "MIT"}))
     again = ingest_human(drop, HANDS, Lake(tmp_path), settings=PLAIN)
     assert again.digest == store.digest
     assert (again.video_path(0, "ego_view")).stat().st_mtime_ns == made
@@ -124,7 +124,7 @@ def test_a_killed_ingest_goes_on_and_gives_the_same_bytes(drop: Path, store: Epi
 
 def test_a_drop_that_gave_no_clip_can_be_tried_again_otherwise(drop: Path, store: EpisodeStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no clip could be made"):
-        ingest_human(drop, HANDS, Lake(tmp_path), settings=replace(PLAIN, labels="wrist"))
+        ingest_human(drop, HANDS, Lake(tmp_path), settings=PLAIN.model_copy(update={"labels": "wrist"}))
     assert ingest_human(drop, HANDS, Lake(tmp_path), settings=PLAIN).digest == store.digest
 
 
@@ -136,7 +136,8 @@ def test_bad_videos_are_refused_and_the_others_stay(drop: Path, tmp_path: Path) 
     whole = (root / "P07_02.mp4").read_bytes()
     (root / "torn.mp4").write_bytes(whole[: len(whole) // 2])
     (root / "copy.mp4").write_bytes(whole)
-    settings = replace(PLAIN, consent="signed", clips=ClipSettings(instruction="tidy up"), licence="CC0-1.0")
+    said = {"consent": "signed", "clips": ClipSettings(instruction="tidy up"), "licence": "CC0-1.0"}
+    settings = PLAIN.model_copy(update=said)
     made = ingest_human(root, HANDS, Lake(tmp_path), settings=settings)
     reasons = {one.episode: one.reason for one in made.about.source.refused}
     assert "holds no video stream (it holds audio)" in reasons["sound.mp4"]
@@ -163,19 +164,19 @@ def test_one_damaged_place_does_not_cost_the_video(tmp_path: Path) -> None:
 def test_a_drop_of_which_nothing_can_be_used_is_no_store(tmp_path: Path) -> None:
     only_sound((tmp_path / "drop").mkdir() or tmp_path / "drop/a.mp4")
     with pytest.raises(StoreError, match=r"no clip could be made.*no video stream"):
-        ingest_human(tmp_path / "drop", HANDS, Lake(tmp_path), settings=replace(PLAIN, consent="yes"))
+        ingest_human(tmp_path / "drop", HANDS, Lake(tmp_path), settings=PLAIN.model_copy(update={"consent": "yes"}))
 
 
 def test_footage_without_consent_and_wrists_without_depth_are_refused(drop: Path, tmp_path: Path) -> None:
     root = tmp_path / "phone"
     calm_film(root / "a.mp4", 2.0)
-    settings = replace(PLAIN, clips=ClipSettings(instruction="wash the cup"))
+    settings = PLAIN.model_copy(update={"clips": ClipSettings(instruction="wash the cup")})
     with pytest.raises(StoreError, match="nobody says that the people in it agreed"):
         ingest_human(root, HANDS, Lake(tmp_path / "one"), settings=settings)
     with pytest.raises(StoreError, match="has no wrists in space"):
-        ingest_human(drop, HANDS, Lake(tmp_path / "two"), settings=replace(PLAIN, labels="wrist"))
+        ingest_human(drop, HANDS, Lake(tmp_path / "two"), settings=PLAIN.model_copy(update={"labels": "wrist"}))
 
 
 def test_a_stated_licence_is_added_to_a_known_one(drop: Path, tmp_path: Path) -> None:
-    made = ingest_human(drop, HANDS, Lake(tmp_path), settings=replace(PLAIN, licence="CC-BY-NC-ND-4.0"))
+    made = ingest_human(drop, HANDS, Lake(tmp_path), settings=PLAIN.model_copy(update={"licence": "CC-BY-NC-ND-4.0"}))
     assert made.licence == "CC-BY-NC-4.0 AND CC-BY-NC-ND-4.0"

@@ -9,9 +9,8 @@ import pytest
 from gr00t_data.batches.masks import wholly_masked
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.cutting.clips import ClipSettings
-from gr00t_data.sources.human.hands.labels import LabelSettings
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
+from gr00t_data.sources.human.settings import ClipSettings, HumanSettings, LabelSettings
 from gr00t_data.stages.stores import check
 from gr00t_data.store.store import EpisodeStore
 from tests.data.films import film

@@ -7,9 +7,10 @@ import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.human.ingest import HumanSettings, ingest_human
+from gr00t_data.sources.human.ingest import ingest_human
 from gr00t_data.sources.human.inspection import inspect_drop
 from gr00t_data.sources.human.readers import find
+from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.stages.stores import check
 from gr00t_data.store.store import EpisodeStore
 

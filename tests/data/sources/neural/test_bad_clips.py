@@ -9,7 +9,7 @@ from PIL import Image
 from gr00t_data.disk import digest_file
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.sources.neural.reading import Settings
+from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
 from tests.data.builders import GR1
@@ -18,7 +18,7 @@ from tests.data.sources.neural.drops import listed, movie, pictures
 
 def taken(drop: Path, lake: Path, **settings) -> tuple[EpisodeStore, dict[str, str]]:
     """The store of a drop, and the reasons of what was refused."""
-    store = ingest_clips(drop, GR1, Lake(lake), settings=Settings(**settings))
+    store = ingest_clips(drop, GR1, Lake(lake), settings=ClipsMade(**settings))
     return store, {one.episode: one.reason for one in store.about.source.refused}
 
 

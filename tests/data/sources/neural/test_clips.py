@@ -11,7 +11,8 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.finding import ClipsError, find_clips
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.sources.neural.reading import Settings, frame_of_rows
+from gr00t_data.sources.neural.reading import frame_of_rows
+from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.sources.neural.views import ViewError, choose_layout, cut_views, probe_layout
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
@@ -123,7 +124,7 @@ def test_a_sealed_store_without_actions(tmp_path: Path) -> None:
     whole = (drop / "5_cut_off.mp4").read_bytes()
     (drop / "5_cut_off.mp4").write_bytes(whole[: len(whole) * 3 // 4])
     movie(drop / "6_slow.mp4", seed=3, fps=20)
-    settings = Settings(made={"model": "toy"})
+    settings = ClipsMade(made={"model": "toy"})
     store = ingest_clips(drop, GR1, lake, licence="CC0-1.0", settings=settings)
     assert store.kind == "neural" and store.about.absent == ("state", "action")
     assert [(row.instruction, row.length) for row in store.rows] == [("pour the tea", 21), ("fold", 21), ("slow", 9)]
@@ -137,7 +138,7 @@ def test_a_sealed_store_without_actions(tmp_path: Path) -> None:
     again = ingest_clips(drop, GR1, lake, settings=settings)
     assert again.digest == store.digest
     with pytest.raises(StoreError, match="another settings"):
-        ingest_clips(drop, GR1, lake, settings=Settings(fps=16))
+        ingest_clips(drop, GR1, lake, settings=ClipsMade(fps=16))
     index = build_index(store, GR1, tmp_path / "index")
     assert not {code for verdict in index.verdicts for code in verdict.codes if code.startswith("MOTION")}
 
@@ -194,7 +195,7 @@ def test_a_dreams_dataset_with_labels_keeps_what_was_predicted(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real generated clips are not here (../shared/data)")
 def test_the_real_clips(tmp_path: Path) -> None:
-    settings = Settings(fps=16.0, made={"model": "wan2.1", "sampler": "unipc"})
+    settings = ClipsMade(fps=16.0, made={"model": "wan2.1", "sampler": "unipc"})
     store = ingest_clips(REAL, GR1, Lake(tmp_path), licence="Apache-2.0", settings=settings)
     reasons = refusals(store)
     assert len(store.rows) == 10 and len(reasons) == 4

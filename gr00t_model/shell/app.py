@@ -1,0 +1,113 @@
+"""What every verb shares: common options, the lake, and how facts, rows and progress are shown. Nothing heavy.
+
+A file of verbs imports cyclopts, settings and this; what a verb works with is imported when it runs, so that help and
+mistyped options cost nothing.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from gr00t_data.lake import Lake
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+EmbodimentOption = Annotated[str, Parameter(help="Name of a bundled embodiment, or path of your own YAML.")]
+JsonOption = Annotated[bool, Parameter("--json", help="Print one JSON object for machines instead of a table.")]
+LakeOption = Annotated[
+    Path | None, Parameter(env_var="GR00T_LAKE", show_env_var=False, help="Folder of the lake (default: ./lake).")
+]
+StoresOption = Annotated[list[str], Parameter(help="Pattern of store names; repeat for several.")]
+StoreArgument = Annotated[
+    str, Parameter(help="A store of the lake, by name or path, or any GR00T-LeRobot v2.0/v2.1 folder.")
+]
+DryRunOption = Annotated[bool, Parameter(help="Print what would be done, and stop.")]
+EVERY = ["*"]
+
+
+def lake_at(path: Path | None) -> Lake:
+    """The lake of an option, or of the environment."""
+    lake = Lake.from_environment()
+    return Lake(path.absolute(), lake.landing_at) if path else lake
+
+
+def console() -> "Console":
+    """Standard error. What does not fit is never broken inside a word where nobody looks at a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty())
+
+
+def say(line: object, style: str | None = None) -> None:
+    """One line of progress on standard error."""
+    console().print(str(line), style=style, markup=False, highlight=False)
+
+
+def _bar() -> "Progress":
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=console())
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each thing that is done, on standard error; yields ``progress(what, done, total)``."""
+    with _bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def told(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield told
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with count, elapsed and remaining time on standard error; yields ``progress(done, total)``."""
+    with _bar() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def show(value: dict[str, Any], as_json: bool, rows: list[dict[str, Any]] | None = None) -> None:
+    """Print facts and rows: JSON on standard output, or facts and a table for people."""
+    if as_json:
+        print_json({**value, **({"rows": rows} if rows is not None else {})})
+        return
+    for name, fact in value.items():
+        tell(f"{name}: {fact}")
+    if rows:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*(str(cell) for cell in row.values()))
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    tell(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def tell(line: str) -> None:
+    """One line on standard output: what was asked for."""
+    sys.stdout.write(f"{line}\n")

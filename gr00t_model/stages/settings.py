@@ -1,0 +1,69 @@
+"""Settings of the stages that have weights, one model an operation: library, shell and graph read the same."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from gr00t_data.settings import Settings
+from gr00t_data.stages.settings import TASKS
+from gr00t_model.training.recipes import RECIPES
+
+
+class GroundSettings(Settings):
+    """How the small base model is grounded."""
+
+    stills: int = Field(default=4000, ge=20, description="Simulator stills to learn 'where is the named object' from.")
+    seed: int = Field(default=0, ge=0, description="Seed of the stills and of the weights.")
+
+
+class FinetuneSettings(Settings):
+    """What is trained, and from where."""
+
+    recipe: str = Field(default="gr1_nano", description=f"A recipe: {', '.join(RECIPES)}.")
+    tune: str = Field(
+        default="", description="What trains: action_head, low_memory or everything; empty leaves it to the recipe."
+    )
+    settings: list[str] = Field(
+        default=[], description="Changes to the recipe, each 'a.b=c', for example 'optimizer.lr=3e-4'."
+    )
+    start: Literal["base", "released"] = Field(
+        default="base", description="Train from the base model, or on from the released checkpoint where there is one."
+    )
+    also: list[str] = Field(
+        default=[],
+        description="Another embodiment in the same batches, NAME or NAME=WEIGHT, for example human_hands=0.5; each "
+        "needs its own mixture and statistics.",
+    )
+
+    @property
+    def changes(self) -> list[str]:
+        """All ``a.b=c`` changes to the recipe; those the user wrote come last."""
+        return [*([f"model.tune={self.tune}"] if self.tune else []), *self.settings]
+
+
+class EvaluationSettings(Settings):
+    """How much is tried."""
+
+    tasks: list[str] = Field(default=[*TASKS], description="Simulator task; 'none' for open loop only.")
+    trials: int = Field(default=50, ge=1, description="Unseen scenes per task.")
+    swapped: bool = Field(
+        default=True, description="Also run with an instruction that names another object in the scene."
+    )
+    processes: int = Field(default=2, ge=1, description="Processes that simulate.")
+
+
+class GatingSettings(Settings):
+    """How generated clips are judged, and how accepted ones enter training."""
+
+    replay: bool = Field(default=True, description="Execute the actions in the simulator, where its scene is known.")
+    own_slot: bool = Field(
+        default=True, description="Accepted clips train projectors of their own, as DreamGen does, not the robot's."
+    )
+
+
+class TrajectoriesSettings(GatingSettings):
+    """How the graph labels and judges every store of generated clips."""
+
+    any_model: bool = Field(
+        default=False, description="Label even with an inverse dynamics model that is no better than a guess."
+    )
