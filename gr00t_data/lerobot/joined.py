@@ -17,6 +17,7 @@ from gr00t_data.disk import read_json, replacing_folder, write_json, write_text
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store import layout
+from gr00t_data.store.provenance import StoreAbout
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, json_lines
 from gr00t_data.store.tables import read_table
 from gr00t_data.terms.licences import joined, of_store
@@ -176,10 +177,9 @@ def _write_metadata(
     write_text(root / "meta/episodes.jsonl", _lines(lines))
     if (modality := first.root / "meta/modality.json").is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
-    about: dict[str, Any] = {"licence": joined(of_store(one.store, one.episodes) for one in chosen)}
-    if len(kinds := {one.store.kind for one in chosen}) == 1:
-        about["kind"] = kinds.pop()
-    write_json(root / ABOUT, {**about, "embodiment": first.embodiment_name})
+    licence, kinds = joined(of_store(one.store, one.episodes) for one in chosen), {one.store.kind for one in chosen}
+    about = StoreAbout(embodiment=first.embodiment_name, licence=licence)
+    write_json(root / ABOUT, about.facts() | ({"kind": kinds.pop()} if len(kinds) == 1 else {}))
 
 
 def _lines(values: Sequence[dict[str, Any]]) -> str:
