@@ -203,7 +203,7 @@ def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment"
 
 @verb
 def embodiments(*, as_json: JsonOption = False) -> None:
-    """List the bundled embodiments."""
+    """List the embodiments that ship and those of the lake."""
     from gr00t_data.embodiment.robot import embodiment_names, load_embodiment
 
     robots = [load_embodiment(name) for name in embodiment_names()]
