@@ -124,12 +124,13 @@ class Loop(Generic[Aim]):
         return outcome
 
     def complete(self, stop: StopRequest | None, out: Callable[[str], None]) -> None:
-        """``go`` to the last step.
+        """``go`` to the last step, in a process that does other things too: it hears ``stop`` only here.
 
         Raises:
             Stopped: ``stop`` said so, and the state is saved.
         """
-        outcome = self.go(stop or StopRequest(), out)
+        with stop or nullcontext(StopRequest()) as request:
+            outcome = self.go(request, out)
         if outcome.state != "complete":
             raise Stopped(outcome.message)
 

@@ -37,8 +37,7 @@ class StopRequest:
         self._former: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._former[number] = signal.signal(number, self._on_signal)
+        self._former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         if os.environ.get(WATCH_VARIABLE) == "1":
             threading.Thread(target=self._watch_parent, name="watch-parent", daemon=True).start()
         return self

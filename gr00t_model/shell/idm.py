@@ -70,22 +70,24 @@ def train(
 ) -> None:
     """Train on the accepted episodes of the lake's recorded stores, then measure on those that were held out.
 
-    Without --into the model becomes the lake's `idm_<embodiment>`. What was begun with the same inputs goes on.
+    Without --into the model becomes the lake's `idm_<embodiment>`. What was begun with the same inputs goes on;
+    Ctrl-C saves the state first.
 
     Example: `gr00t idm train --stores simulator`
     """
     from gr00t_data.disk import read_json
     from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.idm.train import train_on
+    from gr00t_model.loop.stop import StopRequest
     from gr00t_model.stages import idm as stages
 
     robot, where = load_embodiment(embodiment), lake_at(lake)
     if into is None:
-        folder, _ = stages.train_idm(where, robot, stores, training=settings, say=say)
+        folder, _ = stages.train_idm(where, robot, stores, training=settings, say=say, stop=StopRequest())
         report = read_json(folder / "report.json")
     else:
         checked = stages.recorded_stores(where, robot, stores, say)
-        folder = train_on(checked, robot, into, settings, say)
+        folder = train_on(checked, robot, into, settings, say, StopRequest())
         report = stages.measure_idm(folder, checked)
     _show_report(report, folder, as_json)
 

@@ -20,11 +20,15 @@ from gr00t_model.stages.settings import EvaluationSettings, FinetuneSettings, Gr
 
 @verb
 def ground(*, settings: GroundSettings, lake: LakeOption = None, as_json: JsonOption = False) -> None:
-    """Make the base of the nano preset: a vision-language model that points at the named object."""
+    """Make the base of the nano preset: a vision-language model that points at the named object.
+
+    What was begun goes on; Ctrl-C saves the state first.
+    """
+    from gr00t_model.loop.stop import StopRequest
     from gr00t_model.stages.base import base_model
 
     with progress_bar("grounding") as progress:
-        folder, digest = base_model(lake_at(lake), settings, progress=progress)
+        folder, digest = base_model(lake_at(lake), settings, progress=progress, stop=StopRequest())
     show({"base": str(folder), "digest": digest}, as_json)
 
 
