@@ -104,8 +104,7 @@ def test_merging_the_adapter_gives_the_checkpoint(run, tmp_path):
     torch.testing.assert_close(act(load(tmp_path / "merged")), act(load(run.checkpoint)), rtol=1e-5, atol=1e-5)
     assert (tmp_path / "merged" / "tokenizer").is_dir()
     again = [str(run.checkpoint / "adapter"), str(run.fresh_base), str(tmp_path / "merged")]
-    with pytest.raises(AdapterError, match="exists already"):
-        invoke(["merge", *again])
+    assert "exists already" in invoke(["merge", *again]).stderr
     again[-1] = str(tmp_path / "again")
     assert invoke(["merge", *again]).output.strip() == f"merged: {tmp_path / 'again'}"
     files = [load_file(tmp_path / name / "model.safetensors") for name in ("merged", "again")]
