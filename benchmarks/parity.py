@@ -2,8 +2,8 @@
 
 The recordings were made by running the published GR00T N1.5 code at tiny sizes on a CPU, in float32. Ours runs in
 float32 on the CPU here. Errors are relative to the largest magnitude of the recorded tensor unless a group says
-"absolute"; a tolerance of 0 counts differing elements. The same comparisons are tests (``tests/model/test_parity.py``,
-``tests/data/batches/test_parity.py``).
+"absolute"; a tolerance of 0 counts differing elements. The same comparisons are tests
+(``tests/model/groot/test_parity.py``, ``tests/data/batches/test_parity.py``).
 
 python -m benchmarks.parity [--json] [--every] [ITEM ...]
 """

@@ -39,7 +39,9 @@ ADDITIONS = (
     Addition("a format reader", "tests/data/sources/test_new_format.py::test_a_format_is_one_file_and_one_line", 1, 1),
     Addition("a doctor check", "tests/data/curate/test_catalogue.py::test_a_new_check_is_one_new_file", 1),
     Addition("a sampler weight", "tests/data/batches/test_new_weight.py::test_one_file_is_a_new_way_to_weigh", 1),
-    Addition("a FLARE target", "tests/model/test_new_target.py::test_a_file_and_a_name_are_a_new_target", 1, 1),
+    Addition(
+        "a FLARE target", "tests/model/training/test_new_target.py::test_a_file_and_a_name_are_a_new_target", 1, 1
+    ),
 )
 
 

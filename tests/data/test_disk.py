@@ -50,7 +50,7 @@ def test_a_disk_that_takes_no_more_leaves_no_half_written_store(tmp_path: Path) 
         import resource, signal, sys
         sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
-        from tests.data.test_store import GR1, episode
+        from tests.data.store.test_store import GR1, episode
         from gr00t_data.store.writing import StoreWriter
         writer = StoreWriter.create(Path(sys.argv[1]), GR1, kind="real", licence="x")
         writer.append(episode(0))

@@ -23,8 +23,8 @@ from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tests.data.builders import GR1
 from tests.model import tiny
-from tests.model.test_dream_nano import SHAPE, SMALL
-from tests.model.test_grounding import QUICK, lesson_with_room, small_nano, squares
+from tests.model.dream.test_dream_nano import SHAPE, SMALL
+from tests.model.grounding.test_grounding import QUICK, lesson_with_room, small_nano, squares
 
 NEVER = sys.maxsize
 """So many steps none of them has."""
