@@ -199,3 +199,47 @@ def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) 
     names = ((path.relative_to(root), path) for path in files)
     seen = ((n.as_posix(), path) for n, path in names if not any(p.startswith(".") for p in n.parts))
     return {name: known.get(name) or digest_file(path) for name, path in seen}
+
+
+_WIDE = re.compile(r":[^}]*\d{4}")
+"""A padding that fills the memory: {episode_index:9999999999d}."""
+
+
+class PathError(ValueError):
+    """A path or link in a dataset that leads out of it, or cannot be made; the message names it."""
+
+
+def path_inside(root: Path, template: str, **values: object) -> Path:
+    """Fill a path template of info.json; the result must lie inside ``root``.
+
+    Raises:
+        PathError: the template is malformed, absolute, or climbs out of the dataset.
+    """
+    try:
+        if _WIDE.search(template):
+            raise ValueError("a number is to be padded to thousands of digits")
+        relative = template.format(**values)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise PathError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise PathError(
+            f"{root}/meta/info.json: path template {template!r} leads out of the dataset (to {path.resolve()}); "
+            "paths must stay inside the dataset's folder"
+        )
+    return path
+
+
+def refuse_links_out(root: Path) -> None:
+    """Check that every symbolic link below ``root`` leads to something below ``root``.
+
+    Raises:
+        PathError: a link leads out; named, with what to do.
+    """
+    top = root.resolve()
+    for path in root.rglob("*"):
+        if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(top):
+            raise PathError(
+                f"{path}: is a link out of the dataset (to {path.resolve()}); if you trust it, copy the dataset with "
+                f"the files its links name (`cp -rL {root} COPY`) and give the copy"
+            )

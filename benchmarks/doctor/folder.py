@@ -14,6 +14,7 @@ import pyarrow.parquet as parquet
 from gr00t_data.disk import read_json, write_json, write_text
 from gr00t_data.store import layout
 from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.tables import column_matrix
 from gr00t_data.video import files as video
 
 Rows = dict[str, np.ndarray]
@@ -147,7 +148,7 @@ def _table(path: Path) -> pa.Table | None:
 def _values(table: pa.Table, name: str) -> np.ndarray:
     kind = table.schema.field(name).type
     if pa.types.is_nested(kind):
-        return layout.column_matrix(table, name)
+        return column_matrix(table, name)
     return table.column(name).to_numpy()
 
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr00t_data.disk import replacing_folder
+from gr00t_data.disk import PathError, refuse_links_out, replacing_folder
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot import stage_v21 as lerobot_v21
 from gr00t_data.lerobot import v2 as lerobot_v2
 from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import VERSION, Note
-from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 TARGETS = ("v3.0", "v2.1")

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data.disk import read_json, replacing_folder, write_json, write_text
+from gr00t_data.disk import path_inside, read_json, replacing_folder, write_json, write_text
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store import layout
@@ -105,11 +105,11 @@ def _join(chosen: Sequence[Chosen], root: Path) -> list[str]:
             table = read_table(one.store.data_path(index), columns)
             table = _renumbered(table, one.store, index, (number, rows), tasks)
             place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
-            path = layout.path_inside(root, layout.DATA_PATH, **place)
+            path = path_inside(root, layout.DATA_PATH, **place)
             path.parent.mkdir(parents=True, exist_ok=True)
             parquet.write_table(table, path)
             for column in one.store.camera_columns.values():
-                video = layout.path_inside(root, layout.VIDEO_PATH, video_key=column, **place)
+                video = path_inside(root, layout.VIDEO_PATH, video_key=column, **place)
                 _link(one.store.video_file(index, column), video)
             lines.append({**originals[index], "episode_index": number, "length": table.num_rows})
             rows += table.num_rows

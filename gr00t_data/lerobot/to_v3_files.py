@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from gr00t_data.disk import path_inside
 from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.v3_layout import Place
-from gr00t_data.store.layout import path_inside
 from gr00t_data.store.store import StoreError
 from gr00t_data.video.cutting import concat_tracks, groups
 from gr00t_data.video.packets import Packets

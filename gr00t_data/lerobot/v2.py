@@ -4,9 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gr00t_data.disk import copy_file, read_json
+from gr00t_data.disk import PathError, copy_file, read_json, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 _COPIES_AT_ONCE = 2

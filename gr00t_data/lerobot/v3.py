@@ -7,14 +7,13 @@ LeRobot wrote; elsewhere it is encoded again and noted. What was odd stands in `
 from collections.abc import Callable
 from pathlib import Path
 
-from gr00t_data.disk import read_json
+from gr00t_data.disk import PathError, read_json, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_clips import split_videos
 from gr00t_data.lerobot.v3_layout import ORIGIN, VERSION, Note, carry_over
 from gr00t_data.lerobot.v3_records import Dataset, read_dataset
 from gr00t_data.lerobot.v3_rows import split_rows
 from gr00t_data.lerobot.v21_meta import write_metadata
-from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.store import StoreError
 
 

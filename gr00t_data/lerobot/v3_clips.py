@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr00t_data.disk import path_inside
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.lerobot.v3_records import Clip, Dataset, Record
 from gr00t_data.store import layout
@@ -139,7 +140,7 @@ def _split_file(
     for one, span in zip(wanted, frame_spans(wanted, track, dataset.fps), strict=True):
         number = number_of(one.record.index)
         place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
-        target = layout.path_inside(root, layout.VIDEO_PATH, video_key=camera, **place)
+        target = path_inside(root, layout.VIDEO_PATH, video_key=camera, **place)
         yield [
             Note(message, one.record.index, camera) for message in _write_span(span, one, track, target, dataset.fps)
         ]

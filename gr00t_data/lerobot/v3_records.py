@@ -9,9 +9,8 @@ from typing import Any
 
 from pydantic import Field
 
-from gr00t_data.disk import read_json
+from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.lerobot.v3_layout import ORIGIN, TASKS, VERSION, Place
-from gr00t_data.store.layout import PathError, path_inside
 from gr00t_data.store.provenance import Facts, Said
 from gr00t_data.store.store import StoreError
 from gr00t_data.store.tables import TableError, read_table

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from gr00t_data.disk import path_inside
 from gr00t_data.lerobot.v3_layout import ORIGIN_ROWS, Note
 from gr00t_data.lerobot.v3_records import Dataset, Origin, Record
 from gr00t_data.store import layout
@@ -43,7 +44,7 @@ def split_rows(
             first_s = float(table["timestamp"][0].as_py()) if "timestamp" in table.column_names else 0.0
             number = number_of(record.index)
             place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
-            target = layout.path_inside(root, layout.DATA_PATH, **place)
+            target = path_inside(root, layout.DATA_PATH, **place)
             target.parent.mkdir(parents=True, exist_ok=True)
             table = _as_before(table, dataset.origin, kept.get(record.index, {}))
             parquet.write_table(table, target, compression="snappy")

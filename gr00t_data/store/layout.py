@@ -4,9 +4,7 @@ The layout is LeRobot's v2.1 plus ``meta/modality.json``. ``meta/stats.json`` is
 GR00T N1.5 loader computes it when absent and writes it into the dataset, which would change a sealed store.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -14,53 +12,12 @@ import pyarrow as pa
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.tables import column_matrix
 
 CHUNK_EPISODES = 1000
 DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
-_WIDE = re.compile(r":[^}]*\d{4}")
-"""A padding that fills the memory: {episode_index:9999999999d}."""
 _INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")
-
-
-class PathError(ValueError):
-    """A path or link in a dataset that leads out of it, or cannot be made; the message names it."""
-
-
-def path_inside(root: Path, template: str, **values: object) -> Path:
-    """Fill a path template of info.json; the result must lie inside ``root``.
-
-    Raises:
-        PathError: the template is malformed, absolute, or climbs out of the dataset.
-    """
-    try:
-        if _WIDE.search(template):
-            raise ValueError("a number is to be padded to thousands of digits")
-        relative = template.format(**values)
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-        raise PathError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
-    path = root / relative
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise PathError(
-            f"{root}/meta/info.json: path template {template!r} leads out of the dataset (to {path.resolve()}); "
-            "paths must stay inside the dataset's folder"
-        )
-    return path
-
-
-def refuse_links_out(root: Path) -> None:
-    """Check that every symbolic link below ``root`` leads to something below ``root``.
-
-    Raises:
-        PathError: a link leads out; named, with what to do.
-    """
-    top = root.resolve()
-    for path in root.rglob("*"):
-        if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(top):
-            raise PathError(
-                f"{path}: is a link out of the dataset (to {path.resolve()}); if you trust it, copy the dataset with "
-                f"the files its links name (`cp -rL {root} COPY`) and give the copy"
-            )
 
 
 def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first_row: int, task_index: int) -> pa.Table:
@@ -122,28 +79,6 @@ def dataset_stats(tables: Sequence[pa.Table]) -> dict[str, dict[str, list[float]
             "q99": high.tolist(),
         }
     return stats
-
-
-def column_matrix(table: pa.Table, name: str) -> np.ndarray:
-    """A numeric column as float64 [T, D] (scalars give D = 1).
-
-    Raises:
-        ValueError: rows have different lengths, or values are not numbers.
-    """
-    column = table.column(name).combine_chunks()
-    if pa.types.is_nested(column.type):
-        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or _is_fixed(column.type)):
-            raise ValueError(f"column {name!r}: holds {column.type}, expected numbers or lists of numbers")
-        lengths = {column.type.list_size} if _is_fixed(column.type) else set(column.value_lengths().to_pylist())
-        if len(lengths) != 1 or None in lengths:
-            raise ValueError(f"column {name!r}: rows hold {sorted(map(str, lengths))} values, expected one length")
-        width = lengths.pop()
-        return column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), width)
-    return column.to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), 1)
-
-
-def _is_fixed(kind: pa.DataType) -> bool:
-    return pa.types.is_fixed_size_list(kind)
 
 
 def info(

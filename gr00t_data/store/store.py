@@ -16,10 +16,10 @@ import polars
 import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
-from gr00t_data.disk import digest_json, folder_digests, read_json
+from gr00t_data.disk import digest_json, folder_digests, path_inside, read_json
 from gr00t_data.store import layout
 from gr00t_data.store.provenance import EpisodeSource, Kind, StoreAbout, wrong_field
-from gr00t_data.store.tables import TableError, read_table
+from gr00t_data.store.tables import TableError, column_matrix, read_table
 
 PENDING = ".pending"
 SEAL = "meta/seal.json"
@@ -188,7 +188,7 @@ class EpisodeStore:
     def data_path(self, index: int) -> Path:
         """The parquet file of an episode."""
         values = {"episode_chunk": self._chunk(index), "episode_index": index}
-        return layout.path_inside(self.root, self.info["data_path"], **values)
+        return path_inside(self.root, self.info["data_path"], **values)
 
     def video_path(self, index: int, camera: str) -> Path:
         """The mp4 of an episode and camera (it may not exist)."""
@@ -197,7 +197,7 @@ class EpisodeStore:
     def video_file(self, index: int, column: str) -> Path:
         """The mp4 of an episode and a video column of info.json, also of one that modality.json does not map."""
         values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
-        return layout.path_inside(self.root, self.info["video_path"], **values)
+        return path_inside(self.root, self.info["video_path"], **values)
 
     def columns(self, index: int) -> polars.DataFrame:
         """Every column of an episode's parquet file."""
@@ -215,7 +215,7 @@ class EpisodeStore:
         """
         path = self.data_path(index)
         try:
-            return layout.column_matrix(read_table(path, [column]), column)
+            return column_matrix(read_table(path, [column]), column)
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: episode {index}: {str(error).removeprefix(f'{path}: ')}") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
@@ -87,3 +88,25 @@ def _batch_rows(metadata: parquet.FileMetaData, limit_bytes: int) -> int:
     ]
     largest = max((c.total_uncompressed_size for c in columns if c.physical_type == "BYTE_ARRAY"), default=0)
     return max(1, min(_MOST_ROWS_AT_ONCE, limit_bytes // 8 // max(largest, 1)))
+
+
+def column_matrix(table: pa.Table, name: str) -> np.ndarray:
+    """A numeric column as float64 [T, D] (scalars give D = 1).
+
+    Raises:
+        ValueError: rows have different lengths, or values are not numbers.
+    """
+    column = table.column(name).combine_chunks()
+    if pa.types.is_nested(column.type):
+        if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or _is_fixed(column.type)):
+            raise ValueError(f"column {name!r}: holds {column.type}, expected numbers or lists of numbers")
+        lengths = {column.type.list_size} if _is_fixed(column.type) else set(column.value_lengths().to_pylist())
+        if len(lengths) != 1 or None in lengths:
+            raise ValueError(f"column {name!r}: rows hold {sorted(map(str, lengths))} values, expected one length")
+        width = lengths.pop()
+        return column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), width)
+    return column.to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), 1)
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    return pa.types.is_fixed_size_list(kind)

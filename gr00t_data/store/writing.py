@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from pydantic import BaseModel, ConfigDict
 
-from gr00t_data.disk import digest_json, read_json, replacing, write_json, write_text
+from gr00t_data.disk import digest_json, path_inside, read_json, replacing, write_json, write_text
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
@@ -134,7 +134,7 @@ class StoreWriter:
         first_row = sum(record.length for record in self.records)
         table = layout.episode_table(episode, self.embodiment, index=index, first_row=first_row, task_index=task_index)
         videos = {name: self._write_video(index, name, frames) for name, frames in episode.video.items()}
-        data = layout.path_inside(self.root, layout.DATA_PATH, **self._place(index))
+        data = path_inside(self.root, layout.DATA_PATH, **self._place(index))
         with replacing(data) as temporary:
             parquet.write_table(table, temporary, compression="snappy")
         record = Written(
@@ -191,7 +191,7 @@ class StoreWriter:
 
     def _tables(self) -> Iterator[pa.Table]:
         for record in self.records:
-            path = layout.path_inside(self.root, layout.DATA_PATH, **self._place(record.episode_index))
+            path = path_inside(self.root, layout.DATA_PATH, **self._place(record.episode_index))
             yield parquet.ParquetFile(path).read()
 
     @staticmethod
@@ -221,7 +221,7 @@ class StoreWriter:
 
     def _write_video(self, index: int, camera: str, frames: np.ndarray | Path) -> Packets:
         key = self.embodiment.camera(camera).column
-        path = layout.path_inside(self.root, layout.VIDEO_PATH, video_key=key, **self._place(index))
+        path = path_inside(self.root, layout.VIDEO_PATH, video_key=key, **self._place(index))
         if isinstance(frames, Path):
             facts = video.probe(frames)
             with replacing(path) as temporary:

@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.tables import column_matrix
 
 _NEEDED = ("mean", "std", "min", "max", "q01", "q99")
 _NEAR = 1e-3
@@ -45,7 +46,7 @@ def _finite(store: EpisodeStore, index: int) -> pa.Table | None:
     """The rows of an episode whose state and action are finite numbers."""
     try:
         table = parquet.ParquetFile(store.data_path(index)).read()
-        values = [layout.column_matrix(table, name) for name in ("observation.state", "action")]
+        values = [column_matrix(table, name) for name in ("observation.state", "action")]
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
     good = np.all([np.isfinite(one).all(1) for one in values], axis=0)

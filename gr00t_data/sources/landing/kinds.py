@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from gr00t_data.disk import PathError, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot import v2 as lerobot_v2
 from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.store.layout import PathError, refuse_links_out
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, StoreError
 

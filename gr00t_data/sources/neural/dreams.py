@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
-from gr00t_data.disk import read_json
+from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.sources.neural.clip import Clip
-from gr00t_data.store.layout import PathError, column_matrix, path_inside
 from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError, json_lines
+from gr00t_data.store.tables import column_matrix
 
 MARK = "<DREAM>"
 _DATA = "data/chunk-{chunk:03d}/episode_{episode:06d}.parquet"

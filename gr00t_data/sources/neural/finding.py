@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.disk import PathError, path_inside
 from gr00t_data.sources.neural import dreams
 from gr00t_data.sources.neural.clip import Clip
-from gr00t_data.store.layout import PathError, path_inside
 from gr00t_data.store.provenance import Refusal
 
 MANIFEST = "manifest.jsonl"

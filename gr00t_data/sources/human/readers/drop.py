@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from gr00t_data.disk import PathError, path_inside
 from gr00t_data.sources.human.footage import Footage
-from gr00t_data.store.layout import PathError, path_inside
 from gr00t_data.store.provenance import Refusal
 
 MOVIES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
