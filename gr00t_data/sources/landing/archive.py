@@ -11,21 +11,19 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO
 
-from gr00t_data.disk import replacing
 from gr00t_data.store.store import StoreError
 
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-_READ_BYTES = 1 << 20
 _SPARE_BYTES = 64 << 20
 _ENCRYPTED = 1
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
-Member = tuple[str, int, IO[bytes]]
-"""Name, size as declared in bytes, content."""
+Member = tuple[str, int, Callable[[Path], object]]
+"""Name, size as declared in bytes, and what extracts it into a folder."""
 
 
 def is_archive(path: Path) -> bool:
@@ -58,8 +56,8 @@ def _unpack(archive: Path, folder: Path) -> None:
     members = _zipped if archive.name.lower().endswith(".zip") else _tarred
     folder.mkdir(parents=True)
     try:
-        for name, size, content in members(archive):
-            _write(archive, folder, name, size, content)
+        for name, size, extract in members(archive):
+            _take(archive, folder, name, size, extract)
     except (*_BROKEN, EOFError, NotImplementedError, UnicodeError) as error:
         raise StoreError(f"{archive}: is no archive that can be unpacked ({error}); copy it again") from error
     if not any(folder.iterdir()):
@@ -74,8 +72,7 @@ def _zipped(archive: Path) -> Iterator[Member]:
                 continue
             if kind not in (0, stat.S_IFREG) or member.flag_bits & _ENCRYPTED:
                 raise _refused(archive, member.filename, "is a link, a device or encrypted")
-            with files.open(member) as content:
-                yield member.filename, member.file_size, content
+            yield member.filename, member.file_size, partial(files.extract, member)
 
 
 def _tarred(archive: Path) -> Iterator[Member]:
@@ -83,31 +80,24 @@ def _tarred(archive: Path) -> Iterator[Member]:
         for member in files:
             if member.isdir():
                 continue
-            content = files.extractfile(member) if member.isreg() else None
-            if content is None:
+            if not member.isreg():
                 raise _refused(archive, member.name, "is a link or a device")
-            with content:
-                yield member.name, member.size, content
+            yield member.name, member.size, partial(files.extract, member, set_attrs=False, filter="data")
 
 
-def _write(archive: Path, folder: Path, name: str, size: int, content: IO[bytes]) -> None:
-    """Write one member; a size that is not the declared one is refused as soon as it is seen."""
+def _take(archive: Path, folder: Path, name: str, size: int, extract: Callable[[Path], object]) -> None:
+    """Extract one member. What tarfile's data filter and zipfile would put right in a name is refused before."""
     parts = name.removeprefix("./").split("/")
     if {"", ".", ".."} & set(parts) or any(mark in name for mark in ("\\", "\0")):
         raise _refused(archive, name, "has a name that leads out of the folder, or is no path")
     if shutil.disk_usage(folder).free < size + _SPARE_BYTES:
         raise StoreError(f"{archive}: {name} has {size / 1e6:.0f} MB, which the disk has no room for; free some space")
-    target, written = folder.joinpath(*parts), 0
+    target = folder.joinpath(*parts)
     if target.exists():
         raise _refused(archive, name, "is there twice")
-    with replacing(target) as temporary, temporary.open("wb") as writing:
-        while chunk := content.read(_READ_BYTES):
-            written += len(chunk)
-            if written > size:
-                break
-            writing.write(chunk)
-        if written != size:
-            raise _refused(archive, name, f"holds other than the {size} bytes it declares")
+    extract(folder)
+    if target.stat().st_size != size:
+        raise _refused(archive, name, f"holds other than the {size} bytes it declares")
 
 
 def _refused(archive: Path, name: str, reason: str) -> StoreError:
