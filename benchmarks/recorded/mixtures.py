@@ -92,7 +92,7 @@ def _merged(
     statistics = next(iter(recorded.values()))["statistics"]
     for side, part, column, where in _parts(store):
         measured = [_statistics(source, column, where) for source in columns]
-        found = merge_statistics(measured, ours.dataset_shares.tolist(), percentiles, published_behaviour=True)
+        found = merge_statistics(measured, ours.dataset_shares.tolist(), percentiles)
         for measure in MEASURES:
             theirs = np.nan_to_num(np.array(statistics[side][part][measure], dtype=np.float64))
             values = np.nan_to_num(np.array(getattr(found, measure)))
@@ -107,7 +107,7 @@ def _two_robots(recorded: dict[str, Any], columns: list[Columns], store: Episode
             true = np.array(values["true_std"])
             if len(measured.std) != len(true) or np.abs(np.array(measured.std) - true).max() > _MERGED:
                 continue
-            merged = merge_statistics([measured], values["weights"], "min_max", published_behaviour=True)
+            merged = merge_statistics([measured], values["weights"], "min_max")
             ratio = np.array(merged.mean) / np.array(measured.mean)
             vector = f"config/two_tags/{robot}/{side}.{part}"
             yield close(ratio, values["merged_mean_over_true_mean"], f"{vector}/mean", "two robots", _MERGED)

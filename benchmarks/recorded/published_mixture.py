@@ -1,9 +1,9 @@
 """The published mixture: its order of samples and its merging of statistics, to reproduce a published run.
 
-Our own mixtures (``mixture.py``) draw frames of keep ranges from a manifest. This file is for comparing with GR00T
-N1.5, number by number, and says what is wrong with it.
+Our own mixtures (``gr00t_data/batches/mixture``) draw frames of keep ranges from a manifest. This file is for comparing
+with GR00T N1.5, number by number, and says what is wrong with it.
 
-Known defects, kept where ``published_behaviour`` is true:
+Known defects, kept:
 
 - Statistics are merged with the weights of all datasets, also when a robot owns only some of them: with percentiles
   "min_max" the mean of a robot shrinks by the share of its data, with "weighted_average" numpy raises ValueError.
@@ -16,9 +16,8 @@ Known defects, kept where ``published_behaviour`` is true:
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -26,14 +25,6 @@ from jaxtyping import Float, Int
 from gr00t_data.batches.statistics.statistics import PartStatistics
 
 PERCENTILES = ("weighted_average", "min_max")
-
-
-class Share(NamedTuple):
-    """How often the frames of one episode are drawn."""
-
-    dataset: int
-    episode: int
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -80,12 +71,6 @@ class PublishedMixture:
             frames = np.ones(len(frames))
         return frames / frames.sum()
 
-    def shares(self) -> Iterator[Share]:
-        """What the sampler really does: the probability of every episode. They add up to 1."""
-        for dataset, share in enumerate(self.dataset_shares):
-            for episode, within in zip(self.episodes[dataset], self.episode_shares(dataset), strict=True):
-                yield Share(dataset, episode, float(share * within))
-
     def __len__(self) -> int:
         """Samples in an epoch: enough to see the frames of every dataset of weight 1.0 once on average."""
         frames = np.array([sum(dataset.values()) for dataset in self.episodes])
@@ -111,22 +96,14 @@ def sample_seed(epoch: int, index: int, seed: int) -> int:
 
 
 def merge_statistics(
-    measured: Sequence[PartStatistics],
-    weights: Sequence[float],
-    percentiles: str = "weighted_average",
-    *,
-    published_behaviour: bool = False,
+    measured: Sequence[PartStatistics], weights: Sequence[float], percentiles: str = "weighted_average"
 ) -> PartStatistics:
-    """Statistics of a mixture from the statistics of its sources.
-
-    Mean, deviation and extremes are exact when ``weights`` are the shares of the draws and every source is drawn frame
-    by frame alike: give one source for each episode, weighted by ``PublishedMixture.shares``, to be exact in all cases.
-    Percentiles are a guess; ``measure_draws`` has the exact ones.
+    """Statistics of a mixture from the statistics of its sources, defects included.
 
     Args:
         measured: one for each source of this robot.
-        weights: shares of the draws, one for each source; they are divided by their sum. The published behaviour does
-            not divide them, and takes the first ones of a longer list.
+        weights: shares of the draws, one for each source; they are not divided by their sum. "min_max" takes the first
+            ones of a longer list.
         percentiles: "weighted_average", or "min_max" for the outermost ones.
 
     Raises:
@@ -135,15 +112,14 @@ def merge_statistics(
     if percentiles not in PERCENTILES:
         raise ValueError(f"percentiles must be one of {', '.join(PERCENTILES)}, found {percentiles!r}")
     shares = np.array(weights, dtype=np.float64)
-    if published_behaviour and percentiles == "min_max":
+    if percentiles == "min_max":
         shares = shares[: len(measured)]
     if len(shares) != len(measured):
         raise ValueError(f"{len(measured)} sources of one robot came with {len(shares)} weights; give it only its own")
-    if not published_behaviour:
-        shares = shares / shares.sum()
     columns = {name: np.array([getattr(m, name) for m in measured]) for name in ("mean", "std", "q01", "q99")}
     mean = _weighted(columns["mean"], shares)
-    deviation = _deviation(columns["mean"], columns["std"], shares, published_behaviour)
+    with np.errstate(invalid="ignore"):
+        deviation = np.sqrt(_weighted(columns["std"] ** 2 + columns["mean"] ** 2, shares) - mean**2)
     low, high = columns["q01"].min(0), columns["q99"].max(0)
     if percentiles == "weighted_average":
         low, high = (np.average(columns[name], axis=0, weights=shares) for name in ("q01", "q99"))
@@ -152,41 +128,6 @@ def merge_statistics(
     return PartStatistics(sum(m.count for m in measured), *(tuple(row.tolist()) for row in rows))
 
 
-def _deviation(means: np.ndarray, stds: np.ndarray, shares: np.ndarray, published_behaviour: bool) -> np.ndarray:
-    mean = _weighted(means, shares)
-    if published_behaviour:
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(_weighted(stds**2 + means**2, shares) - mean**2)
-    return np.sqrt(_weighted(stds**2 + (means - mean) ** 2, shares))
-
-
 def _weighted(rows: Float[np.ndarray, "n d"], shares: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
     """Added up in order: a matrix product rounds otherwise, and with it where the published deviation is NaN."""
     return (rows * shares[:, None]).sum(0)
-
-
-def measure_draws(values: Sequence[Float[np.ndarray, "t d"]], shares: Sequence[float]) -> PartStatistics:
-    """Statistics of what a sampler draws, percentiles included.
-
-    Args:
-        values: the frames of each episode.
-        shares: the probability of each episode; its frames are drawn alike.
-    """
-    rows = np.concatenate(values)
-    weights = np.concatenate([np.full(len(v), share / len(v)) for v, share in zip(values, shares, strict=True)])
-    weights = weights / weights.sum()
-    mean = weights @ rows
-    deviation = np.sqrt(weights @ ((rows - mean) ** 2))
-    low, high = (_weighted_quantile(rows, weights, rank) for rank in (0.01, 0.99))
-    columns = (mean, deviation, rows.min(0), rows.max(0), low, high)
-    return PartStatistics(len(rows), *(tuple(column.tolist()) for column in columns))
-
-
-def _weighted_quantile(rows: np.ndarray, weights: np.ndarray, rank: float) -> np.ndarray:
-    """The smallest value of each column that at least ``rank`` of the weight does not exceed."""
-    found = np.empty(rows.shape[1])
-    for column in range(rows.shape[1]):
-        order = np.argsort(rows[:, column], kind="stable")
-        place = np.searchsorted(np.cumsum(weights[order]), rank)
-        found[column] = rows[order[min(place, len(order) - 1)], column]
-    return found

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.recorded.published_mixture import PublishedMixture, measure_draws, merge_statistics, sample_seed
+from benchmarks.recorded.published_mixture import PublishedMixture, merge_statistics, sample_seed
 from gr00t_data.batches.statistics.statistics import PartStatistics
 
 SHORT_AND_LONG = PublishedMixture(({0: 10, 1: 30}, {7: 20}), (1.0, 0.5), balance_trajectory_weights=False)
@@ -16,8 +16,7 @@ def of(values: list[float]) -> PartStatistics:
 def test_shares_are_what_the_sampler_does() -> None:
     # 40 frames of weight 1 and 20 of weight 0.5: 0.8 and 0.2; the two episodes of the first are drawn alike.
     np.testing.assert_allclose(SHORT_AND_LONG.dataset_shares, [0.8, 0.2])
-    shares = {(share.dataset, share.episode): share.probability for share in SHORT_AND_LONG.shares()}
-    assert shares == pytest.approx({(0, 0): 0.4, (0, 1): 0.4, (1, 7): 0.2})
+    shares = {(0, 0): 0.4, (0, 1): 0.4, (1, 7): 0.2}
     drawn = SHORT_AND_LONG.draw(epoch=0, count=3000)
     for (dataset, episode), share in shares.items():
         rows = drawn[(drawn[:, 0] == dataset) & (drawn[:, 1] == episode)]
@@ -48,22 +47,20 @@ def test_what_the_published_code_refuses() -> None:
 
 
 def test_a_merge_of_known_values() -> None:
-    merged = merge_statistics([of([0.0, 2.0]), of([10.0, 10.0])], [3.0, 1.0])
+    merged = merge_statistics([of([0.0, 2.0]), of([10.0, 10.0])], [0.75, 0.25])
     # Mean 0.75 * 1 + 0.25 * 10; variance 0.75 * (1 + 2.25**2) + 0.25 * 6.75**2.
     assert merged.mean == (3.25,) and merged.std == pytest.approx((np.sqrt(0.75 * 6.0625 + 0.25 * 45.5625),))
     assert merged.min == (0.0,) and merged.max == (10.0,) and merged.count == 4
     assert merged.q99 == pytest.approx((0.75 * 1.98 + 0.25 * 10,))
-    outermost = merge_statistics([of([0.0, 2.0]), of([10.0, 10.0])], [3.0, 1.0], "min_max")
+    outermost = merge_statistics([of([0.0, 2.0]), of([10.0, 10.0])], [0.75, 0.25], "min_max")
     assert outermost.q01 == pytest.approx((0.02,)) and outermost.q99 == (10.0,)
 
 
 def test_the_published_merge_of_a_robot_that_owns_a_part() -> None:
     alone, weights = [of([2.0, 4.0])], [0.7, 0.3]
-    assert merge_statistics(alone, weights, "min_max", published_behaviour=True).mean == pytest.approx((0.7 * 3,))
-    assert merge_statistics(alone, [0.7]).mean == pytest.approx((3.0,))
-    for published in (True, False):
-        with pytest.raises(ValueError, match="1 sources of one robot came with 2 weights"):
-            merge_statistics(alone, weights, published_behaviour=published)
+    assert merge_statistics(alone, weights, "min_max").mean == pytest.approx((0.7 * 3,))
+    with pytest.raises(ValueError, match="1 sources of one robot came with 2 weights"):
+        merge_statistics(alone, weights)
     with pytest.raises(ValueError, match="found 'median'"):
         merge_statistics(alone, [1.0], "median")
 
@@ -71,28 +68,4 @@ def test_the_published_merge_of_a_robot_that_owns_a_part() -> None:
 def test_the_published_deviation_of_a_still_joint_is_not_a_number() -> None:
     still = PartStatistics(1, (0.9,), (0.0,), (0.9,), (0.9,), (0.9,), (0.9,))
     shares = [0.6, 0.4]  # 0.6 * 0.81 + 0.4 * 0.81 is a rounding less than 0.9 * 0.9
-    published = merge_statistics([still] * 2, shares, published_behaviour=True)
-    ours = merge_statistics([still] * 2, shares)
-    assert np.isnan(published.std[0]) and ours.std == pytest.approx((0.0,), abs=1e-12)
-
-
-def test_episodes_weighed_by_their_shares_give_what_is_drawn() -> None:
-    rng = np.random.default_rng(0)
-    lengths = [(d, e, n) for d, dataset in enumerate(SHORT_AND_LONG.episodes) for e, n in dataset.items()]
-    values = {(d, e): rng.normal(3 * e + 10 * d, 1 + d, (n, 2)) for d, e, n in lengths}
-    shares = list(SHORT_AND_LONG.shares())
-    episodes = [values[share.dataset, share.episode] for share in shares]
-    exact = measure_draws(episodes, [share.probability for share in shares])
-    merged = merge_statistics([PartStatistics.of(v) for v in episodes], [share.probability for share in shares])
-    for name in ("mean", "std", "min", "max"):
-        np.testing.assert_allclose(getattr(merged, name), getattr(exact, name), rtol=1e-12)
-    drawn = np.array([values[d, e][frame] for d, e, frame in SHORT_AND_LONG.draw(0, 6000).tolist()])
-    np.testing.assert_allclose(exact.mean, drawn.mean(0), atol=0.2)
-    np.testing.assert_allclose(exact.std, drawn.std(0), atol=0.2)
-    np.testing.assert_allclose([exact.q01, exact.q99], np.quantile(drawn, [0.01, 0.99], axis=0), atol=0.4)
-    # By dataset, as published, the short episode counts too little.
-    by_dataset = [np.concatenate([values[0, 0], values[0, 1]]), values[1, 7]]
-    published = merge_statistics(
-        [PartStatistics.of(v) for v in by_dataset], SHORT_AND_LONG.dataset_shares.tolist(), published_behaviour=True
-    )
-    assert abs(published.mean[0] - exact.mean[0]) > 0.3
+    assert np.isnan(merge_statistics([still] * 2, shares).std[0])
