@@ -20,18 +20,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.neural.model import (
-    EPISODES,
-    LAKE,
-    STEPS,
-    EpisodesOption,
-    JsonOption,
-    LakeOption,
-    ModelOption,
-    StepsOption,
-    Subject,
-    subject,
-)
+from benchmarks.neural import model
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.evaluate import Scores, left_out, score
 from gr00t_model.idm.examples import Recording, Slowed, gather, read_recording, window_starts
@@ -60,7 +49,7 @@ class Row:
     found: Scores
 
 
-def rows_of(measured: Subject) -> list[Row]:
+def rows_of(measured: model.Subject) -> list[Row]:
     """Every distance, on the same windows of unseen episodes."""
     artifact = measured.artifact
     recordings = [
@@ -78,7 +67,7 @@ def rows_of(measured: Subject) -> list[Row]:
     return found
 
 
-def _starts(measured: Subject, recordings: list[Recording]) -> np.ndarray:
+def _starts(measured: model.Subject, recordings: list[Recording]) -> np.ndarray:
     """The windows that have a second picture at every distance."""
     starts = window_starts(recordings, measured.artifact.timing)
     lengths = np.array([len(one) for one in recordings])
@@ -89,7 +78,7 @@ def _clips(recordings: list[Recording], starts: np.ndarray) -> list[Clip]:
     return [Clip(one.pictures, starts[starts[:, 0] == number, 1], (number,)) for number, one in enumerate(recordings)]
 
 
-def _arms(measured: Subject) -> np.ndarray:
+def _arms(measured: model.Subject) -> np.ndarray:
     """Columns of the arms in a chunk."""
     names = [part.name for part in measured.artifact.robot.parts for _ in range(part.dim)]
     return np.flatnonzero(np.isin(names, ARMS))
@@ -105,7 +94,7 @@ def fallen(rows: list[Row], gap: int, measure: str) -> tuple[float, float]:
     return predicted, found
 
 
-def refusal(measured: Subject) -> str:
+def refusal(measured: model.Subject) -> str:
     """What the guard says to a store of half the rate."""
     store = EpisodeStore.open(measured.store.root)
     store.info = {**store.info, "fps": store.fps / 2}
@@ -129,16 +118,16 @@ def table(name: str, rows: list[Row]) -> str:
 
 
 def main(
-    lake: LakeOption = LAKE,
-    episodes: EpisodesOption = EPISODES,
-    steps: StepsOption = STEPS,
-    idm: ModelOption = None,
+    lake: model.LakeOption = model.LAKE,
+    episodes: model.EpisodesOption = model.EPISODES,
+    steps: model.StepsOption = model.STEPS,
+    idm: model.ModelOption = None,
     slowed_idm: Annotated[Path | None, typer.Option(help="A trained second model instead of training one.")] = None,
-    as_json: JsonOption = False,
+    as_json: model.JsonOption = False,
 ) -> None:
     """Print how motion falls with the distance. Exit status 1 when the second model does not fall as predicted."""
-    second = subject(lake, episodes, steps, slowed_idm, nearest_gap=NEAREST)
-    first = subject(lake, episodes, steps, idm)  # last: it becomes the lake's model
+    second = model.subject(lake, episodes, steps, slowed_idm, nearest_gap=NEAREST)
+    first = model.subject(lake, episodes, steps, idm)  # last: it becomes the lake's model
     tables: dict[str, list[Row]] = {"as recorded": rows_of(first), "and slowed": rows_of(second)}
     said = refusal(first)
     if as_json:

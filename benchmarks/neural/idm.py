@@ -14,18 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.neural.model import (
-    EPISODES,
-    LAKE,
-    STEPS,
-    EpisodesOption,
-    JsonOption,
-    LakeOption,
-    ModelOption,
-    StepsOption,
-    report_of,
-    subject,
-)
+from benchmarks.neural import model
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import load_artifact
@@ -54,8 +43,8 @@ def left_one_out(folder: Path, steps: int, into: Path) -> list[dict[str, Any]]:
     found = []
     for take in takes_of([store]):
         training = IdmTraining(steps=steps, held_out=(take.name,))
-        model = train_on([store], robot, into / take.name.replace("/", "-"), training, lambda line: None)
-        report = evaluate_idm(load_artifact(model), [store])
+        trained = train_on([store], robot, into / take.name.replace("/", "-"), training, lambda line: None)
+        report = evaluate_idm(load_artifact(trained), [store])
         found.append({"episode": take.index, "moving": report["moving"], "parts": report["parts"]})
         typer.echo(f"episode {take.index}: {report['moving']}", err=True)
     return found
@@ -72,16 +61,16 @@ def table(title: str, report: dict[str, Any]) -> str:
 
 
 def main(
-    lake: LakeOption = LAKE,
-    episodes: EpisodesOption = EPISODES,
-    steps: StepsOption = STEPS,
-    idm: ModelOption = None,
+    lake: model.LakeOption = model.LAKE,
+    episodes: model.EpisodesOption = model.EPISODES,
+    steps: model.StepsOption = model.STEPS,
+    idm: model.ModelOption = None,
     real: Annotated[Path | None, typer.Option(help="A GR00T-LeRobot folder of the gr1: leave one episode out.")] = None,
     real_steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each of those trainings.")] = 300,
-    as_json: JsonOption = False,
+    as_json: model.JsonOption = False,
 ) -> None:
     """Print the tables. Exit status 1 when a bound is missed in the simulator; real numbers only stand there."""
-    report = report_of(subject(lake, episodes, steps, idm))
+    report = model.report_of(model.subject(lake, episodes, steps, idm))
     left = left_one_out(real, real_steps, lake / "idm/left-one-out") if real else []
     missed = failures(report["moving"])
     if as_json:

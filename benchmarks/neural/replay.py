@@ -13,18 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.neural.model import (
-    EPISODES,
-    LAKE,
-    STEPS,
-    EpisodesOption,
-    JsonOption,
-    LakeOption,
-    ModelOption,
-    StepsOption,
-    Subject,
-    subject,
-)
+from benchmarks.neural import model
 from gr00t_data.sources.sim.body import SIDES
 from gr00t_data.sources.sim.env import TASKS, TabletopEnv
 from gr00t_model.evaluate.rates import Rate
@@ -53,7 +42,7 @@ def replay(task: str, seed: int, actions: np.ndarray) -> tuple[bool, np.ndarray]
     return bool(info["success"]), np.array(hands)
 
 
-def inferred(measured: Subject, index: int) -> np.ndarray:
+def inferred(measured: model.Subject, index: int) -> np.ndarray:
     """The labels of one episode from its pictures alone, float64 [T, 44] rad."""
     artifact = measured.artifact
     pictures = read_pictures(measured.store, index, artifact.robot.cameras, artifact.image_size)
@@ -66,20 +55,20 @@ def inferred(measured: Subject, index: int) -> np.ndarray:
     return actions
 
 
-def other_of(measured: Subject, index: int) -> int:
+def other_of(measured: model.Subject, index: int) -> int:
     """The next unseen episode of the same task."""
     task = _scene(measured, index)[0]
     same = [one for one in measured.unseen if _scene(measured, one)[0] == task]
     return same[(same.index(index) + 1) % len(same)]
 
 
-def _scene(measured: Subject, index: int) -> tuple[str, int]:
+def _scene(measured: model.Subject, index: int) -> tuple[str, int]:
     source = measured.store.row(index).source
     assert source.task is not None and source.seed is not None
     return source.task, source.seed
 
 
-def outcomes(measured: Subject, clips: int) -> list[dict[str, Any]]:
+def outcomes(measured: model.Subject, clips: int) -> list[dict[str, Any]]:
     """One row an unseen episode: its task, whether each arm succeeded, and how far the inferred hand strays, m."""
     found = []
     for index in measured.unseen:
@@ -111,15 +100,15 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def main(
-    lake: LakeOption = LAKE,
-    episodes: EpisodesOption = EPISODES,
-    steps: StepsOption = STEPS,
-    idm: ModelOption = None,
+    lake: model.LakeOption = model.LAKE,
+    episodes: model.EpisodesOption = model.EPISODES,
+    steps: model.StepsOption = model.STEPS,
+    idm: model.ModelOption = None,
     clips: Annotated[int, typer.Option(min=2, help="Unseen episodes per task.")] = 20,
-    as_json: JsonOption = False,
+    as_json: model.JsonOption = False,
 ) -> None:
     """Print successes per task and arm. Exit status 1 when the inferred actions keep less than 70 %."""
-    tables = summary(outcomes(subject(lake, episodes, steps, idm), clips))
+    tables = summary(outcomes(model.subject(lake, episodes, steps, idm), clips))
     if as_json:
         print(json.dumps(tables, indent=1, default=lambda rate: {"hits": rate.hits, "trials": rate.trials}))
     else:

@@ -16,17 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.neural.model import (
-    EPISODES,
-    LAKE,
-    STEPS,
-    EpisodesOption,
-    JsonOption,
-    LakeOption,
-    ModelOption,
-    StepsOption,
-    subject,
-)
+from benchmarks.neural import model
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.store import EpisodeStore
@@ -46,19 +36,19 @@ def clips_of(store: EpisodeStore, robot: Embodiment, count: int, target: Path) -
 
 
 def main(
-    lake: LakeOption = LAKE,
-    episodes: EpisodesOption = EPISODES,
-    steps: StepsOption = STEPS,
-    idm: ModelOption = None,
+    lake: model.LakeOption = model.LAKE,
+    episodes: model.EpisodesOption = model.EPISODES,
+    steps: model.StepsOption = model.STEPS,
+    idm: model.ModelOption = None,
     clips: Annotated[int, typer.Option(min=1, help="Clips to label.")] = 60,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 64,
-    as_json: JsonOption = False,
+    as_json: model.JsonOption = False,
 ) -> None:
     """Print frames a second, on a CPU of one core."""
     import torch
 
-    measured = subject(lake, episodes, steps, idm)
+    measured = model.subject(lake, episodes, steps, idm)
     artifact, clock = load_artifact(measured.folder, device), time.perf_counter
     if device == "cpu":
         torch.set_num_threads(1)

@@ -3,17 +3,18 @@
 import hashlib
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json
 from gr00t_model.dream.shots import FirstFrames, Instructions, Shot
 from gr00t_model.dream.world_model import ClipShape, Sampler
+from gr00t_model.loop.config import Frozen
 
 ORACLE, LATEST = "oracle", "nano"
 
 
-class DreamJob(BaseModel):
+class DreamJob(Frozen):
     """What to dream.
 
     Attributes:
@@ -26,8 +27,6 @@ class DreamJob(BaseModel):
         licence: of the clips; empty takes what the model's training data had, where that is known.
         defects: planted into the oracle's dreams in turn, an empty name for none; needs first frames of a store.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     generator: str = ORACLE
     adapter: str = ""

@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
+from gr00t_model.loop.config import Frozen
 
 DREAM_SEED = 500_000
 """First scene seed of dreams: demonstrations count from 0, evaluation from 1,000,000."""
@@ -23,7 +24,7 @@ _SIMULATED_PX = 256
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
-class FirstFrames(BaseModel):
+class FirstFrames(Frozen):
     """Where first frames come from.
 
     Attributes:
@@ -36,8 +37,6 @@ class FirstFrames(BaseModel):
         view: camera of a store that is shown, or ``grid_2x2``; empty for the first camera of the default selection.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: Literal["simulator", "store", "images"] = "simulator"
     path: str = ""
     tasks: tuple[str, ...] = ("reach", "push", "pick_and_place")
@@ -46,7 +45,7 @@ class FirstFrames(BaseModel):
     view: str = ""
 
 
-class Instructions(BaseModel):
+class Instructions(Frozen):
     """What is asked for.
 
     Attributes:
@@ -55,8 +54,6 @@ class Instructions(BaseModel):
         every: each first frame with each of the texts.
         prompt: what the model is told; ``{instruction}`` stands for the instruction.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     texts: tuple[str, ...] = ()
     every: bool = False

@@ -5,7 +5,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from gr00t_model.loop.config import Frozen
 
 Pictures = UInt8[np.ndarray, "b h w 3"]
 Films = UInt8[np.ndarray, "b t h w 3"]
@@ -15,7 +17,7 @@ class DreamError(ValueError):
     """A model, a request or a result that cannot be; the message says what was found, expected, and what to do."""
 
 
-class ClipShape(BaseModel):
+class ClipShape(Frozen):
     """What every clip of a job or of a training looks like.
 
     Attributes:
@@ -23,8 +25,6 @@ class ClipShape(BaseModel):
         fps: pictures a second of the robot's own time. Nothing is played slower or faster than it was.
         height, width: pixels.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     frames: int = Field(ge=2)
     fps: float = Field(gt=0, le=240)
@@ -35,7 +35,7 @@ class ClipShape(BaseModel):
         return f"{self.frames} frames of {self.width}x{self.height} px at {self.fps:g} fps"
 
 
-class Sampler(BaseModel):
+class Sampler(Frozen):
     """How a clip is drawn from a model. All of it goes into the provenance of every clip.
 
     Attributes:
@@ -50,8 +50,6 @@ class Sampler(BaseModel):
         guardrail: of Cosmos-Predict2. ``cosmos`` runs NVIDIA's text and video checks (package cosmos_guardrail);
             ``none`` runs no check, and whoever says so answers for the terms of the model's licence.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int | None = Field(default=None, ge=1)
     guidance: float | None = Field(default=None, ge=1)

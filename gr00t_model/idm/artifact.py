@@ -4,7 +4,7 @@
 say and labelling cannot do without.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> Path:
         write_text(temporary / "embodiment.yaml", artifact.robot.embodiment.text)
         artifact.robot.statistics.save(temporary / "statistics.json")
         robot = artifact.robot
-        own = {"format": FORMAT, "timing": artifact.timing.to_dict(), "selection": robot.selection}
+        own = {"format": FORMAT, "timing": asdict(artifact.timing), "selection": robot.selection}
         own |= {"standardised": robot.standardised, "embodiment": robot.embodiment.name}
         write_json(temporary / _FACTS, {**artifact.facts, **own})
     return folder

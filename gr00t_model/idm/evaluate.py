@@ -1,7 +1,7 @@
 """How good an inverse dynamics model is on episodes it has not seen, beside predictors that cost nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def evaluate_idm(
         "episodes": len(recordings),
         "windows": len(starts),
         "frame_gap": gap,
-        "timing": artifact.timing.to_dict(),
+        "timing": asdict(artifact.timing),
         "parts": {
             part.name: {name: table[part.name].to_dict() for name, table in tables.items()}
             for part in artifact.robot.parts

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 from gr00t_model.idm.artifact import Robot
 from gr00t_model.idm.timing import Timing
-
-if TYPE_CHECKING:
-    pass
 
 
 class ExamplesError(ValueError):

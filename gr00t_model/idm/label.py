@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def label_store(
         labelled=store.root.name,
         store=store.digest,
         idm=artifact.digest,
-        timing=artifact.timing.to_dict(),
+        timing=asdict(artifact.timing),
         made_from=store.about.source.facts(),
     )
     if (target / SEAL).is_file():

@@ -47,13 +47,9 @@ class Timing:
         """Seconds between the two pictures."""
         return self.frame_gap / self.fps
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, value: dict[str, Any], where: str) -> Self:
-        """The inverse of ``to_dict``; TimingError names ``where`` when a number is missing."""
+        """The inverse of ``asdict``; TimingError names ``where`` when a number is missing."""
         try:
             numbers = float(value["fps"]), int(value["frame_gap"]), float(value["action_hz"]), int(value["horizon"])
         except (KeyError, TypeError, ValueError) as error:

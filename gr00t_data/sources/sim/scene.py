@@ -29,7 +29,6 @@ _GEOM = {
     "capsule": 'type="capsule" size="0.025 0.022" euler="0 1.5708 0"',
 }
 
-STATIC_GROUP = 0
 DYNAMIC_GROUP = 1
 
 # Elliptic cones with impratio 10, soft contact constants and friction as known to hold a 60 g object in this hand.

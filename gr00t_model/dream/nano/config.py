@@ -1,13 +1,14 @@
 """Sizes of the nano world model. No torch."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gr00t_model.dream.world_model import ClipShape, DreamError, nearest
+from gr00t_model.loop.config import Frozen
 
 NANO_CONFIG = "nano.json"
 
 
-class NanoConfig(BaseModel):
+class NanoConfig(Frozen):
     """About 5 M parameters. Defaults: 25 frames of 64 px at 20 fps (1.25 s, the shortest demonstrations).
 
     Attributes:
@@ -16,8 +17,6 @@ class NanoConfig(BaseModel):
         vocabulary, most_words: of the tokenizer.
         shift: of the noise levels towards the noisy end, in training and in sampling.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shape: ClipShape = ClipShape(frames=25, fps=20, height=64, width=64)
     block_px: int = 8

@@ -7,7 +7,6 @@ import numpy as np
 from gr00t_data.sources.neural.oracle.planting import Material, Plant, Planted, PlantError, every_row, middle_frame
 from gr00t_data.sources.neural.rollout import Rollout, drawn, side_number
 from gr00t_data.sources.sim.body import MOVING_INDEX
-from gr00t_data.sources.sim.draw import Scene
 from gr00t_data.sources.sim.kinematics import ArmKinematics
 from gr00t_data.sources.sim.tasks import phrase
 from gr00t_data.sources.sim.world import part_slots
@@ -133,11 +132,6 @@ def pictures(rollout: Rollout, like: np.ndarray, thickness: np.ndarray | None = 
     if like.shape[1] != like.shape[2]:
         raise PlantError(f"the simulator draws squares, the clip has {like.shape[1:3]}")
     return np.stack([picture for picture, _ in drawn(rollout, like.shape[1], thickness)])
-
-
-def names_of(scene: Scene) -> tuple[str, ...]:
-    """What the objects of a scene are called; the first is the one that its own instruction names."""
-    return tuple(thing.name for thing in scene.things)
 
 
 SCENE_DEFECTS: dict[str, Plant] = {

@@ -268,6 +268,3 @@ def _file_name(instruction: str) -> str:
 def true_actions(drop: Path, number: int) -> np.ndarray:
     """float64 [frames, A], what a dream of ``write_drop`` really shows."""
     return np.load(drop / TRUTH / f"{number}.npy", allow_pickle=False)
-
-
-__all__ = ["DEFECTS", "Dream", "PlantError", "Wanted", "dream", "dreams_of", "true_actions", "write_drop"]
