@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 
-from benchmarks.doctor.defect import CAMERA, STORE, Defect, Plant, Planting, Targets
+from benchmarks.doctor.defect import CAMERA, STORE, Defect, Planting, Targets
 from benchmarks.doctor.defects_pairing import give_video
 from gr00t_data.store.store import ABOUT
 from gr00t_data.video import files as video
@@ -132,20 +132,14 @@ def unmarked_generated(p: Planting) -> Targets:
     return [frozenset({index, STORE}) for index in p.episodes]
 
 
-def _defect(
-    name: str, group: str, magnitude: str, codes: tuple[str, ...], consequence: str, plant: Plant, **more
-) -> Defect:
-    return Defect(name, group, magnitude, codes, consequence, plant, **more)
-
-
 _DOUBLE = "one demonstration counts double"
 _LEAK = "validation measures memory"
 COPY_DEFECTS = (
-    _defect("copy-identical", "copies", "new number", DUPLICATE, _DOUBLE, identical),
-    _defect("copy-reencoded", "copies", "x264 crf 30", DUPLICATE, _DOUBLE, reencoded),
-    _defect("copy-cropped", "copies", "5 % off each side, 0.5 mrad of noise", DUPLICATE, _DOUBLE, cropped),
-    _defect("copy-trimmed", "copies", "5 rows later", DUPLICATE, _DOUBLE, trimmed),
-    _defect(
+    Defect("copy-identical", "copies", "new number", DUPLICATE, _DOUBLE, identical),
+    Defect("copy-reencoded", "copies", "x264 crf 30", DUPLICATE, _DOUBLE, reencoded),
+    Defect("copy-cropped", "copies", "5 % off each side, 0.5 mrad of noise", DUPLICATE, _DOUBLE, cropped),
+    Defect("copy-trimmed", "copies", "5 rows later", DUPLICATE, _DOUBLE, trimmed),
+    Defect(
         "copy-video-only",
         "copies",
         "another episode's video",
@@ -153,10 +147,10 @@ COPY_DEFECTS = (
         "images and actions do not belong together",
         same_video_other_rows,
     ),
-    _defect("split-leak", "copies", "cropped copy across the split", ("SPLIT-02",), _LEAK, leak),
-    _defect("split-leak-identical", "copies", "exact copy across the split", ("SPLIT-02",), _LEAK, leak_identical),
-    _defect("split-overlap", "copies", "two episodes in both", ("SPLIT-01",), _LEAK, overlapping_splits),
-    _defect(
+    Defect("split-leak", "copies", "cropped copy across the split", ("SPLIT-02",), _LEAK, leak),
+    Defect("split-leak-identical", "copies", "exact copy across the split", ("SPLIT-02",), _LEAK, leak_identical),
+    Defect("split-overlap", "copies", "two episodes in both", ("SPLIT-01",), _LEAK, overlapping_splits),
+    Defect(
         "origin-unmarked",
         "origin",
         "generated, called real",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.doctor.defect import STORE
 from gr00t_data.curate.doctor import diagnose
-from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -41,19 +41,14 @@ def judge(root: Path, embodiment: Embodiment) -> Judgement:
     """Run the doctor on one folder."""
     start = time.process_time()
     try:
-        findings, verdicts = _diagnosed(EpisodeStore.open(root), embodiment)
+        report = diagnose(EpisodeStore.open(root), embodiment)
     except StoreError:
         return Judgement({STORE: {UNREADABLE: (3, 1)}}, frozenset(), time.process_time() - start)
     seconds = time.process_time() - start
-    codes = {STORE: _gravest(findings)}
-    codes |= {verdict.episode_index: _gravest(verdict.findings) for verdict in verdicts}
-    rejected = frozenset(verdict.episode_index for verdict in verdicts if not verdict.accepted)
+    codes = {STORE: _gravest(report.findings)}
+    codes |= {verdict.episode_index: _gravest(verdict.findings) for verdict in report.verdicts}
+    rejected = frozenset(verdict.episode_index for verdict in report.verdicts if not verdict.accepted)
     return Judgement(codes, rejected, seconds)
-
-
-def _diagnosed(store: EpisodeStore, embodiment: Embodiment) -> tuple[Sequence[Finding], Sequence[Verdict]]:
-    report = diagnose(store, embodiment)
-    return report.findings, report.verdicts
 
 
 def _gravest(findings: Sequence[Finding]) -> Codes:
