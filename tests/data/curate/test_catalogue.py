@@ -100,7 +100,7 @@ def test_a_new_check_is_one_new_file(tmp_path: Path) -> None:
         (finding,) = one["findings"]
         assert (finding["code"], finding["severity"], finding["frames"]) == ("THUMB-01", "error", [0, 1])
         assert one["verdict"] == "rejected" and finding["message"].endswith("the thumb was not looked at")
-    explain = ("-c", "from gr00t_model.shell.ingest import app; import gr00t_model.shell.doctor; app()", "explain")
+    explain = ("-c", "from gr00t_model.shell.main import main; main()", "explain")
     said = run(tmp_path, *explain, "thumb-01")
     assert said.startswith("THUMB-01: nobody watched the thumb. If it is ignored, the policy drops things.")
     assert "'error'" in said and "not reported: TEXT-02." in said
