@@ -63,7 +63,8 @@ def folder(tmp_path: Path) -> Path:
     backbone = replace(
         config.backbone, image_token_index=image_token, text=replace(config.backbone.text, vocab_size=image_token + 11)
     )
-    head = replace(config.action_head, action_dim=32, max_state_dim=64, max_num_embodiments=32)
+    steps = {"action_horizon": 16, "max_seq_len": 16}
+    head = replace(config.action_head, action_dim=32, max_state_dim=64, max_num_embodiments=32, **steps)
     torch.manual_seed(0)
     model = Groot(replace(config, backbone=backbone, action_head=head))
     model.backbone.bfloat16()
@@ -83,14 +84,14 @@ def test_it_acts_with_the_statistics_of_the_tag(folder: Path):
     policy = Policy.from_checkpoint(folder, embodiment="gr1", dtype=torch.float32)
     actions = policy.get_action(observation())
     assert {key: values.shape for key, values in actions.items()} == {
-        "action.left_arm": (4, 7),
-        "action.right_arm": (4, 7),
-        "action.left_hand": (4, 6),
-        "action.right_hand": (4, 6),
+        "action.left_arm": (16, 7),
+        "action.right_arm": (16, 7),
+        "action.left_hand": (16, 6),
+        "action.right_hand": (16, 6),
     }
     batched = policy.get_action(observation(rows=2))
     np.testing.assert_allclose(batched["action.left_arm"][0], actions["action.left_arm"], rtol=1e-4, atol=1e-5)
-    ones = np.ones((1, 4, 32))
+    ones = np.ones((1, 16, 32))
     policy.model.get_action = lambda *_: torch.from_numpy(ones)
     highest = np.array(statistics().action["left_arm"].max)
     np.testing.assert_allclose(policy.get_action(observation())["action.left_arm"][0], highest, rtol=1e-6)
@@ -101,7 +102,7 @@ def test_another_selection_and_stored_types(folder: Path):
     assert policy.model.backbone.eagle_model.mlp1[0].weight.dtype == torch.bfloat16
     assert policy.model.action_head.dtype == torch.float32
     seen = observation() | {"annotation.human.coarse_action": ["pick up"]}
-    assert policy.get_action(seen)["action.waist"].shape == (4, 3)
+    assert policy.get_action(seen)["action.waist"].shape == (16, 3)
 
 
 def test_a_tag_brings_its_slot(folder: Path):
