@@ -6,6 +6,8 @@ may have any non-zero length; ``rotation_6d`` is the first two rows of the matri
 axis-angle is the axis times the angle in radians. Arrays keep their float type.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -79,6 +81,27 @@ def convert(values: np.ndarray, source: str, target: str) -> np.ndarray:
     if values.shape[-1] != WIDTHS[source]:
         raise ValueError(f"{source} has {WIDTHS[source]} values, found an array of shape {values.shape}")
     return values if source == target else _from_matrix(_to_matrix(values, source), target)
+
+
+def bound(name: str) -> float:
+    """What no value of a representation exceeds: 1 for quaternions, rows and matrices, pi for angles."""
+    return np.pi if name == "axis_angle" or name in _EULER else 1.0
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Convert a part from the rotation it is stored in to the one the model sees; ``inverse`` goes back."""
+
+    source: str
+    target: str
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """[..., WIDTHS[source]] to [..., WIDTHS[target]]."""
+        return convert(values, self.source, self.target)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """[..., WIDTHS[target]] to [..., WIDTHS[source]]."""
+        return convert(values, self.target, self.source)
 
 
 def _to_matrix(values: np.ndarray, source: str) -> np.ndarray:

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.batches.masks import label_mask, row_masks, store_mask
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.transforms.transforms import VectorTransform, build_transforms
+from gr00t_data.batches.values.masks import Parts, label_mask, read_parts, row_masks, store_mask
 from gr00t_data.batches.values.pace import PacedActions
-from gr00t_data.batches.values.parts import Parts, read_parts
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.horizon import chunk_rows, chunk_steps, future_row, with_padding_row
 from gr00t_data.rates import Pace, pace_of
@@ -109,10 +108,13 @@ class MixtureRows:
         self.stores = [source.open() for source in manifest.sources]
         self.paces: tuple[Pace, ...] = tuple(pace_of(store, robot) for store in self.stores)
         self._slots = np.array(manifest.slots(robot.slot), dtype=np.int64)
-        self._state_masks = np.stack([store_mask(store, "state", self.state_transform) for store in self.stores])
-        self._action_masks = np.stack([store_mask(store, "action", self.action_transform) for store in self.stores])
+        self._state_masks = self._masks("state", self.state_transform)
+        self._action_masks = self._masks("action", self.action_transform)
         self._held: OrderedDict[tuple[int, int], EpisodeRows] = OrderedDict()
         self._budget_bytes, self.held_bytes = budget_bytes, 0
+
+    def _masks(self, side: str, transform: VectorTransform) -> np.ndarray:
+        return np.stack([store_mask(store, side, transform.places, transform.pad.padded) for store in self.stores])
 
     @property
     def stateless(self) -> list[str]:
@@ -207,7 +209,7 @@ class MixtureRows:
         own = side == "state"
         parts, transform = (self._state, self.state_transform) if own else (self._action, self.action_transform)
         values = _transformed(store, index, parts, transform, length)
-        mask = row_masks(store, index, side, transform, length)
+        mask = row_masks(store, index, side, transform.places, (length, transform.pad.padded))
         if mask.strides[0]:
             return values, np.concatenate([mask, mask[-1:]])  # steps past the end are as real as the last row
         return values, np.broadcast_to(mask[0], values.shape)

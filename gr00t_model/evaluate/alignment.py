@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.batches.values.parts import read_parts
+from gr00t_data.batches.values.masks import read_parts
 from gr00t_data.horizon import future_row
 from gr00t_data.rates import pace_of
 from gr00t_data.video import files as video

@@ -14,8 +14,8 @@ import numpy as np
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
+from gr00t_data.batches.values.masks import Parts, read_parts
 from gr00t_data.batches.values.pace import chunk_reader
-from gr00t_data.batches.values.parts import Parts, read_parts
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import pace_of
 from gr00t_data.store.store import EpisodeStore

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, measured_digest
+from gr00t_data.batches.values.masks import read_parts
 from gr00t_data.batches.values.pace import ChunkReader, chunk_reader
-from gr00t_data.batches.values.parts import read_parts
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import Pace

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.batches.masks import LABEL_VALID
+from gr00t_data.batches.values.masks import LABEL_VALID
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from gr00t_data.batches.masks import unmasked_values
 from gr00t_data.batches.statistics.tally import EXACT_ROWS, Tally, weighted
+from gr00t_data.batches.values.masks import unmasked_values
 from gr00t_data.batches.values.pace import composed_parts
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.finding import Verdict

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.batches.masks import wholly_masked
 from gr00t_data.batches.statistics.kept_tallies import Checked, Side, accepted_of, tallies_of
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, measured_digest
 from gr00t_data.batches.statistics.tally import Tally, merged, weighted
-from gr00t_data.batches.values.parts import read_parts
+from gr00t_data.batches.values.masks import read_parts, wholly_masked
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.store.store import EpisodeStore

@@ -1,61 +1,137 @@
 """From the values a robot means to the vectors a model sees, and back.
 
 Every transform is a frozen value with ``__call__`` and ``inverse``, works on the last axis of numpy float arrays and
-keeps their float type. The order is that of the published GR00T N1.5 transforms: rotation, normalization, parts side by
-side, zeros behind them.
+keeps their float type. Order (rotation, normalization, parts side by side, zeros behind them) and formulas are those of
+the published GR00T N1.5 transforms, so that published statistics and checkpoints keep their meaning.
 """
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
-from gr00t_data.batches.transforms.normalize import Normalize, TransformError
-from gr00t_data.batches.values.parts import Parts
+from gr00t_data.batches.values.masks import Parts
 from gr00t_data.embodiment.robot import Embodiment, Part
-from gr00t_data.rotations import WIDTHS, convert
+from gr00t_data.rotations import WIDTHS, Rotate, bound
 
-Array = np.ndarray
+Forward = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 MODES = ("min_max", "q99", "mean_std", "scale", "binary", "sin_cos", "identity")
+
+
+class TransformError(ValueError):
+    """A transform that cannot be built or has no inverse; the message says for which part."""
 
 
 class Step(Protocol):
     """One transform of one part."""
 
-    def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... e"]: ...
+    def __call__(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... e"]: ...
 
-    def inverse(self, values: Float[Array, "... e"]) -> Float[Array, "... d"]: ...
+    def inverse(self, values: Float[np.ndarray, "... e"]) -> Float[np.ndarray, "... d"]: ...
 
 
 @dataclass(frozen=True)
-class Rotate:
-    """Convert a part from the rotation it is stored in to the one the model sees; ``inverse`` goes back."""
+class Normalize:
+    """Normalise each dimension by its statistics.
 
-    source: str
-    target: str
+    ==========  =========================  ===========================  ==========================================
+    mode        forward                    inverse                      constant dimension
+    ==========  =========================  ===========================  ==========================================
+    min_max     2 (x-min) / (max-min) - 1  (y+1) / 2 (max-min) + min    0, and back to the constant
+    q99         the same with q01 and q99, then cut to [-1, 1]          x, cut to [-1, 1]; back to the constant
+    mean_std    (x-mean) / std             y std + mean                 x; back to the mean plus nothing
+    scale       x / max(|min|, |max|)      none                         0
+    binary      1 if x > 0.5 else 0        the same                     the same
+    ==========  =========================  ===========================  ==========================================
+    """
 
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """[..., WIDTHS[source]] to [..., WIDTHS[target]]."""
-        return convert(values, self.source, self.target)
+    statistics: PartStatistics
+    mode: str
 
-    def inverse(self, values: np.ndarray) -> np.ndarray:
-        """[..., WIDTHS[target]] to [..., WIDTHS[source]]."""
-        return convert(values, self.target, self.source)
+    def __post_init__(self) -> None:
+        if self.mode not in _NORMALIZERS:
+            raise TransformError(f"unknown normalization {self.mode!r}; expected one of {', '.join(_NORMALIZERS)}")
+
+    def __call__(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... d"]:
+        """Values in their unit to normalised values."""
+        return _NORMALIZERS[self.mode].forward(values, *self._bounds(values.dtype))
+
+    def inverse(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... d"]:
+        """Normalised values to values in their unit.
+
+        Raises:
+            TransformError: the mode is ``scale``, which has no published inverse.
+        """
+        inverse = _NORMALIZERS[self.mode].inverse
+        if inverse is None:
+            raise TransformError(f"normalization {self.mode!r} has no inverse; use min_max for values that come back")
+        return inverse(values, *self._bounds(values.dtype))
+
+    def _bounds(self, dtype: np.dtype) -> list[np.ndarray]:
+        return [np.array(getattr(self.statistics, name), dtype=dtype) for name in _NORMALIZERS[self.mode].statistics]
+
+
+def _divide(values: np.ndarray, by: np.ndarray, otherwise: np.ndarray | float) -> np.ndarray:
+    """values / by, and ``otherwise`` where ``by`` is zero."""
+    return np.where(by == 0, otherwise, values / np.where(by == 0, 1, by)).astype(values.dtype)
+
+
+def _to_range(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return (2 * _divide(values - low, high - low, 0.5) - 1).astype(values.dtype)
+
+
+def _from_range(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return (values + 1) / 2 * (high - low) + low
+
+
+def _to_quantiles(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.clip(np.where(low == high, values, _to_range(values, low, high)), -1, 1)
+
+
+def _standardise(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    return np.where(std == 0, values, _divide(values - mean, std, 0))
+
+
+def _restore_scale(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    return values * std + mean
+
+
+def _by_largest(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return _divide(values, np.maximum(np.abs(low), np.abs(high)), 0)
+
+
+def _above_half(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return (values > 0.5).astype(values.dtype)
+
+
+class _Normalizer(NamedTuple):
+    statistics: tuple[str, str]
+    forward: Forward
+    inverse: Forward | None
+
+
+_NORMALIZERS = {
+    "min_max": _Normalizer(("min", "max"), _to_range, _from_range),
+    "q99": _Normalizer(("q01", "q99"), _to_quantiles, _from_range),
+    "mean_std": _Normalizer(("mean", "std"), _standardise, _restore_scale),
+    "scale": _Normalizer(("min", "max"), _by_largest, None),
+    "binary": _Normalizer(("min", "max"), _above_half, _above_half),
+}
 
 
 @dataclass(frozen=True)
 class SinCos:
     """Angles (rad) to their sines followed by their cosines: [..., d] to [..., 2 d]."""
 
-    def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... e"]:
+    def __call__(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... e"]:
         """[sin(x_1) ... sin(x_d), cos(x_1) ... cos(x_d)]."""
         return np.concatenate([np.sin(values), np.cos(values)], axis=-1)
 
-    def inverse(self, values: Float[Array, "... e"]) -> Float[Array, "... d"]:
+    def inverse(self, values: Float[np.ndarray, "... e"]) -> Float[np.ndarray, "... d"]:
         """The angles in (-pi, pi]; turns are lost. (The published transform has no inverse.)"""
         sines, cosines = np.split(values, 2, axis=-1)
         return np.arctan2(sines, cosines)
@@ -68,7 +144,7 @@ class Concat:
     names: tuple[str, ...]
     widths: tuple[int, ...]
 
-    def __call__(self, parts: Parts) -> Float[Array, "... d"]:
+    def __call__(self, parts: Parts) -> Float[np.ndarray, "... d"]:
         """Name -> [..., width] to [..., sum of widths].
 
         Raises:
@@ -81,7 +157,7 @@ class Concat:
                 raise TransformError(f"part {name!r} has {parts[name].shape[-1]} values, expected {width}")
         return np.concatenate([parts[name] for name in self.names], axis=-1)
 
-    def inverse(self, values: Float[Array, "... d"]) -> Parts:
+    def inverse(self, values: Float[np.ndarray, "... d"]) -> Parts:
         """[..., sum of widths] to name -> [..., width]."""
         pieces = np.split(values, np.cumsum(self.widths)[:-1], axis=-1)
         return dict(zip(self.names, pieces, strict=True))
@@ -102,16 +178,16 @@ class Pad:
             )
 
     @property
-    def mask(self) -> Bool[Array, " padded"]:
+    def mask(self) -> Bool[np.ndarray, " padded"]:
         """True where a real value stands."""
         return np.arange(self.padded) < self.width
 
-    def __call__(self, values: Float[Array, "... d"]) -> Float[Array, "... padded"]:
+    def __call__(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... padded"]:
         """[..., width] to [..., padded]."""
         zeros = np.zeros((*values.shape[:-1], self.padded - self.width), dtype=values.dtype)
         return np.concatenate([values, zeros], axis=-1)
 
-    def inverse(self, values: Float[Array, "... padded"]) -> Float[Array, "... d"]:
+    def inverse(self, values: Float[np.ndarray, "... padded"]) -> Float[np.ndarray, "... d"]:
         """[..., padded] to [..., width]."""
         return values[..., : self.width]
 
@@ -132,12 +208,9 @@ class VectorTransform:
     def places(self) -> dict[str, slice]:
         """Where each part stands in the vector."""
         ends = np.cumsum(self.concat.widths).tolist()
-        return {
-            name: slice(end - width, end)
-            for name, width, end in zip(self.concat.names, self.concat.widths, ends, strict=True)
-        }
+        return dict(zip(self.concat.names, map(slice, [0, *ends], ends), strict=True))
 
-    def __call__(self, parts: Parts) -> Float[Array, "... padded"]:
+    def __call__(self, parts: Parts) -> Float[np.ndarray, "... padded"]:
         """Name -> [..., d] in the unit of the part, to [..., padded]."""
         transformed = {}
         for name, steps in self.steps.items():
@@ -149,7 +222,7 @@ class VectorTransform:
             transformed[name] = values
         return self.pad(self.concat(transformed))
 
-    def inverse(self, values: Float[Array, "... padded"]) -> Parts:
+    def inverse(self, values: Float[np.ndarray, "... padded"]) -> Parts:
         """[..., padded] to name -> [..., d] in the unit of the part."""
         parts = self.concat.inverse(self.pad.inverse(values))
         for name, steps in self.steps.items():
@@ -222,7 +295,6 @@ def _steps(part: Part, mode: str, target: str | None, statistics: PartStatistics
 
 
 def _rotation_bounds(rotation: str) -> PartStatistics:
-    """Bounds that every rotation keeps: 1 for quaternions, rows and matrices, pi for angles."""
-    bound = math.pi if rotation == "axis_angle" or rotation.startswith("euler") else 1.0
-    low, high, zero = ((value,) * WIDTHS[rotation] for value in (-bound, bound, 0.0))
+    """Statistics of values between the bounds that every rotation keeps."""
+    low, high, zero = ((value * bound(rotation),) * WIDTHS[rotation] for value in (-1.0, 1.0, 0.0))
     return PartStatistics(count=0, mean=zero, std=high, min=low, max=high, q01=low, q99=high)

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from gr00t_data.batches.values.parts import Parts
+from gr00t_data.batches.values.masks import Parts
 from gr00t_data.embodiment.robot import Part
 from gr00t_data.horizon import window
 from gr00t_data.rates import NS, Pace, Summed, Turned

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.batches.loader import Loader
-from gr00t_data.batches.masks import LABEL_VALID, label_mask
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import SampleId
 from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.values.masks import LABEL_VALID, label_mask
 from gr00t_data.curate.build import build_index
 from tests.data.builders import GR1, episode, sealed
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.batches.masks import wholly_masked
 from gr00t_data.batches.mixture.weights import Weighing, WeighingError, weigh
 from gr00t_data.batches.statistics.measure import measure
+from gr00t_data.batches.values.masks import wholly_masked
 from gr00t_data.curate.build import build_index
 from tests.data.builders import GR1, episode, sealed
 

@@ -5,8 +5,7 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 
-from gr00t_data.batches.transforms.transforms import Rotate
-from gr00t_data.rotations import WIDTHS, convert
+from gr00t_data.rotations import WIDTHS, Rotate, convert
 
 # A quarter turn about z takes x to y.
 QUARTER_Z = {

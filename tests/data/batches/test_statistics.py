@@ -9,7 +9,7 @@ import pytest
 
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, measured_digest
-from gr00t_data.batches.values.parts import read_parts
+from gr00t_data.batches.values.masks import read_parts
 from gr00t_data.curate.build import build_index
 from gr00t_data.curate.index import Index
 from gr00t_data.store.store import EpisodeStore, StoreError

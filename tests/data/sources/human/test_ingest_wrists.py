@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gr00t_data.batches.masks import wholly_masked
+from gr00t_data.batches.values.masks import wholly_masked
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.ingest import ingest_human

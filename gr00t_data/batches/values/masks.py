@@ -1,4 +1,4 @@
-"""Masks: which values of state and action are real. A store says it of whole parts, and row by row.
+"""The values of an episode part by part, and their masks: which of state and action are real.
 
 Video of human hands and generated video come without a state and, before they are labelled, without actions; so may
 single parts of a robot: ``StoreAbout.absent`` lists them (where it is silent, the kind ``human`` has no state). Hands
@@ -9,21 +9,37 @@ What the file of rows holds in place of a masked value means nothing: it must no
 nor the loss as if it were a command, and the statistics leave it out.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool
 
-from gr00t_data.batches.values.parts import Parts, read_parts
 from gr00t_data.embodiment.robot import Part
-from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore, StoreError
 
-if TYPE_CHECKING:
-    from gr00t_data.batches.transforms.transforms import VectorTransform
+Parts = dict[str, np.ndarray]
+"""Part name -> float64 [T, part.dim], in the unit of the part."""
 
 LABEL_VALID = "label_valid"
 """Column of labelled video: int64 [T, 1], 0 where too little was seen to say what the action was."""
+
+
+def read_parts(store: EpisodeStore, index: int, parts: Iterable[Part]) -> Parts:
+    """Cut the parts out of the columns of one episode, each column read once.
+
+    Raises:
+        StoreError: a column is missing, unreadable, or too narrow for a part.
+    """
+    parts = tuple(parts)
+    columns = {column: store.matrix(index, column) for column in {part.column for part in parts}}
+    for part in parts:
+        width = columns[part.column].shape[1]
+        if part.end > width:
+            raise StoreError(
+                f"{store.data_path(index)}: episode {index}: {part.column} has {width} values a row, part "
+                f"{part.name!r} ends at {part.end}; check the store against its embodiment again"
+            )
+    return {part.name: columns[part.column][:, part.slice] for part in parts}
 
 
 def masked_parts(store: EpisodeStore) -> list[str]:
@@ -48,32 +64,36 @@ def has_row_masks(store: EpisodeStore, side: str) -> bool:
     return any(name.startswith(mask_column(side, "")) for name in store.info.get("features", {}))
 
 
-def store_mask(store: EpisodeStore, side: str, transform: "VectorTransform") -> Bool[np.ndarray, " w"]:
-    """True where a value stands in rows of ``store``, over the padded width of ``transform``."""
-    if wholly_masked(store, side):
-        return np.zeros(transform.pad.padded, dtype=bool)
-    masked, mask = masked_parts(store), transform.pad.mask.copy()
-    for name, place in transform.places.items():
-        mask[place] &= f"{side}.{name}" not in masked
+def store_mask(store: EpisodeStore, side: str, places: Mapping[str, slice], width: int) -> Bool[np.ndarray, " w"]:
+    """True where a value stands in rows of ``store``.
+
+    Args:
+        places: of the parts in a row (``VectorTransform.places``).
+        width: of a row, padded, in values.
+    """
+    masked, mask = masked_parts(store), np.zeros(width, dtype=bool)
+    if not wholly_masked(store, side):
+        for name, place in places.items():
+            mask[place] = f"{side}.{name}" not in masked
     return mask
 
 
 def row_masks(
-    store: EpisodeStore, index: int, side: str, transform: "VectorTransform", rows: int
+    store: EpisodeStore, index: int, side: str, places: Mapping[str, slice], shape: tuple[int, int]
 ) -> Bool[np.ndarray, "t w"]:
-    """False where the store says of a row that a part is not real, over the padded width of ``transform``.
+    """False where the store says of a row that a part is not real.
 
     Args:
-        rows: T, of the episode.
+        shape: rows of the episode, and padded width of one.
 
     Raises:
         StoreError: a column cannot be read.
     """
     if not has_row_masks(store, side):
-        return np.broadcast_to(True, (rows, transform.pad.padded))
-    mask = np.ones((rows, transform.pad.padded), dtype=bool)
-    for name, real in part_masks(store, index, side, tuple(transform.places)).items():
-        mask[:, transform.places[name]] = real[:, None]
+        return np.broadcast_to(True, shape)
+    mask = np.ones(shape, dtype=bool)
+    for name, real in part_masks(store, index, side, tuple(places)).items():
+        mask[:, places[name]] = real[:, None]
     return mask
 
 
