@@ -124,7 +124,8 @@ class RunFolder:
         """The logged metrics, oldest first; empty when nothing was logged."""
         if not self.metrics.is_file():
             return []
-        return [json.loads(line) for line in self.metrics.read_text().splitlines() if line.strip()]
+        whole = self.metrics.read_text().rpartition("\n")[0]  # a full disk may have torn the last line
+        return [json.loads(line) for line in whole.splitlines() if line.strip()]
 
     def last_losses(self) -> dict[str, float]:
         """The losses logged last; empty when nothing was logged."""
