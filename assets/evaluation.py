@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.reporting import Made, figure, table
+from assets.declaring import asset_of
+from assets.reporting import Made, figure, table, told
 from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
@@ -70,6 +71,9 @@ class ReleaseConfig(config_of(Rule)):
     """When a candidate counts as not worse."""
 
 
+NOT_WORSE = "candidate_not_worse"
+
+
 def make_released(embodiment: Embodiment, config: ReleaseConfig, lake: Lake) -> Made:
     """Release the candidate if it is not worse, and report which checkpoint stands."""
     from gr00t_model.release.history import folder_of, rows
@@ -79,64 +83,51 @@ def make_released(embodiment: Embodiment, config: ReleaseConfig, lake: Lake) -> 
     if standing is None:
         raise dg.Failure(f"nothing is released: {'; '.join(verdict.reasons)}", allow_retries=False)
     card = folder_of(lake, embodiment.name) / f"{standing.number:04d}/MODEL_CARD.md"
-    check = dg.AssetCheckResult(
-        check_name="candidate_not_worse",
-        passed=verdict.release,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(verdict.reasons),
-    )
+    reasons = "; ".join(verdict.reasons)
     metadata = {
         "release": standing.number,
         "candidate": "released" if verdict.release else "refused, the release before stands",
-        "reasons": "; ".join(verdict.reasons),
+        "reasons": reasons,
         "model card": dg.MetadataValue.path(str(card)),
         "history": table(rows(lake, embodiment.name)),
     }
-    return Made(lake.root / standing.checkpoint, standing.digest, metadata, (check,))
+    return Made(
+        lake.root / standing.checkpoint, standing.digest, metadata, (told(NOT_WORSE, verdict.release, reasons),)
+    )
 
 
 def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
     """``evaluation_<embodiment>`` and ``released_<embodiment>``."""
     simulated = embodiment.name == ROBOT
 
-    @dg.asset(
-        name=f"evaluation_{embodiment.name}",
+    evaluation = asset_of(
+        f"evaluation_{embodiment.name}",
+        code_version("evaluation", embodiment),
+        EvaluationConfig,
+        lambda context, config, lake: make_evaluation(embodiment, config, lake, context.log),
         deps=[f"checkpoint_{embodiment.name}"],
-        group_name="evaluate",
+        group="evaluate",
         kinds={"pytorch", "mujoco"} if simulated else {"pytorch"},
-        owners=["team:robot-learning"],
-        code_version=code_version("evaluation", embodiment),
+        team="robot-learning",
         description=(
             "Open loop on held-out episodes: error per part in its unit, beside two baselines (hold the last action, "
             f"mean action). {_CLOSED_LOOP if simulated else 'No closed loop: the simulator does not have this robot.'} "
             "Beside the released checkpoint: the same episodes and scenes, paired."
         ),
     )
-    def evaluation(
-        context: dg.AssetExecutionContext, config: EvaluationConfig, lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult:
-        return make_evaluation(embodiment, config, lake, context.log).result()
-
-    @dg.asset(
-        name=f"released_{embodiment.name}",
+    released = asset_of(
+        f"released_{embodiment.name}",
+        code_version("released", embodiment),
+        ReleaseConfig,
+        lambda _, config, lake: make_released(embodiment, config, lake),
         deps=[f"evaluation_{embodiment.name}"],
-        group_name="evaluate",
+        group="evaluate",
         kinds={"safetensors", "markdown"},
-        owners=["team:robot-learning"],
-        code_version=code_version("released", embodiment),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "candidate_not_worse",
-                asset=f"released_{embodiment.name}",
-                description="The candidate is not worse than the released checkpoint in any measure.",
-            )
-        ],
+        team="robot-learning",
+        checks={NOT_WORSE: "The candidate is not worse than the released checkpoint in any measure."},
         description=(
             "The checkpoint to use. It moves to the candidate only when that is not worse on the same held-out "
             "episodes and scenes; `gr00t release rollback` goes back. A model card is written with each release."
         ),
     )
-    def released(config: ReleaseConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        return make_released(embodiment, config, lake).result()
-
     return [evaluation, released]

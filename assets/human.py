@@ -1,13 +1,14 @@
 """Group ingest: drops of egocentric video become sealed, checked stores of clips."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.declaring import ingest_assets
 from assets.recording import record
-from assets.reporting import Made, content_of, figure, table
+from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, table, told
 from assets.robots import robots
 from assets.settings import config_of
 from assets.versions import code_version
@@ -20,20 +21,12 @@ HANDS = "human_hands"
 
 HUMAN_DROPS = dg.DynamicPartitionsDefinition(name="human_drops")
 
-HUMAN_CHECKS = [
-    dg.AssetCheckSpec(
-        "clips_accepted",
-        asset="human_clips",
-        description="At least one clip passed every check; a warning names how many did not.",
+HUMAN_CHECKS = {
+    "clips_accepted": "At least one clip passed every check; a warning names how many did not.",
+    "people_protected": (
+        "Every clip was searched for faces, and says who is in it, what they agreed to, and under which licence."
     ),
-    dg.AssetCheckSpec(
-        "people_protected",
-        asset="human_clips",
-        description=(
-            "Every clip was searched for faces, and says who is in it, what they agreed to, and under which licence."
-        ),
-    ),
-]
+}
 
 
 class HumanConfig(config_of(HumanSettings)):
@@ -51,7 +44,9 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     path = find(lake, drop, log.info)
     embodiment = load_embodiment(marker_of(path).embodiment or config.robot)
     log.info(f"cutting {path}")
-    store = take_in(lake, drop, embodiment, kind="human", progress=_told(drop, log), human=config)
+    store = take_in(
+        lake, drop, embodiment, kind="human", progress=every_tenth(log, "videos", f"{drop}: "), human=config
+    )
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")
@@ -94,14 +89,6 @@ def _contact_sheet(lake: Lake, store: Any, index: Any) -> dict[str, Any]:
     return {"contact sheet": dg.MetadataValue.path(str(path)), "clips, small": figure(thumbnail(path), "clips")}
 
 
-def _told(drop: str, log: dg.DagsterLogManager) -> Callable[[int, int], None]:
-    def progress(done: int, total: int) -> None:
-        if done % max(total // 10, 1) == 0 or done == total:
-            log.info(f"{drop}: {done} of {total} videos")
-
-    return progress
-
-
 def commercial_use(licence: str) -> str:
     """What bars a product, in words."""
     from gr00t_data.terms.licences import obstacles
@@ -141,20 +128,11 @@ def _check_results(clips: Sequence[dict[str, Any]]) -> tuple[dg.AssetCheckResult
         "without a consent": sum(not row["consent"] for row in clips),
         "without a known licence": sum((row["licence"] or "unknown") == "unknown" for row in clips),
     }
-    told = [f"{count} {what}" for what, count in lacking.items() if count]
+    lacks = [f"{count} {what}" for what, count in lacking.items() if count]
+    text = f"of {len(clips)} clips: {', '.join(lacks)}" if lacks else "faces, people and licences are known"
     return (
-        dg.AssetCheckResult(
-            check_name="clips_accepted",
-            passed=accepted > 0 and accepted == len(clips),
-            severity=dg.AssetCheckSeverity.WARN if accepted else dg.AssetCheckSeverity.ERROR,
-            description=f"{accepted} of {len(clips)} clips accepted",
-        ),
-        dg.AssetCheckResult(
-            check_name="people_protected",
-            passed=not told,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"of {len(clips)} clips: {', '.join(told)}" if told else "faces, people and licences are known",
-        ),
+        all_accepted("clips_accepted", accepted, len(clips), "clips"),
+        told("people_protected", not lacks, text),
     )
 
 
@@ -168,42 +146,14 @@ def human_version() -> str:
     return code_version("human_clips", *_targets())
 
 
-def _ingest(body: Callable[..., dg.MaterializeResult], drops: dg.PartitionsDefinition | None) -> dg.AssetsDefinition:
-    """``body`` as the asset ``human_clips``, whether it makes one drop or every waiting one."""
-    return dg.asset(
-        name="human_clips",
-        group_name="ingest",
-        partitions_def=drops,
-        kinds={"lerobot", "video", "opencv"},
-        owners=["team:robot-data"],
-        check_specs=HUMAN_CHECKS,
-        code_version=human_version(),
-        description=(
-            "Egocentric video of people at work, one partition a drop whose `_SUCCESS` says `kind: human`: cut by its "
-            "narrations, fast turns of the head left out, sound dropped, faces hidden before a frame is written. Clips "
-            "carry participant, consent and licence; `gr00t withdraw` takes a participant out of everything to come."
-        ),
-    )(body)
-
-
-def _one_drop(
-    context: dg.AssetExecutionContext, config: HumanConfig, lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
-    """One drop, one partition."""
-    return make_clips(context.partition_key, config, lake, context.log).result()
-
-
-def _every_drop(
-    context: dg.AssetExecutionContext, config: HumanConfig, lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
-    """Every waiting drop of footage in one step, for the bare command line, which has no partition to give."""
+def _every_drop(context: dg.AssetExecutionContext, config: HumanConfig, lake: Lake) -> Made:
     from gr00t_data.stages.ingest import waiting_drops
 
     made = {drop: make_clips(drop, config, lake, context.log) for drop in waiting_drops(lake, ("human",))}
     for drop, one in made.items():
         context.instance.add_dynamic_partitions("human_drops", [drop])
         record(context, "human_clips", one, human_version(), partition=drop)
-    return _together(made, lake).result()
+    return _together(made, lake)
 
 
 def _together(made: dict[str, Made], lake: Lake) -> Made:
@@ -225,7 +175,11 @@ def _together(made: dict[str, Made], lake: Lake) -> Made:
         for store, index in pairs
     ]
     every = [row for store, index in pairs for row in clip_rows(store, index)]
-    checks = _check_results(every) if every else tuple(_nothing(spec.name) for spec in HUMAN_CHECKS)
+    checks = (
+        _check_results(every)
+        if every
+        else tuple(told(name, True, "the lake holds no footage") for name in HUMAN_CHECKS)
+    )
     return Made(
         Path(lake.stores),
         digest_json([content_of(*pair) for pair in pairs]),
@@ -234,11 +188,18 @@ def _together(made: dict[str, Made], lake: Lake) -> Made:
     )
 
 
-def _nothing(name: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=name, passed=True, severity=dg.AssetCheckSeverity.WARN, description="the lake holds no footage"
-    )
-
-
-human_clips = _ingest(_one_drop, HUMAN_DROPS)
-all_human_clips = _ingest(_every_drop, None)
+human_clips, all_human_clips = ingest_assets(
+    "human_clips",
+    human_version(),
+    HumanConfig,
+    make_clips,
+    _every_drop,
+    HUMAN_DROPS,
+    kinds={"lerobot", "video", "opencv"},
+    checks=HUMAN_CHECKS,
+    description=(
+        "Egocentric video of people at work, one partition a drop whose `_SUCCESS` says `kind: human`: cut by its "
+        "narrations, fast turns of the head left out, sound dropped, faces hidden before a frame is written. Clips "
+        "carry participant, consent and licence; `gr00t withdraw` takes a participant out of everything to come."
+    ),
+)

@@ -1,15 +1,20 @@
 """Groups curate and mix: statistics and the mixture of one embodiment, over all accepted episodes of the lake."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.declaring import asset_of
 from assets.reporting import Made, figure, table
 from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.stages.settings import MixtureSettings, Shares
+
+if TYPE_CHECKING:
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
 
 
 class StatisticsConfig(config_of(Shares)):
@@ -53,7 +58,6 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
     from gr00t_data.stages.mix import mix
 
     manifest, path = mix(lake, embodiment, config)
-    kinds = {source.kind for source in manifest.sources}
     rows = [
         {
             "store": source.store.rpartition("/")[2],
@@ -68,7 +72,7 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
         for i, source in enumerate(manifest.sources)
     ]
     metadata = {
-        "data_source": "simulator" if kinds == {"simulated"} else "+".join(sorted(kinds)),
+        "data_source": data_source(manifest),
         "selection": manifest.selection,
         "licence profile": manifest.licence_profile,
         "seed": manifest.seed,
@@ -78,6 +82,12 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
         "sources": table(rows),
     }
     return Made(path, manifest.digest, metadata)
+
+
+def data_source(manifest: "MixtureManifest") -> str:
+    """Where the episodes of a mixture come from: the kinds of its stores."""
+    kinds = {source.kind for source in manifest.sources}
+    return "simulator" if kinds == {"simulated"} else "+".join(sorted(kinds))
 
 
 SOURCES = ("teleop_episodes", "human_clips")
@@ -98,34 +108,32 @@ def mixture_assets(embodiment: Embodiment, sources: Sequence[str] | None = None)
     name = embodiment.name
     sources = sources_of(name) if sources is None else sources
 
-    @dg.asset(
-        name=f"norm_stats_{name}",
-        deps=list(sources),
-        group_name="curate",
+    norm_stats = asset_of(
+        f"norm_stats_{name}",
+        code_version("norm_stats", embodiment),
+        StatisticsConfig,
+        lambda _, config, lake: make_statistics(embodiment, config, lake),
+        deps=sources,
+        group="curate",
         kinds={"polars", "json"},
-        owners=["team:robot-data"],
-        code_version=code_version("norm_stats", embodiment),
+        team="robot-data",
         description=(
             f"Count, mean, std, min, max, q01 and q99 of every state and action part of `{name}` over all accepted "
             "episodes, with the hash of the episodes that were measured."
         ),
     )
-    def norm_stats(config: StatisticsConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        return make_statistics(embodiment, config, lake).result()
-
-    @dg.asset(
-        name=f"mixture_{name}",
-        deps=list(sources),
-        group_name="mix",
+    mixture = asset_of(
+        f"mixture_{name}",
+        code_version("mixture", embodiment),
+        MixtureConfig,
+        lambda _, config, lake: make_mixture(embodiment, config, lake),
+        deps=sources,
+        group="mix",
         kinds={"json"},
-        owners=["team:robot-data"],
-        code_version=code_version("mixture", embodiment),
+        team="robot-data",
         description=(
             f"The manifest of what `{name}` trains on: stores with weights, accepted episodes with keep ranges, "
             "held-out episodes, and a seed. Sample i is a pure function of this file and i."
         ),
     )
-    def mixture(config: MixtureConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        return make_mixture(embodiment, config, lake).result()
-
     return [norm_stats, mixture]

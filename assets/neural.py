@@ -6,7 +6,8 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
-from assets.reporting import Made, figure, table
+from assets.declaring import asset_of
+from assets.reporting import Made, every_tenth, figure, table, told
 from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
@@ -52,9 +53,8 @@ def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.Dags
     return Made(folder, digest, _flat(report), (_worth_using(*beats_baselines(report["moving"])),))
 
 
-def _worth_using(passed: bool, told: str) -> dg.AssetCheckResult:
-    severity = dg.AssetCheckSeverity.ERROR
-    return dg.AssetCheckResult(check_name="beats_baselines", passed=passed, severity=severity, description=told)
+def _worth_using(passed: bool, text: str) -> dg.AssetCheckResult:
+    return told("beats_baselines", passed, text, dg.AssetCheckSeverity.ERROR)
 
 
 def _flat(report: dict[str, Any]) -> dict[str, Any]:
@@ -82,12 +82,8 @@ def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg
             return _nothing(lake, "no world model: train one with `gr00t dream train`, or name a generator")
         generator = "nano"
 
-    def progress(done: int, total: int) -> None:
-        if done == total or done % max(total // 10, 1) == 0:
-            log.info(f"{done} of {total} clips")
-
     job = named_job(lake, config.model_copy(update={"generator": generator}))
-    folder, digest = dream(lake, embodiment, job, progress=progress)
+    folder, digest = dream(lake, embodiment, job, progress=every_tenth(log, "clips"))
     clips = sorted(path.name for path in folder.rglob("*.mp4"))
     metadata = {"generator": generator, "clips": len(clips), "files": table([{"clip": name} for name in clips])}
     return Made(folder, digest, metadata)
@@ -132,12 +128,7 @@ def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake
 
 def _all_kept(rows: list[dict[str, Any]]) -> dg.AssetCheckResult:
     clips, accepted = (sum(int(row[name]) for row in rows) for name in ("clips", "accepted"))
-    return dg.AssetCheckResult(
-        check_name="clips_pass_the_gate",
-        passed=2 * accepted >= clips,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{accepted} of {clips} clips accepted",
-    )
+    return told("clips_pass_the_gate", 2 * accepted >= clips, f"{accepted} of {clips} clips accepted")
 
 
 def _nothing(lake: Lake, why: str, checks: tuple[dg.AssetCheckResult, ...] = ()) -> Made:
@@ -151,85 +142,61 @@ def neural_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
 
 
 def _dreamed_videos(embodiment: Embodiment) -> dg.AssetsDefinition:
-    name = embodiment.name
-
-    @dg.asset(
-        name=f"dreamed_videos_{name}",
+    return asset_of(
+        f"dreamed_videos_{embodiment.name}",
+        code_version("dreamed_videos", embodiment),
+        DreamConfig,
+        lambda context, config, lake: make_dreams(embodiment, config, lake, context.log),
         deps=["teleop_episodes"],
-        group_name="label",
+        group="label",
         kinds={"pytorch", "diffusers", "video"},
-        owners=["team:robot-data"],
+        team="robot-data",
         pool="gpu",
-        code_version=code_version("dreamed_videos", embodiment),
         description=(
-            f"Video of `{name}` that a world model continues from first frames and instructions, with the provenance "
-            "of every clip. Without a world model nothing is dreamed; generated video from elsewhere is landed with "
-            "`kind: neural`."
+            f"Video of `{embodiment.name}` that a world model continues from first frames and instructions, with the "
+            "provenance of every clip. Without a world model nothing is dreamed; generated video from elsewhere is "
+            "landed with `kind: neural`."
         ),
     )
-    def dreamed_videos(
-        context: dg.AssetExecutionContext, config: DreamConfig, lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult:
-        return make_dreams(embodiment, config, lake, context.log).result()
-
-    return dreamed_videos
 
 
 def _idm(embodiment: Embodiment) -> dg.AssetsDefinition:
-    name = embodiment.name
-
-    @dg.asset(
-        name=f"idm_{name}",
-        deps=["teleop_episodes", f"dreamed_videos_{name}"],
-        group_name="label",
+    return asset_of(
+        f"idm_{embodiment.name}",
+        code_version("idm", embodiment),
+        IdmConfig,
+        lambda context, config, lake: make_idm(embodiment, config, lake, context.log),
+        deps=["teleop_episodes", f"dreamed_videos_{embodiment.name}"],
+        group="label",
         kinds={"pytorch", "huggingface"},
-        owners=["team:robot-learning"],
+        team="robot-learning",
         pool="gpu",
-        check_specs=[
-            dg.AssetCheckSpec(
-                "beats_baselines",
-                asset=f"idm_{name}",
-                description="On held-out episodes better than the mean action, the last one, a linear map of pixels.",
-            )
-        ],
-        code_version=code_version("idm", embodiment),
+        checks={
+            "beats_baselines": "On held-out episodes better than the mean action, the last one, a linear map of pixels."
+        },
         description=(
-            f"The inverse dynamics model of `{name}`: two frames in, the actions between them out. Learns from the "
-            "accepted recorded episodes, is measured on those held out, and is trained when there are clips to label."
+            f"The inverse dynamics model of `{embodiment.name}`: two frames in, the actions between them out. Learns "
+            "from the accepted recorded episodes, is measured on those held out, and is trained when there are clips "
+            "to label."
         ),
     )
-    def idm(context: dg.AssetExecutionContext, config: IdmConfig, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        return make_idm(embodiment, config, lake, context.log).result()
-
-    return idm
 
 
 def _neural_trajectories(embodiment: Embodiment) -> dg.AssetsDefinition:
     name = embodiment.name
-
-    @dg.asset(
-        name=f"neural_trajectories_{name}",
+    return asset_of(
+        f"neural_trajectories_{name}",
+        code_version("neural_trajectories", embodiment),
+        TrajectoriesConfig,
+        lambda context, config, lake: make_accepted(embodiment, config, lake, context.log),
         deps=[f"dreamed_videos_{name}", f"idm_{name}", "teleop_episodes"],
-        group_name="label",
+        group="label",
         kinds={"lerobot", "parquet"},
-        owners=["team:robot-data"],
-        check_specs=[
-            dg.AssetCheckSpec(
-                "clips_pass_the_gate",
-                asset=f"neural_trajectories_{name}",
-                description="At least half of the clips are accepted.",
-            )
-        ],
-        code_version=code_version("neural_trajectories", embodiment),
+        team="robot-data",
+        checks={"clips_pass_the_gate": "At least half of the clips are accepted."},
         description=(
             f"Generated clips of `{name}` with the actions that the inverse dynamics model tells, judged by scores "
             "whose thresholds are set on recorded episodes. Accepted clips become stores of the kind `neural`, which "
             "`mixture_" + name + "` draws one to one with recorded data; rejected ones keep their reason."
         ),
     )
-    def neural_trajectories(
-        context: dg.AssetExecutionContext, config: TrajectoriesConfig, lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult:
-        return make_accepted(embodiment, config, lake, context.log).result()
-
-    return neural_trajectories

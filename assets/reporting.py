@@ -1,7 +1,7 @@
 """Made: what an asset's body returns, in the two forms Dagster wants; tables and figures as metadata."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,29 @@ class Made:
         """For an asset that was built on behalf of another one; ``tags`` say with which code and inputs."""
         tags = {"dagster/data_version": self.digest[:32], **tags}
         return dg.AssetMaterialization(key, metadata=self._shown(), partition=partition, tags=tags)
+
+
+def told(
+    name: str, passed: bool, text: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
+) -> dg.AssetCheckResult:
+    """What a check of the asset found; unless said, a failed one warns and does not stop."""
+    return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, description=text)
+
+
+def all_accepted(name: str, accepted: int, total: int, what: str) -> dg.AssetCheckResult:
+    """Passes when every one of ``total`` was accepted; an error when none was."""
+    severity = dg.AssetCheckSeverity.WARN if accepted else dg.AssetCheckSeverity.ERROR
+    return told(name, 0 < accepted == total, f"{accepted} of {total} {what} accepted", severity)
+
+
+def every_tenth(log: dg.DagsterLogManager, what: str, before: str = "") -> Callable[[int, int], None]:
+    """A progress that writes about ten lines to the log: how many of all are done."""
+
+    def progress(done: int, total: int) -> None:
+        if done % max(total // 10, 1) == 0 or done == total:
+            log.info(f"{before}{done} of {total} {what}")
+
+    return progress
 
 
 def content_of(store: "EpisodeStore", index: "Index") -> str:

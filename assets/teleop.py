@@ -1,12 +1,13 @@
 """Group ingest: drops become sealed, checked stores."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
 
+from assets.declaring import ingest_assets
 from assets.recording import record
-from assets.reporting import Made, content_of, figure, table
+from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, table, told
 from assets.robots import robots
 from assets.settings import config_of
 from assets.versions import code_version
@@ -16,18 +17,10 @@ from gr00t_data.stages.settings import Demonstrations, DropSettings
 
 DROPS = dg.DynamicPartitionsDefinition(name="drops")
 
-CHECKS = [
-    dg.AssetCheckSpec(
-        "episodes_accepted",
-        asset="teleop_episodes",
-        description="At least one episode passed every check; a warning names how many did not.",
-    ),
-    dg.AssetCheckSpec(
-        "store_consistent",
-        asset="teleop_episodes",
-        description="The drop's metadata agrees with its files and with the embodiment.",
-    ),
-]
+CHECKS = {
+    "episodes_accepted": "At least one episode passed every check; a warning names how many did not.",
+    "store_consistent": "The drop's metadata agrees with its files and with the embodiment.",
+}
 
 
 class TeleopConfig(config_of(DropSettings), config_of(Demonstrations)):
@@ -69,12 +62,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
     from gr00t_data.stages.ingest import simulate
 
-    step = max(sum(config.episodes.values()) // 10, 1)
-
-    def progress(done: int, total: int) -> None:
-        if done % step == 0 or done == total:
-            log.info(f"{drop}: {done} of {total} demonstrations recorded")
-
+    progress = every_tenth(log, "demonstrations recorded", f"{drop}: ")
     embodiment = load_embodiment(config.embodiment)
     return simulate(lake, embodiment, config, name=drop, progress=progress), embodiment
 
@@ -98,21 +86,11 @@ def _finding(finding) -> dict[str, str]:
 
 
 def _check_results(index, accepted: int) -> tuple[dg.AssetCheckResult, ...]:
-    rejected = len(index.rejected)
     errors = [finding for finding in index.findings if finding.severity == "error"]
+    text = "; ".join(finding.message for finding in errors) or "the metadata agrees with the files"
     return (
-        dg.AssetCheckResult(
-            check_name="episodes_accepted",
-            passed=accepted > 0 and rejected == 0,
-            severity=dg.AssetCheckSeverity.WARN if accepted else dg.AssetCheckSeverity.ERROR,
-            description=f"{accepted} of {accepted + rejected} episodes accepted",
-        ),
-        dg.AssetCheckResult(
-            check_name="store_consistent",
-            passed=not errors,
-            severity=dg.AssetCheckSeverity.WARN,
-            description="; ".join(finding.message for finding in errors) or "the metadata agrees with the files",
-        ),
+        all_accepted("episodes_accepted", accepted, accepted + len(index.rejected), "episodes"),
+        told("store_consistent", not errors, text),
     )
 
 
@@ -126,36 +104,7 @@ def register(context: dg.AssetExecutionContext, drop: str) -> None:
     context.instance.add_dynamic_partitions("drops", [drop])
 
 
-def _ingest(body: Callable[..., dg.MaterializeResult], drops: dg.PartitionsDefinition | None) -> dg.AssetsDefinition:
-    """``body`` as the asset ``teleop_episodes``, whether it makes one drop or every waiting one."""
-    return dg.asset(
-        name="teleop_episodes",
-        group_name="ingest",
-        partitions_def=drops,
-        kinds={"lerobot", "parquet", "mujoco"},
-        owners=["team:robot-data"],
-        check_specs=CHECKS,
-        code_version=teleop_version(),
-        description=(
-            "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a "
-            "GR00T-LeRobot store, every episode checked against its embodiment. Drops named `simulator...` are "
-            "recorded in the embedded simulator. Rejected episodes stay on disk with their reason and never enter "
-            "a mixture."
-        ),
-    )(body)
-
-
-def _one_drop(
-    context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
-    """One drop, one partition."""
-    return make_store(context.partition_key, config, lake, context.log).result()
-
-
-def _every_drop(
-    context: dg.AssetExecutionContext, config: TeleopConfig, lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
-    """Every waiting drop in one step, for the bare command line, which has no partition to give."""
+def _every_drop(context: dg.AssetExecutionContext, config: TeleopConfig, lake: Lake) -> Made:
     from gr00t_data.sources.landing.landing import changes
     from gr00t_data.stages.ingest import SIMULATOR, waiting_drops
     from gr00t_data.stages.stores import sealed_stores
@@ -173,7 +122,7 @@ def _every_drop(
     for drop, one in made.items():
         register(context, drop)
         record(context, "teleop_episodes", one, teleop_version(), partition=drop)
-    return _together(made, lake, every).result()
+    return _together(made, lake, every)
 
 
 def _together(made: dict[str, Made], lake: Lake, every: Iterable[Embodiment]) -> Made:
@@ -194,7 +143,7 @@ def _together(made: dict[str, Made], lake: Lake, every: Iterable[Embodiment]) ->
         for store, index in pairs
     ]
     checks = [result for one in made.values() for result in one.checks]
-    summary = tuple(_worst(spec.name, checks) for spec in CHECKS)
+    summary = tuple(_worst(name, checks) for name in CHECKS)
     metadata = {"new drops": len(made), "episodes": sum(int(r["accepted"]) for r in rows), "stores": table(rows)}
     return Made(Path(lake.stores), digest_json([content_of(*pair) for pair in pairs]), metadata, summary)
 
@@ -204,8 +153,22 @@ def _worst(name: str, results: list[dg.AssetCheckResult]) -> dg.AssetCheckResult
     failed = [result for result in own if not result.passed]
     text = "; ".join(str(result.description) for result in failed or own) or "no new drop"
     severity = failed[0].severity if failed else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(check_name=name, passed=not failed, severity=severity, description=text)
+    return told(name, not failed, text, severity)
 
 
-teleop_episodes = _ingest(_one_drop, DROPS)
-all_teleop_episodes = _ingest(_every_drop, None)
+teleop_episodes, all_teleop_episodes = ingest_assets(
+    "teleop_episodes",
+    teleop_version(),
+    TeleopConfig,
+    make_store,
+    _every_drop,
+    DROPS,
+    kinds={"lerobot", "parquet", "mujoco"},
+    checks=CHECKS,
+    description=(
+        "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a "
+        "GR00T-LeRobot store, every episode checked against its embodiment. Drops named `simulator...` are "
+        "recorded in the embedded simulator. Rejected episodes stay on disk with their reason and never enter "
+        "a mixture."
+    ),
+)

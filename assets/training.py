@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 from pydantic import Field
 
-from assets.mixtures import MixtureConfig, StatisticsConfig, make_mixture, make_statistics, sources_of
+from assets.declaring import asset_of
+from assets.mixtures import MixtureConfig, StatisticsConfig, data_source, make_mixture, make_statistics, sources_of
 from assets.recording import record
 from assets.reporting import Made, figure, table
 from assets.settings import config_of
@@ -104,8 +105,7 @@ def _data_source(embodiment: Embodiment, lake: Lake) -> str:
     from gr00t_data.batches.mixture.manifest import MixtureManifest
 
     pointed = lake.pointed(f"mixture_{embodiment.name}")
-    kinds = {source.kind for source in MixtureManifest.load(pointed[0]).sources} if pointed else set()
-    return "simulator" if kinds == {"simulated"} else "+".join(sorted(kinds))
+    return data_source(MixtureManifest.load(pointed[0])) if pointed else ""
 
 
 @dataclass(frozen=True)
@@ -200,25 +200,26 @@ def training_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
     """``finetune_<embodiment>`` and ``checkpoint_<embodiment>``."""
     name = embodiment.name
 
-    @dg.asset(
-        name=f"finetune_{name}",
+    def ensure_and_run(context: dg.AssetExecutionContext, config: FinetuneConfig, lake: Lake) -> Made:
+        ensure_inputs(context, embodiment, config, lake)
+        return make_run(embodiment, config, lake, context.log)
+
+    finetune = asset_of(
+        f"finetune_{name}",
+        code_version("finetune", embodiment),
+        FinetuneConfig,
+        ensure_and_run,
         deps=[f"norm_stats_{name}", f"mixture_{name}", "base_nano"],
-        group_name="train",
+        group="train",
         kinds={"pytorch", "huggingface"},
-        owners=["team:robot-learning"],
+        team="robot-learning",
         pool="gpu",
-        code_version=code_version("finetune", embodiment),
         description=(
             f"One GR00T N1.5 fine-tuning run for `{name}`: flow matching + FLARE, started with `accelerate launch` as "
             "a process group that ends with its Dagster run. The run folder is keyed by mixture, statistics, base, "
             "configuration, code and library versions: equal work is done once, an interrupted run resumes bit for bit."
         ),
     )
-    def finetune(
-        context: dg.AssetExecutionContext, config: FinetuneConfig, lake: dg.ResourceParam[Lake]
-    ) -> dg.MaterializeResult:
-        ensure_inputs(context, embodiment, config, lake)
-        return make_run(embodiment, config, lake, context.log).result()
 
     @dg.asset(
         name=f"checkpoint_{name}",
@@ -263,20 +264,17 @@ def make_checkpoint(embodiment: Embodiment, lake: Lake) -> Made:
     return Made(folder, digest, metadata)
 
 
-@dg.asset(
-    name="base_nano",
-    group_name="train",
+base_nano = asset_of(
+    "base_nano",
+    code_version("base_nano"),
+    BaseConfig,
+    lambda context, config, lake: make_base(config, lake, context.log),
+    group="train",
     kinds={"pytorch", "mujoco"},
-    owners=["team:robot-learning"],
-    code_version=code_version("base_nano"),
+    team="robot-learning",
     description=(
         "The base model of the nano preset: its vision-language model learns on simulator stills to point at the "
         "object that the instruction names, and is frozen afterwards. It stands where nvidia/GR00T-N1.5-3B stands for "
         "the full preset."
     ),
 )
-def base_nano(
-    context: dg.AssetExecutionContext, config: BaseConfig, lake: dg.ResourceParam[Lake]
-) -> dg.MaterializeResult:
-    """Ground the base model."""
-    return make_base(config, lake, context.log).result()
