@@ -1,7 +1,7 @@
 """One arm of a comparison: which stores, which settings; trained from the same base and tried in the same scenes."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Say
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.settings import MixtureSettings
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop
@@ -18,7 +19,6 @@ from gr00t_model.stages.base import base_model
 from gr00t_model.stages.settings import FinetuneSettings, GroundSettings
 from gr00t_model.stages.train import new_run, train_run
 
-Say = Callable[[str], None]
 ROBOT = "gr1"
 
 

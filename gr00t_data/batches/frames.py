@@ -9,7 +9,7 @@ import os
 import shutil
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import replacing, write_text
+from gr00t_data.progress import Progress
 from gr00t_data.store.seal import refuse_changed, sealed_digest
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
@@ -28,7 +29,6 @@ _OPEN_ARRAYS = 512
 
 _CHECKSUM = ".crc32"
 
-Progress = Callable[[int, int], None]
 """Called with videos done and videos in all."""
 
 

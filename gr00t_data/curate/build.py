@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.curate.doctor import diagnose
-from gr00t_data.curate.index import Index, Progress, index_path, load_index, save_index
+from gr00t_data.curate.index import Index, index_path, load_index, save_index
 from gr00t_data.curate.rules import checking_libraries, rules_digest
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.progress import Progress
 from gr00t_data.store.store import EpisodeStore
 
 

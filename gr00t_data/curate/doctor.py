@@ -1,7 +1,7 @@
 """The doctor: every episode on its own, then all against each other. One function for shell, index and benchmark."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,13 @@ from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.examine import check_store, concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.progress import Progress
 from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.workers import worker_pool
 
 LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "scipy")
 """Another version of one of these can change what is found."""
-
-Progress = Callable[[int, int], None]
-"""Called with episodes done and episodes in all."""
 
 FEWEST_TO_REJECT = 12
 """In stores of fewer episodes, being unlike the others is a warning and rejects nothing."""

@@ -4,7 +4,6 @@ An index is one JSON file named by what it depends on, ``<store digest 16>-<rule
 the same rules is checked once. Changed data, another embodiment or other rules give another file beside it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +14,6 @@ from gr00t_data.curate.rules import index_name
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
-
-Progress = Callable[[int, int], None]
-"""Called with episodes done and episodes in all."""
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,15 @@
 """Ingest: a drop becomes a sealed store in the lake."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.reader import Intake, reader_for
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
 
 
 def ingest(
@@ -26,7 +22,7 @@ def ingest(
     licence: str = "unknown",
     mapping: Mapping | None = None,
     workers: int = 1,
-    progress: Callable[[int, int], None] = _silent,
+    progress: Progress = silent,
 ) -> EpisodeStore:
     """Turn a drop into a sealed store ``lake.stores/<name>``; the drop itself is never changed.
 

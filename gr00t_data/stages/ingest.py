@@ -1,9 +1,10 @@
 """Drops into sealed, checked stores: those that land and those the simulator makes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look, take_in
 from gr00t_data.stages.settings import Demonstrations
@@ -12,12 +13,6 @@ from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 
 LIBRARIES = ("av", "h5py", "mcap", "mujoco", "pyarrow", "rosbags", "scipy")
-
-Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
 
 
 SIMULATOR = "simulator"
@@ -30,7 +25,7 @@ def simulate(
     demonstrations: Demonstrations,
     *,
     name: str = SIMULATOR,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> EpisodeStore:
     """Record demonstrations of the scripted expert into ``lake.stores/<name>`` and seal them; resumes after a kill.
 
@@ -74,7 +69,7 @@ def land(
     *,
     kind: Kind = "real",
     licence: str = "unknown",
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> EpisodeStore:
     """Ingest a drop of ``landing/`` by its key. See ``sources.landing.take_in``."""
     return take_in(lake, drop, embodiment, kind=kind, licence=licence, progress=progress)

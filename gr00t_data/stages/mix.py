@@ -3,7 +3,7 @@
 The shell and the Dagster graph call these same functions. Each is idempotent: done work is found and not done again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,9 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.progress import Progress, silent
 from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.stages.stores import Checked, checked_stores
-
-Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
 
 
 def measure_statistics(lake: Lake, embodiment: Embodiment, shares: Shares = Shares()) -> tuple[NormStats, Path]:
@@ -82,7 +77,7 @@ def plan_mix(lake: Lake, embodiment: Embodiment, settings: MixtureSettings = Mix
 
 
 def export_mixture(
-    manifest: MixtureManifest, target: Path, progress: Progress = _silent, *, held_out: bool = False
+    manifest: MixtureManifest, target: Path, progress: Progress = silent, *, held_out: bool = False
 ) -> list[Note]:
     """Write the accepted episodes of a mixture to ``target`` as one LeRobot v3.0 dataset, whole episodes.
 

@@ -1,28 +1,24 @@
 """The stores of a lake and the verdicts on them: which there are, which hold something usable."""
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gr00t_data.curate.build import build_index
 from gr00t_data.curate.index import Index
 from gr00t_data.curate.withdrawn import after_withdrawals
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Progress, silent
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
-Progress = Callable[[int, int], None]
 Checked = tuple[EpisodeStore, Index]
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
 
 
 def check(
     lake: Lake,
     store: EpisodeStore,
     embodiment: Embodiment,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     workers: int = 1,
 ) -> Index:
     """Check every episode of a store; the verdicts lie in ``lake.index`` and do not depend on ``workers``.

@@ -6,7 +6,6 @@ mistaken for a drop, and goes on with the next clip.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from gr00t_data.disk import digest_file, fsync_folder, read_json, replacing, write_json, write_text
 from gr00t_data.locks import locked
+from gr00t_data.progress import Progress
 from gr00t_data.video import files as video
 from gr00t_model.dream.dreamers import Dreamer, Dreamt
 from gr00t_model.dream.job import DreamJob, clip_seed
@@ -28,7 +28,6 @@ JOB = "job.json"
 TRUTH = "truth"
 _DONE = ".clips"
 _FEWEST_FRAMES = 2
-Progress = Callable[[int, int], None]
 
 
 def make_clips(

@@ -1,6 +1,6 @@
 """How like the truth a world model's clips are: held-out first frames continued, beside a copy of the first frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,13 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from gr00t_data.disk import replacing
+from gr00t_data.progress import Progress
 from gr00t_model.dream.windows import Films, Window
 from gr00t_model.dream.world_model import ClipShape, WorldModel
 
 _QUIET_ERROR = 0.25
 """Squared error of a level that rounding alone could make: equal pictures get a finite ratio."""
 _SHOWN_CLIPS, _SHOWN_FRAMES = 6, 6
-Progress = Callable[[int, int], None]
 
 
 def psnr_db(found: UInt8[np.ndarray, "t h w 3"], true: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, " t"]:

@@ -4,11 +4,12 @@ Episodes count only when neither of the two has trained on them, and scenes only
 them. The released checkpoint acts again, unless its report holds the same scenes made by the same code.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.figures import canvas, png
+from gr00t_data.progress import Say
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop, seen_seeds
 from gr00t_model.evaluate.evaluation import Evaluation, Trial
 from gr00t_model.evaluate.open_loop import Held, episode_error, held_out_entries
@@ -18,7 +19,6 @@ from gr00t_model.training.checkpoint import Checkpoint
 
 _STANDARD_DEVIATIONS = "standard deviations"
 _HEIGHT_PX = 200
-Say = Callable[[str], None]
 Trials = Sequence[Trial]
 
 

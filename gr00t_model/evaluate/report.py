@@ -1,11 +1,12 @@
 """The evaluation of a checkpoint as one JSON file and small figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gr00t_data.curate.figures import canvas, png
 from gr00t_data.disk import replacing_folder, write_json
+from gr00t_data.progress import Say
 from gr00t_model.evaluate.alignment import Alignment, alignment
 from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
 from gr00t_model.evaluate.comparison import behaviour_digest, compare, comparison_figure
@@ -26,8 +27,6 @@ from gr00t_model.training.checkpoint import Checkpoint
 _HEIGHT_PX = 240
 _PARTS = "parts"
 _CURVES_SHOWN = 3
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gr00t_data.disk import replacing_folder, write_json
+from gr00t_data.progress import Progress
 from gr00t_data.sources.sim.stills import render_stills
 from gr00t_model.groot.cpu_products import fast_products
 from gr00t_model.groot.keypoints import KeypointTower
@@ -41,7 +42,6 @@ from gr00t_model.loop.stop import StopRequest
 
 LIBRARIES = ("accelerate", "mujoco", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
-Progress = Callable[[int, int], None]
 _RENDERERS = 2
 _HELD_OUT_SHARE = 0.1
 _CHUNK = 100

@@ -1,6 +1,6 @@
 """Training an inverse dynamics model: on what, and what it leaves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import nn
 
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.progress import Say
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import of_store
 from gr00t_model.groot.cpu_products import fast_products
@@ -42,8 +43,6 @@ from gr00t_model.loop.seeds import pass_draws
 from gr00t_model.loop.stop import StopRequest
 
 LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "scipy", "torch")
-
-Say = Callable[[str], None]
 
 
 class IdmTrainingError(ValueError):

@@ -1,15 +1,13 @@
 """The grounded base as a stage."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.progress import Progress
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.stages.settings import GroundSettings
 from gr00t_model.training.key import base_digest
-
-Progress = Callable[[int, int], None]
 
 
 def base_model(

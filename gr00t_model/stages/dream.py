@@ -11,6 +11,7 @@ from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.progress import Progress, silent
 from gr00t_data.stages.stores import sealed_stores
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import UNKNOWN, joined
@@ -29,12 +30,7 @@ from gr00t_model.dream.windows import Films, plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
 from gr00t_model.loop.launch import Launched, launch
 
-Progress = Callable[[int, int], None]
 _SIMULATOR_LICENCE = "Apache-2.0"
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def dreams_folder(lake: Lake) -> Path:
     return lake.root / "dreams"
 
 
-def dream(lake: Lake, embodiment: Embodiment, job: DreamJob, *, progress: Progress = _silent) -> tuple[Path, str]:
+def dream(lake: Lake, embodiment: Embodiment, job: DreamJob, *, progress: Progress = silent) -> tuple[Path, str]:
     """Dream the clips of a job into ``lake/dreams/<model>-<key>``; it becomes ``dreamed_videos_<embodiment>``.
 
     Equal jobs give the same folder and are made once; a killed one goes on with the next clip, and ends with the same
@@ -143,7 +139,7 @@ def evaluate_world_model(
     clips: int = 32,
     sampling_steps: int | None = None,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> tuple[dict[str, Any], Path]:
     """Continue first frames of episodes that the model did not learn from, and compare. See ``measure.measure``.
 

@@ -1,11 +1,11 @@
 """Evaluation as a stage: the report of a checkpoint, and its rows for a table."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Say
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors
 from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.loop.run import RunFolder
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gr00t_model.evaluate.report import Report
 
 LIBRARIES = ("av", "mujoco", "numpy", "scipy", "torch", "transformers")
-
-Say = Callable[[str], None]
 
 
 def evaluate_checkpoint(lake: Lake, embodiment: Embodiment, settings: EvaluationSettings, say: Say) -> "Report":

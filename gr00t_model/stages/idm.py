@@ -3,7 +3,7 @@
 No torch at import: the stages that need it import it when called.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gr00t_data.disk import digest_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.progress import Progress, Say
 from gr00t_data.stages.names import named
 from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
@@ -20,9 +21,6 @@ from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.stages.inputs import needed
-
-Progress = Callable[[int, int], None]
-Say = Callable[[str], None]
 
 
 def recorded_stores(

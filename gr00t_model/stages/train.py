@@ -3,13 +3,13 @@
 No torch at import: the stages that need it import it when called.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.progress import Say
 from gr00t_model.lineage.people import require_consent
 from gr00t_model.lineage.record import Settings
 from gr00t_model.loop.config import ConfigError
@@ -39,9 +39,6 @@ _CHANGES_OF_A_BASE = {
     )
 } | {"flare_cfg.embedding"}
 """Changes under which the weights of a base keep their meaning: it is widened, or gets a token more."""
-
-Progress = Callable[[int, int], None]
-Say = Callable[[str], None]
 
 
 def new_run(

@@ -1,6 +1,5 @@
 """From generated clips to trajectories for training, over a whole lake: take in, label, judge, seal the accepted."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from gr00t_data.curate.gate.thresholds import GateError
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Say
 from gr00t_data.sources.neural.finding import MANIFEST
 from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.stages.stores import check, checked_stores, sealed_stores, unlabelled
@@ -17,8 +17,6 @@ from gr00t_data.terms.licences import UNKNOWN, joined
 from gr00t_model.stages.gate import GateSettings, free_slot, gate_store
 from gr00t_model.stages.idm import beats_baselines
 from gr00t_model.stages.settings import TrajectoriesSettings
-
-Say = Callable[[str], None]
 
 
 class MissingModel(ValueError):

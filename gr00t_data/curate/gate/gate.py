@@ -1,6 +1,6 @@
 """The gate: which generated clips may be trained on. Every score has a threshold of its own, set by real episodes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from gr00t_data.curate.gate.scores import ClipScores, score_clip, with_duplicate
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.progress import Progress, silent
 from gr00t_data.replayed import Replayer
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import StoreSource
@@ -21,18 +22,12 @@ from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
 
-Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
-
 
 def score_store(
     store: EpisodeStore,
     embodiment: Embodiment,
     first_frames: Mapping[int, np.ndarray] | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     replayer: Replayer | None = None,
     kept: Path | None = None,
 ) -> dict[int, ClipScores]:
@@ -113,7 +108,7 @@ def judge(clips: Mapping[int, ClipScores], thresholds: Thresholds) -> list[Judge
 
 
 def ask_judge(
-    store: EpisodeStore, judged: Sequence[Judged], asked: Judge, kept: Path | None = None, progress: Progress = _silent
+    store: EpisodeStore, judged: Sequence[Judged], asked: Judge, kept: Path | None = None, progress: Progress = silent
 ) -> list[Judged]:
     """The same with an external judge's opinion of the clips that the scores accept; it can reject, not rescue.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import same_or_refuse, store_name
 from gr00t_data.sources.human import readers
 from gr00t_data.sources.human.consent import admit
@@ -37,10 +38,6 @@ LIBRARIES = ("av", "h5py", "pyarrow", "scipy")
 _FINISHED = "finished"
 
 
-def _silent(done: int, total: int) -> None:
-    """No progress."""
-
-
 def ingest_human(
     drop: Path,
     embodiment: Embodiment,
@@ -48,7 +45,7 @@ def ingest_human(
     *,
     name: str | None = None,
     settings: HumanSettings = HumanSettings(),
-    progress: Callable[[int, int], None] = _silent,
+    progress: Progress = silent,
 ) -> EpisodeStore:
     """Turn a drop of footage into a sealed store ``lake.stores/<name>``; the drop is never changed.
 
@@ -125,7 +122,7 @@ class _Taking:
         self._detector: HandDetector | None = None
         self._hide: Hide | None = None
 
-    def take(self, footage: list[Footage], progress: Callable[[int, int], None]) -> list[Refusal]:
+    def take(self, footage: list[Footage], progress: Progress) -> list[Refusal]:
         """Append the clips of all footage; returns what was refused."""
         refused, first_of = list[Refusal](), dict[str, Path]()
         done, total = 0, sum(_weight(one) for one in footage)
@@ -213,7 +210,7 @@ def _weight(footage: Footage) -> int:
     return max(len(footage.narrations), 1)
 
 
-def _forward(progress: Callable[[int, int], None], done: int, weight: int, total: int, share: float) -> None:
+def _forward(progress: Progress, done: int, weight: int, total: int, share: float) -> None:
     progress(done + int(weight * share), total)
 
 

@@ -8,20 +8,20 @@ import base64
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import fsync_folder, read_json, replacing, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
+from gr00t_data.progress import Say
 from gr00t_data.sources.landing.drop import MARKER, Drop, key_of, left_out
 from gr00t_data.sources.landing.remote import LandingError, RemoteFile, RemoteLanding
 
 _READ_BYTES = 1 << 20
 _SPARE_BYTES = 64 << 20
 _MD5 = re.compile(r"[0-9a-f]{32}")
-Say = Callable[[str], None]
 
 
 def fetched(lake: Lake, key: str) -> dict[str, Any] | None:

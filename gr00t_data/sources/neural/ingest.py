@@ -3,7 +3,6 @@
 Such a store has no state and no actions yet: both are marked absent, so that the zeros in their columns reach no loss.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from gr00t_data.disk import digest_file, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.finding import find_clips
@@ -23,10 +23,6 @@ from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video.files import VideoError
 
 
-def _silent(done: int, total: int) -> None:
-    """No progress."""
-
-
 def ingest_clips(
     drop: Path,
     embodiment: Embodiment,
@@ -35,7 +31,7 @@ def ingest_clips(
     name: str | None = None,
     licence: str = "unknown",
     settings: ClipsMade = ClipsMade(),
-    progress: Callable[[int, int], None] = _silent,
+    progress: Progress = silent,
 ) -> EpisodeStore:
     """Turn a drop of generated clips into a sealed store ``lake.stores/<name>``; the drop is never changed.
 
@@ -75,7 +71,7 @@ def _take(
     clips: list[Clip],
     embodiment: Embodiment,
     settings: ClipsMade,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> list[Refusal]:
     there = {record.source.clip for record in writer.records}
     first_of, refused = dict[str, str](), list[Refusal]()

@@ -5,7 +5,7 @@ They test labelling and the gate without a video model. They say nothing about h
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from PIL import Image
 
 from gr00t_data.disk import digest_file, read_json, replacing, write_json, write_text
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.neural.oracle.defects_picture import PICTURE_DEFECTS
 from gr00t_data.sources.neural.oracle.defects_scene import SCENE_DEFECTS, pictures
 from gr00t_data.sources.neural.oracle.planting import Frames, Material, Plant, Planted, PlantError, every_row
@@ -34,11 +35,6 @@ TRUTH = "truth"
 """Folder of a drop with the hidden actions, ``<clip>.npy``, float64 [frames, A]."""
 
 _NAME_LETTERS = 80
-Progress = Callable[[int, int], None]
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ def dream(
     *,
     seed: int = 0,
     truth: Path | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> EpisodeStore:
     """Seal the dreams as a store of the kind ``neural`` without state and actions. ``source`` of each says the truth:
     the episode it came from, what was planted, in which frames, how much.
@@ -218,7 +214,7 @@ def write_drop(
     drop: Path,
     *,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Path:
     """The dreams as a generator leaves them: ``<N>_<instruction>.mp4``, ``manifest.jsonl`` with the provenance and the
     planted defect of each, ``first/<N>.png``. The hidden actions lie in ``truth/<N>.npy``, which no reader of clips
