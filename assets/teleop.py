@@ -68,14 +68,13 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
-    from gr00t_data.sources.landing.landing import find, marker_of
-    from gr00t_data.stages.ingest import land
+    from gr00t_data.sources.landing.landing import find, marker_of, take_in
 
     path = find(lake, drop, log.info)
     said = marker_of(path)
     log.info(f"ingesting {path}")
     embodiment = load_embodiment(said.embodiment or config.embodiment)
-    store = land(lake, drop, embodiment, kind=said.kind or "real", licence=said.licence or config.licence)
+    store = take_in(lake, drop, embodiment, kind=said.kind or "real", licence=said.licence or config.licence)
     if store.root.name != drop:
         log.warning(f"{path}: has the content of store {store.root.name!r}; it is not taken in twice")
     return store, embodiment

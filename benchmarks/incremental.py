@@ -46,7 +46,8 @@ def laps(root: Path) -> Seconds:
     """Each stage, for whatever waits in the landing."""
     from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.lake import Lake
-    from gr00t_data.stages.ingest import land, waiting_drops
+    from gr00t_data.sources.landing.landing import take_in
+    from gr00t_data.stages.ingest import waiting_drops
     from gr00t_data.stages.mix import measure_statistics, mix
     from gr00t_data.stages.stores import check
 
@@ -59,7 +60,7 @@ def laps(root: Path) -> Seconds:
         seconds[name] = time.process_time() - cpu, time.perf_counter() - wall
 
     stores = []
-    timed("take in", lambda: stores.extend(land(lake, key, gr1) for key in waiting_drops(lake)))
+    timed("take in", lambda: stores.extend(take_in(lake, key, gr1) for key in waiting_drops(lake)))
     timed("check", lambda: [check(lake, store, gr1) for store in stores])
     timed("statistics", lambda: measure_statistics(lake, gr1))
     timed("mixture", lambda: mix(lake, gr1))

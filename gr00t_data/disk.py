@@ -189,6 +189,14 @@ def copy_file(source: Path, target: Path) -> str:
     return sha.hexdigest()
 
 
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for the same file; a copy where the file system does not allow that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Relative name -> SHA-256 of every file under ``root``; hidden files and folders are left out.
 

@@ -1,7 +1,6 @@
 """A copy of a clean store that may be damaged: hard links, except for the files that a defect writes anew."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data.disk import read_json, write_json, write_text
+from gr00t_data.disk import link_or_copy, read_json, write_json, write_text
 from gr00t_data.store import layout
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_data.store.tables import column_matrix
@@ -32,7 +31,7 @@ class Folder:
     @classmethod
     def copy(cls, clean: Path, root: Path) -> "Folder":
         """Link every file of ``clean`` into ``root``, without the seal: a folder as a stranger would hand it over."""
-        shutil.copytree(clean, root, copy_function=_link, ignore=shutil.ignore_patterns(Path(SEAL).name))
+        shutil.copytree(clean, root, copy_function=link_or_copy, ignore=shutil.ignore_patterns(Path(SEAL).name))
         return cls(root)
 
     @property
@@ -129,13 +128,6 @@ class Folder:
         if (self.root / "meta/episodes_stats.jsonl").is_file():
             lines = [{"episode_index": index, "stats": layout.episode_stats(table)} for index, table in tables.items()]
             self.write_lines("episodes_stats.jsonl", lines)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _table(path: Path) -> pa.Table | None:

@@ -18,7 +18,7 @@ import numpy as np
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import replacing, write_text
-from gr00t_data.progress import Progress
+from gr00t_data.progress import Progress, silent
 from gr00t_data.store.seal import refuse_changed, sealed_digest
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
@@ -93,7 +93,7 @@ class FramesCache:
         self,
         manifest: MixtureManifest,
         cameras: Sequence[str],
-        progress: Progress | None = None,
+        progress: Progress = silent,
         processes: int = 1,
     ) -> int:
         """Decode what a manifest needs and the cache lacks. Safe to stop at any time; goes on where it stopped.
@@ -115,13 +115,11 @@ class FramesCache:
                 ]
                 for done, future in enumerate(as_completed(futures), start=1):
                     future.result()
-                    if progress:
-                        progress(done, len(todo))
+                    progress(done, len(todo))
         else:
             for done, (target, source, sealed) in enumerate(todo, start=1):
                 _decode_into(target, source, self.size, sealed)
-                if progress:
-                    progress(done, len(todo))
+                progress(done, len(todo))
         return len(todo)
 
     def _make_room(self, manifest: MixtureManifest, cameras: Sequence[str]) -> None:

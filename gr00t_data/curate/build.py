@@ -7,7 +7,7 @@ from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.index import Index, index_path, load_index, save_index
 from gr00t_data.curate.rules import checking_libraries, rules_digest
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.progress import Progress
+from gr00t_data.progress import Progress, silent
 from gr00t_data.store.store import EpisodeStore
 
 
@@ -15,7 +15,7 @@ def build_index(
     store: EpisodeStore,
     embodiment: Embodiment,
     index_folder: Path,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     workers: int = 1,
 ) -> Index:
     """Run the doctor on a store and write the index; if that was done before, read it.

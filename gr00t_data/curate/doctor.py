@@ -14,7 +14,7 @@ from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.examine import check_store, concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.progress import Progress
+from gr00t_data.progress import Progress, silent
 from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.workers import worker_pool
@@ -69,9 +69,7 @@ class Report:
 _PLAIN = TypeAdapter(tuple[Finding, ...])
 
 
-def diagnose(
-    store: EpisodeStore, embodiment: Embodiment, *, progress: Progress | None = None, workers: int = 1
-) -> Report:
+def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress = silent, workers: int = 1) -> Report:
     """Check every episode of a store on its own, then all against each other. Nothing is written.
 
     Args:
@@ -85,8 +83,7 @@ def diagnose(
     for done, (verdict, seen) in enumerate(_examined(store, numbers, embodiment, findings, workers), start=1):
         verdicts[verdict.episode_index] = verdict
         evidence.append(seen)
-        if progress:
-            progress(done, len(numbers))
+        progress(done, len(numbers))
         if seen.fingerprint is not None:
             verdicts[verdict.episode_index] = replace(verdict, rows_digest=seen.fingerprint.rows)
     broken = {v.episode_index for v in verdicts.values() if any(_spoils(finding) for finding in v.findings)}

@@ -6,7 +6,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
-from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look, take_in
+from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look
 from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
@@ -60,19 +60,6 @@ def simulate(
         )
         before += count
     return writer.seal()
-
-
-def land(
-    lake: Lake,
-    drop: str,
-    embodiment: Embodiment,
-    *,
-    kind: Kind = "real",
-    licence: str = "unknown",
-    progress: Progress = silent,
-) -> EpisodeStore:
-    """Ingest a drop of ``landing/`` by its key. See ``sources.landing.take_in``."""
-    return take_in(lake, drop, embodiment, kind=kind, licence=licence, progress=progress)
 
 
 def waiting_drops(lake: Lake, kinds: Sequence[Kind] = ROBOT_KINDS) -> list[str]:

@@ -8,7 +8,6 @@ The prediction is made at denoising time 0, where the action tokens hold noise o
 recorded action away.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from torch import Tensor
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.values.masks import read_parts
 from gr00t_data.horizon import future_row
+from gr00t_data.progress import Progress, silent
 from gr00t_data.rates import pace_of
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.open_loop import EvaluationError, Held, held_out
@@ -128,7 +128,7 @@ def alignment(
     stride_frames: int = 8,
     most_episodes: int | None = None,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Alignment:
     """Measure a checkpoint's alignment on the held-out episodes of its mixture, at every ``stride_frames``-th frame.
 
@@ -150,8 +150,7 @@ def alignment(
         pairs = [(row, later) for row, (later, real) in ahead.items() if real]
         measured += _episode(policy, opened, episode, pairs, generator)
         episodes += bool(pairs)
-        if progress:
-            progress(done, len(held))
+        progress(done, len(held))
     if not measured:
         raise EvaluationError(
             f"mixture {opened.manifest.name!r}: none of its {len(held)} held-out episodes is longer than the horizon "

@@ -4,7 +4,6 @@ Each part's error is in its unit, beside two baselines that know nothing of the 
 the mean action of the training data. A model that only smooths its input does not beat the first.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.values.masks import Parts, read_parts
 from gr00t_data.batches.values.pace import chunk_reader
 from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.progress import Progress, silent
 from gr00t_data.rates import pace_of
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
@@ -108,7 +108,7 @@ def evaluate_open_loop(
     *,
     stride_frames: int = 8,
     most_episodes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> OpenLoop:
     """Predict a chunk at every ``stride_frames``-th frame of the held-out episodes of the checkpoint's mixture.
 
@@ -128,8 +128,7 @@ def evaluate_open_loop(
     examples = []
     for done, episode in enumerate(held, start=1):
         examples.append(_episode(episode, policy, member.embodiment, parts, stride_frames, tally))
-        if progress:
-            progress(done, len(held))
+        progress(done, len(held))
     units = {part.name: part.unit for part in parts}
     shown = max(examples, key=lambda parts_shown: max(map(_motion, parts_shown)))
     example = max(shown, key=_motion)

@@ -1,11 +1,11 @@
 """Make the run of a checkpoint again from what the checkpoint recorded, and say what is not as it was."""
 
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.code_key import installed_version
 from gr00t_data.disk import digest_file, read_json
 from gr00t_data.lake import Lake
 from gr00t_model.lineage.lineage import sealed
@@ -67,15 +67,8 @@ def _row(what: str, then: str, now: str) -> dict[str, str]:
 def _software(record: Record) -> list[dict[str, str]]:
     libraries = record.versions.libraries
     then = {"code": record.versions.code, "python": record.versions.python} | libraries
-    now = {"code": learning_key(), "python": python_version()} | {name: _installed(name) for name in libraries}
+    now = {"code": learning_key(), "python": python_version()} | {name: installed_version(name) for name in libraries}
     return [_row(name, then[name], now[name]) for name in then if then[name] != now[name]]
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _base(record: Record) -> list[dict[str, str]]:

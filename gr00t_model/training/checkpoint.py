@@ -5,7 +5,6 @@ asks for them), the model's configuration, the statistics, the embodiment, the m
 the tokenizer, the versions of the libraries and of this code, and the metrics.
 """
 
-import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import (
     digest_json,
     folder_digests,
+    link_or_copy,
     read_json,
     replacing_folder,
     write_json,
@@ -274,12 +274,5 @@ def publish(checkpoint: Path, checkpoints: Path) -> Path:
     target = checkpoints / f"{opened.train_config.recipe}-{opened.digest[:16]}"
     if not is_checkpoint(target):
         with replacing_folder(target) as folder:
-            shutil.copytree(checkpoint, folder, dirs_exist_ok=True, copy_function=_link_or_copy)
+            shutil.copytree(checkpoint, folder, dirs_exist_ok=True, copy_function=link_or_copy)
     return target
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -19,6 +19,7 @@ from torch import Tensor
 from gr00t_data.batches.batch import Batch
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json, fsync_folder, read_json, reserve, write_json
+from gr00t_data.progress import Progress, silent
 
 
 class Backbone(Protocol):
@@ -130,7 +131,7 @@ def build_features(
     with_targets: bool,
     device: torch.device,
     batch_frames: int = 64,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> FeatureCache:
     """Fill the cache at ``folder`` unless it is there, and open it. One builder at a time; others wait for it.
 
@@ -182,7 +183,7 @@ class _Filler:
         clips: list[Clip],
         prompts: tuple[Tensor, Tensor],
         batch_frames: int,
-        progress: Callable[[int, int], None] | None,
+        progress: Progress,
     ) -> None:
         ids, mask = prompts
         row = 0
@@ -197,8 +198,7 @@ class _Filler:
                     self._put(first, frames[part], ids[number], mask[number])
                 self._note(end)
             row = end
-            if progress:
-                progress(row, self.rows)
+            progress(row, self.rows)
 
     def _put(self, first: int, frames: Tensor, ids: Tensor, mask: Tensor) -> None:
         """Encode some frames [n, V, H, W, 3] under one prompt [N] and store them from row ``first``."""

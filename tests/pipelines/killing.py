@@ -25,13 +25,14 @@ RULES = rules_digest(GR1)
 def stages(root: str) -> None:
     """Take in every waiting drop, check it, measure and mix."""
     from gr00t_data.lake import Lake
-    from gr00t_data.stages.ingest import land, waiting_drops
+    from gr00t_data.sources.landing.landing import take_in
+    from gr00t_data.stages.ingest import waiting_drops
     from gr00t_data.stages.mix import measure_statistics, mix
     from gr00t_data.stages.stores import check
 
     lake = Lake(Path(root))
     for key in waiting_drops(lake):
-        check(lake, land(lake, key, GR1), GR1)
+        check(lake, take_in(lake, key, GR1), GR1)
     measure_statistics(lake, GR1)
     mix(lake, GR1)
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from gr00t_data.disk import DiskError, digest_file, folder_digests, replacing, write_json
 from gr00t_data.lake import Lake
-from gr00t_data.stages.ingest import land
+from gr00t_data.sources.landing.landing import take_in
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.stores import check, sealed_stores
 from tests.pipelines.drops import GR1, put
@@ -49,7 +49,7 @@ def test_a_disk_that_fills_while_a_drop_is_taken_in(disk):
     lake = Lake(disk / "lake")
     put(lake, "monday", episodes=3)
     put(lake, "tuesday", episodes=2, seed=1)
-    first = land(lake, "monday", GR1)
+    first = take_in(lake, "monday", GR1)
     ballast: list[Path] = []
 
     def fills_up(done: int, total: int) -> None:
@@ -57,17 +57,17 @@ def test_a_disk_that_fills_while_a_drop_is_taken_in(disk):
             ballast.append(fill(disk))
 
     with pytest.raises(DiskError, match=REMEDY):
-        land(lake, "tuesday", GR1, progress=fills_up)
+        take_in(lake, "tuesday", GR1, progress=fills_up)
     first.verify()
     assert [store.root.name for store in sealed_stores(lake, GR1)] == ["monday"] and not hidden(lake.stores)
     ballast[0].unlink()
-    land(lake, "tuesday", GR1).verify()
+    take_in(lake, "tuesday", GR1).verify()
 
 
 def test_a_disk_that_is_full_before_checks_statistics_and_manifests(disk):
     lake = Lake(disk / "lake")
     put(lake, "monday", episodes=3)
-    store = land(lake, "monday", GR1)
+    store = take_in(lake, "monday", GR1)
     steps: list[Callable[[], object]] = [
         lambda: check(lake, store, GR1),
         lambda: measure_statistics(lake, GR1),

@@ -9,7 +9,7 @@ import pytest
 
 from gr00t_data.disk import DiskError, folder_digests
 from gr00t_data.lake import Lake
-from gr00t_data.stages.ingest import land
+from gr00t_data.sources.landing.landing import take_in
 from gr00t_data.stages.stores import sealed_stores
 from tests.pipelines.drops import GR1, put
 from tests.pipelines.killing import KILLED, delays_s, duration_s, run, server, stages
@@ -81,7 +81,7 @@ def _with_small_files(root: str) -> None:
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        land(Lake(Path(root)), "monday", GR1)
+        take_in(Lake(Path(root)), "monday", GR1)
     except DiskError as error:
         Path(root, "said.txt").write_text(str(error))
 
@@ -91,4 +91,4 @@ def test_a_disk_without_room_is_said_and_nothing_is_left(tmp_path: Path) -> None
     assert run(_with_small_files, lake.root) == 0
     assert "nothing was left half-written" in (lake.root / "said.txt").read_text()
     assert list(lake.stores.iterdir()) == [] and not (lake.root / "landed").exists()
-    land(lake, "monday", GR1).verify()
+    take_in(lake, "monday", GR1).verify()

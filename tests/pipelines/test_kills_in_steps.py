@@ -17,7 +17,7 @@ from benchmarks.kills.scenes import Steps, Training
 from benchmarks.kills.tally import Left, Tally, compare, corrupted, harass
 from benchmarks.kills.victim import run, tagged
 from gr00t_data.lake import Lake
-from gr00t_data.stages.ingest import land
+from gr00t_data.sources.landing.landing import take_in
 from tests.pipelines.drops import GR1, put
 
 KILLS = int(os.environ.get("GR00T_STEP_KILLS", "2"))
@@ -55,7 +55,7 @@ def test_what_is_lost_or_different_is_counted() -> None:
 def test_a_store_that_is_not_what_its_seal_says_is_counted(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     put(lake, "monday", episodes=1)
-    store = land(lake, "monday", GR1)
+    store = take_in(lake, "monday", GR1)
     assert corrupted(tmp_path) == 0
     (store.root / "meta/tasks.jsonl").write_text("{}")
     assert corrupted(tmp_path) == 1

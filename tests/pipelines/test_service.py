@@ -211,13 +211,13 @@ def test_a_failed_run_is_told(lake, instance, monkeypatch):
 
 def test_measuring_and_mixing_follow_the_lake(lake):
     """One rejected drop beside a good one: only the good one is mixed."""
-    from gr00t_data.stages.ingest import land
+    from gr00t_data.sources.landing.landing import take_in
     from gr00t_data.stages.stores import check
 
     put(lake, "bad", bad=(0, 1, 2))
     put(lake, "good", seed=4)
     for key in ("bad", "good"):
-        check(lake, land(lake, key, GR1), GR1)
+        check(lake, take_in(lake, key, GR1), GR1)
     measure_statistics(lake, GR1)
     manifest, _ = mix(lake, GR1)
     assert [Path(source.store).name for source in manifest.sources] == ["good"]

@@ -4,13 +4,12 @@ A folder of somebody else is repaired in place, the old files kept in a backup f
 repaired copy gets another name, and shares every file that did not change by hard link.
 """
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.curate.repair.plan import Change, plan_repair
-from gr00t_data.disk import replacing_folder, write_text
+from gr00t_data.disk import link_or_copy, replacing_folder, write_text
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.seal import seal_folder
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
@@ -77,16 +76,8 @@ def _repaired_copy(store: EpisodeStore, changes: tuple[Change, ...], target: Pat
         raise StoreError(f"{target}: exists already; remove it, or name another folder for the repaired copy")
     with replacing_folder(target) as temporary:
         ignored = shutil.ignore_patterns(Path(SEAL).name, ".*")
-        shutil.copytree(store.root, temporary, copy_function=_link, ignore=ignored, dirs_exist_ok=True)
+        shutil.copytree(store.root, temporary, copy_function=link_or_copy, ignore=ignored, dirs_exist_ok=True)
         for change in changes:
             write_text(temporary / "meta" / change.name, change.text)
         seal_folder(temporary)
     return target
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another file system: the bytes are copied.
-        shutil.copyfile(source, target)

@@ -1,12 +1,12 @@
 """What would become of a drop of footage, said before anything is written."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.human import readers
 from gr00t_data.sources.human.consent import admit
 from gr00t_data.sources.human.cutting.clips import ClipSettings, Plan, plan_in_full
@@ -37,7 +37,7 @@ def inspect_drop(
     settings: ClipSettings = ClipSettings(),
     *,
     most_videos: int = 20,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Inspection:
     """Look into some videos of a drop, evenly spread, and plan their clips.
 
@@ -52,8 +52,7 @@ def inspect_drop(
     videos, clips, seconds, used_s = list[dict[str, Any]](), list[dict[str, Any]](), 0.0, 0.0
     for done, number in enumerate(chosen.tolist()):
         footage = found.footage[number]
-        if progress:
-            progress(done, len(chosen))
+        progress(done, len(chosen))
         if reason := admit(footage):
             problems.append({"what": footage.uid, "reason": reason})
         try:

@@ -3,7 +3,7 @@
 """Demonstrations: the expert at work, recorded as episodes on a 20 Hz clock; many of them into a store."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 
+from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.sim.env import CAMERA, TabletopEnv
 from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.tasks import TASKS
@@ -110,7 +111,7 @@ def record_demos(
     episodes: int,
     seed: int,
     workers: int = 2,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
     image_size: int = 256,
     shoves: bool = False,
 ) -> list[int]:
@@ -139,8 +140,7 @@ def record_demos(
             written.append(store.append(episode))
             for path in episode.video.values():
                 Path(str(path)).unlink()
-            if progress:
-                progress(len(jobs) - len(missing) + len(written), len(jobs))
+            progress(len(jobs) - len(missing) + len(written), len(jobs))
     return written
 
 
