@@ -35,15 +35,19 @@ def film(
     times: Sequence[int] | None = None,
     sound: bool = False,
     rotation_deg: int = 0,
+    index_first: bool = False,
 ) -> Path:
-    """Write ``frames`` in one of ``CODINGS``; ``times`` in frames of 1 / fps make the rate vary."""
+    """Write ``frames`` in one of ``CODINGS``; ``times`` in frames of 1 / fps make the rate vary.
+
+    ``index_first``: the index stands before the frames, so that a file that was cut off can still be opened.
+    """
     encoder, options = CODINGS[coding]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         av.codec.Codec(encoder, "w")
     except av.codec.codec.UnknownCodecError:
         pytest.skip(f"this PyAV has no encoder {encoder}")
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", options={"movflags": "faststart"} if index_first else {}) as out:
         stream = out.add_stream(encoder, rate=fps)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         stream.options = options
