@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
-from gr00t_data.store.seal import verify_file
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video.spans import read_clip
 
@@ -169,6 +168,6 @@ class ClipReader:
         store = self.stores[clip.source]
         path = store.video_path(clip.episode, camera)
         if path not in self._verified:
-            verify_file(store, path)
+            store.verify_file(path)
             self._verified.add(path)
         return read_clip(path, clip.start, clip.length + self.beyond, self.size)

@@ -19,8 +19,7 @@ from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import replacing, write_text
 from gr00t_data.progress import Progress, silent
-from gr00t_data.store.seal import refuse_changed, sealed_digest
-from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore, refuse_changed
 from gr00t_data.video import files as video
 from gr00t_data.workers import worker_pool
 
@@ -73,7 +72,7 @@ class FramesCache:
             path = self.path(store, episode_index, camera)
             if not path.is_file():
                 source = store.video_path(episode_index, camera)
-                _decode_into(path, source, self.size, sealed_digest(store, source))
+                _decode_into(path, source, self.size, store.sealed_digest(source))
             array = self._open[key] = _mapped(path, store.video_path(episode_index, camera))
             if len(self._open) > _OPEN_ARRAYS:
                 self._open.popitem(last=False)
@@ -149,7 +148,7 @@ class FramesCache:
                     path = self.path(store, entry.index, camera)
                     if not path.is_file():
                         video_path = store.video_path(entry.index, camera)
-                        todo[path] = path, video_path, sealed_digest(store, video_path)
+                        todo[path] = path, video_path, store.sealed_digest(video_path)
         return list(todo.values())
 
 

@@ -17,7 +17,6 @@ from gr00t_data.batches.values.pace import PacedActions
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.horizon import chunk_rows, chunk_steps, future_row, with_padding_row
 from gr00t_data.rates import Pace, pace_of
-from gr00t_data.store.seal import verify_file
 from gr00t_data.store.store import EpisodeStore
 
 ROWS_BUDGET_BYTES = 1 << 30
@@ -196,7 +195,7 @@ class MixtureRows:
 
     def _read(self, source: int, episode: int) -> EpisodeRows:
         length, store, pace = self.manifest.entry(source, episode).length, self.stores[source], self.paces[source]
-        verify_file(store, store.data_path(episode))
+        store.verify_file(store.data_path(episode))
         state = self._side("state", store, episode, length)
         action = self._side("action", store, episode, length)
         paced, told = None, label_mask(store, episode)

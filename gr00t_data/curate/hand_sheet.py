@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from gr00t_data.disk import replacing
-from gr00t_data.store.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.episode import EpisodeRow
+from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 
 FINGERS = tuple((0, *range(first, first + 4)) for first in (1, 5, 9, 13, 17))

@@ -1,4 +1,4 @@
-"""Episode: one demonstration on one clock."""
+"""Episode: one demonstration on one clock. EpisodeRow: what a store says of it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,3 +50,27 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """One line of ``meta/episodes.jsonl``.
+
+    Attributes:
+        index: the episode's number (numbers may have gaps in foreign data).
+        length: rows declared by the metadata.
+        tasks: every text the episode lists, the instruction first.
+        success: whether the demonstration reached its goal; None when the metadata does not say.
+        source: where the episode came from, as recorded; empty when the metadata does not say.
+    """
+
+    index: int
+    length: int
+    tasks: tuple[str, ...]
+    success: bool | None = None
+    source: EpisodeSource = field(default_factory=EpisodeSource)
+
+    @property
+    def instruction(self) -> str:
+        """The first text of the episode, or an empty string."""
+        return self.tasks[0] if self.tasks else ""

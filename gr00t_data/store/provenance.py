@@ -6,11 +6,10 @@ theirs: whatever else a file says is kept as it stands.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -152,7 +151,7 @@ class StoreAbout(Said):
     embodiment: str | None = None
     kind: Kind | None = None
     licence: str | None = None
-    source: Annotated[StoreSource, BeforeValidator(lambda found: {} if found is None else found)] = StoreSource()
+    source: StoreSource = StoreSource()
     absent: tuple[str, ...] | None = Field(
         default=None, description="a list of 'state', 'state.<part>', 'action' or 'action.<part>'"
     )

@@ -5,7 +5,6 @@ Written once through ``StoreWriter.create``, sealed, then immutable.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +15,9 @@ import polars
 import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
-from gr00t_data.disk import digest_json, folder_digests, path_inside, read_json
+from gr00t_data.disk import digest_file, digest_json, folder_digests, path_inside, read_json
 from gr00t_data.store import layout
+from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Kind, StoreAbout, wrong_field
 from gr00t_data.store.tables import TableError, column_matrix, read_table
 
@@ -28,30 +28,6 @@ ABOUT = "meta/about.json"
 
 class StoreError(ValueError):
     """A store that cannot be read or must not be written; the message names the file and the remedy."""
-
-
-@dataclass(frozen=True)
-class EpisodeRow:
-    """One line of ``meta/episodes.jsonl``.
-
-    Attributes:
-        index: the episode's number (numbers may have gaps in foreign data).
-        length: rows declared by the metadata.
-        tasks: every text the episode lists, the instruction first.
-        success: whether the demonstration reached its goal; None when the metadata does not say.
-        source: where the episode came from, as recorded; empty when the metadata does not say.
-    """
-
-    index: int
-    length: int
-    tasks: tuple[str, ...]
-    success: bool | None = None
-    source: EpisodeSource = field(default_factory=EpisodeSource)
-
-    @property
-    def instruction(self) -> str:
-        """The first text of the episode, or an empty string."""
-        return self.tasks[0] if self.tasks else ""
 
 
 class EpisodeStore:
@@ -73,7 +49,8 @@ class EpisodeStore:
         if (root / PENDING).is_dir() and not (root / SEAL).is_file():
             raise StoreError(f"{root}: is still being written; finish it with the command that began it, then open it")
         if not (root / "meta/info.json").is_file():
-            raise StoreError(_not_a_store(root))
+            wanted = "has no meta/info.json; give the GR00T-LeRobot folder that holds meta/, data/ and videos/"
+            raise StoreError(f"{root}: {wanted if root.exists() else 'no such folder'}")
         info = _metadata(root / "meta/info.json")
         version = info.get("codebase_version")
         if version not in ("v2.0", "v2.1"):
@@ -119,6 +96,18 @@ class EpisodeStore:
     def sealed_files(self) -> dict[str, str]:
         """Relative name -> SHA-256 as sealed; empty without a seal."""
         return read_json(self.root / SEAL)["files"] if self.sealed else {}
+
+    def sealed_digest(self, path: Path) -> str | None:
+        """SHA-256 that the seal has for a file of the store; None without a seal, or for a file it does not know."""
+        return self.sealed_files.get(path.relative_to(self.root).as_posix())
+
+    def verify_file(self, path: Path) -> None:
+        """Compare one file with the seal, if there is one: cheaper than ``verify`` where few files are read.
+
+        Raises:
+            StoreError: the file was changed after sealing.
+        """
+        refuse_changed(path, self.sealed_digest(path))
 
     @property
     def fps(self) -> float:
@@ -243,10 +232,17 @@ def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -
     return {name: value for name, value in folder_digests(root, known).items() if name != SEAL}
 
 
-def _not_a_store(root: Path) -> str:
-    if not root.exists():
-        return f"{root}: no such folder"
-    return f"{root}: has no meta/info.json; give the GR00T-LeRobot folder that holds meta/, data/ and videos/"
+def refuse_changed(path: Path, sealed: str | None) -> None:
+    """Compare a file with the digest it was sealed with; None compares nothing. A missing file is for its reader.
+
+    Raises:
+        StoreError: it has another digest.
+    """
+    if sealed is not None and path.is_file() and (found := digest_file(path)) != sealed:
+        raise StoreError(
+            f"{path}: was changed after sealing (digest {found[:12]}, sealed with {sealed[:12]}); copy the store "
+            "again, or ingest the drop under another name and make the mixture again"
+        )
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -281,8 +277,11 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _about(path: Path) -> StoreAbout:
+    said = _metadata(path)
+    if said.get("source", {}) is None:
+        said["source"] = {}
     try:
-        return StoreAbout.model_validate(_metadata(path))
+        return StoreAbout.model_validate(said)
     except ValidationError as error:
         raise StoreError(f"{path}: {wrong_field(error)}") from error
 
@@ -293,10 +292,5 @@ def _episode_row(path: Path, line: dict[str, Any]) -> EpisodeRow:
         known = EpisodeSource() if source is None else EpisodeSource.model_validate(source)
     except ValidationError as error:
         raise StoreError(f"{path}: episode {index}: source.{wrong_field(error)}") from error
-    return EpisodeRow(
-        index=index,
-        length=int(line["length"]),
-        tasks=tuple(str(text) for text in line.get("tasks", ())),
-        success=line.get("success"),
-        source=known,
-    )
+    tasks = tuple(str(text) for text in line.get("tasks", ()))
+    return EpisodeRow(index, int(line["length"]), tasks, line.get("success"), known)

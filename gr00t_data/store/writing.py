@@ -4,11 +4,13 @@ An episode exists once its record stands in ``.pending/``; each file takes its n
 Sealing writes the tables, hashes every file and, last of all, writes ``meta/seal.json``.
 """
 
+import contextlib
 import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import numpy as np
@@ -22,8 +24,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource
-from gr00t_data.store.seal import seal_folder
-from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError
+from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError, store_digests
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import Packets
 
@@ -244,3 +245,16 @@ def _locked(path: Path) -> IO[str]:
 
 def _write_lines(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
     write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))
+
+
+def seal_folder(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> EpisodeStore:
+    """Fix the content of ``root``: hash every file and write ``meta/seal.json`` last.
+
+    Args:
+        known: relative name -> SHA-256 of files that were hashed while they were written.
+    """
+    files = store_digests(root, known)
+    write_json(root / SEAL, {"digest": digest_json(files), "files": files})
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(root / PENDING)
+    return EpisodeStore.open(root)

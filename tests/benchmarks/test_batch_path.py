@@ -2,7 +2,7 @@
 
 from benchmarks.house.batch_path import above_ground, batch_path
 
-MOST = 15
+MOST = 13
 """Files above the ground floor."""
 
 

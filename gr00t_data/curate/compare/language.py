@@ -17,7 +17,8 @@ from gr00t_data.curate.copies.fingerprints import Fingerprint
 from gr00t_data.curate.finding import Finding
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.store import EpisodeRow, EpisodeStore, StoreError, json_lines
+from gr00t_data.store.episode import EpisodeRow
+from gr00t_data.store.store import EpisodeStore, StoreError, json_lines
 
 _LAST_WORDS = """
 a an the and or of to at on in into onto from with for near by

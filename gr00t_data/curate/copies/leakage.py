@@ -14,7 +14,8 @@ from gr00t_data.curate.copies.duplicates import Contents, Copy, clusters, find_c
 from gr00t_data.curate.copies.fingerprints import Fingerprint, Key, fingerprint
 from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.episode import EpisodeRow
+from gr00t_data.store.store import EpisodeStore
 
 PLACES = ("scene", "source_video", "video", "recording", "take", "group")
 """Facts of an episode's ``source`` that say where it was taken; episodes that share one belong together."""

@@ -22,7 +22,8 @@ from gr00t_data.curate.gate.replay import outcome_scores, replay_scores
 from gr00t_data.curate.subject.view import View, open_view
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.replayed import Replayed, Replayer
-from gr00t_data.store.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.episode import EpisodeRow
+from gr00t_data.store.store import EpisodeStore
 
 LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "scipy")
 

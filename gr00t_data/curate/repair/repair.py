@@ -11,8 +11,8 @@ from pathlib import Path
 from gr00t_data.curate.repair.plan import Change, plan_repair
 from gr00t_data.disk import link_or_copy, replacing_folder, write_text
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.seal import seal_folder
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.writing import seal_folder
 
 BACKUP = ".before-repair"
 

@@ -13,7 +13,8 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import Signal, signals_of
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.episode import EpisodeRow
+from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.tables import column_matrix
 
 

@@ -19,8 +19,8 @@ from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.store.provenance import StoreAbout, StoreSource
-from gr00t_data.store.seal import seal_folder
 from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore
+from gr00t_data.store.writing import seal_folder
 
 TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment], dict[str, str]]
 """(drop, folder of the store, progress, embodiment) -> SHA-256 of the files that were hashed while they were copied."""

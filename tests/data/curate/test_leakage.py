@@ -7,8 +7,9 @@ import pytest
 from gr00t_data.curate.copies.fingerprints import Key
 from gr00t_data.curate.copies.leakage import choose_held_out, episode_groups, leaks, place_of, split_findings
 from gr00t_data.sources.sim.demos import record_episode
+from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource
-from gr00t_data.store.store import EpisodeRow, EpisodeStore
+from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_info, sealed
 from tests.data.curate.moving import moving_episode, moving_store
 

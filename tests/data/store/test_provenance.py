@@ -8,7 +8,7 @@ import pytest
 
 from gr00t_data.disk import digest_file, read_json, write_json
 from gr00t_data.store.episode import Episode
-from gr00t_data.store.provenance import EpisodeSource, Refusal, StoreAbout, StoreSource
+from gr00t_data.store.provenance import EpisodeSource, Refusal, StoreSource
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from tests.data.builders import GR1, change_row, episode, sealed
@@ -63,8 +63,10 @@ def test_what_was_left_out_is_told_only_when_it_was_counted(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "about", [{}, {"source": None}, {"robot": "arm", "kind": "real"}, {"source": {"from": {}, "colour": {"of": [1]}}}]
 )
-def test_what_others_wrote_is_read_and_kept(about: dict[str, Any]) -> None:
-    said = StoreAbout.model_validate(about)
+def test_what_others_wrote_is_read_and_kept(tmp_path: Path, about: dict[str, Any]) -> None:
+    root = sealed(tmp_path / "s", [episode()]).root
+    write_json(root / ABOUT, about)
+    said = EpisodeStore.open(root).about
     assert said.facts() == about | ({"source": {}} if about.get("source", 0) is None else {})
     assert said.embodiment is None and said.source.idm is None
 
