@@ -14,7 +14,7 @@ from gr00t_data.curate.subject.camera_evidence import GRID, SMALL, TEXTURE, Came
 from gr00t_data.embodiment.robot import Camera
 from tests.data.builders import GR1
 
-ROWS, EPISODES = 44, 16
+ROWS, EPISODES = 36, 16
 ONE, TWO = GR1.cameras[0].name, "wrist"
 ROBOT = replace(GR1, cameras=(GR1.cameras[0], Camera(TWO, "wrist", "observation.images.wrist", None, None)))
 
