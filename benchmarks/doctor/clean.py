@@ -14,7 +14,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.store import EpisodeStore
-from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 
 SIMULATOR, TWO_CAMERAS, PICK_N_PLACE = "simulator", "two_cameras", "pick_n_place"
 _TASKS = {"reach": 5, "push": 6, "pick_and_place": 13}
@@ -120,4 +120,4 @@ def _copied(real: Path, root: Path) -> Path:
 def video_hours(store: EpisodeStore) -> float:
     """Hours of video in a store, all cameras."""
     paths = (store.video_path(row.index, camera) for row in store.rows for camera in store.cameras)
-    return sum(video.probe(path).frames for path in paths if path.is_file()) / store.fps / 3600
+    return sum(probe(path).frames for path in paths if path.is_file()) / store.fps / 3600

@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.video import VideoStream
 
-from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 
 
 def retime(path: Path, pts_s: np.ndarray) -> None:
@@ -51,4 +51,4 @@ def damage(path: Path, generator: np.random.Generator, share: float) -> None:
 
 def frame_times_s(path: Path) -> np.ndarray:
     """Presentation times of a video, float64 [T] seconds."""
-    return video.probe(path).pts_s
+    return probe(path).pts_s

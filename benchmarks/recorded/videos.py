@@ -8,6 +8,7 @@ import torch
 from benchmarks.recorded.recording import Comparisons, Recordings, equal, within
 from gr00t_data.batches.published_video import FRAME_RULES, PublishedVideo
 from gr00t_data.video import files as video_file
+from gr00t_data.video.packets import probe
 
 
 def video(recordings: Recordings) -> Comparisons:
@@ -17,7 +18,7 @@ def video(recordings: Recordings) -> Comparisons:
     camera = store.cameras[0]
     for number, sample in enumerate(samples):
         path = store.video_path(sample["episode"], camera)
-        starts_s, time_s = video_file.probe(path).pts_s, np.array([sample["parquet_timestamp"]])
+        starts_s, time_s = probe(path).pts_s, np.array([sample["parquet_timestamp"]])
         chain = PublishedVideo(size=tuple(sample["out_shape"][1:3]))
         yield equal(len(starts_s), sample["video_n_frames"], f"config/{number}/video_n_frames", "frames")
         for backend, rule in FRAME_RULES.items():

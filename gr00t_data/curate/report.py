@@ -15,6 +15,7 @@ from gr00t_data.disk import write_text
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _TIMELINE_PX = 760
@@ -158,7 +159,7 @@ def _strips(store: EpisodeStore, embodiment: Embodiment, verdict: Verdict) -> li
     for camera in embodiment.cameras:
         try:
             path = store.video_path(verdict.episode_index, camera.name)
-            last = video.probe(path).frames - 1
+            last = probe(path).frames - 1
             frames = video.decode_at(path, np.linspace(0, last, _THUMBNAILS).round().astype(int).tolist())
         except (video.VideoError, KeyError, ValueError):
             continue

@@ -26,7 +26,7 @@ from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource
 from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError, store_digests
 from gr00t_data.video import files as video
-from gr00t_data.video.packets import Packets
+from gr00t_data.video.packets import Packets, probe
 
 
 class Written(BaseModel):
@@ -224,11 +224,12 @@ class StoreWriter:
         key = self.embodiment.camera(camera).column
         path = path_inside(self.root, layout.VIDEO_PATH, video_key=key, **self._place(index))
         if isinstance(frames, Path):
-            facts = video.probe(frames)
+            facts = probe(frames)
             with replacing(path) as temporary:
                 shutil.copyfile(frames, temporary)
             return facts
-        return video.encode(path, frames, self.embodiment.control_hz)
+        video.encode(path, frames, self.embodiment.control_hz)
+        return probe(path)
 
 
 def _locked(path: Path) -> IO[str]:

@@ -17,7 +17,8 @@ from av.packet import Packet
 from av.video import VideoStream
 
 from gr00t_data.disk import replacing
-from gr00t_data.video.packets import Packets, VideoError, opened, probe
+from gr00t_data.video.files import VideoError, opened
+from gr00t_data.video.packets import Packets, probe
 
 
 def read_whole(path: Path) -> Packets:

@@ -1,21 +1,59 @@
-"""Video files: decode, encode, resize."""
+"""Video files: open, decode, encode, resize."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
+from av.video import VideoStream
 from av.video.reformatter import Interpolation
 
 from gr00t_data.disk import replacing
-from gr00t_data.video.packets import Packets, VideoError, opened, probe
 
 LIBRARIES = ("av", "numpy")
 
 _KEYFRAME_EVERY_FRAMES = 10
 """Random access into GOP 250 costs 20x the decoding of GOP 10; GOP 10 costs 4x the bytes of GOP 250 at 224 px."""
+
+DAMAGE = (FFmpegError, UnicodeDecodeError, AttributeError, MemoryError, ValueError)
+"""What libav's binding raises on damaged headers, found by corrupting files at random."""
+
+
+class VideoError(ValueError):
+    """A video that cannot be read or written; the message names the file."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A video and its first video stream, decoded by one thread, closed at the end.
+
+    Raises:
+        VideoError: no such file, not a video, no video stream in it, or damage met while it is read.
+    """
+    if not path.is_file():
+        raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
+    try:
+        container = av.open(str(path))
+    except DAMAGE as error:
+        raise VideoError(
+            f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
+            "it may be cut off: copy it again from its source"
+        ) from error
+    with container:
+        if not container.streams.video:
+            kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
+            raise VideoError(f"{path}: holds no video stream (it holds {kinds}); copy it again from its source")
+        try:
+            container.streams.video[0].thread_type = "NONE"
+            yield container, container.streams.video[0]
+        except VideoError:
+            raise
+        except DAMAGE as error:
+            raise VideoError(f"{path}: is damaged ({error}); copy it again from its source") from error
 
 
 def decode(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -56,7 +94,7 @@ def decode_at(path: Path, indices: Iterable[int]) -> np.ndarray:
     return np.stack([found[i] for i in wanted])
 
 
-def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> Packets:
+def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> None:
     """Write uint8 [T, H, W, 3] RGB frames as h264 mp4, one thread, so that equal input gives equal bytes.
 
     Args:
@@ -65,10 +103,10 @@ def encode(path: Path, frames: np.ndarray, fps: float, crf: int = 20) -> Packets
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise VideoError(f"{path}: expected uint8 [T, H, W, 3] with T > 0, found {frames.dtype} {frames.shape}")
-    return encode_stream(path, frames, fps, crf)
+    encode_stream(path, frames, fps, crf)
 
 
-def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> Packets:
+def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int = 20) -> None:
     """``encode`` for frames that come one by one (uint8 [H, W, 3] RGB each, one size): memory does not grow.
 
     Raises:
@@ -89,7 +127,6 @@ def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int
         if size is None:
             raise VideoError(f"{path}: no frame to write")
         container.mux(stream.encode(None))
-    return probe(path)
 
 
 def frames(path: Path) -> Iterator[np.ndarray]:

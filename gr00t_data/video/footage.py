@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
-from gr00t_data.video.files import rgb
-from gr00t_data.video.packets import Packets, VideoError, opened, pictures, probe
+from gr00t_data.video.files import VideoError, opened, rgb
+from gr00t_data.video.packets import Packets, pictures, probe
 
 _APART_S = 1 / 15
 """Frames closer than this are not needed: a head turn lasts longer."""

@@ -4,28 +4,21 @@ Times are kept as the container has them, in ticks; seconds are made of them.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video import VideoStream
 from av.video.frame import VideoFrame
 
+from gr00t_data.video.files import VideoError, opened
+
 TIME_TOLERANCE_S = 1e-4
 """How far a frame may stand from its row before LeRobot's reader refuses it (``tolerance_s`` of LeRobotDataset)."""
-
-DAMAGE = (FFmpegError, UnicodeDecodeError, AttributeError, MemoryError, ValueError)
-"""What libav's binding raises on damaged headers, found by corrupting files at random."""
-
-
-class VideoError(ValueError):
-    """A video that cannot be read or written; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -136,35 +129,6 @@ class Packets:
         """Whether frame i is shown at i / fps, within ``TIME_TOLERANCE_S`` or one tick."""
         tolerance = max(TIME_TOLERANCE_S, float(self.time_base))
         return bool(np.all(np.abs(self.pts_s - np.arange(self.frames) / fps) <= tolerance))
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A video and its first video stream, decoded by one thread, closed at the end.
-
-    Raises:
-        VideoError: no such file, not a video, no video stream in it, or damage met while it is read.
-    """
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
-    try:
-        container = av.open(str(path))
-    except DAMAGE as error:
-        raise VideoError(
-            f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
-            "it may be cut off: copy it again from its source"
-        ) from error
-    with container:
-        if not container.streams.video:
-            kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
-            raise VideoError(f"{path}: holds no video stream (it holds {kinds}); copy it again from its source")
-        try:
-            container.streams.video[0].thread_type = "NONE"
-            yield container, container.streams.video[0]
-        except VideoError:
-            raise
-        except DAMAGE as error:
-            raise VideoError(f"{path}: is damaged ({error}); copy it again from its source") from error
 
 
 def probe(path: Path, *, turned: bool = False) -> Packets:

@@ -11,8 +11,8 @@ from av.error import FFmpegError
 
 from gr00t_data.disk import replacing
 from gr00t_data.video.cutting import check_span
-from gr00t_data.video.files import rgb
-from gr00t_data.video.packets import Packets, VideoError, opened, packets_in, pictures
+from gr00t_data.video.files import VideoError, opened, rgb
+from gr00t_data.video.packets import Packets, packets_in, pictures
 
 _KEYFRAME_EVERY_FRAMES = 10
 _CRF = 17

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from gr00t_data.video.packets import DAMAGE, Packets, VideoError, opened, pictures
+from gr00t_data.video.files import DAMAGE, VideoError, opened
+from gr00t_data.video.packets import Packets, pictures
 
 
 @dataclass(frozen=True)

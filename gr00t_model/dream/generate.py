@@ -16,6 +16,7 @@ from gr00t_data.disk import digest_file, fsync_folder, read_json, replacing, wri
 from gr00t_data.locks import locked
 from gr00t_data.progress import Progress
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from gr00t_model.dream.dreamers import Dreamer, Dreamt
 from gr00t_model.dream.job import DreamJob, clip_seed
 from gr00t_model.dream.shots import Shot
@@ -75,7 +76,8 @@ def _write_clip(work: Path, number: int, shot: Shot, made: Dreamt, facts: dict[s
             f"needs at least {_FEWEST_FRAMES} frames, ask for more"
         )
     name, first = f"videos/{number:06d}.mp4", f"first/{number:06d}.png"
-    info = video.encode(work / name, made.frames, shape.fps)
+    video.encode(work / name, made.frames, shape.fps)
+    info = probe(work / name)
     with replacing(work / first) as temporary:
         Image.fromarray(made.first_frame).save(temporary, format="PNG")
     if made.truth is not None:

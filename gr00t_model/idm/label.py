@@ -17,6 +17,7 @@ from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.licences import joined, of_store
 from gr00t_data.video import files as video
 from gr00t_data.video.cutting import cut
+from gr00t_data.video.packets import probe
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import Labels, combine_windows
 from gr00t_model.idm.examples import ExamplesError, read_pictures
@@ -237,7 +238,7 @@ def _episode(store: EpisodeStore, artifact: Artifact, labelled: Labelled, writer
 def _film(store: EpisodeStore, labelled: Labelled, camera: str, writer: StoreWriter) -> Path:
     """The clip's file, cut when rows at its end are left out."""
     path = store.video_path(labelled.episode, camera)
-    if video.probe(path).frames == labelled.rows:
+    if probe(path).frames == labelled.rows:
         return path
     cut(path, 0, labelled.rows - 1, target := writer.pending / f"{camera}.mp4")
     return target

@@ -20,6 +20,7 @@ from gr00t_data.curate.checks.catalogue import CHECKS
 from gr00t_data.disk import folder_digests
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from tests.data.builders import GR1, sealed
 from tests.data.curate.moving import moving_episode, pictures
 
@@ -114,7 +115,7 @@ def test_packets_are_moved_without_a_new_encoding(planting: Planting) -> None:
     path = planting.folder.store.video_path(0, "ego_view")
     shutil.copyfile(path, copy := path.with_name("copy.mp4"))
     packets.retime(copy, packets.frame_times_s(path) + 0.5)
-    np.testing.assert_allclose(video.probe(copy).pts_s, video.probe(path).pts_s + 0.5, atol=1e-3)
+    np.testing.assert_allclose(probe(copy).pts_s, probe(path).pts_s + 0.5, atol=1e-3)
     np.testing.assert_array_equal(video.decode(copy), video.decode(path))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.sources.recordings.streams import StreamError, VideoFile
-from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 
 
 @dataclass(frozen=True)
@@ -36,4 +36,4 @@ def video_beside(recording: Path, template: str, episode: str) -> VideoBeside:
         StreamError: see ``inside``. VideoError: not a readable video.
     """
     path = inside(recording.parent, template.replace("{episode}", episode))
-    return VideoBeside(VideoFile(path), video.probe(path).frames)
+    return VideoBeside(VideoFile(path), probe(path).frames)

@@ -18,7 +18,7 @@ from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fi
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
-from gr00t_data.video.packets import Packets
+from gr00t_data.video.packets import Packets, probe
 
 SOURCE_FRAME = "source_frame"
 """Column: the number of the generated frame that a row shows. A clip slower than the rows repeats frames."""
@@ -64,7 +64,7 @@ def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: ClipsMade) -
     _check_robot(clip, embodiment)
     if not clip.instruction:
         raise ClipError("has no instruction; add it to the name, the label or the manifest")
-    facts = {view: video.probe(path) for view, path in clip.videos.items()}
+    facts = {view: probe(path) for view, path in clip.videos.items()}
     info = next(iter(facts.values()))
     clock = clock_of(clip, settings, info.fps)
     frames = {view: video.decode(path) for view, path in clip.videos.items()}

@@ -19,6 +19,7 @@ from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Refusal
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from gr00t_data.workers import worker_pool
 
 _AHEAD = 2
@@ -150,7 +151,7 @@ def _video(camera: CameraStream, pictures: np.ndarray, hz: float, target: Path) 
 
 def _can_stay(path: Path, pictures: np.ndarray, hz: float) -> bool:
     """Whether the frames of a file are exactly the rows, at the control rate: then it is not encoded again."""
-    facts = video.probe(path)
+    facts = probe(path)
     if facts.frames != len(pictures) or not np.array_equal(pictures, np.arange(len(pictures))):
         return False
     steps = np.diff(facts.pts_s)

@@ -16,6 +16,7 @@ from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from tests.data.builders import GR1, episode, sealed
 from tests.data.films import film, moving
 
@@ -90,5 +91,5 @@ def assert_same_frames(one: EpisodeStore, other: EpisodeStore) -> None:
     for row in one.rows:
         for camera in one.cameras:
             paths = [store.video_path(row.index, camera) for store in (one, other)]
-            np.testing.assert_array_equal(*(video.probe(path).pts_s for path in paths))
+            np.testing.assert_array_equal(*(probe(path).pts_s for path in paths))
             np.testing.assert_array_equal(*(video.decode(path) for path in paths))

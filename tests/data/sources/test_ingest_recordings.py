@@ -21,6 +21,7 @@ from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import MappingError, dump_mapping, load_mapping, parse_mapping
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from tests.data.sources.rig import rig
 from tests.data.sources.test_hdf5 import MAPPING, robomimic_file
 from tests.shell import invoke
@@ -124,7 +125,7 @@ def test_a_video_beside_the_recording_is_copied_not_encoded(tmp_path: Path, robo
     store = ingest(drop, robot, Lake(tmp_path / "lake"), mapping=mapping)
     kept, encoded = (store.video_path(n, "front_view").read_bytes() for n in range(2))
     assert kept == (drop / "eye demo_0.mp4").read_bytes() and encoded != (drop / "eye demo_1.mp4").read_bytes()
-    assert video.probe(store.video_path(1, "front_view")).frames == 12
+    assert probe(store.video_path(1, "front_view")).frames == 12
     outside = parse_mapping({**MAPPING, "cameras": {"front_view": {"file": "../../secret.mp4"}}})
     with pytest.raises(StoreError, match="leads out of the folder"):
         ingest(drop, robot, Lake(tmp_path / "other"), mapping=outside)

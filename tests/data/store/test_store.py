@@ -17,7 +17,7 @@ from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
-from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 
 GR1 = load_embodiment("gr1")
 
@@ -50,7 +50,7 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_allclose(store.action(2), episode(2).action, rtol=1e-6)
     assert store.instruction(1, GR1.language_key) == "task 1" == store.row(1).instruction
     assert store.row(2).source == EpisodeSource(seed=2) and store.row(2).success is True
-    assert video.probe(store.video_path(0, "ego_view")).frames == 6
+    assert probe(store.video_path(0, "ego_view")).frames == 6
     columns = store.columns(1)
     assert columns["index"].to_list() == [6, 7, 8, 9, 10, 11] and columns["frame_index"].to_list() == [0, 1, 2, 3, 4, 5]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from av.error import FFmpegError
 
-from gr00t_data.video.files import decode, decode_at, rgb
-from gr00t_data.video.packets import Packets, VideoError, opened, pictures, probe
+from gr00t_data.video.files import VideoError, decode, decode_at, opened, rgb
+from gr00t_data.video.packets import Packets, pictures, probe
 from gr00t_data.video.survey import look
 from tests.data.films import film, moving, only_sound
 

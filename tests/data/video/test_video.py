@@ -7,6 +7,7 @@ import pytest
 
 from gr00t_data.video import files as video
 from gr00t_data.video.files import VideoError
+from gr00t_data.video.packets import probe
 
 
 def moving_square(frames: int = 25, side: int = 64) -> np.ndarray:
@@ -19,7 +20,7 @@ def moving_square(frames: int = 25, side: int = 64) -> np.ndarray:
 def test_round_trip_and_probe(tmp_path: Path) -> None:
     images = moving_square()
     video.encode(tmp_path / "a.mp4", images, fps=20)
-    facts = video.probe(tmp_path / "a.mp4")
+    facts = probe(tmp_path / "a.mp4")
     assert (facts.frames, facts.fps, facts.width, facts.height, facts.codec) == (25, 20.0, 64, 64, "h264")
     np.testing.assert_allclose(facts.pts_s, np.arange(25) / 20)
     decoded = video.decode(tmp_path / "a.mp4")
@@ -45,10 +46,10 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     whole, path = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
     video.encode(whole, moving_square(60), fps=20)
     with pytest.raises(VideoError, match=r"gone\.mp4: no such file"):
-        video.probe(tmp_path / "gone.mp4")
+        probe(tmp_path / "gone.mp4")
     path.write_bytes(whole.read_bytes()[:600])
     with pytest.raises(VideoError, match=r"cut\.mp4: not a readable video"):
-        video.probe(path)
+        probe(path)
     path.write_bytes(whole.read_bytes()[:-300])
     with pytest.raises(VideoError, match=r"cut\.mp4: frame \d+"):
         video.decode(path)

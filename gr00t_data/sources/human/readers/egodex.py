@@ -10,7 +10,8 @@ from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, visible
 from gr00t_data.sources.recordings.streams import StreamError
 from gr00t_data.store.provenance import Refusal
-from gr00t_data.video.files import VideoError, probe
+from gr00t_data.video.files import VideoError
+from gr00t_data.video.packets import probe
 
 NAME = "egodex"
 LICENCE = "CC-BY-NC-ND-4.0"

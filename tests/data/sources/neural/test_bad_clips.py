@@ -12,6 +12,7 @@ from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from tests.data.builders import GR1
 from tests.data.sources.neural.drops import listed, movie, pictures
 
@@ -29,7 +30,7 @@ def test_sizes_that_differ_within_a_drop(tmp_path: Path) -> None:
     store, refused = taken(tmp_path / "drop", tmp_path / "lake")
     assert not refused and [row.instruction for row in store.rows] == ["wide", "tall", "large"]
     for row in store.rows:
-        facts = video.probe(store.video_path(row.index, "ego_view"))
+        facts = probe(store.video_path(row.index, "ego_view"))
         assert (facts.height, facts.width) == (256, 256)
     sizes = [row.source.facts()["size_px"] for row in store.rows]
     assert sizes == [[40, 80], [80, 46], [192, 320]]

@@ -16,6 +16,7 @@ from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.sources.neural.views import ViewError, choose_layout, cut_views, probe_layout
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from tests.data.builders import GR1
 from tests.data.sources.neural.drops import dreams, grid, listed, movie, pictures
 
@@ -128,7 +129,7 @@ def test_a_sealed_store_without_actions(tmp_path: Path) -> None:
     store = ingest_clips(drop, GR1, lake, licence="CC0-1.0", settings=settings)
     assert store.kind == "neural" and store.about.absent == ("state", "action")
     assert [(row.instruction, row.length) for row in store.rows] == [("pour the tea", 21), ("fold", 21), ("slow", 9)]
-    assert video.probe(store.video_path(0, "ego_view")).frames == 21
+    assert probe(store.video_path(0, "ego_view")).frames == 21
     reasons = refusals(store)
     assert "same bytes as '0_pour_the_tea.mp4'" in reasons["1_pour_the_tea.mp4"]
     assert "has 1 frame" in reasons["2_wipe.mp4"] and "5_cut_off.mp4" in reasons
