@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -147,6 +147,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def write_json_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Replace ``path`` by one line of JSON for each value, keys sorted."""
+    write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; a broken file is named in the error.
 
@@ -197,16 +202,20 @@ def link_or_copy(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
+def visible_files(root: Path, pattern: str = "*") -> list[Path]:
+    """The files below ``root`` whose names match, sorted; hidden files, and those in hidden folders, are left out."""
+    found = (path for path in sorted(root.rglob(pattern)) if path.is_file())
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+
+
 def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Relative name -> SHA-256 of every file under ``root``; hidden files and folders are left out.
 
     Args:
         known: digests that need not be computed again.
     """
-    files = (path for path in sorted(root.rglob("*")) if path.is_file())
-    names = ((path.relative_to(root), path) for path in files)
-    seen = ((n.as_posix(), path) for n, path in names if not any(p.startswith(".") for p in n.parts))
-    return {name: known.get(name) or digest_file(path) for name, path in seen}
+    named = ((path.relative_to(root).as_posix(), path) for path in visible_files(root))
+    return {name: known.get(name) or digest_file(path) for name, path in named}
 
 
 _WIDE = re.compile(r":[^}]*\d{4}")

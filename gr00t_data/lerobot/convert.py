@@ -60,30 +60,19 @@ def convert(
         raise StoreError(
             f"{source}: is {before}; it can be converted to {' or '.join({*TARGETS} - {before})}, not {to}"
         )
-    with replacing_folder(target) as folder:
-        notes = _write(source, folder, before, to, progress, embodiment, sizes)
-    return Conversion(source, target, before, to, tuple(notes))
-
-
-def _write(
-    source: Path,
-    folder: Path,
-    before: str,
-    to: str,
-    progress: Callable[[int, int], None],
-    embodiment: Embodiment | None,
-    sizes: FileSizes | None,
-) -> list[Note]:
     try:
-        if before == VERSION:
-            return lerobot_v3.take_over(source, folder, progress, embodiment)
-        if to == VERSION:
-            refuse_links_out(source)
-            return export_v3(EpisodeStore.open(source), folder, progress, sizes)
-        lerobot_v2.take_over(source, folder, progress)
-        return lerobot_v21.complete(folder)
+        with replacing_folder(target) as folder:
+            if before == VERSION:
+                notes = lerobot_v3.take_over(source, folder, progress, embodiment)
+            elif to == VERSION:
+                refuse_links_out(source)
+                notes = export_v3(EpisodeStore.open(source), folder, progress, sizes)
+            else:
+                lerobot_v2.take_over(source, folder, progress)
+                notes = lerobot_v21.complete(folder)
     except PathError as error:
         raise StoreError(str(error)) from error
+    return Conversion(source, target, before, to, tuple(notes))
 
 
 def _version(source: Path) -> str:

@@ -1,6 +1,5 @@
 """Episodes of several stores as one dataset: same parts, cameras and rate, tasks and episodes numbered anew."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data.disk import path_inside, read_json, replacing_folder, write_json, write_text
+from gr00t_data.disk import path_inside, read_json, replacing_folder, write_json, write_json_lines
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store import layout
@@ -172,18 +171,14 @@ def _write_metadata(
     write_json(
         root / "meta/info.json", {**first.info, **paths, **totals, "codebase_version": "v2.1", "features": features}
     )
-    layout_lines = [{"task_index": number, "task": text} for text, number in tasks.items()]
-    write_text(root / "meta/tasks.jsonl", _lines(layout_lines))
-    write_text(root / "meta/episodes.jsonl", _lines(lines))
+    task_lines = [{"task_index": number, "task": text} for text, number in tasks.items()]
+    write_json_lines(root / "meta/tasks.jsonl", task_lines)
+    write_json_lines(root / "meta/episodes.jsonl", lines)
     if (modality := first.root / "meta/modality.json").is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
     licence, kinds = joined(of_store(one.store, one.episodes) for one in chosen), {one.store.kind for one in chosen}
     about = StoreAbout(embodiment=first.embodiment_name, licence=licence)
     write_json(root / ABOUT, about.facts() | ({"kind": kinds.pop()} if len(kinds) == 1 else {}))
-
-
-def _lines(values: Sequence[dict[str, Any]]) -> str:
-    return "".join(json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n" for value in values)
 
 
 def _origins(chosen: Sequence[Chosen]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from gr00t_data.lerobot.column_stats import DatasetStats, Stats
 from gr00t_data.lerobot.to_v3_files import RotatingTables, one_schema, write_videos
 from gr00t_data.lerobot.to_v3_meta import info_v3, write_episodes, write_tasks
 from gr00t_data.lerobot.to_v3_numbers import Numbering, complete_tasks
-from gr00t_data.lerobot.v3_layout import Note, Place, carry_over
+from gr00t_data.lerobot.v3_layout import Note, Place, carry_over, write_notes
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore, StoreError, json_lines
 from gr00t_data.store.tables import TableError, read_table
@@ -203,8 +203,7 @@ def _write_metadata(export: _Export, sources: dict[str, Packets]) -> None:
         parquet.write_table(export.numbering.replaced_table, root / layout_v3.ORIGIN_ROWS, compression="zstd")
     if (modality := store.root / "meta/modality.json").is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
-    notes = [{k: v for k, v in vars(note).items() if v is not None} for note in export.notes]
-    write_json(root / layout_v3.CONVERSION, {"from": origin["format"], "notes": notes})
+    write_notes(root, f"GR00T-LeRobot {store.info['codebase_version']}", export.notes)
 
 
 def _original_lines(store: EpisodeStore) -> dict[str, dict[str, Any]]:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gr00t_data.disk import PathError, copy_file, read_json, refuse_links_out
+from gr00t_data.disk import PathError, copy_file, refuse_links_out, visible_files
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lerobot.v3_layout import declared_version
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 _COPIES_AT_ONCE = 2
@@ -13,13 +14,7 @@ _COPIES_AT_ONCE = 2
 
 def recognises(path: Path) -> bool:
     """Whether ``path`` holds a ``meta/info.json`` of version v2.0 or v2.1."""
-    info = path / "meta/info.json"
-    if not info.is_file():
-        return False
-    try:
-        return read_json(info).get("codebase_version") in ("v2.0", "v2.1")
-    except (ValueError, AttributeError):
-        return False
+    return declared_version(path) in ("v2.0", "v2.1")
 
 
 def take_over(
@@ -45,8 +40,7 @@ def take_over(
         refuse_links_out(path)
     except PathError as error:
         raise StoreError(str(error)) from error
-    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    files = visible_files(path)
     names = [file.relative_to(path).as_posix() for file in files]
     digests: dict[str, str] = {}
     # Hashing lets other threads run, so two files are hashed and copied in the time of one.

@@ -1,21 +1,18 @@
 """``meta/`` of a GR00T-LeRobot v2.1 folder, written from the metadata of a LeRobot v3.0 folder."""
 
-import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
 
-from gr00t_data.disk import write_json, write_text
+from gr00t_data.disk import write_json, write_json_lines
 from gr00t_data.embodiment.modality import Modality, modality_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.lerobot.v3_layout import CONVERSION, Note
+from gr00t_data.lerobot.v3_layout import Note, write_notes
 from gr00t_data.lerobot.v3_records import Dataset, EpisodeLine
 from gr00t_data.store import layout
-from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import ABOUT
 from gr00t_data.store.tables import read_table
 
@@ -23,18 +20,16 @@ _ONLY_V3 = ("data_files_size_in_mb", "video_files_size_in_mb", "tools")
 _MEASURED = ("observation.state", "action", "timestamp")
 
 
-def write_metadata(
-    dataset: Dataset, root: Path, number_of: Callable[[int], int], embodiment: Embodiment | None, notes: list[Note]
-) -> None:
+def write_metadata(dataset: Dataset, root: Path, embodiment: Embodiment | None, notes: list[Note]) -> None:
     """Write info, tasks, episodes, statistics, modality and the notes of the conversion; rows and videos stand already.
 
     ``notes`` grows by what is odd about the metadata. ``modality.json`` is the folder's own when it has one, else the
     embodiment's when its dimensions fit, else one part for each of state and action.
     """
     meta = root / "meta"
-    _write_lines(meta / "tasks.jsonl", _task_lines(dataset))
-    _write_lines(meta / "episodes.jsonl", _episode_lines(dataset, number_of))
-    _write_lines(meta / "episodes_stats.jsonl", _stats_lines(dataset, number_of))
+    write_json_lines(meta / "tasks.jsonl", _task_lines(dataset))
+    write_json_lines(meta / "episodes.jsonl", _episode_lines(dataset))
+    write_json_lines(meta / "episodes_stats.jsonl", _stats_lines(dataset))
     write_json(meta / "info.json", _info(dataset))
     for name, feature in dataset.info["features"].items():
         if feature.get("dtype") == "image":
@@ -47,12 +42,7 @@ def write_metadata(
     _write_modality(dataset, meta / "modality.json", embodiment, files, notes)
     if dataset.origin and dataset.origin.about is not None:
         write_json(root / ABOUT, dataset.origin.about)
-    write_json(root / CONVERSION, {"from": f"LeRobot {dataset.info['codebase_version']}", "notes": listed(notes)})
-
-
-def listed(notes: Iterable[Note]) -> list[dict[str, object]]:
-    """Notes as JSON objects, without the fields that say nothing."""
-    return [{name: value for name, value in asdict(note).items() if value is not None} for note in notes]
+    write_notes(root, f"LeRobot {dataset.info['codebase_version']}", notes)
 
 
 def _task_lines(dataset: Dataset) -> list[dict[str, object]]:
@@ -61,20 +51,20 @@ def _task_lines(dataset: Dataset) -> list[dict[str, object]]:
     return [{"task_index": index, "task": text} for index, text in tasks if index not in fillers]
 
 
-def _episode_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, object]]:
+def _episode_lines(dataset: Dataset) -> list[dict[str, object]]:
     before = dataset.origin.episodes if dataset.origin else {}
     lines = [
         before.get(str(record.index))
         or EpisodeLine.model_validate(
-            {"episode_index": number_of(record.index), "tasks": record.tasks, "length": record.length}
+            {"episode_index": dataset.number_of(record.index), "tasks": record.tasks, "length": record.length}
         )
         for record in dataset.records
     ]
     return [line.facts() for line in sorted(lines, key=lambda line: line.episode_index)]
 
 
-def _stats_lines(dataset: Dataset, number_of: Callable[[int], int]) -> list[dict[str, object]]:
-    numbered = ((number_of(index), stats) for index, stats in dataset.stats() if stats)
+def _stats_lines(dataset: Dataset) -> list[dict[str, object]]:
+    numbered = ((dataset.number_of(index), stats) for index, stats in dataset.stats() if stats)
     return [{"episode_index": number, "stats": stats} for number, stats in sorted(numbered, key=lambda one: one[0])]
 
 
@@ -139,7 +129,3 @@ def _one_part_each(dataset: Dataset, width: dict[str, int]) -> Modality:
         "video": {camera.rpartition(".")[2]: {"original_key": camera} for camera in dataset.cameras},
         "annotation": {"human.action.task_description": {}},
     }
-
-
-def _write_lines(path: Path, lines: Sequence[Facts]) -> None:
-    write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))

@@ -7,11 +7,11 @@ LeRobot wrote; elsewhere it is encoded again and noted. What was odd stands in `
 from collections.abc import Callable
 from pathlib import Path
 
-from gr00t_data.disk import PathError, read_json, refuse_links_out
+from gr00t_data.disk import PathError, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_clips import split_videos
-from gr00t_data.lerobot.v3_layout import ORIGIN, VERSION, Note, carry_over
-from gr00t_data.lerobot.v3_records import Dataset, read_dataset
+from gr00t_data.lerobot.v3_layout import ORIGIN, VERSION, Note, carry_over, declared_version
+from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.lerobot.v3_rows import split_rows
 from gr00t_data.lerobot.v21_meta import write_metadata
 from gr00t_data.store.store import StoreError
@@ -19,13 +19,7 @@ from gr00t_data.store.store import StoreError
 
 def recognises(path: Path) -> bool:
     """Whether ``path`` holds a ``meta/info.json`` of version v3.0."""
-    info = path / "meta/info.json"
-    if not info.is_file():
-        return False
-    try:
-        return read_json(info).get("codebase_version") == VERSION
-    except (ValueError, AttributeError):
-        return False
+    return declared_version(path) == VERSION
 
 
 def take_over(
@@ -47,31 +41,21 @@ def take_over(
     try:
         refuse_links_out(path)
         dataset = read_dataset(path)
-        return _take_apart(dataset, root, progress, embodiment)
+        total = len(dataset.records) * (1 + len(dataset.cameras))
+        notes: list[Note] = []
+        if (path / ORIGIN).is_file() and not dataset.origin:
+            message = f"{ORIGIN} does not fit the episodes: the dataset was changed after it was written; ignored"
+            notes.append(Note(message))
+        first_rows_s: dict[int, float] = {}
+        for record, first_s, odd in split_rows(dataset, root):
+            first_rows_s[record.index] = first_s
+            notes += odd
+            progress(len(first_rows_s), total)
+        for done, odd in enumerate(split_videos(dataset, first_rows_s, root), start=len(dataset.records) + 1):
+            notes += odd
+            progress(done, total)
+        carry_over(path, root)
+        write_metadata(dataset, root, embodiment, notes)
+        return notes
     except PathError as error:
         raise StoreError(str(error)) from error
-
-
-def _take_apart(
-    dataset: Dataset, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment | None
-) -> list[Note]:
-    before = dataset.origin.episodes if dataset.origin else {}
-
-    def number_of(index: int) -> int:
-        return before[str(index)].episode_index if str(index) in before else index
-
-    total = len(dataset.records) * (1 + len(dataset.cameras))
-    notes: list[Note] = []
-    if (dataset.root / ORIGIN).is_file() and not dataset.origin:
-        notes.append(Note(f"{ORIGIN} does not fit the episodes: the dataset was changed after it was written; ignored"))
-    first_rows_s: dict[int, float] = {}
-    for record, first_s, odd in split_rows(dataset, root, number_of):
-        first_rows_s[record.index] = first_s
-        notes += odd
-        progress(len(first_rows_s), total)
-    for done, odd in enumerate(split_videos(dataset, first_rows_s, root, number_of), start=len(dataset.records) + 1):
-        notes += odd
-        progress(done, total)
-    carry_over(dataset.root, root)
-    write_metadata(dataset, root, number_of, embodiment, notes)
-    return notes

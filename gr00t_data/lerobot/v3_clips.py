@@ -4,7 +4,7 @@
 them alone: they must tile the file, or the rows of the episodes must fill it; otherwise the nearest frames are taken.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,10 @@ _ON_A_FRAME = 0.1
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one episode wants of one video file: its clip, its number of rows and the timestamp of its first row."""
+    """What one episode wants of one video file: its clip, and the timestamp of its first row."""
 
     record: Record
     clip: Clip
-    rows: int
     first_row_s: float
 
 
@@ -77,10 +76,10 @@ def _frame_at(time_s: float, track: Packets, fps: float) -> int | None:
 
 def _filling(wanted: Sequence[Wanted], track: Packets) -> list[Span | str] | None:
     """By counting, when the rows of the episodes together are as many as the frames of the file."""
-    ends = np.cumsum([one.rows for one in wanted])
-    if ends[-1] != track.frames or any(one.rows < 1 for one in wanted):
+    ends = np.cumsum([one.record.length for one in wanted])
+    if ends[-1] != track.frames or any(one.record.length < 1 for one in wanted):
         return None
-    return [Span(int(end) - one.rows, int(end) - 1) for end, one in zip(ends, wanted, strict=True)]
+    return [Span(int(end) - one.record.length, int(end) - 1) for end, one in zip(ends, wanted, strict=True)]
 
 
 def _nearest(one: Wanted, track: Packets, fps: float) -> Span | str:
@@ -108,9 +107,7 @@ def _with_drift(span: Span | str, one: Wanted, track: Packets) -> Span | str:
     )
 
 
-def split_videos(
-    dataset: Dataset, first_rows_s: dict[int, float], root: Path, number_of: Callable[[int], int]
-) -> Iterator[list[Note]]:
+def split_videos(dataset: Dataset, first_rows_s: dict[int, float], root: Path) -> Iterator[list[Note]]:
     """Write the video of every episode and camera below ``root``; yields the notes of each one when it is done.
 
     A video that cannot be had (no file, outside of it, damaged) is left out and noted; the checks reject its episode.
@@ -122,15 +119,13 @@ def split_videos(
             if clip is None:
                 yield [Note("the metadata gives no video for it", record.index, camera)]
                 continue
-            wanted = Wanted(record, clip, record.length, first_rows_s[record.index])
+            wanted = Wanted(record, clip, first_rows_s[record.index])
             files.setdefault(clip.file, []).append(wanted)
         for file, inside in files.items():
-            yield from _split_file(dataset, camera, file, inside, root, number_of)
+            yield from _split_file(dataset, camera, file, inside, root)
 
 
-def _split_file(
-    dataset: Dataset, camera: str, file: Path, wanted: list[Wanted], root: Path, number_of: Callable[[int], int]
-) -> Iterator[list[Note]]:
+def _split_file(dataset: Dataset, camera: str, file: Path, wanted: list[Wanted], root: Path) -> Iterator[list[Note]]:
     try:
         track = read_whole(file)
     except VideoError as error:
@@ -138,7 +133,7 @@ def _split_file(
             yield [Note(str(error), one.record.index, camera)]
         return
     for one, span in zip(wanted, frame_spans(wanted, track, dataset.fps), strict=True):
-        number = number_of(one.record.index)
+        number = dataset.number_of(one.record.index)
         place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
         target = path_inside(root, layout.VIDEO_PATH, video_key=camera, **place)
         yield [
@@ -153,8 +148,8 @@ def _write_span(span: Span | str, one: Wanted, track: Packets, target: Path, fps
         return
     if span.oddity:
         yield span.oddity
-    if (frames := span.last - span.first + 1) != one.rows:
-        yield f"{frames} frames stand for {one.rows} rows"
+    if (frames := span.last - span.first + 1) != one.record.length:
+        yield f"{frames} frames stand for {one.record.length} rows"
     times_s = track.pts_s[span.first : span.last + 1] - track.pts_s[span.first]
     off_s = float(np.abs(times_s - np.arange(frames) / fps).max())
     if off_s > max(TIME_TOLERANCE_S, float(track.time_base)):

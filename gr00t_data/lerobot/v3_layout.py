@@ -1,8 +1,12 @@
 """The LeRobot v3.0 folder: names of files, and where the next one goes. Many episodes share a parquet or an mp4."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from gr00t_data.disk import read_json, write_json
 
 VERSION = "v3.0"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -24,6 +28,15 @@ CONVERSION = "meta/conversion.json"
 
 _REWRITTEN = ("info.json", "stats.json", "episodes.jsonl", "episodes_stats.jsonl", "tasks.jsonl", "tasks.parquet")
 _OWN = ("modality.json", "about.json", "seal.json", "gr00t.json", "gr00t_rows.parquet", "conversion.json")
+
+
+def declared_version(root: Path) -> Any:
+    """What ``meta/info.json`` gives as its ``codebase_version``; None where there is none that can be read."""
+    info = root / "meta/info.json"
+    try:
+        return read_json(info).get("codebase_version") if info.is_file() else None
+    except (ValueError, AttributeError):
+        return None
 
 
 def carry_over(source: Path, target: Path) -> None:
@@ -59,3 +72,9 @@ class Note:
     message: str
     episode_index: int | None = None
     camera: str | None = None
+
+
+def write_notes(root: Path, source_format: str, notes: Iterable[Note]) -> None:
+    """``CONVERSION``: what the folder was made from, and the notes without the fields that say nothing."""
+    listed = [{name: value for name, value in asdict(note).items() if value is not None} for note in notes]
+    write_json(root / CONVERSION, {"from": source_format, "notes": listed})

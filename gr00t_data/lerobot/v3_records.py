@@ -95,6 +95,11 @@ class Dataset:
         """Columns whose frames are in videos."""
         return _cameras(self.info)
 
+    def number_of(self, index: int) -> int:
+        """The number an episode had before our own writer renumbered it for v3.0; of other datasets its own."""
+        before = self.origin.episodes.get(str(index)) if self.origin else None
+        return before.episode_index if before else index
+
     def stats(self) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
         """(episode number, feature -> statistic -> value) as the folder holds them."""
         for file in _episode_files(self.root):

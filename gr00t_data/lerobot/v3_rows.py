@@ -1,6 +1,6 @@
 """The rows of a LeRobot v3.0 folder, taken apart into one parquet file an episode; every value and type stays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,9 +19,7 @@ Run = tuple[Path, int, int]
 """Neighbouring rows of one episode: file, first row, number of rows."""
 
 
-def split_rows(
-    dataset: Dataset, root: Path, number_of: Callable[[int], int]
-) -> Iterator[tuple[Record, float, list[Note]]]:
+def split_rows(dataset: Dataset, root: Path) -> Iterator[tuple[Record, float, list[Note]]]:
     """Write the rows of every episode below ``root``; yields each record when its file stands.
 
     Yields:
@@ -42,7 +40,7 @@ def split_rows(
                 continue
             table = pa.concat_tables([read(path).slice(first, count) for path, first, count in found])
             first_s = float(table["timestamp"][0].as_py()) if "timestamp" in table.column_names else 0.0
-            number = number_of(record.index)
+            number = dataset.number_of(record.index)
             place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
             target = path_inside(root, layout.DATA_PATH, **place)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ Sealing writes the tables, hashes every file and, last of all, writes ``meta/sea
 
 import contextlib
 import fcntl
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from pydantic import BaseModel, ConfigDict
 
-from gr00t_data.disk import digest_json, path_inside, read_json, replacing, write_json, write_text
+from gr00t_data.disk import digest_json, path_inside, read_json, replacing, write_json, write_json_lines, write_text
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
@@ -170,10 +169,10 @@ class StoreWriter:
         sizes = {name: size for record in self.records for name, size in record.sizes.items()}
         keep = {"episode_index", "tasks", "length", "success"}
         lines = [record.model_dump(include=keep) | {"source": record.source.facts()} for record in self.records]
-        _write_lines(meta / "episodes.jsonl", lines)
+        write_json_lines(meta / "episodes.jsonl", lines)
         stats = [record.model_dump(include={"episode_index", "stats"}) for record in self.records]
-        _write_lines(meta / "episodes_stats.jsonl", stats)
-        _write_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
+        write_json_lines(meta / "episodes_stats.jsonl", stats)
+        write_json_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
         codecs = {name: codec for record in self.records for name, codec in record.codecs.items()}
         columns = self.records[0].columns
         info = layout.info(
@@ -242,10 +241,6 @@ def _locked(path: Path) -> IO[str]:
             f"{path.parent.parent}: another process is writing this store; wait until it is done"
         ) from error
     return stream
-
-
-def _write_lines(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
-    write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))
 
 
 def seal_folder(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> EpisodeStore:

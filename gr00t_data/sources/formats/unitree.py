@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gr00t_data.disk import visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.beside import inside
 from gr00t_data.sources.formats.logs.messages import at, numbers
@@ -22,7 +23,7 @@ from gr00t_data.sources.recordings.images import decoded
 from gr00t_data.sources.recordings.mapping import Instruction, Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
 from gr00t_data.sources.recordings.reader import Recordings
-from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError
+from gr00t_data.sources.recordings.streams import CameraStream, FrameReader, RawEpisode, StreamError
 
 _FILE = "data.json"
 _HZ = 30.0
@@ -39,22 +40,20 @@ class PictureFiles:
 
     def take(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """See ``Frames.take``."""
-        last, picture = -1, np.empty(0)
-        for index in indices:
-            if index != last:
-                path = inside(self.folder, self.names[index])
-                try:
-                    last, picture = index, decoded(path.read_bytes())
-                except StreamError as error:
-                    raise StreamError(f"{path}: {error}") from error
-            yield picture
+        return FrameReader(self._picture).take(indices)
+
+    def _picture(self, index: int) -> np.ndarray:
+        path = inside(self.folder, self.names[index])
+        try:
+            return decoded(path.read_bytes())
+        except StreamError as error:
+            raise StreamError(f"{path}: {error}") from error
 
 
 def _folders(drop: Path) -> list[Path]:
     if drop.is_file():
         return [drop.parent] if drop.name == _FILE else []
-    found = (path.parent for path in sorted(drop.rglob(_FILE)) if path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(drop).parts)]
+    return [path.parent for path in visible_files(drop, _FILE)]
 
 
 def _begins_well(path: Path) -> bool:

@@ -4,7 +4,7 @@ Without labels of hands such a store has no state and no actions: both are marke
 columns reach no loss. Rows in fast turns of the head are marked in the column ``masked``; the checks leave them out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -63,7 +63,8 @@ def ingest_human(
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
-    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
+    chosen = settings.model_dump(mode="json", exclude={"embodiment"})  # which stands in the store itself
+    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=chosen)
     if (root / SEAL).is_file():
         return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = readers.find(drop)
@@ -176,7 +177,8 @@ class _Taking:
             )
         except (VideoError, ValueError) as error:
             return [Refusal(name, str(error))]
-        licence = licences.joined([clip.footage.licence, *_licences_of_labels(labels)])
+        licences_of_labels = (text for _, text in licences.stated_in(labels.evidence))  # they follow the clip
+        licence = licences.joined([clip.footage.licence, *licences_of_labels])
         said = provenance(clip, self.drop, self._digest(clip.footage)) | episode.source.facts()
         source = EpisodeSource.model_validate({**said, "licence": licence, "absent": labels.absent})
         self.writer.append(replace(episode, source=source))
@@ -227,8 +229,3 @@ def _face_hider(stack: ExitStack) -> Hide:
         return hidden, counts(boxes, detector)
 
     return hide
-
-
-def _licences_of_labels(labels: Labels) -> Iterator[str]:
-    """The licences of the models or datasets that made the labels; they follow the clip."""
-    yield from (text for _, text in licences.stated_in(labels.evidence))

@@ -10,6 +10,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.human.footage import Intrinsics, PlannedClip
 from gr00t_data.sources.human.hands.labels import Labels
 from gr00t_data.sources.human.settings import Pictures
+from gr00t_data.sources.recordings.clocks import nearest
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
@@ -27,6 +28,7 @@ Hide = Callable[[np.ndarray], tuple[np.ndarray, dict[str, Any]]]
 _LARGEST_GAP_S = 0.1
 """A row whose nearest frame is further away shows another moment: at 20 Hz, two rows."""
 _ROUNDING_S = 1e-6
+_SAME_S = 1e-9
 _DEFAULT_PX = 256
 _SAME_SHAPE = 0.02
 
@@ -54,7 +56,7 @@ def read_episode(
         ReadingError: the camera's numbers do not fit the picture.
         VideoError: a frame cannot be decoded (says which).
     """
-    numbers = nearest_frames(facts.times_s, times_s)
+    numbers = nearest(facts.times_s, times_s, _SAME_S)
     shown_s = facts.times_s[numbers]
     straighten = _straightener(clip.footage.intrinsics, facts, pictures)
     once, row_of = np.unique(numbers, return_inverse=True)
@@ -75,18 +77,6 @@ def read_episode(
         source=EpisodeSource.model_validate(said),
         columns={SOURCE_FRAME: numbers, SOURCE_TIME: shown_s, MASKED: masked.astype(np.int64), **labels.columns},
     )
-
-
-def nearest_frames(frame_times_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-    """int64 [T]: the frame shown nearest to each time, the earlier one of two that are equally near.
-
-    Holds for every rate, steady or not: 59.94 Hz is thinned, 15 Hz is repeated.
-    """
-    after = np.clip(np.searchsorted(frame_times_s, times_s), 1, max(len(frame_times_s) - 1, 1))
-    after = np.minimum(after, len(frame_times_s) - 1)
-    before = np.maximum(after - 1, 0)
-    earlier = times_s - frame_times_s[before] <= frame_times_s[after] - times_s + 1e-9
-    return np.where(earlier, before, after).astype(np.int64)
 
 
 def _masked_rows(clip: PlannedClip, times_s: np.ndarray, shown_s: np.ndarray) -> np.ndarray:

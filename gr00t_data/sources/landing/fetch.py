@@ -46,14 +46,14 @@ def fetch(remote: RemoteLanding, key: str, say: Say = lambda line: None) -> Path
     lake = remote.lake
     with locked(lake.root / "locks" / f"fetch_{key}"):
         files = remote.files_of(name, entry)
-        drop = remote.described(name, files)
+        drop = remote.describe(name, files)
         refuse(lake, drop)
         if is_here(lake, drop):
             return drop.path
         work = _work_folder(lake, drop)
         _copy_all(remote, drop, [file for file in files if file.name == MARKER or not left_out(file.name)], work, say)
         remote.files.invalidate_cache()
-        if remote.describe(name, entry).signature != drop.signature:
+        if remote.describe(name, remote.files_of(name, entry)).signature != drop.signature:
             raise LandingError(f"{drop.url}: changed while it was copied; it is copied again when it is still")
         _put_in_place(lake, drop, work, is_folder=entry["type"] == "directory")
     return drop.path

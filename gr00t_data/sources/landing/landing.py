@@ -74,11 +74,6 @@ def _drops_here(lake: Lake) -> list[Drop]:
     return [describe(path) for path in entries if not passed_over(path.name)]
 
 
-def drops_of_kind(lake: Lake, kind: Kind) -> list[Drop]:
-    """The drops whose marker says that they are of this kind; those whose marker says nothing count as ``real``."""
-    return [drop for drop in drops(lake) if (drop.kind or "real") == kind]
-
-
 def look(
     lake: Lake, memory: Memory, now_s: float, quiet_s: float | None, kinds: Collection[Kind] | None = None
 ) -> Looked:
@@ -87,7 +82,7 @@ def look(
     Args:
         now_s: our clock; when it jumps back, drops wait anew.
         quiet_s: how long an unmarked drop must stay the same; None accepts marked drops only.
-        kinds: look at drops of these kinds only (see ``drops_of_kind``); None: at all of them.
+        kinds: look at drops of these kinds only, those whose marker says nothing as ``real``; None: at all.
 
     Raises:
         LandingError: the remote landing cannot be listed; look again later with the same memory.

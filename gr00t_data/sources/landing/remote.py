@@ -4,7 +4,7 @@ Credentials come from the environment, as each file system documents them. What 
 and metadata, never holds user names, passwords or queries; the texts of errors are rid of them too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -82,11 +82,7 @@ class RemoteLanding:
         listed = below.items() if isinstance(below, dict) else ()
         return sorted((_file(path[len(top) + 1 :], path, facts) for path, facts in listed), key=lambda file: file.name)
 
-    def describe(self, name: str, entry: Mapping[str, Any]) -> Drop:
-        """Look at one drop."""
-        return self.described(name, self.files_of(name, entry))
-
-    def described(self, name: str, files: list[RemoteFile]) -> Drop:
+    def describe(self, name: str, files: list[RemoteFile]) -> Drop:
         """The drop of these files."""
         seen = [file for file in files if not left_out(file.name)]
         under_way = [file.name for file in files if still_copied(_last(file.name))]
@@ -113,7 +109,7 @@ class RemoteLanding:
         Raises:
             LandingError: something cannot be listed.
         """
-        return [self.describe(name, entry) for name, entry in self.entries().items()]
+        return [self.describe(name, self.files_of(name, entry)) for name, entry in self.entries().items()]
 
     def _kind_said(self, markers: list[RemoteFile]) -> Kind | None:
         if not markers or not 0 < markers[0].size_bytes <= _MARKER_BYTES:
@@ -133,9 +129,7 @@ class RemoteLanding:
         try:
             return question()
         except Exception as error:  # every file system has errors of its own
-            reason = f"{type(error).__name__}: {error}"
-            for secret in self.secrets:
-                reason = reason.replace(secret, "***")
+            reason = _without(self.secrets, error)
             raise LandingError(f"{self.shown}: {what} ({reason}); check the address and the credentials") from None
 
 
@@ -152,14 +146,19 @@ def remote_landing(lake: Lake) -> RemoteLanding | None:
     try:
         files, root = url_to_fs(url)
     except Exception as error:  # a file system may fail in its own ways when it is made
-        reason = f"{type(error).__name__}: {error}"
-        for secret in secrets:
-            reason = reason.replace(secret, "***")
+        reason = _without(secrets, error)
         raise LandingError(
             f"{LANDING_VARIABLE} is {shown}, which cannot be opened ({reason}); give a folder, or a URL that fsspec "
             "knows, and install the package it names"
         ) from None
     return RemoteLanding(lake, files, str(root), shown, secrets)
+
+
+def _without(secrets: Iterable[str], error: Exception) -> str:
+    reason = f"{type(error).__name__}: {error}"
+    for secret in secrets:
+        reason = reason.replace(secret, "***")
+    return reason
 
 
 def without_credentials(url: str) -> str:

@@ -87,10 +87,15 @@ def usable_clock(name: str, times_ns: np.ndarray, latency_ns: int = 0) -> Clock:
     return Clock(times_ns[kept] - latency_ns, kept, int((steps < 0).sum()), len(times_ns) - len(kept))
 
 
-def nearest(times_ns: np.ndarray, ticks_ns: np.ndarray) -> np.ndarray:
-    """The position in ``times_ns`` (increasing) of the stamp nearest to each tick; the earlier of two equally near."""
-    right = np.clip(np.searchsorted(times_ns, ticks_ns), 1, max(len(times_ns) - 1, 1))
-    if len(times_ns) == 1:
-        return np.zeros(len(ticks_ns), dtype=np.int64)
+def nearest(times: np.ndarray, ticks: np.ndarray, equal: float = 0) -> np.ndarray:
+    """The position in ``times`` (increasing) of the stamp nearest to each tick; the earlier of two equally near.
+
+    Args:
+        times, ticks: nanoseconds, or seconds.
+        equal: distances that differ by no more count as equal; for seconds, whose sums are rounded.
+    """
+    right = np.clip(np.searchsorted(times, ticks), 1, max(len(times) - 1, 1))
+    if len(times) == 1:
+        return np.zeros(len(ticks), dtype=np.int64)
     left = right - 1
-    return np.where(ticks_ns - times_ns[left] <= times_ns[right] - ticks_ns, left, right)
+    return np.where(ticks - times[left] <= times[right] - ticks + equal, left, right)

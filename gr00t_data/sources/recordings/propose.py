@@ -7,6 +7,7 @@ Everything else stays undecided, and a person is asked.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from gr00t_data.embodiment.robot import Camera, Embodiment, Part
 from gr00t_data.sources.recordings.binding import Side, default_kind
@@ -118,18 +119,12 @@ def _instruction(found: Sequence[Found]) -> Instruction:
 def _parts(found: Sequence[Found], parts: Sequence[Part], side: Side) -> dict[str, PartSource]:
     whole = _whole_vector(found, parts, side)
     if whole:
+        ends = accumulate(part.dim for part in parts)
         return {
-            part.name: _source(whole, part, side, tuple(range(start, start + part.dim)))
-            for part, start in zip(parts, _starts(parts), strict=True)
+            part.name: _source(whole, part, side, tuple(range(end - part.dim, end)))
+            for part, end in zip(parts, ends, strict=True)
         }
     return {part.name: _part(found, part, side) for part in parts}
-
-
-def _starts(parts: Sequence[Part]) -> list[int]:
-    starts = [0]
-    for part in parts:
-        starts.append(starts[-1] + part.dim)
-    return starts[:-1]
 
 
 def _whole_vector(found: Sequence[Found], parts: Sequence[Part], side: Side) -> Found | None:

@@ -1,7 +1,6 @@
 """Recordings: formats whose streams have clocks of their own, brought in by a mapping, episode by episode."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +9,7 @@ from gr00t_data.sources.content import MAPPING_FILE, content_digest, same_or_ref
 from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
-from gr00t_data.sources.recordings.propose import Found, listing
+from gr00t_data.sources.recordings.propose import Found, listing, propose_mapping
 from gr00t_data.sources.recordings.streams import RawEpisode
 from gr00t_data.sources.recordings.transfer import transfer
 from gr00t_data.store.provenance import Refusal, StoreSource
@@ -42,13 +41,9 @@ class Recordings(Reader, Protocol):
     def contents(self, drop: Path) -> list[Found]:
         """What the first readable episode holds. Raises StreamError: there is none."""
 
-    @abstractmethod
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
-
-    def read(self, drop: Path, mapping: Mapping, embodiment: Embodiment) -> Iterator[RawEpisode]:
-        """Every episode in turn. See ``read_episode``."""
-        return (self.read_episode(drop, mapping, embodiment, name) for name in self.episode_names(drop))
+        return propose_mapping(self.contents(drop), embodiment, self.name)
 
     def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Mapping:
         """See ``Reader``."""

@@ -94,7 +94,7 @@ def test_without_a_rate_a_person_is_asked(tmp_path: Path, robot: Embodiment) -> 
     with h5py.File(drop, "a") as file:
         del file["data"].attrs["env_args"]
     with pytest.raises(MappingError, match="add `hz: RATE` to the mapping"):
-        list(robomimic.READER.read(drop, parse_mapping(MAPPING), robot))
+        robomimic.READER.read_episode(drop, parse_mapping(MAPPING), robot, "demo.hdf5#demo_0")
 
 
 def test_stamps_of_the_file_are_used(tmp_path: Path, robot: Embodiment) -> None:
@@ -252,7 +252,7 @@ def test_order_scale_and_offset_are_applied(tmp_path: Path, robot: Embodiment) -
     drop = robomimic_file(tmp_path / "demo.hdf5", (12,))
     arm = {"key": "obs/joint_pos", "index": [2, 0, 1], "scale": [1, 2, 3], "offset": 0.5}
     mapping = parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": arm}})
-    raw = next(robomimic.READER.read(drop, mapping, robot)).state["arm"]
+    raw = robomimic.READER.read_episode(drop, mapping, robot, "demo.hdf5#demo_0").state["arm"]
     with h5py.File(drop) as file:
         recorded: Any = file["data/demo_0/obs/joint_pos"]
         assert not isinstance(raw, np.ndarray)

@@ -7,7 +7,7 @@ import pytest
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.human.settings import HumanSettings
-from gr00t_data.sources.landing.landing import ROBOT_KINDS, changes, drops_of_kind, look, take_in
+from gr00t_data.sources.landing.landing import ROBOT_KINDS, changes, drops, look, take_in
 from gr00t_data.stages.stores import check, sealed_stores
 from gr00t_data.store.store import StoreError
 from tests.data.sources.human.ego_films import calm_film, epic_csv
@@ -37,8 +37,9 @@ def generated(lake: Lake, name: str, clips: int = 2) -> Path:
 def test_generated_clips_land(lake):
     drop = generated(lake, "dreamed")
     put(lake, "monday", episodes=1)
-    assert [one.key for one in drops_of_kind(lake, "neural")] == ["dreamed"]
-    assert [one.key for one in drops_of_kind(lake, "real")] == ["monday"]
+    assert {one.key: one.kind for one in drops(lake)} == {"dreamed": "neural", "monday": None}
+    assert [one.key for one in look(lake, {}, 0.0, None, kinds=("neural",)).ready] == ["dreamed"]
+    assert [one.key for one in look(lake, {}, 0.0, None, kinds=("real",)).ready] == ["monday"]
     store = take_in(lake, "dreamed", GR1)
     store.verify()
     assert (store.kind, store.licence, len(store.rows)) == ("neural", "CC-BY-4.0", 2)

@@ -12,7 +12,7 @@ import pytest
 from gr00t_data.lake import Lake
 from gr00t_data.sources.landing import fetch as landing_fetch
 from gr00t_data.sources.landing.fetch import copy, fetch, fetched
-from gr00t_data.sources.landing.landing import changes, drops, drops_of_kind, find, landed, look, take_in
+from gr00t_data.sources.landing.landing import changes, drops, find, landed, look, take_in
 from gr00t_data.sources.landing.remote import (
     LandingError,
     RemoteFile,
@@ -219,9 +219,9 @@ def test_kinds_are_read_from_the_remote_marker(lake, made):
     remote = remote_of(lake)
     remote.files.pipe_file(f"{remote.root}/shown/_SUCCESS", b"kind: human\n")
     upload(lake, made, "plain")
-    assert [drop.key for drop in drops_of_kind(lake, "human")] == ["shown"]
-    assert [drop.key for drop in drops_of_kind(lake, "real")] == ["plain"]
+    assert {drop.key: drop.kind for drop in drops(lake)} == {"shown": "human", "plain": None}
     assert [drop.key for drop in look(lake, {}, 0.0, None, kinds=("human",)).ready] == ["shown"]
+    assert set(look(lake, {}, 0.0, None, kinds=("real",)).waiting) == {"plain"}
 
 
 def stored(lake: Lake, facts: dict, content: bytes = b"abc") -> tuple[RemoteLanding, RemoteFile]:

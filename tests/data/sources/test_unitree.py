@@ -68,13 +68,9 @@ def test_joint_names_decide_the_order(tmp_path: Path, robot: Embodiment) -> None
     found = unitree.READER.propose(tmp_path / "drop", robot)
     assert found.hz == 60 and found.state["arm"].names == ("joint_1", "joint_2", "joint_3")
     assert found.cameras["front_view"].key == "color_0" and found.undecided == ["state.gripper", "action.gripper"]
-    raw = next(
-        unitree.READER.read(
-            tmp_path / "drop",
-            parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": found.state["arm"].model_dump()}}),
-            robot,
-        )
-    )
+    mapping = parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": found.state["arm"].model_dump()}})
+    name = unitree.READER.episode_names(tmp_path / "drop")[0]
+    raw = unitree.READER.read_episode(tmp_path / "drop", mapping, robot, name)
     arm = raw.state["arm"]
     assert not isinstance(arm, np.ndarray) and arm.values[0].tolist() == [1.0, 2.0, 0.0]
 

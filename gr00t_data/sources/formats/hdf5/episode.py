@@ -15,7 +15,7 @@ from gr00t_data.sources.recordings.clocks import stamps_from_seconds, ticks
 from gr00t_data.sources.recordings.images import array_picture, decoded
 from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
 from gr00t_data.sources.recordings.propose import Found, words
-from gr00t_data.sources.recordings.streams import CameraStream, ChosenFrames, RawEpisode, StreamError
+from gr00t_data.sources.recordings.streams import CameraStream, ChosenFrames, FrameReader, RawEpisode, StreamError
 
 if TYPE_CHECKING:
     import h5py
@@ -35,11 +35,7 @@ class DatasetFrames:
         """See ``Frames.take``."""
         with hdf5_tree.opened(self.path) as file:
             dataset = _dataset(file[self.group], self.key)  # type: ignore[arg-type]
-            last, picture = -1, np.empty(0)
-            for index in indices:
-                if index != last:
-                    last, picture = index, _picture(dataset, int(index))
-                yield picture
+            yield from FrameReader(lambda index: _picture(dataset, index)).take(indices)
 
 
 def inventory(group: "h5py.Group") -> list[Found]:

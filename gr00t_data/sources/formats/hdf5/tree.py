@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gr00t_data.disk import visible_files
 from gr00t_data.sources.recordings.streams import StreamError
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def files(drop: Path) -> list[Path]:
     """The HDF5 files of a drop by name, hidden ones left out; the drop itself when it is a file."""
     if drop.is_file():
         return [drop]
-    found = (path for path in sorted(drop.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(drop).parts)]
+    return [path for path in visible_files(drop) if path.suffix.lower() in SUFFIXES]
 
 
 def is_hdf5(path: Path) -> bool:

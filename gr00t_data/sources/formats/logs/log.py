@@ -88,9 +88,8 @@ def read_log(log: Log, name: str, mapping: Mapping, embodiment: Embodiment) -> R
     Raises:
         StreamError: a mapped topic is absent or silent, a field is missing, or a message cannot be decoded.
     """
-    parts = {n: s for n, s in mapping.sources().items() if isinstance(s, PartSource) and s.constant is None}
-    cameras = {f"video.{n}": s for n, s in mapping.cameras.items()}
-    collected, instruction = _collect(log, mapping, {**parts, **cameras})
+    sources = {n: s for n, s in mapping.sources().items() if isinstance(s, CameraSource) or s.constant is None}
+    collected, instruction = _collect(log, mapping, sources)
 
     def samples(stream: str, source: PartSource) -> Samples:
         times_ns, received_ns = collected[stream].times()

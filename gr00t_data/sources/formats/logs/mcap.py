@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.disk import visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.logs.log import Log, Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
-from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.propose import Found
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
@@ -29,12 +31,8 @@ class McapLog:
     def topics(self) -> list[str]:
         """From the file's summary, or from its messages when it has none."""
         if self._topics is None:
-            self._topics = sorted(self._summarised() or {message.topic for message in self._raw(None)})
+            self._topics = sorted(self._summarised() or {message.topic for message in self.messages(None)})
         return self._topics
-
-    def messages(self, topics: Sequence[str]) -> Iterator[Logged]:
-        """In the order of the file."""
-        return self._raw(topics)
 
     def _summarised(self) -> set[str]:
         from mcap.reader import make_reader
@@ -49,8 +47,8 @@ class McapLog:
         counts = summary.statistics.channel_message_counts
         return {channel.topic for number, channel in summary.channels.items() if counts.get(number)}
 
-    def _raw(self, topics: Sequence[str] | None) -> Iterator[Logged]:
-        """Streams from the start: needs no index, so a cut file gives what it has."""
+    def messages(self, topics: Sequence[str] | None) -> Iterator[Logged]:
+        """In the order of the file, of all topics for None; needs no index, so a cut file gives what it has."""
         from mcap.reader import NonSeekingReader
 
         decoders = _Decoders()
@@ -59,15 +57,11 @@ class McapLog:
             try:
                 # Ordering by log time would hold the whole file in memory.
                 for schema, channel, message in reader.iter_messages(topics=topics, log_time_order=False):
-                    decode = decoders.decoder(schema, channel, message.data)
+                    decode = partial(decoders.decode, schema, channel, message.data)
                     yield Logged(channel.topic, message.log_time, message.publish_time, decode)
             except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes
-                self._cut(error)
-
-    def _cut(self, error: Exception) -> None:
-        note = f"{self.name}: is cut off or damaged; what lies before is kept ({type(error).__name__}: {error})"
-        if note not in self.notes:
-            self.notes.append(note)
+                note = f"{self.name}: is cut off or damaged; what lies before is kept ({type(error).__name__}: {error})"
+                self.notes += [] if note in self.notes else [note]
 
 
 class _Decoders:
@@ -80,11 +74,8 @@ class _Decoders:
         self._known: dict[int, Any] = {}
         self._factories: list[Any] = [Ros2Factory(), ProtobufFactory()]
 
-    def decoder(self, schema: Any, channel: Any, data: bytes) -> Any:
-        """A function that decodes ``data``."""
-        return lambda: self._decode(schema, channel, data)
-
-    def _decode(self, schema: Any, channel: Any, data: bytes) -> Any:
+    def decode(self, schema: Any, channel: Any, data: bytes) -> Any:
+        """One message. Raises StreamError: its encoding is not read here, or it is damaged."""
         if channel.id not in self._known:
             self._known[channel.id] = self._find(schema, channel)
         try:
@@ -108,8 +99,7 @@ class _Decoders:
 def _files(drop: Path) -> list[Path]:
     if drop.is_file():
         return [drop]
-    found = (path for path in sorted(drop.rglob("*.mcap")) if path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(drop).parts)]
+    return visible_files(drop, "*.mcap")
 
 
 def _is_mcap(path: Path) -> bool:
@@ -148,10 +138,6 @@ class Mcap(Recordings):
             if _is_mcap(file) and (found := log_inventory(McapLog(file))):
                 return found
         raise StreamError(f"{drop}: holds no readable message")
-
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable file."""
-        return propose_mapping(self.contents(drop), embodiment, self.name)
 
 
 READER = Mcap()

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gr00t_data.disk import visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.logs.log import Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
-from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.propose import Found
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
@@ -78,9 +79,8 @@ def _is_bag(path: Path) -> bool:
 def _bags(drop: Path) -> list[Path]:
     if drop.is_file() or _is_bag(drop):
         return [drop]
-    found = [path.parent for path in drop.rglob("metadata.yaml") if _is_bag(path.parent)]
-    found += [path for path in drop.rglob("*.bag") if path.is_file()]
-    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(drop).parts))
+    folders = [path.parent for path in visible_files(drop, "metadata.yaml") if _is_bag(path.parent)]
+    return sorted([*folders, *visible_files(drop, "*.bag")])
 
 
 class RosBag(Recordings):
@@ -110,10 +110,6 @@ class RosBag(Recordings):
             except StreamError as error:
                 reason = error
         raise reason
-
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that topics, fields and joint names make plain. Raises StreamError: no readable bag."""
-        return propose_mapping(self.contents(drop), embodiment, self.name)
 
 
 READER = RosBag()

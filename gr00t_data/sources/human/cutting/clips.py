@@ -37,15 +37,6 @@ class Plan:
     fast_s: tuple[Stretch, ...]
 
 
-def plan(footage: Footage, settings: ClipSettings = ClipSettings()) -> list[PlannedClip]:
-    """The clips of one video; ``plan_in_full`` also says what was left out and why.
-
-    Raises:
-        VideoError: the video cannot be read.
-    """
-    return list(plan_in_full(footage, settings).clips)
-
-
 def plan_in_full(
     footage: Footage, settings: ClipSettings = ClipSettings(), find_tracks: FindTracks | None = None
 ) -> Plan:

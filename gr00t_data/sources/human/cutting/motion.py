@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+from scipy.ndimage import median_filter
 
 from gr00t_data.video.files import VideoError
 from gr00t_data.video.footage import Glance, glances, grey_frames
@@ -252,7 +253,7 @@ def _fine(frames: Sequence[tuple[float, np.ndarray]]) -> list[Step]:
     times_s = np.array([time for time, _ in frames])
     share, levels = np.array([one.share for one in shifts]), np.array([one.levels for one in shifts])
     cut = _cuts(share, levels)
-    speed = _median_of_three(_filled(share / np.maximum(np.diff(times_s), 1e-3), cut))
+    speed = median_filter(_filled(share / np.maximum(np.diff(times_s), 1e-3), cut), 3, mode="nearest")
     steps = zip(times_s[:-1].tolist(), times_s[1:].tolist(), speed.tolist(), cut.tolist(), strict=True)
     return [Step(*step) for step in steps]
 
@@ -278,10 +279,3 @@ def _filled(speed: np.ndarray, cut: np.ndarray) -> np.ndarray:
         sides = speed[np.concatenate([known[known < number][-1:], known[known > number][:1]])]
         filled[number] = sides.max() if len(sides) else np.inf
     return filled
-
-
-def _median_of_three(speed: np.ndarray) -> np.ndarray:
-    if len(speed) < 3:
-        return speed
-    inner = np.median(np.stack([speed[:-2], speed[1:-1], speed[2:]]), axis=0)
-    return np.concatenate([speed[:1], inner, speed[-1:]])

@@ -24,6 +24,7 @@ from gr00t_data.disk import digest_file, digest_json, read_json, write_text
 from gr00t_data.sources.human.detector.environment import (
     VERSION,
     DetectorError,
+    end,
     environment_folder,
     quiet,
     required_python,
@@ -112,14 +113,7 @@ class HandDetector:
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
-            if self._process.stdin:
-                with suppress(BrokenPipeError):
-                    self._process.stdin.close()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process)
             self._process = None
 
     def detect(

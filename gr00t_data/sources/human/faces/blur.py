@@ -48,10 +48,6 @@ class FaceBox:
     def _area(self) -> float:
         return max(self.right - self.left, 0.0) * max(self.bottom - self.top, 0.0)
 
-    def to_dict(self) -> dict[str, float]:
-        """For a log line; boxes are not stored."""
-        return {name: round(float(value), 2) for name, value in vars(self).items()}
-
 
 class FaceDetector(Protocol):
     """Finds faces in one picture.

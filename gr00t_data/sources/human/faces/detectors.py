@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from gr00t_data.disk import digest_file
-from gr00t_data.sources.human.detector.environment import VERSION, mediapipe_python, quiet
+from gr00t_data.sources.human.detector.environment import VERSION, end, mediapipe_python, quiet
 from gr00t_data.sources.human.faces.blur import FaceBox, FaceDetector
 
 MODEL_VARIABLE = "GR00T_FACE_MODEL"
@@ -67,13 +67,7 @@ class MediaPipeFaces:
 
     def close(self) -> None:
         """End the process."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
 
     def __call__(self, picture: np.ndarray) -> list[FaceBox]:
         """The faces of uint8 [H, W, 3] RGB.

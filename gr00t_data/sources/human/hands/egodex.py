@@ -77,18 +77,13 @@ def read_egodex(path: Path, frames: int, picture_px: tuple[int, int] | None = No
 
 
 def _arrays(path: Path, file: h5py.File) -> dict[str, np.ndarray]:
+    poses = ("camera", *(f"{side}{joint}" for side in SIDES for joint in JOINTS))
+    keys = {name: f"transforms/{name}" for name in poses} | {"intrinsic": "camera/intrinsic"}
+    keys |= {f"confidence:{side}Hand": f"confidences/{side}Hand" for side in SIDES}
     found: dict[str, np.ndarray] = {}
-    for name in ("camera", *(f"{side}{joint}" for side in SIDES for joint in JOINTS)):
-        value = file.get(f"transforms/{name}")
-        if isinstance(value, h5py.Dataset):
+    for name, key in keys.items():
+        if isinstance(value := file.get(key), h5py.Dataset):
             found[name] = np.asarray(value[:], dtype=np.float64)
-    for side in SIDES:
-        value = file.get(f"confidences/{side}Hand")
-        if isinstance(value, h5py.Dataset):
-            found[f"confidence:{side}Hand"] = np.asarray(value[:], dtype=np.float64)
-    value = file.get("camera/intrinsic")
-    if isinstance(value, h5py.Dataset):
-        found["intrinsic"] = np.asarray(value[:], dtype=np.float64)
     for name in ("camera", "leftHand", "rightHand"):
         if name not in found:
             raise HandTracksError(f"{path}: has no /transforms/{name}; EgoDex files have one: copy it again")

@@ -4,10 +4,8 @@ A new one is one file that defines ``READER`` and one line here.
 """
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
-from gr00t_data.sources.human.footage import Footage
 from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
 
 DATASETS = (
@@ -35,12 +33,3 @@ def find(drop: Path) -> Found:
             return reader.read(drop)
     known = ", ".join(reader.name for reader in readers)
     raise DropError(f"{drop}: holds no video (known: {known}; videos end in .mp4, .mov, .mkv, .webm, .avi or .m4v)")
-
-
-def read(drop: Path) -> Iterator[Footage]:
-    """The footage of a drop, by uid; ``find`` also says what was refused.
-
-    Raises:
-        DropError: as ``find``.
-    """
-    yield from find(drop).footage

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from gr00t_data.disk import PathError, path_inside
+from gr00t_data.disk import PathError, path_inside, visible_files
 from gr00t_data.sources.human.footage import Footage
 from gr00t_data.store.provenance import Refusal
 
@@ -61,8 +61,7 @@ class FootageReader(Protocol):
 
 def visible(root: Path, suffixes: Sequence[str]) -> list[Path]:
     """Files below ``root`` with one of these suffixes (any case), sorted; hidden files and folders are left out."""
-    found = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in suffixes and path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    return [path for path in visible_files(root) if path.suffix.lower() in suffixes]
 
 
 def movies_by_stem(drop: Path) -> tuple[dict[str, Path], list[Refusal]]:

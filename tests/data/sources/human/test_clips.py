@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.sources.human.cutting.clips import plan, plan_in_full
+from gr00t_data.sources.human.cutting.clips import plan_in_full
 from gr00t_data.sources.human.cutting.narrations import marked_stretches
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.hands.tracks import HandTracks
@@ -41,21 +41,21 @@ def spans(clips) -> list[tuple[float, float]]:
 
 
 def test_a_calm_interval_stays_as_it_was_narrated(turned: Path) -> None:
-    (clip,) = plan(footage(turned, said("n", 0.5, 2.5)))
+    (clip,) = plan_in_full(footage(turned, said("n", 0.5, 2.5))).clips
     assert (clip.start_s, clip.end_s, clip.masked_s, clip.narration) == (0.5, 2.5, (), "n")
     assert (clip.instruction, clip.original) == ("pick up the cup", "#C C picks up the cup")
     assert clip.narrated_s == (0.5, 2.5) and clip.head_speed == pytest.approx(0.05, rel=0.3)
 
 
 def test_a_turn_at_an_end_is_trimmed(turned: Path) -> None:
-    (clip,) = plan(footage(turned, said("n", 1.0, 3.4)))
+    (clip,) = plan_in_full(footage(turned, said("n", 1.0, 3.4))).clips
     assert spans([clip])[0] == pytest.approx((1.0, 3.0), abs=0.1)
-    (later,) = plan(footage(turned, said("n", 3.5, 6.0)))
+    (later,) = plan_in_full(footage(turned, said("n", 3.5, 6.0))).clips
     assert spans([later])[0] == pytest.approx((3.8, 6.0), abs=0.1)
 
 
 def test_a_long_turn_splits_a_clip_and_a_short_one_is_masked(turned: Path) -> None:
-    clips = plan(footage(turned, said("n", 1.0, 9.0)))
+    clips = plan_in_full(footage(turned, said("n", 1.0, 9.0))).clips
     assert np.array(spans(clips)) == pytest.approx(np.array([(1.0, 3.0), (3.8, 9.0)]), abs=0.1)
     assert clips[0].masked_s == ()
     assert clips[1].masked_s[0] == pytest.approx((6.8, 7.1), abs=0.1)
@@ -68,7 +68,7 @@ def test_a_stretch_that_is_mostly_a_turn_is_refused(turned: Path) -> None:
 
 
 def test_a_short_interval_is_widened_away_from_a_turn(turned: Path) -> None:
-    (clip,) = plan(footage(turned, said("n", 2.4, 2.8)))
+    (clip,) = plan_in_full(footage(turned, said("n", 2.4, 2.8))).clips
     assert clip.end_s - clip.start_s == pytest.approx(1.0)
     assert clip.end_s == pytest.approx(3.0, abs=0.1) and clip.narrated_s == (2.4, 2.8)
 
@@ -79,12 +79,12 @@ def test_what_is_left_too_short_is_refused(turned: Path) -> None:
 
 
 def test_a_shot_cut_splits_a_clip(cut: Path) -> None:
-    clips = plan(footage(cut, said("n", 0.5, 3.5)))
+    clips = plan_in_full(footage(cut, said("n", 0.5, 3.5))).clips
     assert np.array(spans(clips)) == pytest.approx(np.array([(0.5, 2.0), (2.0, 3.5)]), abs=0.07)
 
 
 def test_long_intervals_are_divided_evenly(turned: Path) -> None:
-    clips = plan(footage(turned, said("n", 0.0, 3.0)), ClipSettings(longest_s=2.0))
+    clips = plan_in_full(footage(turned, said("n", 0.0, 3.0)), ClipSettings(longest_s=2.0)).clips
     assert np.array(spans(clips)) == pytest.approx(np.array([(0.0, 1.5), (1.5, 3.0)]), abs=0.05)
 
 
@@ -100,9 +100,9 @@ def test_frames_are_not_taught_twice_unless_asked(turned: Path) -> None:
     planned = plan_in_full(both)
     assert [one.narration for one in planned.clips] == ["a"]
     assert "already used for a" in planned.unused[0].reason
-    assert len(plan(both, ClipSettings(largest_overlap=1.0))) == 2
+    assert len(plan_in_full(both, ClipSettings(largest_overlap=1.0)).clips) == 2
     same = footage(turned, said("a", 0.0, 2.0), said("b", 0.0, 2.0))
-    assert len(plan(same, ClipSettings(largest_overlap=1.0))) == 1
+    assert len(plan_in_full(same, ClipSettings(largest_overlap=1.0)).clips) == 1
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,14 @@ def test_impossible_times_are_refused_with_a_reason(
 
 
 def test_an_interval_past_the_end_is_cut_to_the_video(turned: Path) -> None:
-    (clip,) = plan(footage(turned, said("n", 7.5, 9.6)))
+    (clip,) = plan_in_full(footage(turned, said("n", 7.5, 9.6))).clips
     assert clip.end_s == pytest.approx(9.1, abs=0.01)
 
 
 def test_nobody_narrated(turned: Path) -> None:
     planned = plan_in_full(footage(turned))
     assert not planned.clips and "nobody narrated it" in planned.unused[0].reason
-    clips = plan(footage(turned), ClipSettings(instruction="tidy the table"))
+    clips = plan_in_full(footage(turned), ClipSettings(instruction="tidy the table")).clips
     assert {one.instruction for one in clips} == {"tidy the table"} and all(one.narration is None for one in clips)
     assert spans(clips)[0] == pytest.approx((0.0, 3.0), abs=0.1)
 
@@ -163,4 +163,4 @@ def test_an_episode_of_a_dataset_is_not_widened_into_its_neighbour(turned: Path)
     episode = Footage("a", turned, "lerobot", (said("n", 1.0, 1.5),), None, None, "CC0-1.0")
     planned = plan_in_full(episode)
     assert not planned.clips and "only 0.50 s are left" in planned.unused[0].reason
-    assert spans(plan(episode, ClipSettings(shortest_s=0.5))) == [(1.0, 1.5)]
+    assert spans(plan_in_full(episode, ClipSettings(shortest_s=0.5)).clips) == [(1.0, 1.5)]

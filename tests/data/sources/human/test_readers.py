@@ -9,7 +9,7 @@ import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lerobot.convert import convert
-from gr00t_data.sources.human.readers import find, read
+from gr00t_data.sources.human.readers import find
 from gr00t_data.sources.human.readers.drop import DropError, seconds
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.writing import StoreWriter
@@ -146,7 +146,7 @@ def test_a_folder_of_videos_with_a_table(tmp_path: Path) -> None:
     lines += ["a.mp4,0:01,2.5,fold the towel,P1,signed 2026-03-01,,,,,,,", "a.mp4,3,,stack the towel,P1,,,,,,,,"]
     lines += ["b/IMG_1.MOV,,,wash the cup,,,900,900,960,540,1920,1080,-0.02"]
     (tmp_path / "notes.csv").write_text("\n".join(lines))
-    by_uid = {one.uid: one for one in read(tmp_path)}
+    by_uid = {one.uid: one for one in find(tmp_path).footage}
     assert sorted(by_uid) == ["a.mp4", "b/IMG_1.MOV", "c.mp4"]
     first = by_uid["a.mp4"]
     assert [(n.text, n.start_s, n.end_s) for n in first.narrations] == [

@@ -19,9 +19,9 @@ from gr00t_data.sources.human.reading import (
     ReadingError,
     fisheye_maps,
     fit,
-    nearest_frames,
     read_episode,
 )
+from gr00t_data.sources.recordings.clocks import nearest
 from gr00t_data.store.episode import Episode
 from gr00t_data.video.files import VideoError
 from gr00t_data.video.footage import footage_frames, read_footage
@@ -86,8 +86,8 @@ def test_a_variable_rate_is_read_by_its_stamps_and_a_hole_is_masked(tmp_path: Pa
 
 def test_the_earlier_of_two_equally_near_frames() -> None:
     shown_s = np.array([0.0, 0.1, 0.2])
-    assert nearest_frames(shown_s, np.array([-1.0, 0.05, 0.051, 0.15, 9.0])).tolist() == [0, 0, 1, 1, 2]
-    assert nearest_frames(np.array([0.0]), np.array([0.0, 1.0])).tolist() == [0, 0]
+    assert nearest(shown_s, np.array([-1.0, 0.05, 0.051, 0.15, 9.0]), 1e-9).tolist() == [0, 0, 1, 1, 2]
+    assert nearest(np.array([0.0]), np.array([0.0, 1.0]), 1e-9).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("turn_deg", [90, -90, 180])
