@@ -171,10 +171,7 @@ def _write_camera(export: _Export, camera: str, progress: Callable[[int], None])
     limit = int(export.sizes.video_mb * _MB)
     shots = write_videos(tracks, export.first_rows_s, export.root, camera, store.fps, limit)
     for line, shot in zip(export.lines, shots, strict=True):
-        line[f"videos/{camera}/chunk_index"] = shot.place.chunk
-        line[f"videos/{camera}/file_index"] = shot.place.file
-        line[f"videos/{camera}/from_timestamp"] = shot.begin_s
-        line[f"videos/{camera}/to_timestamp"] = shot.end_s
+        line |= {f"videos/{camera}/{name}": value for name, value in shot.items()}
     return tracks[0]
 
 

@@ -1,7 +1,6 @@
 """The parquet and mp4 files of a LeRobot v3.0 folder: many episodes each, begun anew at a size."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,25 +59,16 @@ class RotatingTables:
         self._writer, self._rows = None, 0
 
 
-@dataclass(frozen=True)
-class Shot:
-    """Where the video of one episode and camera went: file, and seconds in it."""
-
-    place: Place
-    begin_s: float
-    end_s: float
-
-
 def write_videos(
     tracks: Sequence[Packets], first_rows_s: Sequence[float], root: Path, camera: str, fps: float, limit_bytes: int
-) -> Iterator[Shot]:
+) -> Iterator[dict[str, float]]:
     """Join the videos of one camera, an episode each, into as few files as the limit and their coding allow.
 
     LeRobot looks for the frame of a row at ``from_timestamp + timestamp``, so an episode whose rows do not start at
     time 0 begins earlier by as much.
 
     Yields:
-        one Shot an episode, in order.
+        what the line of each episode says of its video, in order: file, and seconds in it.
     """
     place = Place()
     for group in groups(tracks, fps, limit_bytes):
@@ -87,9 +77,10 @@ def write_videos(
         for number, first in zip(group, concat_tracks(inside, target, fps), strict=True):
             track, zero_s = tracks[number], first_rows_s[number]
             if len(group) > 1:
-                yield Shot(place, first / fps - zero_s, (first + track.frames) / fps - zero_s)
+                begin_s, end_s = first / fps, (first + track.frames) / fps
             else:
-                yield Shot(place, float(track.pts_s[0]) - zero_s, float(track.pts_s[-1]) + 1 / fps - zero_s)
+                begin_s, end_s = float(track.pts_s[0]), float(track.pts_s[-1]) + 1 / fps
+            yield place.values | {"from_timestamp": begin_s - zero_s, "to_timestamp": end_s - zero_s}
         place = place.next()
 
 

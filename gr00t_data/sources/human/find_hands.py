@@ -82,7 +82,7 @@ def _read(path: Path, video: Path, stamps: tuple[tuple[int, int], ...]) -> HandT
         return _from_json(path, facts)
     if path.suffix in (".hdf5", ".h5"):
         tracks = read_egodex(path, len(facts.times_s), size)
-        return _on_the_clock(tracks, facts)
+        return replace(tracks, times_s=facts.times_s)  # which a copy of the video may have changed a little
     if path.suffix == ".npy":
         raise refuse_pickle(path)
     if path.suffix in (".npz", ".safetensors"):
@@ -111,8 +111,3 @@ def _from_json(path: Path, facts: Packets) -> HandTracks:
             f"shows {facts.upright_px[0]}x{facts.upright_px[1]}; run `gr00t hands detect` on this video"
         )
     return assign_sides(found)
-
-
-def _on_the_clock(tracks: HandTracks, facts: Packets) -> HandTracks:
-    """The same tracks with the times of the video's frames, which a copy may have changed a little."""
-    return replace(tracks, times_s=facts.times_s)

@@ -75,8 +75,10 @@ def ingest_human(
     writer = StoreWriter.create(root, embodiment, kind="human", licence=licence, source=source)
     writer.claim([source.facts(), embodiment.digest], "drop, settings or embodiment")
     withdrawn = read_withdrawals(lake.root)
-    refused = list(found.refused)
-    admitted = [one for one in footage if not _refusal(one, admit(one, withdrawn), refused)]
+    reasons = [admit(one, withdrawn) for one in footage]
+    admitted = [one for one, reason in zip(footage, reasons, strict=True) if reason is None]
+    refused = [Refusal(one.uid, reason) for one, reason in zip(footage, reasons, strict=True) if reason is not None]
+    refused = [*found.refused, *refused]
     with ExitStack() as stack:
         taking = _Taking(writer, drop, digests, embodiment, settings, stack)
         refused += taking.take(admitted, progress)
@@ -87,11 +89,6 @@ def ingest_human(
     licence = licences.joined(record.source.licence or "" for record in writer.records)
     writer.about = writer.about.model_copy(update={"absent": absent, "licence": licence})
     return writer.seal(refused)
-
-
-def _refusal(footage: Footage, reason: str | None, refused: list[Refusal]) -> bool:
-    refused += [] if reason is None else [Refusal(footage.uid, reason)]
-    return reason is not None
 
 
 def _with_defaults(footage: Footage, settings: HumanSettings) -> Footage:

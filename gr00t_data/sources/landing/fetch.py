@@ -47,7 +47,8 @@ def fetch(remote: RemoteLanding, key: str, say: Say = lambda line: None) -> Path
     with locked(lake.root / "locks" / f"fetch_{key}"):
         files = remote.files_of(name, entry)
         drop = remote.describe(name, files)
-        refuse(lake, drop)
+        if reason := drop.refused or place_taken(lake, drop):
+            raise LandingError(f"{drop.url}: {reason}")
         if is_here(lake, drop):
             return drop.path
         work = _work_folder(lake, drop)
@@ -57,18 +58,6 @@ def fetch(remote: RemoteLanding, key: str, say: Say = lambda line: None) -> Path
             raise LandingError(f"{drop.url}: changed while it was copied; it is copied again when it is still")
         _put_in_place(lake, drop, work, is_folder=entry["type"] == "directory")
     return drop.path
-
-
-def refuse(lake: Lake, drop: Drop) -> None:
-    """Refuse drops whose names are wrong, or whose place is taken by a drop that somebody put there.
-
-    Raises:
-        LandingError: says which.
-    """
-    if drop.refused:
-        raise LandingError(f"{drop.url}: {drop.refused}")
-    if taken := place_taken(lake, drop):
-        raise LandingError(f"{drop.url}: {taken}")
 
 
 def place_taken(lake: Lake, drop: Drop) -> str | None:

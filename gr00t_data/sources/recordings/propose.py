@@ -51,7 +51,6 @@ class Found:
         field: path inside a message; empty for formats without messages.
         width: numbers in one sample; 0 for pictures and texts.
         names: names that come with the numbers.
-        scalar_last: a quaternion is written x y z w.
     """
 
     key: str
@@ -60,7 +59,6 @@ class Found:
     names: tuple[str, ...] = ()
     picture: bool = False
     text: bool = False
-    scalar_last: bool = True
 
     @property
     def words(self) -> set[str]:
@@ -121,7 +119,7 @@ def _parts(found: Sequence[Found], parts: Sequence[Part], side: Side) -> dict[st
     if whole:
         ends = accumulate(part.dim for part in parts)
         return {
-            part.name: _source(whole, part, side, tuple(range(end - part.dim, end)))
+            part.name: _source(whole, part, side, f"{end - part.dim}:{end}")
             for part, end in zip(parts, ends, strict=True)
         }
     return {part.name: _part(found, part, side) for part in parts}
@@ -144,10 +142,7 @@ def _part(found: Sequence[Found], part: Part, side: Side) -> PartSource:
     fitting = same or [one for one in found if one.width == part.dim and _means(one.words, words(part.name))]
     if len(fitting) != 1:
         return PartSource(key=UNDECIDED, kind=default_kind(part, side))
-    order = None
-    if part.rotation == "quaternion" and fitting[0].scalar_last:
-        order = _XYZW_FIRST
-    return _source(fitting[0], part, side, order)
+    return _source(fitting[0], part, side, _XYZW_FIRST if part.rotation == "quaternion" else None)
 
 
 def _listed_names(names: Iterable[str], joints: Sequence[str]) -> tuple[str, ...] | None:
@@ -164,17 +159,10 @@ def _means(name: set[str], part: set[str]) -> bool:
 
 
 def _source(
-    found: Found, part: Part, side: Side, index: tuple[int, ...] | None, names: tuple[str, ...] = ()
+    found: Found, part: Part, side: Side, index: tuple[int, ...] | str | None, names: tuple[str, ...] = ()
 ) -> PartSource:
     kind = default_kind(part, side)
-    return PartSource(key=found.key, field=found.field, index=_short(index), names=names, kind=kind)
-
-
-def _short(index: tuple[int, ...] | None) -> tuple[int, ...] | str | None:
-    """A run of positions as ``"first:end"``."""
-    if index and index == tuple(range(index[0], index[0] + len(index))):
-        return f"{index[0]}:{index[-1] + 1}"
-    return index
+    return PartSource(key=found.key, field=found.field, index=index, names=names, kind=kind)
 
 
 def _cameras(found: Sequence[Found], embodiment: Embodiment) -> dict[str, CameraSource]:

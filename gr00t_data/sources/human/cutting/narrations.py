@@ -16,14 +16,12 @@ class Marked:
     Attributes:
         start_s, end_s: seconds of the video, start < end, both inside of it.
         instruction: the cleaned sentence.
-        note: what was done to the borders; empty when nothing.
     """
 
     narration: Narration
     start_s: float
     end_s: float
     instruction: str
-    note: str = ""
 
     @property
     def said_s(self) -> tuple[float, float]:
@@ -52,13 +50,13 @@ def marked_stretches(footage: Footage, duration_s: float, point_cap_s: float) ->
     ordered = sorted(footage.narrations, key=lambda one: (one.annotator, one.start_s, one.uid))
     for _, same in groupby(ordered, key=lambda one: one.annotator):
         for narration, start_s, end_s in _bounds(list(same), point_cap_s, duration_s):
-            reason, note = _fault(narration, start_s, end_s, duration_s)
+            reason = _fault(narration, start_s, end_s, duration_s)
             wording = instruction_of(narration.text)
             if reason or wording.refusal:
                 unused.append(Unused(narration.uid, reason or wording.refusal))
                 continue
             inside = max(start_s, 0.0), min(end_s, duration_s)
-            marked.append(Marked(narration, *inside, wording.text, note))
+            marked.append(Marked(narration, *inside, wording.text))
     return marked, unused
 
 
@@ -77,17 +75,16 @@ def _bounds(
         yield narration, start, end
 
 
-def _fault(narration: Narration, start_s: float, end_s: float, duration_s: float) -> tuple[str, str]:
-    """(why the borders cannot be used, what is to be noted about them)."""
+def _fault(narration: Narration, start_s: float, end_s: float, duration_s: float) -> str:
+    """Why the borders cannot be used; empty when they can."""
     said = f"{start_s:.2f} to {end_s:.2f} s"
     if narration.end_s is None and not 0 <= narration.start_s <= duration_s:
-        return f"stands at {narration.start_s:.2f} s, the video lasts {duration_s:.2f} s; correct the time", ""
+        return f"stands at {narration.start_s:.2f} s, the video lasts {duration_s:.2f} s; correct the time"
     if end_s <= start_s:
-        return f"goes from {said}: it ends before it begins; exchange or correct the times", ""
+        return f"goes from {said}: it ends before it begins; exchange or correct the times"
     if start_s >= duration_s or end_s <= 0:
-        return f"goes from {said}, the video lasts {duration_s:.2f} s: it lies outside; correct the times", ""
+        return f"goes from {said}, the video lasts {duration_s:.2f} s: it lies outside; correct the times"
     inside = min(end_s, duration_s) - max(start_s, 0.0)
     if inside < 0.5 * (end_s - start_s):
-        return f"goes from {said}, the video lasts {duration_s:.2f} s: most of it lies outside; correct the times", ""
-    reaches = narration.end_s is not None and inside < end_s - start_s - 0.05
-    return "", f"goes from {said}, cut to the {duration_s:.2f} s of the video" if reaches else ""
+        return f"goes from {said}, the video lasts {duration_s:.2f} s: most of it lies outside; correct the times"
+    return ""

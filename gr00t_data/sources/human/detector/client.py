@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -43,35 +42,17 @@ LICENCE = "Apache-2.0"
 CHUNK_FRAMES = 300
 """Frames that are found, and kept, together: ten seconds at 30 Hz. The tracker begins anew with each."""
 
+_ASKED = {"max_num_hands": 4, "min_detection_confidence": 0.3, "min_tracking_confidence": 0.3}
+"""For MediaPipe's ``Hands``. More than two hands in one frame show that somebody else is in the picture. The scores,
+0..1, below which a palm or a followed hand is dropped, are lower than MediaPipe's own 0.5, so that hands that a turn of
+the head blurs, or the edge of the picture cuts, are found; what is only seen for one frame is dropped later, when sides
+are assigned.
+"""
+_LONGEST_PX = 960
+"""Pictures are shrunk to it. The model looks for palms at 192 px and reads hands at 224 px."""
 _START_S, _FRAME_S = 120.0, 60.0
 _UNMIRRORED = {"Left": RIGHT, "Right": LEFT}
 _PROGRAM = Path(__file__).with_name("program.py")
-
-
-@dataclass(frozen=True)
-class DetectorSettings:
-    """What MediaPipe is asked for.
-
-    Attributes:
-        least_detection, least_tracking: scores, 0..1, below which a palm or a followed hand is dropped. Lower than
-            MediaPipe's own 0.5, so that hands that a turn of the head blurs, or the edge of the picture cuts, are
-            found; what is only seen for one frame is dropped later, when sides are assigned.
-        most_hands: in one frame; more than two shows that somebody else is in the picture.
-        longest_px: pictures are shrunk to it. The model looks for palms at 192 px and reads hands at 224 px.
-    """
-
-    least_detection: float = 0.3
-    least_tracking: float = 0.3
-    most_hands: int = 4
-    longest_px: int = 960
-
-    def arguments(self) -> dict[str, Any]:
-        """For MediaPipe's ``Hands``."""
-        return {
-            "max_num_hands": self.most_hands,
-            "min_detection_confidence": self.least_detection,
-            "min_tracking_confidence": self.least_tracking,
-        }
 
 
 class HandDetector:
@@ -79,7 +60,6 @@ class HandDetector:
 
     def __init__(
         self,
-        settings: DetectorSettings = DetectorSettings(),
         *,
         python: Path | None = None,
         kept: Path | None = None,
@@ -96,7 +76,6 @@ class HandDetector:
         Raises:
             DetectorError: nobody has set it up.
         """
-        self.settings = settings
         self._python = python or required_python()
         self._kept = kept or environment_folder().parent / "hands"
         self._start_s, self._frame_s = start_s, frame_s
@@ -136,7 +115,7 @@ class HandDetector:
         chunks = list(_chunks(facts, span_s))
         total = sum(len(chunk) for chunk in chunks)
         hands: list[tuple[Detection, ...]] = []
-        made_by = digest_json([SOURCE, asdict(self.settings), code_key(__name__)])[:8]
+        made_by = digest_json([SOURCE, code_key(__name__)])[:8]
         progress(0, total)
         for chunk in chunks:
             path = self._kept / sha256[:16] / f"{made_by}-{chunk[0]:08d}.json"
@@ -153,11 +132,12 @@ class HandDetector:
 
     def _searched(self, facts: Packets, chunk: range, progress: Callable[[int], None]) -> list[tuple[Detection, ...]]:
         found = []
-        pictures = footage_frames(facts, chunk, self.settings.longest_px)
-        for number, picture in enumerate(pictures):
-            found.append(self.hands_of(picture, fresh=number == 0, upright_px=facts.upright_px))
+        for number, picture in enumerate(footage_frames(facts, chunk, _LONGEST_PX)):
+            hands = self.hands_of(picture, fresh=number == 0, upright_px=facts.upright_px)
+            # As it will be read from disk, so that the second run gives what the first one did.
+            found.append(tuple(detection_from_dict(detection_to_dict(hand)) for hand in hands))
             progress(number + 1)
-        return [tuple(_rounded(hand) for hand in hands) for hands in found]
+        return found
 
     def hands_of(self, picture: np.ndarray, *, fresh: bool, upright_px: tuple[int, int]) -> list[Detection]:
         """The hands of one picture.
@@ -194,7 +174,7 @@ class HandDetector:
         return json.loads(answer)
 
     def _started(self) -> subprocess.Popen[bytes]:
-        command = [str(self._python), "-I", str(_PROGRAM), json.dumps(self.settings.arguments())]
+        command = [str(self._python), "-I", str(_PROGRAM), json.dumps(_ASKED)]
         try:
             return subprocess.Popen(  # noqa: S603 - our own program
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, env=quiet()
@@ -223,11 +203,6 @@ class HandDetector:
 
 def _points(points: Sequence[Sequence[float]]) -> np.ndarray:
     return np.array(points, dtype=np.float32).reshape(LANDMARKS, 2)
-
-
-def _rounded(hand: Detection) -> Detection:
-    """As it will be read from disk, so that the second run gives what the first one did."""
-    return detection_from_dict(detection_to_dict(hand))
 
 
 def _chunks(facts: Packets, span_s: tuple[float, float] | None) -> Iterator[range]:
