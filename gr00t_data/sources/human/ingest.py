@@ -63,8 +63,7 @@ def ingest_human(
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
-    chosen = settings.model_dump(mode="json", exclude={"embodiment"})  # which stands in the store itself
-    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=chosen)
+    source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
     if (root / SEAL).is_file():
         return same_or_refuse(EpisodeStore.open(root), source, drop)
     found = readers.find(drop)

@@ -1,6 +1,6 @@
 """How footage of people becomes clips: settings that library, shell and graph share. Nothing heavy."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -116,3 +116,7 @@ class HumanSettings(Settings):
     def robot(self) -> str:
         """Name or path of the embodiment that clips become rows of."""
         return self.embodiment or ("human_hands" if self.labels == "wrist" else "gr1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, as stores say how they were made; their embodiment stands in the store itself."""
+        return self.model_dump(mode="json", exclude={"embodiment"})
