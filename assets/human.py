@@ -166,7 +166,7 @@ def _together(made: dict[str, Made], lake: Lake) -> Made:
     rows = [
         {
             "store": store.root.name,
-            "embodiment": store.embodiment_name,
+            "embodiment": store.about.embodiment,
             "accepted": len(index.accepted),
             "rejected": len(index.rejected),
             "licence": store.licence,

@@ -177,7 +177,7 @@ def _write_metadata(
     if (modality := first.root / "meta/modality.json").is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
     licence, kinds = joined(of_store(one.store, one.episodes) for one in chosen), {one.store.kind for one in chosen}
-    about = StoreAbout(embodiment=first.embodiment_name, licence=licence)
+    about = StoreAbout(embodiment=first.about.embodiment, licence=licence)
     write_json(root / ABOUT, about.facts() | ({"kind": kinds.pop()} if len(kinds) == 1 else {}))
 
 

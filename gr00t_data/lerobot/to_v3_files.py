@@ -10,7 +10,7 @@ from gr00t_data.disk import path_inside
 from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.v3_layout import Place
 from gr00t_data.store.store import StoreError
-from gr00t_data.video.cutting import concat_tracks, groups
+from gr00t_data.video.cutting import concat, groups
 from gr00t_data.video.packets import Packets
 
 
@@ -74,7 +74,7 @@ def write_videos(
     for group in groups(tracks, fps, limit_bytes):
         target = path_inside(root, layout_v3.VIDEO_PATH, video_key=camera, **place.values)
         inside = [tracks[number] for number in group]
-        for number, first in zip(group, concat_tracks(inside, target, fps), strict=True):
+        for number, first in zip(group, concat(inside, target, fps), strict=True):
             track, zero_s = tracks[number], first_rows_s[number]
             if len(group) > 1:
                 begin_s, end_s = first / fps, (first + track.frames) / fps

@@ -14,7 +14,7 @@ from gr00t_data.disk import path_inside
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.lerobot.v3_records import Clip, Dataset, Record
 from gr00t_data.store import layout
-from gr00t_data.video.cutting import cut_track, packets_of, read_whole
+from gr00t_data.video.cutting import cut, packets_of, read_whole
 from gr00t_data.video.files import VideoError
 from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
 from gr00t_data.video.spans import encode_span
@@ -159,7 +159,7 @@ def _write_span(span: Span | str, one: Wanted, track: Packets, target: Path, fps
     try:
         whole = (span.first, span.last) == (0, track.frames - 1)
         if (track.lone and whole) or packets_of(track, span.first, span.last) is not None:
-            cut_track(track, span.first, span.last, target)
+            cut(track, span.first, span.last, target)
             return
         encode_span(track, span.first, span.last, target)
         yield f"re-encoded as h264, frame for frame: frame {span.first} of {track.path.name} is no place to cut packets"

@@ -9,7 +9,7 @@ from gr00t_data.curate.withdrawn import after_withdrawals
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
-from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError, sealed_in
 
 Checked = tuple[EpisodeStore, Index]
 
@@ -31,13 +31,10 @@ def check(
 
 def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[EpisodeStore]:
     """The sealed stores of an embodiment whose folder name matches one of the patterns, by name."""
-    listed = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
-    folders = [folder for folder in listed if not folder.name.startswith(".")]  # a hidden one is not finished
-    stores = [EpisodeStore.open(folder) for folder in folders if (folder / SEAL).is_file()]
     return [
         store
-        for store in stores
-        if store.embodiment_name == embodiment.name and any(fnmatch.fnmatch(store.root.name, name) for name in names)
+        for store in sealed_in(lake.stores)
+        if store.about.embodiment == embodiment.name and any(fnmatch.fnmatch(store.root.name, name) for name in names)
     ]
 
 

@@ -61,11 +61,6 @@ class EpisodeStore:
         return cls(root, info, _about(root / ABOUT) if (root / ABOUT).is_file() else StoreAbout())
 
     @property
-    def slot(self) -> int | None:
-        """Slot of the model that these episodes train in place of their embodiment's; None: the embodiment's."""
-        return self.about.slot
-
-    @property
     def sealed(self) -> bool:
         """Whether the content is fixed and named by ``digest``."""
         return (self.root / SEAL).is_file()
@@ -113,11 +108,6 @@ class EpisodeStore:
     def fps(self) -> float:
         """Rows a second declared by the metadata, Hz."""
         return float(self.info["fps"])
-
-    @property
-    def embodiment_name(self) -> str | None:
-        """The embodiment it was made or ingested for; None for foreign folders."""
-        return self.about.embodiment
 
     @property
     def kind(self) -> Kind:
@@ -225,6 +215,12 @@ class EpisodeStore:
         if column not in parquet.read_schema(self.data_path(index)).names:
             return self.row(index).instruction
         return self.tasks.get(int(self.matrix(index, column)[0, 0]), "")
+
+
+def sealed_in(folder: Path) -> list[EpisodeStore]:
+    """Every sealed store in a folder, by name; a hidden one is not finished."""
+    listed = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [EpisodeStore.open(one) for one in listed if not one.name.startswith(".") and (one / SEAL).is_file()]
 
 
 def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
-from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.store import EpisodeStore, sealed_in
 from gr00t_data.terms.withdrawal import Withdrawal, WithdrawalError, Withdrawals, read
 
 
@@ -73,9 +73,6 @@ def originals(lake: Lake, entry: Withdrawal) -> list[Path]:
 
 
 def _reached(lake: Lake, entry: Withdrawal) -> Iterator[tuple[EpisodeStore, list[int]]]:
-    folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
-    for folder in folders:
-        if not folder.name.startswith(".") and (folder / SEAL).is_file():
-            store = EpisodeStore.open(folder)
-            if reached := sorted(Withdrawals((entry,)).reached(store)):
-                yield store, reached
+    for store in sealed_in(lake.stores):
+        if reached := sorted(Withdrawals((entry,)).reached(store)):
+            yield store, reached

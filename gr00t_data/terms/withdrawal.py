@@ -17,7 +17,7 @@ from gr00t_data.disk import write_text
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.store.provenance import EpisodeSource, Facts
-from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore, sealed_in
 
 FILE = "withdrawn.yaml"
 _HEAD = "# People who took their consent back. Written by `gr00t withdraw`; nothing of theirs is used again.\n"
@@ -189,9 +189,5 @@ def _write(lake: Lake, entries: list[Withdrawal]) -> None:
 
 def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[Reached]:
     """What the stores of the lake hold of these people."""
-    from gr00t_data.store.store import SEAL
-
-    folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
-    stores = (EpisodeStore.open(f) for f in folders if not f.name.startswith(".") and (f / SEAL).is_file())
-    found = ((store, withdrawals.reached(store)) for store in stores)
+    found = ((store, withdrawals.reached(store)) for store in sealed_in(lake.stores))
     return [Reached(store.root.name, store.digest, tuple(sorted(of_store))) for store, of_store in found if of_store]

@@ -54,19 +54,14 @@ def packets_of(video: Packets, first: int, last: int) -> slice | None:
     return slice(start, stop) if whole and shows_all else None
 
 
-def cut(path: Path, first: int, last: int, target: Path) -> None:
-    """Write frames first to last (inclusive, presentation order) of ``path`` to ``target`` without re-encoding.
+def cut(track: Packets, first: int, last: int, target: Path) -> None:
+    """Write frames first to last (inclusive, presentation order) of a file to ``target`` without re-encoding.
 
     The first frame stands at time 0, the others keep their distance from it; every decoded frame equals its original.
 
     Raises:
         VideoError: the frames do not exist, or the span cannot be cut by packets: see ``packets_of``.
     """
-    cut_track(read_whole(path), first, last, target)
-
-
-def cut_track(track: Packets, first: int, last: int, target: Path) -> None:
-    """``cut`` of a file whose packets are known already."""
     check_span(track, first, last)
     if track.lone and (first, last) == (0, track.frames - 1):
         with replacing(target) as temporary:
@@ -81,7 +76,7 @@ def cut_track(track: Packets, first: int, last: int, target: Path) -> None:
     _write([(track, span, -int(track.ticks[first]))], target)
 
 
-def concat(paths: Sequence[Path], target: Path, fps: float) -> list[int]:
+def concat(tracks: Sequence[Packets], target: Path, fps: float) -> list[int]:
     """Join videos into one file without re-encoding; frame i of the result is shown at i / fps.
 
     Args:
@@ -91,13 +86,8 @@ def concat(paths: Sequence[Path], target: Path, fps: float) -> list[int]:
         the number of the first frame of each part in the result.
 
     Raises:
-        VideoError: a file cannot be read, is not at this rate, or is coded differently from the first one.
+        VideoError: a file is not at this rate, or is coded differently from the first one.
     """
-    return concat_tracks([read_whole(path) for path in paths], target, fps)
-
-
-def concat_tracks(tracks: Sequence[Packets], target: Path, fps: float) -> list[int]:
-    """``concat`` of files whose packets are known already."""
     firsts = [sum(track.frames for track in tracks[:number]) for number in range(len(tracks))]
     if len(tracks) == 1:
         with replacing(target) as temporary:

@@ -64,11 +64,6 @@ class Packets:
         """Number of packets that hold a picture and a time."""
         return len(self.pts)
 
-    @property
-    def undated(self) -> int:
-        """Number of packets without a presentation time."""
-        return len(self.timeless)
-
     @cached_property
     def _order(self) -> np.ndarray:
         return np.lexsort((self.size, self.keyframe, self.pts))

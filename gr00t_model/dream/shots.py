@@ -140,8 +140,8 @@ def _recorded(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:
     from gr00t_model.dream.pictures import view_of
 
     store = EpisodeStore.open(frames.path)
-    if store.embodiment_name not in (None, embodiment.name):
-        raise DreamError(f"{store.root}: is of {store.embodiment_name!r}, the clips are to show {embodiment.name!r}")
+    if store.about.embodiment not in (None, embodiment.name):
+        raise DreamError(f"{store.root}: is of {store.about.embodiment!r}, the clips are to show {embodiment.name!r}")
     view = view_of(embodiment, frames.view)
     for row in store.rows[: frames.count or None]:
         origin = {"source_episode": f"{store.digest}:{row.index}", "view": view.name}

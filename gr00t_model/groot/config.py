@@ -221,12 +221,10 @@ class GrootConfig(Section):
         backbone = self.backbone.to_dict()
         eagle = {
             "image_token_index": backbone.pop("image_token_index"),
-            "text_config": _flat(backbone.pop("text")),
-            "vision_config": _flat(backbone.pop("vision")),
+            "text_config": backbone.pop("text"),
+            "vision_config": backbone.pop("vision"),
         }
         head = self.action_head.to_dict()
-        for name in ("diffusion_model_cfg", "vl_self_attention_cfg"):
-            head[name] = _flat(head[name])
         if not with_defaults:
             _drop_defaults(head)
         return {
@@ -270,12 +268,6 @@ def _drop_defaults(head: dict[str, Any]) -> None:
     for section, name in ours:
         if not section[name]:
             del section[name]
-
-
-def _flat(section: dict[str, Any]) -> dict[str, Any]:
-    """A nested section as JSON: what ``extra`` holds beside the fields."""
-    section = dict(section)
-    return {**section.pop("extra"), **section}
 
 
 def _backbone(backbone: Mapping[str, Any], eagle: Mapping[str, Any]) -> BackboneConfig:

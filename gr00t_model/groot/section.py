@@ -1,7 +1,7 @@
 """A part of the model's configuration, read from a JSON object and written back."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Self
 
 
@@ -25,5 +25,5 @@ class Section:
         return cls(**{k: v for k, v in values.items() if k in known}, extra=extra)
 
     def to_dict(self) -> dict[str, Any]:
-        own = asdict(self)
-        return {**own.pop("extra"), **own}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
+        return {**self.extra, **{k: v.to_dict() if isinstance(v, Section) else v for k, v in own.items()}}

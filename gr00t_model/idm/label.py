@@ -16,7 +16,7 @@ from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.licences import joined, of_store
 from gr00t_data.video import files as video
-from gr00t_data.video.cutting import cut
+from gr00t_data.video.cutting import cut, read_whole
 from gr00t_data.video.packets import probe
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import Labels, combine_windows
@@ -118,9 +118,9 @@ def _writer(target: Path, store: EpisodeStore, artifact: Artifact, source: Store
 
 def _check(store: EpisodeStore, artifact: Artifact) -> None:
     robot = artifact.robot.embodiment
-    if store.embodiment_name != robot.name:
+    if store.about.embodiment != robot.name:
         raise LabelError(
-            f"{store.root}: is of embodiment {store.embodiment_name!r}, the model is of {robot.name!r}; "
+            f"{store.root}: is of embodiment {store.about.embodiment!r}, the model is of {robot.name!r}; "
             "label it with a model of its own embodiment"
         )
     artifact.timing.check_store(store)
@@ -240,7 +240,7 @@ def _film(store: EpisodeStore, labelled: Labelled, camera: str, writer: StoreWri
     path = store.video_path(labelled.episode, camera)
     if probe(path).frames == labelled.rows:
         return path
-    cut(path, 0, labelled.rows - 1, target := writer.pending / f"{camera}.mp4")
+    cut(read_whole(path), 0, labelled.rows - 1, target := writer.pending / f"{camera}.mp4")
     return target
 
 

@@ -115,8 +115,8 @@ def _open_loop(
 
 def _refuse_stores(stores: Sequence[EpisodeStore], embodiment: Embodiment) -> None:
     for store in stores:
-        if store.embodiment_name not in (None, embodiment.name):
-            raise ExamplesError(f"{store.root}: is of {store.embodiment_name!r}, expected {embodiment.name!r}")
+        if store.about.embodiment not in (None, embodiment.name):
+            raise ExamplesError(f"{store.root}: is of {store.about.embodiment!r}, expected {embodiment.name!r}")
         if store.kind not in TAUGHT_BY:
             raise ExamplesError(
                 f"{store.root}: is of kind {store.kind!r}, whose actions nobody recorded; a model that learns from "

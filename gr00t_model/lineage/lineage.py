@@ -12,7 +12,7 @@ from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.store.provenance import Kind
-from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.store import EpisodeStore, sealed_in
 from gr00t_model.lineage.record import SHORTEST_DIGEST, LineageError, Record, checkpoints
 
 
@@ -54,7 +54,7 @@ class Holder:
 def of_checkpoint(lake: Lake, folder: Path) -> list[Sight]:
     """Every episode a checkpoint has seen, those of the checkpoints it started from included."""
     record = Record.load(folder)
-    stores = {store.digest: store for store in sealed(lake)}
+    stores = {store.digest: store for store in sealed_in(lake.stores)}
     verdicts = Verdicts(lake)
     rows = []
     for one in (record, *record.bases()):
@@ -111,12 +111,6 @@ def _verdicts_in(index: Path) -> dict[int, str]:
     return texts
 
 
-def sealed(lake: Lake) -> list[EpisodeStore]:
-    """Every sealed store of the lake, whatever its embodiment."""
-    folders = sorted(lake.stores.iterdir()) if lake.stores.is_dir() else []
-    return [EpisodeStore.open(f) for f in folders if not f.name.startswith(".") and (f / SEAL).is_file()]
-
-
 def of_episode(lake: Lake, text: str) -> list[Holder]:
     """Everything that holds a store, or one episode of it.
 
@@ -143,7 +137,7 @@ def of_episode(lake: Lake, text: str) -> list[Holder]:
 def _store_digest(lake: Lake, name: str) -> str:
     """The digest of the store that ``name`` means, also of one that is gone but still named by a manifest."""
     last = Path(name).name
-    known = {store.digest: store.root.name for store in sealed(lake)}
+    known = {store.digest: store.root.name for store in sealed_in(lake.stores)}
     for _, manifest in _manifests(lake):
         known = {source.digest: Path(source.store).name for source in manifest.sources} | known
     for record in checkpoints(lake):
@@ -168,7 +162,7 @@ def _manifests(lake: Lake) -> list[tuple[Path, MixtureManifest]]:
 
 def _in_stores(lake: Lake, digest: str, number: int | None) -> Iterator[Holder]:
     verdicts = Verdicts(lake)
-    for store in sealed(lake):
+    for store in sealed_in(lake.stores):
         numbers = [row.index for row in store.rows]
         if store.digest != digest or (number is not None and number not in numbers):
             continue

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.lake import Lake
+from gr00t_data.store.store import sealed_in
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, read
-from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows, sealed
+from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows
 from gr00t_model.lineage.record import LineageError, Record, Settings
 
 
@@ -38,7 +39,7 @@ def reach(lake: Lake, entry: Withdrawal) -> dict[str, tuple[str, set[int]]]:
 
 
 def _clips(lake: Lake, reached: dict[str, tuple[str, set[int]]]) -> Iterator[Holder]:
-    verdicts, stores = Verdicts(lake), {store.digest: store for store in sealed(lake)}
+    verdicts, stores = Verdicts(lake), {store.digest: store for store in sealed_in(lake.stores)}
     for digest, (name, episodes) in reached.items():
         store = stores.get(digest)
         for number in sorted(episodes):

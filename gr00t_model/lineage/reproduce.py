@@ -8,7 +8,7 @@ from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.code_key import installed_version
 from gr00t_data.disk import digest_file, read_json
 from gr00t_data.lake import Lake
-from gr00t_model.lineage.lineage import sealed
+from gr00t_data.store.store import sealed_in
 from gr00t_model.lineage.record import Record
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, prepare_run, run_key
@@ -46,7 +46,7 @@ def reproduce(lake: Lake, checkpoint: Path) -> Reproduction:
     record = Record.load(checkpoint)
     differences = [*_software(record), *_base(record)]
     place = lake.root / "reproductions" / "inputs" / checkpoint.name
-    stores = {store.digest: str(store.root) for store in sealed(lake)}
+    stores = {store.digest: str(store.root) for store in sealed_in(lake.stores)}
     for number, member in enumerate(record.members):
         found, gone = _found(member, stores)
         differences += gone

@@ -113,7 +113,7 @@ def _seen(root: Path, old: Seen | None, indexes: "_Indexes", embodiment: Embodim
     seal = _stamp(root / SEAL)
     if old is None or old.seal != seal:
         store = EpisodeStore.open(root)
-        old = Seen(seal, store.digest if store.embodiment_name == embodiment.name else "")
+        old = Seen(seal, store.digest if store.about.embodiment == embodiment.name else "")
     index = indexes.newest(old.digest, embodiment) if old.digest else None
     if index is None:
         return old if not old.index else Seen(seal, old.digest)

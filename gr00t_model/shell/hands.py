@@ -103,7 +103,7 @@ def sheet(
     target = out or Path("hands.png")
     try:
         opened = store_named(lake_at(lake), store)
-        robot = load_embodiment(opened.embodiment_name or "human_hands")
+        robot = load_embodiment(opened.about.embodiment or "human_hands")
         verdicts = [check_episode(opened, row.index, robot) for row in opened.rows]
         reasons = {
             one.episode_index: tuple(sorted({f.code for f in one.findings if f.severity == "error"}))

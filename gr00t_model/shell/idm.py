@@ -162,7 +162,7 @@ def label(
 
     where = lake_at(lake)
     opened = store_named(where, store)
-    folder = stages.model_named(where, idm, opened.embodiment_name or "gr1")
+    folder = stages.model_named(where, idm, opened.about.embodiment or "gr1")
     options = {"device": device, "batch_size": max(batch_size, 1), "workers": max(workers, 1)}
     title = name or f"{opened.root.name}-labelled"
     with progress_bar("labelling") as progress:

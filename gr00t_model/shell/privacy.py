@@ -58,14 +58,14 @@ def withdraw(
 def withdraw_from(lake: Lake, entry: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write the entry down and bring every index of the lake up to date; what was reached, and what has seen it."""
     from gr00t_data.curate.withdrawn import bring_up_to_date
+    from gr00t_data.store.store import sealed_in
     from gr00t_data.terms.withdrawal import add, read
-    from gr00t_model.lineage.lineage import sealed
     from gr00t_model.lineage.people import of_participant
     from gr00t_model.lineage.record import LineageError
 
     written = add(lake, entry)
     every = read(lake.root)
-    changed = [path for store in sealed(lake) for path in bring_up_to_date(lake.index, store, every)]
+    changed = [path for store in sealed_in(lake.stores) for path in bring_up_to_date(lake.index, store, every)]
     try:
         rows = of_participant(lake, *entry.key)
     except LineageError:

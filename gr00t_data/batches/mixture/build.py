@@ -78,5 +78,5 @@ def _mixture_source(store: EpisodeStore, index: Index, weight: float, embodiment
     recorded_hz = None if pace.agrees else pace.recorded_hz
     licence = of_store(store, {verdict.episode_index for verdict in index.accepted})
     return MixtureSource(
-        str(store.root), store.digest, store.kind, licence, weight, tuple(episodes), recorded_hz, store.slot
+        str(store.root), store.digest, store.kind, licence, weight, tuple(episodes), recorded_hz, store.about.slot
     )

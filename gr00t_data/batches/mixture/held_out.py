@@ -9,13 +9,13 @@ import numpy as np
 from gr00t_data.batches.mixture.motion_cache import motions_of
 from gr00t_data.curate.copies.duplicates import MOST_ROWS
 from gr00t_data.curate.copies.fingerprints import Fingerprint, Key
-from gr00t_data.curate.copies.leakage import choose_held_out, episode_groups, leaks
+from gr00t_data.curate.copies.leakage import choose_held_out, episode_groups
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
 
 if TYPE_CHECKING:
-    from gr00t_data.batches.mixture.manifest import MixtureManifest, MixtureSource
+    from gr00t_data.batches.mixture.manifest import MixtureSource
 
 
 def mixture_groups(
@@ -63,15 +63,3 @@ def held_out_episodes(
     ]
     counts = [min(max(round(share * len(order)), 1), len(order) - 1) for order in orders]
     return tuple(choose_held_out(orders, counts, groups))
-
-
-def manifest_leaks(manifest: "MixtureManifest", embodiment: Embodiment) -> list[tuple[Key, Key]]:
-    """(training episode, held-out episode) pairs of a manifest that belong together; none in one made here.
-
-    Raises:
-        ValueError: a store is not the one the manifest means.
-    """
-    groups = mixture_groups(manifest.sources, [source.open() for source in manifest.sources], embodiment)
-    held = [(str(source), index) for source, index in manifest.held_out]
-    every = [(str(s), entry.index) for s, source in enumerate(manifest.sources) for entry in source.episodes]
-    return leaks([key for key in every if key not in set(held)], held, groups)

@@ -142,10 +142,6 @@ class MixtureManifest:
             for s, source in enumerate(self.sources)
         )
 
-    def sample(self, i: int) -> SampleId:
-        """The i-th training sample, i >= 0."""
-        return self.samples(i, 1)[0]
-
     def samples(self, start: int, count: int) -> list[SampleId]:
         """The training samples start, start + 1, ..., start + count - 1."""
         return [SampleId(*row) for row in self.draw(start, count).tolist()]
@@ -169,15 +165,6 @@ class MixtureManifest:
             of_source = chosen == number
             drawn[of_source, 1:] = table.locate(unit[of_source, 1])
         return drawn
-
-    def held_out_frames(self) -> list[SampleId]:
-        """Every kept frame of the held-out episodes, in order."""
-        return [
-            SampleId(source, episode, frame)
-            for source, episode in self.held_out
-            for start, end in self.entry(source, episode).keep
-            for frame in range(start, end)
-        ]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

@@ -42,8 +42,8 @@ def check_presentation(sight: Sight) -> Iterator[Finding]:
                 (at, min(at + 1, packets.frames - 1)),
                 severity="error" if off.mean() > 0.2 else "warning",
             )
-    if packets.undated:
-        yield VIDEO_08.finding(f"{where}: {packets.undated} packets have no time; write the video again")
+    if packets.timeless:
+        yield VIDEO_08.finding(f"{where}: {len(packets.timeless)} packets have no time; write the video again")
 
 
 def check_rotation(sight: Sight) -> Iterator[Finding]:

@@ -19,11 +19,12 @@ from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint
 from gr00t_data.curate.gate.actions import action_scores, label_speed, predicted_parts
 from gr00t_data.curate.gate.pictures import first_frame_difference, flow_score, picture_scores, without_repeats
 from gr00t_data.curate.gate.replay import outcome_scores, replay_scores
-from gr00t_data.curate.subject.view import View, open_view
+from gr00t_data.curate.subject.view import View, view_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.replayed import Replayed, Replayer
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video.packets import probe
 
 LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "scipy")
 
@@ -106,7 +107,7 @@ def score_clip(
     values |= outcome_scores(replayed) if replayed else {}
     pictures: dict[str, np.ndarray] = {}
     for camera in store.cameras:
-        view = without_repeats(open_view(store.video_path(index, camera)), _generated(store, index))
+        view = without_repeats(view_of(probe(store.video_path(index, camera))), _generated(store, index))
         pictures[camera] = view.small
         first = camera == store.cameras[0]
         found = picture_scores(view) | (replay_scores(view, replayed) if replayed and first else {})

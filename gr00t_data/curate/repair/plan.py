@@ -247,9 +247,3 @@ def _annotations(modality: Json, expected: Json, embodiment: Embodiment, files: 
         if explain_annotation(annotations, files.columns, selection.language):
             yield f"annotation {selection.language!r} leads to no column; it now names {embodiment.language_column!r}"
             annotations[name] = expected.get(name, {"original_key": embodiment.language_column})
-
-
-def unreadable(store: EpisodeStore) -> list[int]:
-    """Episodes that no repair of the metadata helps: their rows cannot be read."""
-    files = Files.of(store)
-    return sorted({row.index for row in store.rows} - files.lengths.keys())

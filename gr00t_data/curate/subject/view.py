@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.video.packets import Packets, probe
+from gr00t_data.video.packets import Packets
 from gr00t_data.video.survey import look
 
 SIDE = 64
@@ -74,17 +74,12 @@ def planned_runs(frames: int, pixels: int) -> list[tuple[int, int]]:
     return [(int(first), count) for first in firsts]
 
 
-def open_view(path: Path) -> View:
-    """Survey a video and decode its runs.
+def view_of(packets: Packets) -> View:
+    """Decode the runs of a video.
 
     Raises:
-        VideoError: see ``probe`` and ``look``.
+        VideoError: see ``look``.
     """
-    return view_of(probe(path))
-
-
-def view_of(packets: Packets) -> View:
-    """The same, from packets that were read before."""
     planned = planned_runs(packets.frames, packets.width * packets.height)
     still_every = max(-(-sum(count for _, count in planned) // _STILLS), 1)
     runs = list(look(packets, planned, SIDE, still_every))

@@ -227,7 +227,7 @@ def _twin(lake: Lake, drop: Drop, embodiment: Embodiment) -> EpisodeStore | None
             continue
         content = content or _content(drop.path)
         store = EpisodeStore.open(lake.stores / record["store"])
-        if content == record["content"] and store.embodiment_name == embodiment.name:
+        if content == record["content"] and store.about.embodiment == embodiment.name:
             return store
     return None
 

@@ -58,8 +58,7 @@ class FlareConfig(Section):
             raise ConfigError("flare_cfg.embedding must hold the sizes of the action-aware embedding, found null")
 
     def to_dict(self) -> dict[str, Any]:
-        embedding = None if self.embedding is None else self.embedding.to_dict()
-        return {**super().to_dict(), "own_parts": list(self.own_parts), "embedding": embedding}
+        return {**super().to_dict(), "own_parts": list(self.own_parts)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -51,9 +51,9 @@ def test_weights_are_probabilities_of_sources_and_frames_are_uniform() -> None:
 
 def test_sample_i_depends_on_nothing_else() -> None:
     together = LITERAL.samples(0, 50)
-    assert [LITERAL.sample(i) for i in range(50)] == together
+    assert [one for i in range(50) for one in LITERAL.samples(i, 1)] == together
     assert LITERAL.samples(20, 10) == together[20:30]
-    assert LITERAL.samples(10**12, 2) == [LITERAL.sample(10**12), LITERAL.sample(10**12 + 1)]
+    assert LITERAL.samples(10**12, 2) == [*LITERAL.samples(10**12, 1), *LITERAL.samples(10**12 + 1, 1)]
     assert replace(LITERAL, seed=1).samples(0, 50) != together
     moved = replace(LITERAL, sources=tuple(replace(s, store="elsewhere") for s in LITERAL.sources))
     assert moved.digest == LITERAL.digest and moved.samples(0, 50) == together
@@ -62,10 +62,6 @@ def test_sample_i_depends_on_nothing_else() -> None:
 def test_the_order_is_fixed_for_ever() -> None:
     assert LITERAL.digest.startswith("3d2d98357627df51")
     assert LITERAL.samples(0, 3) == [SampleId(1, 0, 90), SampleId(1, 0, 69), SampleId(0, 3, 3)]
-
-
-def test_held_out_frames() -> None:
-    assert LITERAL.held_out_frames() == [SampleId(1, 1, frame) for frame in range(100)]
 
 
 def test_built_from_stores(sources: Sources, tmp_path: Path) -> None:

@@ -19,15 +19,19 @@ def parts(folder: Path, coding: str, fps: Fraction | int = 20) -> list[Path]:
     return [film(folder / f"{n}.mp4", moving(rows, n), coding, fps=fps) for n, rows in enumerate(LENGTHS)]
 
 
+def joined(paths: list[Path], target: Path, fps: float) -> list[int]:
+    return concat([read_whole(path) for path in paths], target, fps)
+
+
 @pytest.mark.parametrize("coding", CODINGS)
 def test_joined_and_cut_again_is_pixel_for_pixel_the_same(tmp_path: Path, coding: str) -> None:
     files = parts(tmp_path, coding)
-    firsts = concat(files, tmp_path / "all.mp4", 20)
+    firsts = joined(files, tmp_path / "all.mp4", 20)
     assert firsts == [0, 12, 19]
     whole, decoded = read_whole(tmp_path / "all.mp4"), video.decode(tmp_path / "all.mp4")
     np.testing.assert_allclose(whole.pts_s, np.arange(34) / 20, atol=1e-9)
     for file, first, rows in zip(files, firsts, LENGTHS, strict=True):
-        cut(whole.path, first, first + rows - 1, tmp_path / "piece.mp4")
+        cut(whole, first, first + rows - 1, tmp_path / "piece.mp4")
         original = video.decode(file)
         np.testing.assert_array_equal(decoded[first : first + rows], original)
         np.testing.assert_array_equal(video.decode(tmp_path / "piece.mp4"), original)
@@ -36,7 +40,7 @@ def test_joined_and_cut_again_is_pixel_for_pixel_the_same(tmp_path: Path, coding
 
 @pytest.mark.parametrize("fps", [Fraction(30), Fraction(30000, 1001), Fraction(15), Fraction(50)])
 def test_a_frame_stands_at_its_number_over_the_rate(tmp_path: Path, fps: Fraction) -> None:
-    concat(parts(tmp_path, "h264 with B-frames", fps), tmp_path / "all.mp4", float(fps))
+    joined(parts(tmp_path, "h264 with B-frames", fps), tmp_path / "all.mp4", float(fps))
     np.testing.assert_allclose(read_whole(tmp_path / "all.mp4").pts_s, np.arange(34) / float(fps), atol=1e-9)
 
 
@@ -44,7 +48,7 @@ def test_a_span_without_a_keyframe_is_refused_and_encoded_frame_for_frame(tmp_pa
     images = moving(40)
     track = read_whole(film(tmp_path / "a.mp4", images, "h264 with B-frames"))
     with pytest.raises(VideoError, match="frames 7 to 31 do not begin with a keyframe"):
-        cut(track.path, 7, 31, tmp_path / "b.mp4")
+        cut(track, 7, 31, tmp_path / "b.mp4")
     assert not (tmp_path / "b.mp4").exists()
     encode_span(track, 7, 31, tmp_path / "b.mp4")
     found, wanted = video.decode(tmp_path / "b.mp4").astype(int), video.decode(track.path).astype(int)
@@ -59,7 +63,7 @@ def test_a_cut_may_not_end_where_a_later_frame_is_needed(tmp_path: Path) -> None
     ends = [last for last in range(40) if packets_of(track, 0, last) is not None]
     assert 39 in ends and 0 in ends and len(ends) < 40
     for last in ends[:4]:
-        cut(track.path, 0, last, tmp_path / "b.mp4")
+        cut(track, 0, last, tmp_path / "b.mp4")
         np.testing.assert_array_equal(video.decode(tmp_path / "b.mp4"), video.decode(track.path)[: last + 1])
 
 
@@ -67,7 +71,7 @@ def test_frames_that_do_not_exist(tmp_path: Path) -> None:
     track = read_whole(film(tmp_path / "a.mp4", moving(5)))
     for first, last in ((0, 5), (-1, 3), (3, 2)):
         with pytest.raises(VideoError, match=r"do not exist; it holds 5"):
-            cut(track.path, first, last, tmp_path / "b.mp4")
+            cut(track, first, last, tmp_path / "b.mp4")
 
 
 def test_only_like_files_share_a_stream(tmp_path: Path) -> None:
@@ -80,10 +84,10 @@ def test_only_like_files_share_a_stream(tmp_path: Path) -> None:
     }
     for path in other.values():
         with pytest.raises(VideoError, match=f"{path.name}: is coded differently"):
-            concat([one, path], tmp_path / "all.mp4", 20)
+            joined([one, path], tmp_path / "all.mp4", 20)
     uneven = film(tmp_path / "uneven.mp4", moving(6), times=[0, 1, 2, 4, 5, 6])
     with pytest.raises(VideoError, match=r"uneven\.mp4: its frames are not shown at 20 Hz"):
-        concat([one, uneven], tmp_path / "all.mp4", 20)
+        joined([one, uneven], tmp_path / "all.mp4", 20)
     assert not (tmp_path / "all.mp4").exists()
     tracks = [read_whole(path) for path in (one, one, uneven, one, *other.values(), one, one)]
     assert groups(tracks, 20, 1 << 30) == [[0, 1], [2], [3], [4], [5], [6], [7], [8, 9]]
@@ -92,11 +96,11 @@ def test_only_like_files_share_a_stream(tmp_path: Path) -> None:
 
 def test_a_file_alone_keeps_its_bytes_its_rotation_and_its_sound(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", moving(6), sound=True, rotation_deg=90, times=[0, 1, 2, 4, 5, 6])
-    assert concat([path], tmp_path / "b.mp4", 20) == [0]
+    assert joined([path], tmp_path / "b.mp4", 20) == [0]
     assert (tmp_path / "b.mp4").read_bytes() == path.read_bytes()
     track = read_whole(path)
     assert track.rotation_deg == 90 and not track.lone and not track.regular(20)
-    cut(path, 0, 5, tmp_path / "c.mp4")
+    cut(track, 0, 5, tmp_path / "c.mp4")
     piece = read_whole(tmp_path / "c.mp4")
     assert piece.rotation_deg == 90 and piece.lone
     np.testing.assert_allclose(piece.pts_s, np.array([0, 1, 2, 4, 5, 6]) / 20, atol=1e-9)

@@ -44,7 +44,7 @@ def store(drop: Path, tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
 
 
 def test_what_the_store_holds(store: EpisodeStore) -> None:
-    assert (store.kind, store.embodiment_name, store.licence) == ("human", "human_hands", "CC-BY-NC-4.0")
+    assert (store.kind, store.about.embodiment, store.licence) == ("human", "human_hands", "CC-BY-NC-4.0")
     assert store.sealed and sorted(store.about.absent) == ["action", "state"]
     assert [row.instruction for row in store.rows] == ["pick up the cup", "open door", "close door"]
     assert [row.length for row in store.rows] == [80, 30, 30] and store.fps == 20
