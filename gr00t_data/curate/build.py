@@ -24,8 +24,7 @@ def build_index(
         workers: processes; the index does not depend on it.
     """
     path = index_path(index_folder, store, embodiment)
-    index = _existing(path)
-    if index is not None:
+    if (index := _existing(path)) is not None:
         if index.store_path != str(store.root):
             index = replace(index, store_path=str(store.root))
             save_index(path, index)

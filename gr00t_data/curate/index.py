@@ -13,6 +13,7 @@ from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.rules import index_name
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.store.provenance import first_fault
 from gr00t_data.store.store import EpisodeStore
 
 
@@ -67,8 +68,7 @@ def load_index(path: Path) -> Index:
     try:
         return _JSON.validate_python(read_json(path))
     except ValidationError as error:
-        fault = error.errors()[0]
-        said = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        said = first_fault(error)
         raise ValueError(f"{path}: not an index of verdicts ({said}); delete it, it is made again") from error
 
 

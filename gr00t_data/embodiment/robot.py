@@ -76,6 +76,10 @@ class Part:
         """Where the part lies in its column: ``row[part.slice]``."""
         return slice(self.start, self.end)
 
+    def joint(self, dim: int) -> str:
+        """The name of a dimension."""
+        return self.joints[dim] if dim < len(self.joints) else f"{self.name}_{dim}"
+
 
 @dataclass(frozen=True)
 class Camera:

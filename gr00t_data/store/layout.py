@@ -48,14 +48,12 @@ def episode_stats(table: pa.Table) -> dict[str, dict[str, list[float]]]:
     stats = {}
     for name in table.column_names:
         values = column_matrix(table, name)
-        stats[name] = {
-            "min": values.min(0).tolist(),
-            "max": values.max(0).tolist(),
-            "mean": values.mean(0).tolist(),
-            "std": values.std(0).tolist(),
-            "count": [len(values)],
-        }
+        stats[name] = _measured(values, "min", "max", "mean", "std") | {"count": [len(values)]}
     return stats
+
+
+def _measured(values: np.ndarray, *names: str) -> dict[str, list[float]]:
+    return {name: getattr(values, name)(0).tolist() for name in names}
 
 
 def dataset_stats(tables: Sequence[pa.Table]) -> dict[str, dict[str, list[float]]]:
@@ -70,14 +68,7 @@ def dataset_stats(tables: Sequence[pa.Table]) -> dict[str, dict[str, list[float]
         if not len(values):
             continue
         low, high = np.quantile(values, [0.01, 0.99], axis=0)
-        stats[name] = {
-            "mean": values.mean(0).tolist(),
-            "std": values.std(0).tolist(),
-            "min": values.min(0).tolist(),
-            "max": values.max(0).tolist(),
-            "q01": low.tolist(),
-            "q99": high.tolist(),
-        }
+        stats[name] = _measured(values, "mean", "std", "min", "max") | {"q01": low.tolist(), "q99": high.tolist()}
     return stats
 
 

@@ -165,6 +165,12 @@ class StoreAbout(Said):
         return absent
 
 
+def first_fault(error: ValidationError) -> str:
+    """``sources.0.weight: Input should be a valid number``: the first thing in a file that is not what it must be."""
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+
+
 def wrong_field(error: ValidationError) -> str:
     """``source.idm is 3; expected a valid string``: the first field that is not what it must be."""
     first: Any = error.errors(include_url=False)[0]

@@ -68,10 +68,10 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     Raises:
         VideoError: the file cannot be opened, or a frame cannot be decoded (says which).
     """
-    frames = list(_decoded(path, size))
-    if not frames:
+    every = list(frames(path, size))
+    if not every:
         raise VideoError(f"{path}: no frame could be decoded; copy the file again from its source")
-    return np.stack(frames)
+    return np.stack(every)
 
 
 def decode_at(path: Path, indices: Iterable[int]) -> np.ndarray:
@@ -84,7 +84,7 @@ def decode_at(path: Path, indices: Iterable[int]) -> np.ndarray:
     """
     wanted = list(indices)
     found: dict[int, np.ndarray] = {}
-    for number, frame in enumerate(_decoded(path, None)):
+    for number, frame in enumerate(frames(path)):
         if number in wanted:
             found[number] = frame
         if number >= max(wanted):
@@ -129,13 +129,20 @@ def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int
         container.mux(stream.encode(None))
 
 
-def frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of ``path`` one by one in presentation order, uint8 [H, W, 3] RGB; memory does not grow.
+def frames(path: Path, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+    """What ``decode`` returns, one by one: uint8 [H, W, 3] RGB each; memory does not grow.
 
     Raises:
         VideoError: the file cannot be opened, or a frame cannot be decoded (says which).
     """
-    return _decoded(path, None)
+    number = 0
+    with opened(path) as (container, stream):
+        try:
+            for frame in container.decode(stream):
+                yield rgb(frame, size)
+                number += 1
+        except FFmpegError as error:
+            raise VideoError(f"{path}: frame {number} cannot be decoded ({error.strerror})") from error
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -150,14 +157,3 @@ def rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
     height, width = size
     coloured = frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
     return coloured.reformat(width, height, interpolation=Interpolation.AREA).to_ndarray()
-
-
-def _decoded(path: Path, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-    number = 0
-    with opened(path) as (container, stream):
-        try:
-            for frame in container.decode(stream):
-                yield rgb(frame, size)
-                number += 1
-        except FFmpegError as error:
-            raise VideoError(f"{path}: frame {number} cannot be decoded ({error.strerror})") from error

@@ -56,22 +56,22 @@ def _spread_wide(cells: np.ndarray) -> bool:
 
 def sudden_cells(view: View) -> np.ndarray:
     """bool [N, 16, 16]: cells that changed once, at this frame, and stayed changed."""
+    from scipy.ndimage import maximum_filter
+
     change = np.nan_to_num(boxed(np.abs(view.steps), _CELLS), nan=0.0)
-    count = len(change)
-    nearby = _largest_beside(change)
-    padded = np.pad(nearby, ((_NEAR, _NEAR), (0, 0), (0, 0)), mode="edge")
-    around = np.max([padded[k : k + count] for k in range(2 * _NEAR + 1) if k != _NEAR], axis=0)
+    others = np.arange(-_NEAR, _NEAR + 1)[:, None, None] != 0
+    around = maximum_filter(largest_beside(change), footprint=others, mode="nearest")
     sudden = (change > _LEVELS) & (change > _TIMES * around)
     if sudden.any():
-        sudden &= _lasting(view, np.flatnonzero(sudden.any((1, 2))), count)
+        sudden &= _lasting(view, np.flatnonzero(sudden.any((1, 2))), len(change))
     return sudden
 
 
-def _largest_beside(change: np.ndarray) -> np.ndarray:
-    """float [N, 16, 16]: the largest change within one cell."""
-    padded = np.pad(change, ((0, 0), (1, 1), (1, 1)))
-    height, width = change.shape[1:]
-    return np.max([padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
+def largest_beside(change: np.ndarray) -> np.ndarray:
+    """float [N, 16, 16]: the largest change within one cell, of changes that are not negative."""
+    from scipy.ndimage import maximum_filter
+
+    return maximum_filter(change, (1, 3, 3), mode="constant")
 
 
 def _lasting(view: View, numbers: np.ndarray, count: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding, Severity
+from gr00t_data.curate.subject.signals import spans
 from gr00t_data.curate.subject.subject import SHAPE_01, Subject
 from gr00t_data.embodiment.robot import Part
 
@@ -93,7 +94,7 @@ def check_finite(subject: Subject) -> Iterator[Finding]:
             last = int(np.flatnonzero(bad.any(1))[-1])
             value = subject.arrays[column][frame, part.start + dim]
             yield NAN_01.finding(
-                f"{subject.where} frame {frame}: {column} part {part.name!r} joint {_joint(part, dim)!r} is {value}, "
+                f"{subject.where} frame {frame}: {column} part {part.name!r} joint {part.joint(dim)!r} is {value}, "
                 f"expected a finite number ({int(bad.any(1).sum())} frames have one); cut the frames or leave it out",
                 (frame, last),
             )
@@ -109,8 +110,7 @@ def check_limits(subject: Subject) -> Iterator[Finding]:
 
 def _beyond_limits(subject: Subject, column: str, part: Part, values: np.ndarray) -> Iterator[Finding]:
     low, high = np.array(part.limits, dtype=np.float64).T
-    span = np.maximum(high - low, np.finfo(np.float64).tiny)
-    share = np.nan_to_num(np.maximum(low - values, values - high) / span, nan=0.0)
+    share = np.nan_to_num(np.maximum(low - values, values - high) / spans(part), nan=0.0)
     outside = share > _LIMIT_IGNORE_SHARE
     if not outside.any():
         return
@@ -121,7 +121,7 @@ def _beyond_limits(subject: Subject, column: str, part: Part, values: np.ndarray
     severity = _limit_severity(float(share.max()), len(frames) / len(values))
     remedy = "check the unit and the order of the joints" if severity == "error" else "look at the sensor's zero"
     yield LIMIT_01.finding(
-        f"{subject.where} frame {frame}: {column} part {part.name!r} joint {_joint(part, int(dim))!r} is "
+        f"{subject.where} frame {frame}: {column} part {part.name!r} joint {part.joint(int(dim))!r} is "
         f"{values[frame, dim]:.4g} {part.unit}, expected {low[dim]:.4g} to {high[dim]:.4g} {part.unit} "
         f"({len(frames)} of {len(values)} frames are outside{others}); {remedy}",
         (int(frames[0]), int(frames[-1])),
@@ -142,10 +142,6 @@ def _by_column(subject: Subject) -> dict[str, list[Part]]:
         if part.column in subject.arrays:
             columns.setdefault(part.column, []).append(part)
     return columns
-
-
-def _joint(part: Part, dim: int) -> str:
-    return part.joints[dim] if dim < len(part.joints) else f"{part.name}_{dim}"
 
 
 ROWS_01, ROWS_02, ROWS_03, NAN_01, LIMIT_01 = Look(Subject, check_rows, 1).finds(

@@ -79,18 +79,13 @@ def find_copies(fingerprints: Sequence[Fingerprint]) -> list[Copy]:
 
 def clusters(keys: Iterable[Key], copies: Iterable[Copy]) -> dict[Key, Key]:
     """Episode -> the first member of its cluster, itself when it has no copy."""
-    root = {key: key for key in keys}
+    from scipy.cluster.hierarchy import DisjointSet
 
-    def top(key: Key) -> Key:
-        while root[key] != key:
-            key = root[key]
-        return key
-
-    order = {key: number for number, key in enumerate(root)}
+    together = DisjointSet(keys)
     for copy in copies:
-        one, two = sorted((top(copy.first), top(copy.second)), key=lambda key: order[key])
-        root[two] = one
-    return {key: top(key) for key in root}
+        together.merge(copy.first, copy.second)
+    first: dict[Key, Key] = {}
+    return {key: first.setdefault(together[key], key) for key in together}
 
 
 @dataclass(frozen=True)
@@ -128,20 +123,16 @@ def copy_findings(copies: Iterable[Copy], store: str) -> Iterator[tuple[int, Fin
 
 def check_same_cameras(contents: Contents) -> Iterator[tuple[int, Finding]]:
     """DUP-04: two cameras of one episode show the same pictures."""
-    for one in contents.fingerprints:
-        yield from ((one.key[1], finding) for finding in same_cameras(one))
-
-
-def same_cameras(fingerprint: Fingerprint) -> Iterator[Finding]:
-    """DUP-04 of one episode."""
-    for one, two in combinations(sorted(fingerprint.pictures), 2):
-        difference = fingerprint.pictures[one].astype(np.float32) - fingerprint.pictures[two]
-        spread = float(fingerprint.pictures[one].std()) + 1e-6
-        if float(np.abs(difference).mean()) < 0.1 * spread:
-            yield DUP_04.finding(
-                f"{fingerprint.key[0]}: episode {fingerprint.key[1]}: cameras {one!r} and {two!r} show the same "
-                f"pictures (they differ by {np.abs(difference).mean():.1f} levels); find the video of the second camera"
-            )
+    for fingerprint in contents.fingerprints:
+        (store, index), pictures = fingerprint.key, fingerprint.pictures
+        for one, two in combinations(sorted(pictures), 2):
+            difference = float(np.abs(pictures[one].astype(np.float32) - pictures[two]).mean())
+            if difference < 0.1 * (float(pictures[one].std()) + 1e-6):
+                message = (
+                    f"{store}: episode {index}: cameras {one!r} and {two!r} show the same pictures (they differ by "
+                    f"{difference:.1f} levels); find the video of the second camera"
+                )
+                yield index, DUP_04.finding(message)
 
 
 def likeness(first: Fingerprint, second: Fingerprint, offset: int | None = 0) -> float:

@@ -5,17 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.code_key import code_key
 from gr00t_data.curate.copies.fingerprints import Fingerprint
 from gr00t_data.curate.gate.scores import ClipScores
 from gr00t_data.disk import replacing
 
 _ARRAYS = ("pictures", "ends")
-
-
-def scoring_key() -> str:
-    """Key of the code that measures a clip, and of its libraries."""
-    return code_key("gr00t_data.curate.gate.scores")
 
 
 def save_scores(path: Path, scores: ClipScores) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gr00t_data.code_key import PACKAGES, code_key
-from gr00t_data.curate.gate.cache import load_scores, save_scores, scoring_key
+from gr00t_data.curate.gate.cache import load_scores, save_scores
 from gr00t_data.curate.gate.opinion import Judge, Opinion, ask
 from gr00t_data.curate.gate.scores import ClipScores, score_clip, with_duplicates
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds
@@ -56,7 +56,7 @@ def _cache_name(
     store: EpisodeStore, index: int, embodiment: Embodiment, first: np.ndarray | None, replayer: Replayer | None
 ) -> str:
     given = None if first is None else first.tolist()
-    what = [store.digest, index, embodiment.digest, scoring_key(), _named(replayer), given]
+    what = [store.digest, index, embodiment.digest, code_key("gr00t_data.curate.gate.scores"), _named(replayer), given]
     return f"{digest_json(what)[:32]}.npz"
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gr00t_data.curate.checks.cuts import largest_beside
 from gr00t_data.curate.copies.fingerprints import planes
 from gr00t_data.curate.gate.pictures import Scored, seen_motion, smoothed, unlike
 from gr00t_data.curate.subject.camera_evidence import boxed
@@ -57,18 +58,14 @@ def _widened(mask: np.ndarray) -> np.ndarray:
 def _lasting(different: np.ndarray, robot: np.ndarray) -> np.ndarray:
     """float64 [T]: the largest difference of a cell that lasts from each frame on; cells with robot in them are out."""
     seen = np.where(boxed(robot.astype(np.float32), _CELLS) > 0, 0.0, boxed(different, _CELLS))
-    count = len(seen) - _LASTING_FRAMES + 1
-    lasting = np.min([seen[k : k + count] for k in range(_LASTING_FRAMES)], axis=0)
-    return lasting.max((1, 2))
+    return np.lib.stride_tricks.sliding_window_view(seen, _LASTING_FRAMES, axis=0).min(-1).max((1, 2))
 
 
 def _nearby(motion: np.ndarray) -> np.ndarray:
     """The largest motion within one cell and 3 frames."""
-    near = np.pad(motion, ((0, 0), (1, 1), (1, 1)))
-    height, width = motion.shape[1:]
-    near = np.max([near[:, y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0)
-    ends = np.pad(near, ((_NEAR_FRAMES, _NEAR_FRAMES), (0, 0), (0, 0)), mode="edge")
-    return np.max([ends[k : k + len(motion)] for k in range(2 * _NEAR_FRAMES + 1)], axis=0)
+    from scipy.ndimage import maximum_filter
+
+    return maximum_filter(largest_beside(motion), (2 * _NEAR_FRAMES + 1, 1, 1), mode="nearest")
 
 
 def outcome_scores(replayed: Replayed) -> dict[str, float]:

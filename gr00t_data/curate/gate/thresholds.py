@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gr00t_data.curate.gate.scores import SCORES, ClipScores
 from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.store.provenance import first_fault
 from gr00t_data.store.store import EpisodeStore
 
 FALSE_REJECTS_SHARE = 0.05
@@ -76,8 +77,7 @@ class Thresholds:
         try:
             loaded = TypeAdapter(cls).validate_python(read_json(path))
         except ValidationError as error:
-            fault = error.errors()[0]
-            said = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            said = first_fault(error)
             raise GateError(f"{path}: holds no thresholds ({said}); make it with `gr00t gate --calibrate`") from error
         if unknown := sorted(loaded.limits.keys() - SCORES.keys()):
             raise GateError(f"{path}: there is no score {unknown[0]!r}; choose from {', '.join(SCORES)}")

@@ -108,7 +108,7 @@ def texture_of(still: np.ndarray) -> np.ndarray:
     whole = still[: picture.shape[0], : picture.shape[1]]
     across = cv2.absdiff(whole[:, 1:], whole[:, :-1])
     steps = np.bincount(across.ravel(), minlength=256) / across.size
-    coarse = boxed(picture, 1) if min(picture.shape) < 8 else _quartered(picture)
+    coarse = boxed(picture, 1) if min(picture.shape) < 8 else _blocks(picture, 4)
     second = np.abs(cv2.filter2D(picture, -1, _SECOND)[1:-1, 1:-1])
     coarse_step = float(np.quantile(np.abs(np.diff(coarse, axis=1)), _EDGES))
     return np.array(
@@ -124,19 +124,15 @@ def texture_of(still: np.ndarray) -> np.ndarray:
     )
 
 
-def _quartered(picture: np.ndarray) -> np.ndarray:
-    height, width = (length // 4 * 4 for length in picture.shape)
-    return picture[:height, :width].reshape(height // 4, 4, width // 4, 4).mean((1, 3))
+def _blocks(picture: np.ndarray, side: int) -> np.ndarray:
+    """Averages over the whole blocks of ``side`` pixels."""
+    height, width = (length // side * side for length in picture.shape)
+    return picture[:height, :width].reshape(height // side, side, width // side, side).mean((1, 3))
 
 
 def _lit_block_median(second: np.ndarray, picture: np.ndarray, block: int = 8) -> float:
     """Noise in levels: the median over blocks that are not black, where neither texture nor bars decide."""
-    height, width = second.shape[0] // block * block, second.shape[1] // block * block
-    if not height or not width:
-        return 0.0
-    blocks = second[:height, :width].reshape(height // block, block, width // block, block).mean((1, 3))
-    inner = picture[1 : height + 1, 1 : width + 1]
-    lit = inner.reshape(height // block, block, width // block, block).mean((1, 3)) > 20
+    blocks, lit = _blocks(second, block), _blocks(picture[1:-1, 1:-1], block) > 20
     return float(np.median(blocks[lit]) / 6 * np.sqrt(np.pi / 2)) if lit.any() else 0.0
 
 

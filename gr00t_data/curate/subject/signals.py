@@ -59,7 +59,7 @@ class Signal:
 
     def joint(self, dim: int) -> str:
         """The name of a dimension."""
-        return self.part.joints[dim] if dim < len(self.part.joints) else f"{self.part.name}_{dim}"
+        return self.part.joint(dim)
 
 
 def spans(part: Part) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_data.curate.copies.duplicates import Copy, clusters, copy_findings, find_copies, same_cameras
+from gr00t_data.curate.copies.duplicates import Contents, Copy, check_same_cameras, clusters, copy_findings, find_copies
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint, planes
 from gr00t_data.curate.robust import usual_extent
 from gr00t_data.store.episode import Episode
@@ -115,8 +115,9 @@ def test_rows_that_cannot_be_read_have_no_fingerprint(tmp_path: Path) -> None:
 def test_two_cameras_that_show_the_same(tmp_path: Path) -> None:
     same = moving_episode(0, video={"ego_view": pictures(30, 0), "front_view": pictures(30, 0)})
     other = moving_episode(1, video={"ego_view": pictures(30, 1), "front_view": pictures(30, 1, "blue", False)})
-    first, second = fingerprints(sealed(tmp_path / "s", [same, other]))
-    assert [f.code for f in same_cameras(first)] == ["DUP-04"] and list(same_cameras(second)) == []
+    store = sealed(tmp_path / "s", [same, other])
+    found = check_same_cameras(Contents(store, GR1, fingerprints(store)))
+    assert [(index, finding.code) for index, finding in found] == [(0, "DUP-04")]
 
 
 def test_a_robot_at_rest_is_compared_by_its_background(tmp_path: Path) -> None:
