@@ -7,14 +7,14 @@ from pydantic import Field
 
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json
+from gr00t_data.settings import Settings
 from gr00t_model.dream.shots import FirstFrames, Instructions, Shot
 from gr00t_model.dream.world_model import ClipShape, Sampler
-from gr00t_model.loop.config import Frozen
 
 ORACLE, LATEST = "oracle", "nano"
 
 
-class DreamJob(Frozen):
+class DreamJob(Settings):
     """What to dream.
 
     Attributes:

@@ -11,10 +11,10 @@ from jaxtyping import UInt8
 from pydantic import Field
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.settings import Settings
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
-from gr00t_model.loop.config import Frozen
 
 DREAM_SEED = 500_000
 """First scene seed of dreams: demonstrations count from 0, evaluation from 1,000,000."""
@@ -24,7 +24,7 @@ _SIMULATED_PX = 256
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
-class FirstFrames(Frozen):
+class FirstFrames(Settings):
     """Where first frames come from.
 
     Attributes:
@@ -45,7 +45,7 @@ class FirstFrames(Frozen):
     view: str = ""
 
 
-class Instructions(Frozen):
+class Instructions(Settings):
     """What is asked for.
 
     Attributes:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from pydantic import Field
 
-from gr00t_model.loop.config import Frozen
+from gr00t_data.settings import Settings
 
 Pictures = UInt8[np.ndarray, "b h w 3"]
 Films = UInt8[np.ndarray, "b t h w 3"]
@@ -17,7 +17,7 @@ class DreamError(ValueError):
     """A model, a request or a result that cannot be; the message says what was found, expected, and what to do."""
 
 
-class ClipShape(Frozen):
+class ClipShape(Settings):
     """What every clip of a job or of a training looks like.
 
     Attributes:
@@ -35,7 +35,7 @@ class ClipShape(Frozen):
         return f"{self.frames} frames of {self.width}x{self.height} px at {self.fps:g} fps"
 
 
-class Sampler(Frozen):
+class Sampler(Settings):
     """How a clip is drawn from a model. All of it goes into the provenance of every clip.
 
     Attributes:

@@ -4,14 +4,15 @@ from pydantic import Field
 
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json
-from gr00t_model.loop.config import Frozen, Optimizer
+from gr00t_data.settings import Settings
+from gr00t_model.loop.config import Optimizer
 
 
 def _adamw(lr: float) -> Optimizer:
     return Optimizer(lr=lr, betas=(0.9, 0.98), weight_decay=0.01, warmup_share=0.1)
 
 
-class GroundingConfig(Frozen):
+class GroundingConfig(Settings):
     """How the stage trains. With 4,000 stills it costs about 170 CPU-seconds, rendering included."""
 
     batch_size: int = Field(default=16, ge=1, description="Stills a step.")

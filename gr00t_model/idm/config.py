@@ -6,14 +6,15 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from gr00t_data.settings import Settings
 from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
-from gr00t_model.loop.config import Frozen, Optimizer
+from gr00t_model.loop.config import Optimizer
 
 IMAGE_TOKEN, PAD_TOKEN = 1, 0
 """What the published collator writes into ``vl_token_ids``: an image token, and padding on its left."""
 
 
-class IdmTraining(Frozen):
+class IdmTraining(Settings):
     """One training, complete. Defaults are the published ones where those fit a small model.
 
     Where all demonstrations have one speed, the first picture alone nearly tells the motion, and a model says what it

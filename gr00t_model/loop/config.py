@@ -3,23 +3,21 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+
+from gr00t_data.settings import Settings
 
 
 class ConfigError(ValueError):
     """A training configuration that cannot be; the message names the field, what was found and what was expected."""
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-Settings = TypeVar("Settings", bound=BaseModel)
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 def validated(
-    kind: type[Settings], fields: Mapping[str, Any], what: str, error: Callable[[str], ValueError] = ConfigError
-) -> Settings:
+    kind: type[Checked], fields: Mapping[str, Any], what: str, error: Callable[[str], ValueError] = ConfigError
+) -> Checked:
     """``fields`` as a ``kind``.
 
     Raises:
@@ -32,7 +30,7 @@ def validated(
         raise error(f"{what}: " + "; ".join(lines)) from wrong
 
 
-class Optimizer(Frozen):
+class Optimizer(Settings):
     """AdamW and its schedule. Defaults are those of the published GR00T N1.5 fine-tuning script."""
 
     kind: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
@@ -59,7 +57,7 @@ class Optimizer(Frozen):
     )
 
 
-class Machine(Frozen):
+class Machine(Settings):
     """How the run is executed. What is learnt depends on ``num_processes`` (it multiplies the batch) and, by rounding,
     on ``precision`` and ``frozen_dtype``; on nothing else here.
     """
@@ -88,7 +86,7 @@ class Machine(Frozen):
     )
 
 
-class LoopConfig(Frozen):
+class LoopConfig(Settings):
     """What the loop is told of a training, whatever it trains."""
 
     steps: int = Field(gt=0, description="Optimizer steps in all.")

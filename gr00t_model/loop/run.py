@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from gr00t_data.disk import read_json, write_json
-from gr00t_model.loop.config import ConfigError, Frozen, Machine
+from gr00t_data.settings import Settings
+from gr00t_model.loop.config import ConfigError, Machine
 
 
-class Outcome(Frozen):
+class Outcome(Settings):
     """What a trainer wrote when it ended.
 
     Attributes:

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from gr00t_data.settings import Settings
 from gr00t_model.groot.flare.config import FlareConfig
-from gr00t_model.loop.config import ConfigError, Frozen, LoopConfig, validated
+from gr00t_model.loop.config import ConfigError, LoopConfig, validated
 
 
-class Mixture(Frozen):
+class Mixture(Settings):
     """One mixture with its robot. Paths only: what the run depends on is their content (see ``run.run_key``).
 
     Attributes:
@@ -55,7 +56,7 @@ class Data(Mixture):
         return (Mixture(**own), *self.also)
 
 
-class Tune(Frozen):
+class Tune(Settings):
     """The published switches. Their defaults freeze the vision-language model and train the action head.
 
     A name of TUNE_CHOICES may stand in place of the four switches.
@@ -85,7 +86,7 @@ and FLARE train in all three.
 """
 
 
-class Lora(Frozen):
+class Lora(Settings):
     """Low-rank adapters (arXiv 2106.09685) on the linears that make queries, keys and values.
 
     Attributes:
@@ -115,7 +116,7 @@ def _known_target(name: str) -> str:
     return name
 
 
-class Flare(Frozen):
+class Flare(Settings):
     """FLARE (arXiv 2505.15659): align the future tokens with an embedding of the frame one horizon ahead.
 
     Attributes:
@@ -145,7 +146,7 @@ class Flare(Frozen):
     pretrain_embedding: bool = False
 
 
-class Model(Frozen):
+class Model(Settings):
     """The network.
 
     Attributes:

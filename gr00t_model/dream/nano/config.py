@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
+from gr00t_data.settings import Settings
 from gr00t_model.dream.world_model import ClipShape, DreamError, nearest
-from gr00t_model.loop.config import Frozen
 
 NANO_CONFIG = "nano.json"
 
 
-class NanoConfig(Frozen):
+class NanoConfig(Settings):
     """About 5 M parameters. Defaults: 25 frames of 64 px at 20 fps (1.25 s, the shortest demonstrations).
 
     Attributes:
