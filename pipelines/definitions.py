@@ -1,5 +1,6 @@
 """The graph, as `dagster dev` and `dg` read it. Nothing heavy is imported here: bodies import what they need."""
 
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from assets.neural import neural_assets
 from assets.robots import robots
 from assets.teleop import teleop_episodes
 from assets.training import base_nano, training_assets
-from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.embodiment.robot import right_embodiments
 from gr00t_data.lake import Lake
 from pipelines.jobs import jobs_of
 from pipelines.schedules import schedules_of
@@ -24,7 +25,8 @@ def build(*ingest: dg.AssetsDefinition, automation: bool = True) -> dg.Definitio
     jobs: list[Any] = []
     schedules: list[Any] = []
     sensors: list[Any] = [landing_sensor, human_landing_sensor, alert_on_failure]
-    assets += mixture_assets(load_embodiment(HANDS), ("human_clips",))
+    for hands in right_embodiments((HANDS,), warnings.warn):
+        assets += mixture_assets(hands, ("human_clips",))
     for embodiment in robots():
         assets += neural_assets(embodiment)
         assets += mixture_assets(embodiment)

@@ -5,7 +5,7 @@ describes a robot. Positions of parts are computed from the joint lists, never w
 cheap: no numpy, no torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -193,14 +193,21 @@ def lake_embodiment_names() -> list[str]:
 
 
 def _files() -> dict[str, Path]:
-    """Name -> YAML. The lake may hold a copy of one of the package, and no other robot under its name."""
-    files = {path.stem: path for folder in reversed(_FOLDERS) for path in folder.glob("*.yaml")}
-    for name in lake_embodiment_names():
-        path = Lake.from_environment().embodiments / f"{name}.yaml"
-        known = files.setdefault(name, path)
-        if known != path and load_embodiment(known).digest != load_embodiment(path).digest:
-            raise EmbodimentError(f"{path}: is not the {name} of {known}; give your robot a name of its own")
-    return files
+    """Name -> YAML, the package's where the lake has one of the same name."""
+    folders = (Lake.from_environment().embodiments, *reversed(_FOLDERS))
+    return {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+
+
+def right_embodiments(names: Iterable[str], warn: Callable[[str], None]) -> list[Embodiment]:
+    """Those of the named embodiments whose YAML is right. What is wrong with another one is told to ``warn``; only who
+    asks for that one, by ``load_embodiment``, is stopped by it."""
+    found = []
+    for name in names:
+        try:
+            found.append(load_embodiment(name))
+        except EmbodimentError as error:
+            warn(f"{error}; the embodiment {name!r} is left out until its YAML is right")
+    return found
 
 
 def load_embodiment(name_or_path: str | Path) -> Embodiment:
@@ -249,7 +256,10 @@ def _path_of(name_or_path: str | Path) -> tuple[Path, bool]:
         known = ", ".join(names) or f"none found in {_FOLDERS[0]} or {_FOLDERS[1]}"
         hint = did_you_mean(given, names)
         raise EmbodimentError(f"unknown embodiment {given!r}{hint}; known: {known}; or give the path of a .yaml file")
-    return files[given], True
+    path, copy = files[given], Lake.from_environment().embodiments / f"{given}.yaml"
+    if copy != path and copy.is_file() and load_embodiment(path).digest != load_embodiment(copy).digest:
+        raise EmbodimentError(f"{copy}: is not the {given} of {path}; give your robot a name of its own")
+    return path, True
 
 
 def _parts(documents: Sequence[PartDocument], default_column: str) -> tuple[Part, ...]:

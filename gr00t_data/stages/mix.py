@@ -108,7 +108,8 @@ def weighing_of(checked: Sequence[Checked], shares: Shares) -> Weighing:
     ratio, kinds = shares.neural_per_real, {store.kind for store, _ in checked}
     if ratio is None and not shares.weights and "neural" in kinds and kinds & {"real", "simulated"}:
         ratio = 1.0
-    return Weighing(shares.temperature, shares.weights, ratio or None, shares.max_synthetic, shares.human)
+    wish = (shares.temperature, shares.weights, ratio or None, shares.max_synthetic, shares.human)
+    return Weighing(*wish, by=shares.weigh_by)
 
 
 def _drawn(checked: Sequence[Checked], weighing: Weighing) -> dict[str, float]:

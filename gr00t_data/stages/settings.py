@@ -53,6 +53,9 @@ class Shares(Settings):
     temperature: float = Field(
         default=1.0, ge=1, description="1 makes every frame equally likely; larger values lift small stores."
     )
+    weigh_by: str = Field(
+        default="frames", description="What the stores without a share are weighed by; a module of `weigh_by`."
+    )
     neural_per_real: float | None = Field(
         default=None,
         ge=0,

@@ -72,6 +72,13 @@ def originals(lake: Lake, entry: Withdrawal) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def footage(lake: Lake, entry: Withdrawal) -> set[str]:
+    """SHA-256 of the videos that the clips were cut from, where their stores say it: what was found in these (hands)
+    is kept outside the lake, under that name."""
+    clips = (store.row(episode).source for store, episodes in _reached(lake, entry) for episode in episodes)
+    return {str(sha256) for clip in clips if (sha256 := clip.facts().get("video_sha256"))}
+
+
 def _reached(lake: Lake, entry: Withdrawal) -> Iterator[tuple[EpisodeStore, list[int]]]:
     for store in sealed_in(lake.stores):
         if reached := sorted(Withdrawals((entry,)).reached(store)):

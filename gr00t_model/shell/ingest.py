@@ -203,10 +203,10 @@ def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment"
 
 @verb
 def embodiments(*, as_json: JsonOption = False) -> None:
-    """List the embodiments that ship and those of the lake."""
-    from gr00t_data.embodiment.robot import embodiment_names, load_embodiment
+    """List the embodiments that ship and those of the lake; one whose YAML is wrong is named with what is wrong."""
+    from gr00t_data.embodiment.robot import embodiment_names, right_embodiments
 
-    robots = [load_embodiment(name) for name in embodiment_names()]
+    robots = right_embodiments(embodiment_names(), say)
     rows = [
         {
             "name": robot.name,

@@ -20,7 +20,7 @@ def withdraw(
     listing: Annotated[bool, Parameter("--list", help="Who withdrew so far.")] = False,
     purge: Annotated[
         bool,
-        Parameter(help="Also delete their pictures, rows, decoded copies and cached features. For good."),
+        Parameter(help="Also delete their pictures, rows, decoded copies, cached features and found hands. For good."),
     ] = False,
     undo: Annotated[bool, Parameter(help="Take an entry written by mistake off the list.")] = False,
     lake: LakeOption = None,
@@ -83,10 +83,16 @@ def withdraw_from(lake: Lake, entry: Any) -> tuple[dict[str, Any], list[dict[str
 
 
 def _purged(lake: Lake, entry: Any) -> dict[str, Any]:
-    from gr00t_data.terms.purge import originals, purge
+    from gr00t_data.sources.human.detector.client import forget
+    from gr00t_data.terms.purge import footage, originals, purge
 
     left = [str(path) for path in originals(lake, entry)]
-    return {"files deleted": len(purge(lake, entry)), "originals left to you": left or "none"}
+    deleted, forgotten = len(purge(lake, entry)), sum(map(forget, footage(lake, entry)))
+    return {
+        "files deleted": deleted,
+        "videos whose found hands were deleted": forgotten,
+        "originals left to you": left or "none",
+    }
 
 
 def _undone(lake: Lake, entry: Any) -> dict[str, Any]:

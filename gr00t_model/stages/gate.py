@@ -3,6 +3,7 @@
 Everything lies at a place named by what it depends on, so a second call finds it and a killed one goes on.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from gr00t_data.curate.gate.scores import SCORES
 from gr00t_data.curate.gate.sheet import write_sheets
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate, labelling_model
 from gr00t_data.disk import digest_json, write_json
-from gr00t_data.embodiment.robot import Embodiment, embodiment_names, load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, embodiment_names, right_embodiments
 from gr00t_data.lake import Lake
 from gr00t_data.replayed import Replayer
 from gr00t_data.sources.content import store_name
@@ -162,7 +163,7 @@ def replayer_of(embodiment: Embodiment, wanted: bool = True) -> Replayer | None:
 
 def free_slot(embodiment: Embodiment) -> int:
     """The first slot after the robot's that no bundled embodiment uses: for its generated episodes."""
-    used = {load_embodiment(name).slot for name in embodiment_names()} | {embodiment.slot}
+    used = {one.slot for one in right_embodiments(embodiment_names(), warnings.warn)} | {embodiment.slot}
     return next(slot for step in range(1, SLOTS) if (slot := (embodiment.slot + step) % SLOTS) not in used)
 
 

@@ -17,6 +17,8 @@ from gr00t_data.embodiment.robot import EmbodimentError, embodiment_names, load_
 from gr00t_data.lake import Lake
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.writing import StoreWriter
+from gr00t_model.stages.gate import free_slot
+from tests.shell import invoke
 
 ROOT = Path(__file__).parents[2]
 ADDED = {
@@ -150,6 +152,29 @@ def test_the_robots_of_the_lake_are_known_by_name(lake: Lake) -> None:
     (lake.embodiments / "hook.yaml").write_text(ADDED["embodiments/claw.yaml"])
     with pytest.raises(EmbodimentError, match="name is 'claw', expected 'hook', the name of the file"):
         load_embodiment("hook")
+
+
+LOAD = """
+from pipelines.definitions import defs
+print(sorted(key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()))
+"""
+
+
+@pytest.mark.parametrize("name", ["hook", "so100", "human_hands"])
+def test_a_wrong_yaml_stops_its_own_robot_only(lake: Lake, name: str) -> None:
+    (lake.embodiments / f"{name}.yaml").write_text("name: [")
+    environment = os.environ | {"GR00T_LAKE": str(lake.root)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finetune_gr1" in done.stdout and "finetune_claw" in done.stdout and name not in done.stdout
+    assert f"embodiments/{name}.yaml" in done.stderr and f"the embodiment {name!r} is left out" in done.stderr
+    assert load_embodiment("claw") and load_embodiment("gr1") and free_slot(load_embodiment("claw"))
+    told = invoke(["embodiments"])
+    assert told.exit_code == 0 and "claw" in told.output and f"{name!r} is left out" in told.output
+    with pytest.raises(EmbodimentError, match=rf"embodiments/{name}\.yaml"):
+        load_embodiment(name)
 
 
 def test_a_robot_of_the_lake_may_not_pass_for_another(lake: Lake) -> None:

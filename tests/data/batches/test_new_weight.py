@@ -25,6 +25,9 @@ USE = """
 from gr00t_data.batches.mixture.weights import Weighing, weigh
 kinds = {"real": "real", "dreams": "neural", "named": "real"}
 found = weigh({"real": 100, "dreams": 400, "named": 7}, kinds, Weighing(shares={"named": 0.2}, by="root"))
+from gr00t_data.stages.mix import weighing_of
+from gr00t_data.stages.settings import MixtureSettings
+assert weighing_of([], MixtureSettings(weigh_by="root")) == Weighing(by="root")
 print({name: round(share, 9) for name, share in found.items()})
 """
 

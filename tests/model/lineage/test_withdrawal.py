@@ -34,8 +34,8 @@ from tests.shell import invoke
 WHO = {0: "P07", 1: "P07", 2: "P08", 3: "P07"}
 
 
-def add_people(lake: Lake, name: str, numbers: range, dataset: str = "folder") -> EpisodeStore:
-    """A checked store whose episodes were recorded by the participants of ``WHO``."""
+def add_people(lake: Lake, name: str, numbers: range, dataset: str = "folder", **told: dict[int, str]) -> EpisodeStore:
+    """A checked store whose episodes are of the participants of ``WHO``; ``told``: fact -> episode -> value."""
     from dataclasses import replace
 
     writer = StoreWriter.create(
@@ -43,6 +43,7 @@ def add_people(lake: Lake, name: str, numbers: range, dataset: str = "folder") -
     )
     for number in numbers:
         person = {"participant": WHO.get(number, "P09"), "dataset": dataset, "video": f"{name}-{number}"}
+        person |= {fact: values[number] for fact, values in told.items()}
         writer.append(replace(episode(number), source=EpisodeSource.model_validate(person)))
     store = writer.seal()
     check(lake, store, GR1)
@@ -210,6 +211,21 @@ def test_weights_that_saw_them_are_no_base(lake: Lake) -> None:
     with pytest.raises(ConsentError, match=r"this base has learned from \d clips of participant 'P07', who withdrew"):
         require_consent(lake, started)
     assert starting_settings(lake, GR1, "released") == []
+
+
+def test_purge_deletes_the_hands_that_were_found_in_their_videos(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GR00T_MEDIAPIPE", str(tmp_path / "cache/mediapipe"))
+    sha256 = {number: (64 * "b" if number == 2 else 64 * "a") for number in range(4)}  # who is in 2 is not P07
+    add_people(lake, "filmed", range(4), video_sha256=sha256)
+    found = [tmp_path / "cache/hands" / (16 * letter) for letter in "ab"]
+    for folder in found:
+        folder.mkdir(parents=True)
+        (folder / "made-00000000.json").write_text("{}")
+    assert run(lake, "withdraw", "P07", "--purge")["videos whose found hands were deleted"] == 1
+    assert [folder.exists() for folder in found] == [False, True]
+    assert run(lake, "withdraw", "P07", "--purge")["videos whose found hands were deleted"] == 0
 
 
 def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
