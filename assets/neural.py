@@ -72,8 +72,7 @@ def _flat(report: dict[str, Any]) -> dict[str, Any]:
 
 def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Dream a drop of clips, or say why there is none."""
-    from gr00t_model.dream.plans import named_job
-    from gr00t_model.stages.dream import dream
+    from gr00t_model.stages.dream import dream, job_named
 
     generator = config.generator
     if generator == "auto":
@@ -82,7 +81,7 @@ def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg
             return _nothing(lake, "no world model: train one with `gr00t dream train`, or name a generator")
         generator = "nano"
 
-    job = named_job(lake, config.model_copy(update={"generator": generator}))
+    job = job_named(lake, embodiment, config.model_copy(update={"generator": generator}))
     folder, digest = dream(lake, embodiment, job, progress=every_tenth(log, "clips"))
     clips = sorted(path.name for path in folder.rglob("*.mp4"))
     metadata = {"generator": generator, "clips": len(clips), "files": table([{"clip": name} for name in clips])}

@@ -6,7 +6,7 @@ from gr00t_data.embodiment.document import did_you_mean
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import EpisodeStore
 
-_SHORTEST_DIGEST = 6
+SHORTEST_DIGEST = 6
 
 
 class UnknownName(ValueError):
@@ -18,25 +18,41 @@ def named(lake: Lake, text: str, folder: Path, inside: str = "") -> Path:
 
     Args:
         folder: of the lake; what lies in it is named whole, without its suffix, or by a part of its digest.
-        inside: what a folder must hold to be meant; where it lies deeper in a named one, that is meant.
+        inside: what a folder must hold to be meant.
 
     Raises:
         UnknownName: there is nothing, or more than one thing.
+    """
+    if path := find(lake, text, folder, inside):
+        return path
+    if Path(text).exists():
+        return Path(text)  # what is wrong with it is said by who opens it
+    hint = did_you_mean(text, _known(folder))
+    raise UnknownName(f"{text}: is no path, and {folder} holds nothing of that name{hint}")
+
+
+def find(lake: Lake, text: str, folder: Path, inside: str = "") -> Path | None:
+    """``named``, None where there is nothing.
+
+    Raises:
+        UnknownName: there is more than one thing.
     """
     pointed = None if "/" in text else lake.pointed(text)
     for path in (Path(text), folder / text, *(pointed[:1] if pointed else ())):
         if path.exists() and (path / inside).exists():
             return path
-    if Path(text).exists():
-        return Path(text)  # what is wrong with it is said by who opens it
-    listed = [path for path in (sorted(folder.iterdir()) if folder.is_dir() else []) if not path.name.startswith(".")]
-    known = {path.stem if path.is_file() else path.name: path for path in listed}
-    fits = [name for name in known if len(text) >= _SHORTEST_DIGEST and text in name.rpartition("-")[2]]
+    known = _known(folder)
+    fits = [name for name in known if len(text) >= SHORTEST_DIGEST and text in name.rpartition("-")[2]]
     if text in known or len(fits) == 1:
         return known[text if text in known else fits[0]]
     if fits:
         raise UnknownName(f"{text}: fits {len(fits)} of {folder} ({', '.join(fits)}); give more of the name")
-    raise UnknownName(f"{text}: is no path, and {folder} holds nothing of that name{did_you_mean(text, known)}")
+    return None
+
+
+def _known(folder: Path) -> dict[str, Path]:
+    listed = [path for path in (sorted(folder.iterdir()) if folder.is_dir() else []) if not path.name.startswith(".")]
+    return {path.stem if path.is_file() else path.name: path for path in listed}
 
 
 def store_named(lake: Lake, text: str) -> EpisodeStore:
@@ -46,6 +62,17 @@ def store_named(lake: Lake, text: str) -> EpisodeStore:
         UnknownName: there is none. StoreError: what is there cannot be read as a store.
     """
     return EpisodeStore.open(named(lake, text, lake.stores, "meta"))
+
+
+def find_checkpoint(lake: Lake, text: str) -> Path | None:
+    """A checkpoint by path, by name in the lake, by a part of its digest, or by a pointer such as ``released_gr1``;
+    None where there is none."""
+    return find(lake, text, lake.checkpoints, "train_config.json")
+
+
+def checkpoint_named(lake: Lake, text: str) -> Path:
+    """The same; UnknownName where there is none."""
+    return named(lake, text, lake.checkpoints, "train_config.json")
 
 
 def manifest_named(lake: Lake, text: str) -> Path:

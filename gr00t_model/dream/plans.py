@@ -6,19 +6,17 @@ from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.stages.names import find
 from gr00t_data.stages.stores import sealed_stores
 from gr00t_model.dream.config import DreamTraining, lora_training, nano_training
 from gr00t_model.dream.job import DreamJob
 from gr00t_model.dream.nano.config import NanoConfig
 from gr00t_model.dream.pipelines import check_shape, family_of
-from gr00t_model.dream.settings import SIMULATED_FRAMES, DreamSettings
+from gr00t_model.dream.settings import SIMULATED_FRAMES, DreamSettings, Sizes, WorldModelSettings
 from gr00t_model.dream.windows import plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError
 from gr00t_model.loop.config import validated
 from gr00t_model.training.settings import changed_fields
-
-Sizes = Mapping[str, float | None]
-"""``frames``, ``fps``, ``height``, ``width``; None where the model decides."""
 
 
 def shape_of(usual: ClipShape, sizes: Sizes) -> ClipShape:
@@ -27,45 +25,37 @@ def shape_of(usual: ClipShape, sizes: Sizes) -> ClipShape:
     Raises:
         DreamError: a size that cannot be.
     """
-    named = {name: value for name, value in sizes.items() if value is not None}
-    return validated(ClipShape, {**usual.model_dump(), **named}, "the clips", DreamError)
+    return validated(ClipShape, usual.model_dump() | sizes.model_dump(exclude_none=True), "the clips", DreamError)
 
 
 def plan_training(
-    lake: Lake,
-    embodiment: Embodiment,
-    *,
-    base: str = "",
-    stores: Sequence[str] = ("*",),
-    sizes: Sizes | None = None,
-    settings: Sequence[str] = (),
-    named: str = "",
+    lake: Lake, embodiment: Embodiment, settings: WorldModelSettings = WorldModelSettings(), named: str = ""
 ) -> DreamTraining:
-    """The training of a nano model, or of adapters of ``base``, on the lake's stores that match.
+    """The training of a nano model, or of adapters of a base, on the lake's stores that match.
+
+    Stores of generated video are never learnt from unless named exactly.
 
     Args:
-        stores: patterns of names. Stores of generated video are never learnt from unless named exactly.
-        settings: ``a.b=c`` changes of ``config.DreamTraining``.
         named: the embodiment as the user named it, when it is not a bundled one.
 
     Raises:
         DreamError: no store with video, or a configuration that does not fit.
     """
+    base, stores = settings.base, settings.stores
     family = family_of(Path(base)) if base else None
-    shape = shape_of(family.usual if family else NanoConfig().shape, sizes or {})
+    shape = shape_of(family.usual if family else NanoConfig().shape, settings.sizes)
     if family:
         check_shape(Path(base), family, shape)
     found = [store for store in sealed_stores(lake, embodiment, stores) if store.cameras]
     found = [store for store in found if store.kind != "neural" or store.root.name in stores]
     if not found:
         raise DreamError(
-            f"{lake.stores}: no sealed store of {embodiment.name!r} with video matches {list(stores)}; record "
+            f"{lake.stores}: no sealed store of {embodiment.name!r} with video matches {stores}; record "
             "some with `gr00t demo`, or bring yours with `gr00t ingest`"
         )
-    common: dict[str, Any] = {"stores": [str(store.root) for store in found]}
-    common["embodiment"] = named or embodiment.name
+    common = {"stores": [str(store.root) for store in found], "embodiment": named or embodiment.name}
     planned = lora_training(base, shape, **common) if base else nano_training(shape=shape.model_dump(), **common)
-    return DreamTraining.of(changed_fields(planned.model_dump(mode="json"), settings))
+    return DreamTraining.of(changed_fields(planned.model_dump(mode="json"), settings.settings))
 
 
 def training_facts(config: DreamTraining) -> dict[str, Any]:
@@ -88,7 +78,7 @@ def training_facts(config: DreamTraining) -> dict[str, Any]:
     }
 
 
-def job_of(fields: dict[str, Any], settings: Sequence[str]) -> DreamJob:
+def job_of(fields: Mapping[str, object], settings: Sequence[str]) -> DreamJob:
     """A job of the fields that differ from its defaults, with ``a.b=c`` changes (``sampler.offload=model``).
 
     Raises:
@@ -98,8 +88,8 @@ def job_of(fields: dict[str, Any], settings: Sequence[str]) -> DreamJob:
     return validated(DreamJob, changed_fields(whole, settings), "the job", DreamError)
 
 
-def named_job(lake: Lake, named: DreamSettings, changes: Sequence[str] = (), texts: Sequence[str] = ()) -> DreamJob:
-    """The job of what a user names, with ``a.b=c`` changes.
+def named_job(lake: Lake, named: DreamSettings, texts: Sequence[str] = ()) -> DreamJob:
+    """The job of what a user names, but for the sizes, which ask for the model.
 
     Args:
         texts: further instructions.
@@ -107,21 +97,20 @@ def named_job(lake: Lake, named: DreamSettings, changes: Sequence[str] = (), tex
     Raises:
         DreamError, ConfigError: see ``job_of``.
     """
-    source = source_of(named.source, lake.stores)
+    source = source_of(lake, named.source)
     usual = SIMULATED_FRAMES if source["source"] == "simulator" else 0
     frames = {**source, "tasks": named.tasks, "count": usual if named.count is None else named.count}
     told = {"first_frames": frames, "instructions": {"texts": [*named.instructions, *texts]}}
     fields = named.model_dump(include={"generator", "adapter", "candidates", "seed", "licence", "defects"})
-    return job_of({**fields, **told}, changes)
+    return job_of({**fields, **told}, named.settings)
 
 
-def source_of(text: str, stores: Path = Path()) -> dict[str, str]:
-    """``simulator``, a store (a folder with meta/info.json, here or in ``stores``) or a folder of pictures, as fields
-    of FirstFrames."""
+def source_of(lake: Lake, text: str) -> dict[str, str]:
+    """``simulator``, a store by name or path, or a folder of pictures, as fields of FirstFrames."""
     if text == "simulator":
         return {"source": "simulator"}
-    found = next((path for path in (Path(text), stores / text) if (path / "meta/info.json").is_file()), None)
-    return {"source": "store" if found else "images", "path": str(found or text)}
+    store = find(lake, text, lake.stores, "meta/info.json")
+    return {"source": "store" if store else "images", "path": str(store or text)}
 
 
 def lines_of(path: Path) -> list[str]:

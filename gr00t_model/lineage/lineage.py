@@ -11,9 +11,10 @@ from pathlib import Path
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
+from gr00t_data.stages.names import SHORTEST_DIGEST
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, sealed_in
-from gr00t_model.lineage.record import SHORTEST_DIGEST, LineageError, Record, checkpoints
+from gr00t_model.lineage.record import LineageError, Record, checkpoints
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from gr00t_data.store.provenance import Kind, Said
 
 _MOST_BASES = 100
 """A chain of bases longer than this is taken for a circle."""
-SHORTEST_DIGEST = 6
 
 
 class LineageError(ValueError):
@@ -127,23 +126,6 @@ class Record:
                 return
             record = Record.load(base)
             yield record
-
-
-def find_checkpoint(lake: Lake, text: str) -> Path | None:
-    """A checkpoint by path, by name in the lake, by a part of its digest, or by a pointer such as ``released_gr1``."""
-    path = Path(text)
-    if (path / "train_config.json").is_file():
-        return path.absolute()
-    if (pointed := lake.pointed(text)) and (pointed[0] / "train_config.json").is_file():
-        return pointed[0]
-    folders = sorted(lake.checkpoints.iterdir()) if lake.checkpoints.is_dir() else []
-    known = [folder for folder in folders if not folder.name.startswith(".")]
-    exact = [folder for folder in known if folder.name == text]
-    ends = [folder for folder in known if len(text) >= SHORTEST_DIGEST and text in folder.name.rpartition("-")[2]]
-    found = exact or ends
-    if len(found) > 1:
-        raise LineageError(f"{text}: fits {len(found)} checkpoints ({', '.join(f.name for f in found)}); give more")
-    return found[0] if found else None
 
 
 def checkpoints(lake: Lake) -> list[Record]:

@@ -5,14 +5,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gr00t_model.dream.settings import DreamSettings
+from gr00t_model.dream.settings import ContinuationSettings, DreamSettings, WorldModelSettings
 from gr00t_model.shell.app import (
-    EVERY,
     DryRunOption,
     EmbodimentOption,
     JsonOption,
     LakeOption,
-    StoresOption,
     lake_at,
     progress_bar,
     say,
@@ -25,29 +23,12 @@ dream = App(
     help="Dreamed video: tune a world model on your robot's recordings, then let it continue first frames.",
 )
 
-_TRAINING_FIELDS = "steps=500, rank=4, optimizer.lr=1e-4, view=grid_2x2, stride_frames=3 ..."
-_JOB_FIELDS = (
-    "sampler.steps=30, sampler.offload=model, sampler.tiling=true, sampler.guardrail=none, first_frames.seed=600000, "
-    "first_frames.view=grid_2x2, instructions.every=true, instructions.prompt='A robot: {instruction}' ..."
-)
-FramesOption = Annotated[int | None, Parameter(help="Pictures in a clip; the model's own number by default.")]
-FpsOption = Annotated[float | None, Parameter(help="Pictures a second of the robot's own time.")]
-HeightOption = Annotated[int | None, Parameter(help="Pixels.")]
-WidthOption = Annotated[int | None, Parameter(help="Pixels.")]
-AdapterOption = Annotated[str, Parameter(help="Folder of the LoRA adapter that goes onto the model.")]
-
 
 @dream.command
 @verb
 def train(
     *,
-    base: Annotated[str, Parameter(help="Folder of a published model, whose adapters are tuned.")] = "",
-    stores: StoresOption = EVERY,
-    frames: FramesOption = None,
-    fps: FpsOption = None,
-    height: HeightOption = None,
-    width: WidthOption = None,
-    settings: Annotated[list[str], Parameter(help=_TRAINING_FIELDS)] = [],  # noqa: B006
+    settings: WorldModelSettings,
     dry_run: DryRunOption = False,
     embodiment: EmbodimentOption = "gr1",
     lake: LakeOption = None,
@@ -67,8 +48,7 @@ def train(
     from gr00t_model.stages.dream import train_world_model
 
     where, robot = lake_at(lake), load_embodiment(embodiment)
-    sizes = {"frames": frames, "fps": fps, "height": height, "width": width}
-    config = plan_training(where, robot, base=base, stores=stores, sizes=sizes, settings=settings, named=embodiment)
+    config = plan_training(where, robot, settings, named=embodiment)
     if dry_run:
         facts = training_facts(config)
         show({"config": config.model_dump(mode="json"), **facts} if as_json else facts, as_json)
@@ -76,7 +56,7 @@ def train(
     run, launched = train_world_model(where, config, say)
     facts = {"run": str(run.root), "state": launched.outcome.state, "step": launched.outcome.step}
     if launched.outcome.state == "complete":
-        facts |= {"adapter" if base else "model": str(run.product)}
+        facts |= {"adapter" if settings.base else "model": str(run.product)}
     show({**facts, **launched.outcome.losses}, as_json)
 
 
@@ -88,11 +68,6 @@ def generate(
     instructions_file: Annotated[
         Path | None, Parameter("--instructions", help="Text file with one instruction a line.")
     ] = None,
-    frames: FramesOption = None,
-    fps: FpsOption = None,
-    height: HeightOption = None,
-    width: WidthOption = None,
-    changes: Annotated[list[str], Parameter("--set", help=_JOB_FIELDS)] = [],  # noqa: B006
     dry_run: DryRunOption = False,
     embodiment: EmbodimentOption = "gr1",
     lake: LakeOption = None,
@@ -108,13 +83,11 @@ def generate(
     Example: `gr00t dream generate --generator /models/Cosmos-Predict2-2B-Video2World --from photos`
     """
     from gr00t_data.embodiment.robot import load_embodiment
-    from gr00t_model.dream.plans import lines_of, named_job
+    from gr00t_model.dream.plans import lines_of
     from gr00t_model.stages import dream as stage
 
     where, robot = lake_at(lake), load_embodiment(embodiment)
-    job = named_job(where, settings, changes, lines_of(instructions_file) if instructions_file else ())
-    sizes = {"frames": frames, "fps": fps, "height": height, "width": width}
-    job = stage.with_sizes(where, robot, job, sizes)
+    job = stage.job_named(where, robot, settings, lines_of(instructions_file) if instructions_file else ())
     if dry_run:
         show(stage.plan_dream(where, robot, job).to_dict(), as_json)
         return
@@ -127,14 +100,12 @@ def generate(
 @dream.command(name="eval")
 @verb
 def evaluate(
-    model: Annotated[str, Parameter(help="A nano model or a Diffusers checkpoint; `nano` for the lake's latest.")],
+    model: Annotated[
+        str, Parameter(help="A nano model or a Diffusers checkpoint, by folder or run; `nano` for the lake's latest.")
+    ],
     /,
     *,
-    stores: StoresOption = EVERY,
-    adapter: AdapterOption = "",
-    clips: Annotated[int, Parameter(help="Held-out clips to continue.")] = 32,
-    sampling_steps: Annotated[int | None, Parameter(help="Denoising steps; the model's own by default.")] = None,
-    seed: int = 0,
+    settings: ContinuationSettings,
     embodiment: EmbodimentOption = "gr1",
     lake: LakeOption = None,
     as_json: JsonOption = False,
@@ -147,9 +118,8 @@ def evaluate(
     from gr00t_model.stages.dream import evaluate_world_model
 
     where, robot = lake_at(lake), load_embodiment(embodiment)
-    asked = {"clips": clips, "sampling_steps": sampling_steps, "seed": seed}
     with progress_bar("dreaming") as progress:
-        report, sheet = evaluate_world_model(where, robot, model, adapter, stores, **asked, progress=progress)
+        report, sheet = evaluate_world_model(where, robot, model, settings, progress)
     rows = report["by_frame"]
     facts = {name: value for name, value in report.items() if name != "by_frame"}
     show({**facts, "sheet": str(sheet)}, as_json, rows)

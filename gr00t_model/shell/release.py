@@ -1,16 +1,12 @@
 """Shell verbs of the service: release, lineage, reproduce."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from gr00t_model.release.rule import Rule
 from gr00t_model.shell.app import EmbodimentOption, JsonOption, LakeOption, lake_at, say, show
 from gr00t_model.shell.options import UsageError, verb
-
-if TYPE_CHECKING:
-    from gr00t_data.lake import Lake
 
 
 @verb
@@ -32,6 +28,7 @@ def release(
     Example: `gr00t release rollback`
     """
     from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.stages.names import checkpoint_named
     from gr00t_model.release import history as releases
     from gr00t_model.stages.release import release_by_hand
 
@@ -39,7 +36,7 @@ def release(
     if what == "rollback":
         releases.rollback(where, robot.name)
     elif what != "list":
-        release_by_hand(where, robot, _checkpoint(where, what), rule, forced=force)
+        release_by_hand(where, robot, checkpoint_named(where, what), rule, forced=force)
     current = releases.history(where, robot.name).current
     facts = {"embodiment": robot.name, "released": current.checkpoint if current else None, "model card": None}
     if current:
@@ -65,9 +62,9 @@ def lineage(
     Example: `gr00t lineage simulator/12`
     Example: `gr00t lineage --participant P07`
     """
+    from gr00t_data.stages.names import find_checkpoint
     from gr00t_model.lineage.lineage import of_checkpoint, of_episode
     from gr00t_model.lineage.people import of_participant
-    from gr00t_model.lineage.record import find_checkpoint
     from gr00t_model.release.licences import licences_of
 
     where = lake_at(lake)
@@ -107,12 +104,13 @@ def reproduce(
 
     Example: `gr00t reproduce released_gr1 --run`
     """
+    from gr00t_data.stages.names import checkpoint_named
     from gr00t_model.lineage.reproduce import reproduce as prepare
     from gr00t_model.lineage.reproduce import same_weights
     from gr00t_model.stages.train import train_run
 
     where = lake_at(lake)
-    folder = _checkpoint(where, checkpoint)
+    folder = checkpoint_named(where, checkpoint).absolute()
     made = prepare(where, folder)
     facts = {"checkpoint": str(folder), "run": str(made.run.root) if made.run else None, "as it was": made.same}
     equal = True
@@ -122,12 +120,3 @@ def reproduce(
         facts |= {"state": launched.outcome.state, "same weights": equal}
     show(facts, as_json, made.differences)
     return 0 if made.same and equal else 1
-
-
-def _checkpoint(lake: "Lake", text: str) -> Path:
-    from gr00t_model.lineage.record import LineageError, find_checkpoint
-
-    found = find_checkpoint(lake, text)
-    if found is None:
-        raise LineageError(f"{text}: is neither a checkpoint folder, nor one of {lake.checkpoints}, nor a pointer")
-    return found

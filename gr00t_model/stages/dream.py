@@ -12,6 +12,7 @@ from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.progress import Progress, silent
+from gr00t_data.stages.names import find
 from gr00t_data.stages.stores import sealed_stores
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import UNKNOWN, joined
@@ -23,8 +24,9 @@ from gr00t_model.dream.job import LATEST, ORACLE, DreamJob, job_key
 from gr00t_model.dream.local_folder import folder_digest
 from gr00t_model.dream.nano.config import NANO_CONFIG
 from gr00t_model.dream.pictures import GRID, view_of
-from gr00t_model.dream.plans import Sizes, shape_of
+from gr00t_model.dream.plans import named_job, shape_of
 from gr00t_model.dream.run import DreamRun, prepare_run
+from gr00t_model.dream.settings import ContinuationSettings, DreamSettings, Sizes
 from gr00t_model.dream.shots import Shot, shots
 from gr00t_model.dream.windows import Films, plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
@@ -122,30 +124,22 @@ def train_world_model(lake: Lake, config: DreamTraining, say: Callable[[str], No
     return run, launched
 
 
-def with_sizes(lake: Lake, embodiment: Embodiment, job: DreamJob, sizes: Sizes) -> DreamJob:
-    """The job with the sizes that were named; the model decides the others."""
-    if all(value is None for value in sizes.values()):
+def job_named(lake: Lake, embodiment: Embodiment, named: DreamSettings, texts: Sequence[str] = ()) -> DreamJob:
+    """The job of what a user names (``plans.named_job``); the model decides the sizes that are not named."""
+    job = named_job(lake, named, texts)
+    if named.sizes == Sizes():
         return job
-    return job.model_copy(update={"shape": shape_of(_dreamer(lake, embodiment, job)[0].usual, sizes)})
+    return job.model_copy(update={"shape": shape_of(_dreamer(lake, embodiment, job)[0].usual, named.sizes)})
 
 
 def evaluate_world_model(
     lake: Lake,
     embodiment: Embodiment,
     model: str,
-    adapter: str = "",
-    stores: Sequence[str] = ("*",),
-    *,
-    clips: int = 32,
-    sampling_steps: int | None = None,
-    seed: int = 0,
+    settings: ContinuationSettings = ContinuationSettings(),
     progress: Progress = silent,
 ) -> tuple[dict[str, Any], Path]:
     """Continue first frames of episodes that the model did not learn from, and compare. See ``measure.measure``.
-
-    Args:
-        sampling_steps: denoising steps, None for the model's own number. One or two come near to the mean of what may
-            happen, many draw one of the things that may.
 
     Returns:
         the report, which also lies in ``lake/dreams/evaluations``, and the sheet of true and dreamed frames.
@@ -155,18 +149,20 @@ def evaluate_world_model(
     """
     from gr00t_model.dream.measure import measure, write_sheet
 
-    folder, sampler = _folder_of(lake, embodiment, model), Sampler(steps=sampling_steps, guardrail="none")
-    opened = open_world_model(folder, Path(adapter) if adapter else None, sampler)
-    held = _held_out(Path(adapter) if adapter else folder)
-    found = [store for store in sealed_stores(lake, embodiment, stores) if store.cameras]
+    folder, adapter = _folder_of(lake, embodiment, model), _adapter_of(lake, settings.adapter)
+    opened = open_world_model(folder, adapter, Sampler(steps=settings.sampling_steps, guardrail="none"))
+    held = _held_out(adapter or folder)
+    found = [store for store in sealed_stores(lake, embodiment, settings.stores) if store.cameras]
     windows = plan_windows(found, opened.usual, 0, 0.0).learn
-    windows = [one for one in windows if held is None or f"{one.store.digest}:{one.episode}" in held]
+    windows = [one for one in windows if held is None or f"{one.store.digest}:{one.episode}" in held][: settings.clips]
     if not windows:
-        raise DreamError(f"{folder}: none of the episodes in {list(stores)} was held out of its training; name others")
+        raise DreamError(
+            f"{folder}: none of the episodes in {settings.stores} was held out of its training; name others"
+        )
     films = Films(view_of(embodiment), opened.usual)
-    report, shown = measure(opened, windows[:clips], films, opened.usual, seed, progress)
-    report |= {**opened.facts, "held_out": held is not None, "seed": seed}
-    place = dreams_folder(lake) / "evaluations" / digest_json([report, [w.episode for w in windows[:clips]]])[:16]
+    report, shown = measure(opened, windows, films, opened.usual, settings.seed, progress)
+    report |= {**opened.facts, "held_out": held is not None, "seed": settings.seed}
+    place = dreams_folder(lake) / "evaluations" / digest_json([report, [w.episode for w in windows]])[:16]
     write_json(place / "report.json", report)
     return report, write_sheet(place / "sheet.png", shown)
 
@@ -179,11 +175,21 @@ def _held_out(product: Path) -> set[str] | None:
 
 def _folder_of(lake: Lake, embodiment: Embodiment, model: str) -> Path:
     if model != LATEST:
-        return Path(model)
+        return _within(lake, model, "model")
     pointed = lake.pointed(f"world_model_{embodiment.name}")
     if pointed is None:
         raise DreamError(f"{lake.root}: has no world_model_{embodiment.name} yet; run `gr00t dream train` first")
     return pointed[0]
+
+
+def _adapter_of(lake: Lake, adapter: str) -> Path | None:
+    return _within(lake, adapter, "adapter") if adapter else None
+
+
+def _within(lake: Lake, text: str, product: str) -> Path:
+    """A folder that is named, or what a run that is named has left."""
+    folder = find(lake, text, lake.runs) or Path(text)
+    return folder / product if (folder / "RUN.json").is_file() else folder
 
 
 def _dreamer(lake: Lake, embodiment: Embodiment, job: DreamJob) -> tuple[Dreamer, str]:
@@ -193,16 +199,15 @@ def _dreamer(lake: Lake, embodiment: Embodiment, job: DreamJob) -> tuple[Dreamer
         return Oracle(recorded, job.defects), recorded.licence if recorded else _SIMULATOR_LICENCE
     if job.defects:
         raise DreamError("defects are planted into the oracle's dreams only; leave --defect out")
-    folder = _folder_of(lake, embodiment, job.generator)
-    kept = lake.cache / "model_digests.json"
-    model = open_world_model(folder, Path(job.adapter) if job.adapter else None, job.sampler, kept)
-    return FromFirstFrame(model), _licence_of(folder, job)
+    folder, adapter = _folder_of(lake, embodiment, job.generator), _adapter_of(lake, job.adapter)
+    model = open_world_model(folder, adapter, job.sampler, lake.cache / "model_digests.json")
+    return FromFirstFrame(model), _licence_of(folder, adapter)
 
 
-def _licence_of(folder: Path, job: DreamJob) -> str:
+def _licence_of(folder: Path, adapter: Path | None) -> str:
     """That of the stores a model or its adapter learnt from; a published checkpoint's own terms are the user's to
     state, so they count as unknown."""
     if (folder / NANO_CONFIG).is_file():
         return joined(read_json(folder / NANO_CONFIG).get("licences", [UNKNOWN.name]))
-    tuned = read_json(Path(job.adapter) / FACTS).get("licences", []) if job.adapter else []
+    tuned = read_json(adapter / FACTS).get("licences", []) if adapter else []
     return joined([UNKNOWN.name, *tuned])

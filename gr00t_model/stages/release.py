@@ -4,9 +4,10 @@ from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.stages.names import find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.lineage.people import learned_from
-from gr00t_model.lineage.record import Record, find_checkpoint
+from gr00t_model.lineage.record import Record
 from gr00t_model.release.card import write_card
 from gr00t_model.release.history import Event, ReleaseError, Verdict, folder_of, history, judge, release, released
 from gr00t_model.release.rule import Rule

@@ -20,9 +20,10 @@ from gr00t_data.video import files as video
 from gr00t_model.dream.job import DreamJob, clip_seed
 from gr00t_model.dream.pictures import tile, view_of
 from gr00t_model.dream.plans import job_of, lines_of, source_of
+from gr00t_model.dream.settings import DreamSettings, Sizes
 from gr00t_model.dream.shots import FirstFrames, Instructions, shots
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
-from gr00t_model.stages.dream import dream, plan_dream, with_sizes
+from gr00t_model.stages.dream import dream, job_named, plan_dream
 from tests.data.builders import GR1, episode, sealed
 from tests.model import tiny_worlds
 
@@ -125,7 +126,7 @@ def test_first_frames_from_photographs(tmp_path: Path, wan: Path) -> None:
     with pytest.raises(DreamError, match=r"b\.png.* has no instruction"):
         shots(FirstFrames(source="images", path=str(folder)), Instructions(), GR1)
     (folder / "b.txt").write_text("wipe the table")
-    assert source_of(str(folder)) == {"source": "images", "path": str(folder)}
+    assert source_of(Lake(tmp_path), str(folder)) == {"source": "images", "path": str(folder)}
     found = shots(FirstFrames(source="images", path=str(folder)), Instructions(), GR1)
     assert [shot.instruction for shot in found] == ["pour the tea", "wipe the table"]
     frames = FirstFrames(source="images", path=str(folder))
@@ -173,7 +174,7 @@ def test_jobs_that_are_refused_before_anything_is_made(tmp_path: Path, job: Drea
 
 def test_too_few_frames_are_refused() -> None:
     with pytest.raises(DreamError, match="frames: Input should be greater than or equal to 2"):
-        with_sizes(Lake(Path("/nowhere")), GR1, DreamJob(), {"frames": 1})
+        job_named(Lake(Path("/nowhere")), GR1, DreamSettings(sizes=Sizes(frames=1)))
     with pytest.raises(DreamError, match=r"the job: sampler\.steps: Input should be greater than or equal to 1"):
         job_of({}, ["sampler.steps=0"])
 

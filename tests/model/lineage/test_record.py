@@ -8,8 +8,9 @@ import pytest
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
+from gr00t_data.stages.names import UnknownName, find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
-from gr00t_model.lineage.record import LineageError, Record, SeenEpisode, Settings, Versions, find_checkpoint
+from gr00t_model.lineage.record import LineageError, Record, SeenEpisode, Settings, Versions
 from gr00t_model.release.card import table
 from gr00t_model.release.history import (
     Event,
@@ -162,7 +163,7 @@ def test_a_checkpoint_is_found_and_two_are_named(lake: Lake) -> None:
     one = lake.checkpoints / "one-aaaaaa11"
     assert {find_checkpoint(lake, text) for text in ("one-aaaaaa11", "aaaaaa", str(one))} == {one}
     assert find_checkpoint(lake, "aaaaa") is None and find_checkpoint(lake, "one-aa") is None
-    with pytest.raises(LineageError, match=r"bbbbbb: fits 2 checkpoints \(three-bbbbbb33, two-bbbbbb22\); give more"):
+    with pytest.raises(UnknownName, match=r"bbbbbb: fits 2 of .* \(three-bbbbbb33, two-bbbbbb22\); give more"):
         find_checkpoint(lake, "bbbbbb")
     assert find_checkpoint(Lake(lake.root / "none"), "aaaaaa") is None
 
