@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
 
+from benchmarks.command import command, heading, row
 from gr00t_data.sources.recordings.clocks import NS, nearest, usable_clock
 from gr00t_data.sources.recordings.evidence import drift, lag
 from gr00t_data.sources.recordings.resample import resample
@@ -72,11 +73,8 @@ class Result:
     @property
     def within(self) -> bool:
         """Whether every error lies inside its bound."""
-        return (
-            self.error_rad <= self.bound_rad
-            and self.lag_error_s <= self.lag_bound_s
-            and self.drift_error_ppm <= self.drift_bound_ppm
-        )
+        kept = self.error_rad <= self.bound_rad and self.lag_error_s <= self.lag_bound_s
+        return kept and self.drift_error_ppm <= self.drift_bound_ppm
 
 
 def truth(seconds: np.ndarray) -> np.ndarray:
@@ -110,15 +108,11 @@ def measure(case: Case, seconds: float = 60.0, seed: int = 0, true_lag_s: float 
 def _lag(case: Case, taken: np.ndarray, noise: np.ndarray, true_lag_s: float) -> tuple[float, float]:
     """A 50 Hz command, held, and a state that follows it ``true_lag_s`` later at the rate of the case."""
     sent = np.arange(0, taken[-1], 0.02)
-    command = (np.rint(sent * NS).astype(np.int64), truth(sent))
+    sent_rows = (np.rint(sent * NS).astype(np.int64), truth(sent))
     state = (np.rint((taken + noise) * NS).astype(np.int64), truth(taken - true_lag_s))
-    streams = []
-    for kind, (times_ns, values) in (("command", command), ("joint", state)):
-        name: SignalKind = "command" if kind == "command" else "joint"
-        streams.append((usable_clock(kind, times_ns), Stream(name, times_ns, values)))
-    found = lag(*streams)
-    error = abs(found[0] - true_lag_s) if found else float("inf")
-    return error, LAG_BOUND_S
+    kinds: tuple[tuple[SignalKind, tuple[np.ndarray, np.ndarray]], ...] = (("command", sent_rows), ("joint", state))
+    found = lag(*((usable_clock(kind, rows[0]), Stream(kind, *rows)) for kind, rows in kinds))
+    return abs(found[0] - true_lag_s) if found else float("inf"), LAG_BOUND_S
 
 
 def _drift(case: Case, taken: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
@@ -128,25 +122,21 @@ def _drift(case: Case, taken: np.ndarray, noise: np.ndarray) -> tuple[float, flo
     return abs((found[0] if found else float("inf")) - case.drift_ppm), 4 * standard_error + 1e-3
 
 
-def main(seconds: Annotated[float, typer.Option(help="Length of each synthetic recording.")] = 60.0) -> None:
+@command
+def main(seconds: Annotated[float, Parameter(help="Length of each synthetic recording.")] = 60.0) -> bool:
     """Print the table; exit status 1 when an error is outside its bound."""
     titles = ("rate Hz", "jitter ms", "stamp noise ms", "latency ms", "drift ppm", "position error mrad (bound)")
     titles += ("nearest sample mrad", "recovered lag error ms (bound)", "drift error ppm (bound)")
-    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
+    print(heading(*titles))
     outside = 0
     for case in CASES:
         one = measure(case, seconds)
         outside += not one.within
+        made = (case.rate_hz, case.jitter_s * 1e3, case.noise_s * 1e3, case.latency_s * 1e3, case.drift_ppm)
+        position = f"{one.error_rad * 1e3:.3g} ({one.bound_rad * 1e3:.3g})", f"{one.nearest_rad * 1e3:.3g}"
+        lag_ms = f"{one.lag_error_s * 1e3:.2f} ({one.lag_bound_s * 1e3:.2f})"
         print(
-            f"| {case.rate_hz:g} | {case.jitter_s * 1e3:g} | {case.noise_s * 1e3:g} | {case.latency_s * 1e3:g} "
-            f"| {case.drift_ppm:g} | {one.error_rad * 1e3:.3g} ({one.bound_rad * 1e3:.3g}) "
-            f"| {one.nearest_rad * 1e3:.3g} "
-            f"| {one.lag_error_s * 1e3:.2f} ({one.lag_bound_s * 1e3:.2f}) "
-            f"| {one.drift_error_ppm:.3g} ({one.drift_bound_ppm:.3g}) |"
+            row(*map("{:g}".format, made), *position, lag_ms, f"{one.drift_error_ppm:.3g} ({one.drift_bound_ppm:.3g})")
         )
     print(f"{len(CASES) - outside} of {len(CASES)} inside every bound")
-    raise typer.Exit(1 if outside else 0)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    return not outside

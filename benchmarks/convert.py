@@ -3,18 +3,19 @@
 python -m benchmarks.convert --episodes 200
 """
 
-import json
 import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
+from benchmarks.clocks import elapsed
+from benchmarks.command import command, show
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lerobot.convert import convert
 from gr00t_data.store.episode import Episode
@@ -51,13 +52,6 @@ def store_of(folder: Path, episodes: int) -> EpisodeStore:
     return writer.seal()
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """Seconds that the work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def came_back(one: EpisodeStore, other: EpisodeStore, frames_of: int) -> bool:
     """Whether every row, and every pixel of the first episodes, is the same."""
     rows = all(read_table(one.data_path(r.index)).equals(read_table(other.data_path(r.index))) for r in one.rows)
@@ -65,17 +59,19 @@ def came_back(one: EpisodeStore, other: EpisodeStore, frames_of: int) -> bool:
     return rows and all(np.array_equal(*(video.decode(path) for path in pair)) for pair in pairs)
 
 
-def main(episodes: Annotated[int, typer.Option(min=1, help="Episodes of 20 s.")] = 200) -> None:
+@command
+def main(episodes: Annotated[PositiveInt, Parameter(help="Episodes of 20 s.")] = 200) -> None:
     """Print one JSON object."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = store_of(folder / "store", episodes)
         size_mb = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file()) / 2**20
-        seconds = {
-            "copy": timed(lambda: shutil.copytree(store.root, folder / "copy")),
-            "to v3.0": timed(lambda: convert(store.root, folder / "v3", "v3.0", lambda done, total: None)),
-            "to v2.1": timed(lambda: convert(folder / "v3", folder / "back", "v2.1", lambda done, total: None)),
+        works = {
+            "copy": lambda: shutil.copytree(store.root, folder / "copy"),
+            "to v3.0": lambda: convert(store.root, folder / "v3", "v3.0", lambda done, total: None),
+            "to v2.1": lambda: convert(folder / "v3", folder / "back", "v2.1", lambda done, total: None),
         }
+        seconds = {what: elapsed(work, time.perf_counter) for what, work in works.items()}
         report = {
             "episodes": episodes,
             "video": f"{episodes * ROWS / HZ / 60:.0f} min",
@@ -87,8 +83,4 @@ def main(episodes: Annotated[int, typer.Option(min=1, help="Episodes of 20 s.")]
             "came_back": came_back(store, EpisodeStore.open(folder / "back"), frames_of=2),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
-    print(json.dumps(report, indent=1))
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    show(report, (), as_json=True)

@@ -4,15 +4,16 @@ python -m benchmarks.features --frames 300
 """
 
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
-import typer
+from cyclopts import Parameter
 from torch import Tensor
 
+from benchmarks.clocks import elapsed
+from benchmarks.command import command, heading, row
 from gr00t_model.groot.flare.config import EmbeddingConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import nano
@@ -37,13 +38,9 @@ def seconds(backbone: Groot | TwoLooks, frames: Tensor, prompt: Tensor) -> float
     """CPU time of building the cache of some frames [n, 1, S, S, 3] from scratch."""
     clips = [Clip(f"{n:064}", n, len(part), "", part.numpy) for n, part in enumerate(frames.split(_CLIP))]
     prompts = prompt.expand(len(clips), -1), torch.ones(len(clips), len(prompt), dtype=torch.int64)
+    settings = {"dtype": "float16", "with_targets": True, "device": torch.device("cpu")}
     with tempfile.TemporaryDirectory() as folder:
-        started = time.process_time()
-        device = torch.device("cpu")
-        build_features(
-            Path(folder) / "cache", backbone, prompts, clips, dtype="float16", with_targets=True, device=device
-        )
-        return time.process_time() - started
+        return elapsed(lambda: build_features(Path(folder) / "cache", backbone, prompts, clips, **settings))
 
 
 def measured(target: str, frames: Tensor, repeats: int) -> str:
@@ -56,22 +53,19 @@ def measured(target: str, frames: Tensor, repeats: int) -> str:
     prompt = torch.cat([images, torch.arange(10, 10 + _TOKENS_OF_TEXT)])
     pairs = [(seconds(TwoLooks(model), frames, prompt), seconds(model, frames, prompt)) for _ in range(repeats)]
     two, one = (1000 * min(column) / len(frames) for column in zip(*pairs, strict=True))
-    return f"| {target} | {two:.2f} | {one:.2f} | {one / two:.2f} |"
+    return row(target, *map("{:.2f}".format, (two, one, one / two)))
 
 
+@command
 def main(
-    frames: Annotated[int, typer.Option(help="Random frames of 120 px.")] = 300,
-    repeats: Annotated[int, typer.Option(help="The best of so many builds counts.")] = 3,
+    frames: Annotated[int, Parameter(help="Random frames of 120 px.")] = 300,
+    repeats: Annotated[int, Parameter(help="The best of so many builds counts.")] = 3,
 ) -> None:
     """Print CPU milliseconds a frame (nano, one thread) for both kinds of targets."""
     torch.set_num_threads(1)
     side = nano().backbone.vision.image_size
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(256, (frames, 1, side, side, 3), generator=generator, dtype=torch.uint8)
-    print("| target | two looks, ms | one look, ms | ratio |\n|---|---|---|---|")
+    print(heading("target", "two looks, ms", "one look, ms", "ratio"))
     for target in ("vision", "action_aware"):
         print(measured(target, pictures, repeats), flush=True)
-
-
-if __name__ == "__main__":
-    typer.run(main)

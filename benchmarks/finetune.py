@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.command import command
+
 ROOT = Path(__file__).parents[1]
 _POLL_S = 0.5
 
@@ -26,6 +28,7 @@ def resident_bytes(process: psutil.Process) -> int:
     return total
 
 
+@command
 def main() -> None:
     """Run it, print seconds and megabytes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +46,3 @@ def main() -> None:
                 log.seek(0)
                 raise SystemExit("".join(log.readlines()[-40:]))
         print(f"make finetune_gr1: {time.monotonic() - started:.0f} s (bound 600), peak {peak / 1e9:.2f} GB (bound 4)")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,17 +13,17 @@ python -m benchmarks.gpu [--json] [--steps 10] [--batch-size 32]
 """
 
 import gc
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Annotated, Any
 
-import numpy as np
 import torch
-import typer
+from cyclopts import Parameter
 from torch import nn
 
+from benchmarks.clocks import medians
+from benchmarks.command import Json, command, show
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.config import (
     ActionHeadConfig,
@@ -47,32 +47,19 @@ PUBLISHED_ACTION_MS = 47.88
 LORA_RANK, CAMERAS = 64, (1, 3)
 _TEMPLATE_TOKENS, _INSTRUCTION_TOKENS = 26, 14  # of the published prompt around and in a short instruction
 _SLOT = 24
-_WARM_UP = 3
 
 
 def small() -> GrootConfig:
     """The published wiring at 0.4 M parameters."""
-    text = TextConfig(
-        vocab_size=64,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=128,
-    )
-    vision = SiglipConfig(
-        image_size=28, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
-    )
+    layers = {"num_hidden_layers": 2, "num_attention_heads": 2}
+    heads = {"num_attention_heads": 2, "attention_head_dim": 16}
+    sizes = {"vocab_size": 64, "max_position_embeddings": 128, "num_key_value_heads": 1, "head_dim": 16}
+    text = TextConfig(hidden_size=32, intermediate_size=64, **layers, **sizes)
+    vision = SiglipConfig(image_size=28, hidden_size=16, intermediate_size=32, **layers)
     head = ActionHeadConfig(
-        diffusion_model_cfg=DiTConfig(
-            num_attention_heads=2, attention_head_dim=16, num_layers=2, cross_attention_dim=32, output_dim=32
-        ),
-        vl_self_attention_cfg=AdapterConfig(num_attention_heads=2, attention_head_dim=16, num_layers=1),
-        input_embedding_dim=32,
-        hidden_size=32,
-        backbone_embedding_dim=32,
+        diffusion_model_cfg=DiTConfig(num_layers=2, cross_attention_dim=32, output_dim=32, **heads),
+        vl_self_attention_cfg=AdapterConfig(num_layers=1, **heads),
+        **dict.fromkeys(("input_embedding_dim", "hidden_size", "backbone_embedding_dim"), 32),
         num_target_vision_tokens=4,
     )
     backbone = BackboneConfig(text=text, vision=vision, image_token_index=1, select_layer=2)
@@ -127,19 +114,13 @@ class Bench:
 
     def median_s(self, act: Callable[[], Any]) -> float:
         """Median wall time, the device's queue emptied before each reading of the clock."""
-        taken = []
-        for turn in range(self.steps + _WARM_UP):
-            self._wait()
-            start = perf_counter()
-            act()
-            self._wait()
-            if turn >= _WARM_UP:
-                taken.append(perf_counter() - start)
-        return float(np.median(taken))
 
-    def _wait(self) -> None:
-        if self.full:
-            torch.cuda.synchronize()
+        def clock() -> float:
+            if self.full:
+                torch.cuda.synchronize()
+            return perf_counter()
+
+        return medians({"act": act}, self.steps, clock=clock)["act"]
 
     def release(self) -> None:
         """Give back the memory of what was deleted, and count the peak anew."""
@@ -230,21 +211,18 @@ def lines(found: dict[str, Any]) -> list[str]:
     return rows
 
 
+@command
 def main(
-    steps: Annotated[int, typer.Option(help="Steps and actions measured.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Rows of a training step.")] = 32,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+    steps: Annotated[int, Parameter(help="Steps and actions measured.")] = 10,
+    batch_size: Annotated[int, Parameter(help="Rows of a training step.")] = 32,
+    as_json: Json = False,
 ) -> None:
     """Print throughput, memory and latency."""
     bench = Bench.here(batch_size, steps)
     found = measure(bench)
-    print(json.dumps(found) if as_json else "\n".join(lines(found)))
+    show(found, lines(found), as_json, indent=None)
     if not bench.full and not as_json:
         print(
             "no GPU here: on one, the same lines are printed for the published sizes (preset n1_5_3b), peak memory "
             f"included, and actions beside the published {PUBLISHED_ACTION_MS} ms"
         )
-
-
-if __name__ == "__main__":
-    typer.run(main)

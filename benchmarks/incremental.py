@@ -6,7 +6,6 @@ Both times are from the landed drop to the manifest: take in, check, statistics,
 folder. The seconds of the processor decide, those of the wall are shown beside them.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,7 +13,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+from cyclopts.validators import Number
+
+from benchmarks.command import Json, command, show, table
 
 BOUND = 1.5
 FRAMES = 100
@@ -81,36 +84,29 @@ def measure(drops: int, episodes: int, rounds: int, folder: Path) -> dict[str, d
         for place, found in ((f"alone{turn}", alone), ("many", beside)):
             put(folder / place / "landing", f"new{turn}", episodes, seed=drops + turn)
             found.append(laps(folder / place))
-    return {name: _row([lap[name] for lap in alone], [lap[name] for lap in beside]) for name in alone[0]}
+    return {name: _ratios([lap[name] for lap in alone], [lap[name] for lap in beside]) for name in alone[0]}
 
 
-def _row(alone: list[tuple[float, float]], beside: list[tuple[float, float]]) -> dict[str, float]:
-    row: dict[str, float] = {}
-    for clock, name in enumerate(("CPU", "wall")):
-        one, other = (float(np.median([lap[clock] for lap in laps])) for laps in (alone, beside))
-        row |= {f"alone, {name}-s": one, f"beside, {name}-s": other, f"{name} ratio": other / one}
-    return row
+def _ratios(alone: list[tuple[float, float]], beside: list[tuple[float, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, one, other in zip(
+        ("CPU", "wall"), *(np.median(laps, axis=0).tolist() for laps in (alone, beside)), strict=True
+    ):
+        found |= {f"alone, {name}-s": one, f"beside, {name}-s": other, f"{name} ratio": other / one}
+    return found
 
 
+@command
 def main(
-    drops: Annotated[int, typer.Option(min=1, help="Drops that the lake holds already.")] = 100,
-    episodes: Annotated[int, typer.Option(min=2, help="Episodes a drop.")] = 10,
-    rounds: Annotated[int, typer.Option(min=1, help="New drops, one after the other.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-) -> None:
+    drops: Annotated[PositiveInt, Parameter(help="Drops that the lake holds already.")] = 100,
+    episodes: Annotated[int, Parameter(validator=Number(gte=2), help="Episodes a drop.")] = 10,
+    rounds: Annotated[PositiveInt, Parameter(help="New drops, one after the other.")] = 3,
+    as_json: Json = False,
+) -> bool:
     """Print the cost of each stage. Exit status 1 when the total is above 1.5 times that of the drop alone."""
     with tempfile.TemporaryDirectory() as folder:
         found = measure(drops, episodes, rounds, Path(folder))
-    if as_json:
-        print(json.dumps({"drops": drops, "episodes": episodes, "bound": BOUND, "stages": found}, indent=1))
-    else:
-        print(f"| one more drop of {episodes} episodes beside {drops} | " + " | ".join(found["total"]) + " |")
-        print("|---" * 7 + "|")
-        for name, row in found.items():
-            print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in row.values()) + " |")
-    if found["total"]["CPU ratio"] > BOUND:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    titles = f"one more drop of {episodes} episodes beside {drops}", *found["total"]
+    lines = table(titles, ((name, *map("{:.2f}".format, values.values())) for name, values in found.items()))
+    show({"drops": drops, "episodes": episodes, "bound": BOUND, "stages": found}, lines, as_json)
+    return found["total"]["CPU ratio"] <= BOUND

@@ -3,9 +3,9 @@
 python -m benchmarks.ingest --seconds 60
 """
 
+import base64
 import json
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -17,15 +17,18 @@ from typing import Annotated, Any
 import cv2
 import h5py
 import numpy as np
-import typer
+from cyclopts import Parameter
 from mcap.writer import Writer
 
+from benchmarks.clocks import cpu_s, elapsed
+from benchmarks.command import command, heading, row
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.recordings.clocks import NS
 from gr00t_data.sources.recordings.mapping import Mapping, parse_mapping
 from gr00t_data.sources.sim.demos import record_episode
+from gr00t_data.store.episode import Episode
 from gr00t_data.store.writing import StoreWriter
 
 ROBOT = load_embodiment("gr1")
@@ -67,18 +70,17 @@ def unitree(folder: Path, frames: np.ndarray, episodes: int) -> Mapping:
     for number in range(episodes):
         (folder / f"episode_{number:04d}/colors").mkdir(parents=True)
         rows = []
-        for row, frame in enumerate(frames):
-            name = f"colors/{row:06d}_color_0.jpg"
+        for index, frame in enumerate(frames):
+            name = f"colors/{index:06d}_color_0.jpg"
             cv2.imwrite(str(folder / f"episode_{number:04d}" / name), frame[..., ::-1])
             values = {"all": {"qpos": [0.0] * ROBOT.state_dim}}
-            rows.append({"idx": row, "colors": {"color_0": name}, "states": values, "actions": values})
+            rows.append({"idx": index, "colors": {"color_0": name}, "states": values, "actions": values})
         (folder / f"episode_{number:04d}/data.json").write_text(json.dumps({"info": {}, "data": rows}))
     return _mapping("Unitree JSON", "states.all.qpos", "actions.all.qpos", "color_0")
 
 
 def mcap(folder: Path, frames: np.ndarray, episodes: int) -> Mapping:
     """JSON messages: states and commands at 100 Hz, JPEG pictures at 20 Hz."""
-    import base64
 
     coded = [base64.b64encode(cv2.imencode(".jpg", frame[..., ::-1])[1].tobytes()).decode() for frame in frames]
     values = json.dumps({"position": [0.0] * ROBOT.state_dim}).encode()
@@ -109,16 +111,11 @@ def encoded(name: str, write: Callable[[Path, np.ndarray, int], Mapping], frames
         drop = Path(folder) / "drop"
         drop.mkdir()
         mapping = write(drop, frames, episodes)
-        wall, cpu = time.monotonic(), _cpu_s()
+        wall, cpu = time.monotonic(), cpu_s()
         store = ingest(drop, ROBOT, Lake(Path(folder) / "lake"), mapping=mapping)
-        wall, cpu = time.monotonic() - wall, _cpu_s() - cpu
+        wall, cpu = time.monotonic() - wall, cpu_s() - cpu
         seconds = sum(row.length for row in store.rows) / HZ
-    return f"| {name} | {seconds:.0f} | {seconds / cpu:.1f} | {seconds / wall:.1f} |"
-
-
-def _cpu_s() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    return row(name, f"{seconds:.0f}", f"{seconds / cpu:.1f}", f"{seconds / wall:.1f}")
 
 
 def copied(megabytes: int, episodes: int = 20) -> str:
@@ -127,18 +124,14 @@ def copied(megabytes: int, episodes: int = 20) -> str:
         root = Path(folder)
         drop = _dataset(root / "drop", megabytes, episodes)
         ours, theirs, cpu = [], [], []
-        for attempt in range(3):
-            start = time.monotonic()
-            subprocess.run(["cp", "-r", drop, root / f"copy{attempt}"], check=True)
-            os.sync()
-            theirs.append(time.monotonic() - start)
-            start, used = time.monotonic(), _cpu_s()
-            ingest(drop, ROBOT, Lake(root / f"lake{attempt}"))
-            os.sync()
-            ours.append(time.monotonic() - start)
-            cpu.append(_cpu_s() - used)
-            shutil.rmtree(root / f"copy{attempt}")
-            shutil.rmtree(root / f"lake{attempt}")
+        copy = ["cp", "-r", drop, root / "copy"]
+        for _ in range(3):
+            theirs.append(elapsed(lambda: (subprocess.run(copy, check=True), os.sync()), time.monotonic))
+            used = cpu_s()
+            ours.append(elapsed(lambda: (ingest(drop, ROBOT, Lake(root / "lake")), os.sync()), time.monotonic))
+            cpu.append(cpu_s() - used)
+            shutil.rmtree(root / "copy")
+            shutil.rmtree(root / "lake")
     mine, cp = sorted(ours)[1], sorted(theirs)[1]
     rates = f"ingest {mine:.2f} s ({megabytes / mine:.0f} MB/s, {sorted(cpu)[1]:.2f} s of CPU with every hash)"
     return f"{megabytes} MB copied, hashed and sealed: {rates}, cp + sync {cp:.2f} s: {mine / cp:.2f}x"
@@ -146,8 +139,6 @@ def copied(megabytes: int, episodes: int = 20) -> str:
 
 def _dataset(root: Path, megabytes: int, episodes: int) -> Path:
     """Videos are random bytes: a copy does not look inside."""
-    from gr00t_data.store.episode import Episode
-
     rows = np.zeros((20, ROBOT.state_dim))
     writer = StoreWriter.create(root, ROBOT, kind="real", licence="CC0-1.0")
     for _ in range(episodes):
@@ -163,18 +154,15 @@ def _dataset(root: Path, megabytes: int, episodes: int) -> Path:
     return store.root
 
 
+@command
 def main(
-    seconds: Annotated[int, typer.Option(help="Seconds of recording for each format.")] = 60,
-    megabytes: Annotated[int, typer.Option(help="Size of the dataset that is copied.")] = 512,
+    seconds: Annotated[int, Parameter(help="Seconds of recording for each format.")] = 60,
+    megabytes: Annotated[int, Parameter(help="Size of the dataset that is copied.")] = 512,
 ) -> None:
     """Print both tables."""
     frames, episodes = pictures(), max(seconds // EPISODE_S, 1)
-    print("| 256x256, 20 fps, encoded | s of recording | x real time per core (bound 4) | x real time, wall |")
-    print("|---|---|---|---|")
+    titles = "256x256, 20 fps, encoded", "s of recording", "x real time per core (bound 4)", "x real time, wall"
+    print(heading(*titles))
     for name, write in (("robomimic HDF5, raw", robomimic), ("Unitree JSON, JPEG", unitree), ("MCAP JSON, JPEG", mcap)):
         print(encoded(name, write, frames, episodes), flush=True)
     print(copied(megabytes))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -13,11 +13,14 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Annotated
 
 import psutil
 import torch
+from cyclopts import Parameter
 from torch import nn
 
+from benchmarks.command import command, heading, row
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import PRESETS
@@ -46,9 +49,8 @@ def real_batch(like: Batch) -> Batch:
     def values(tensor: torch.Tensor | None) -> torch.Tensor | None:
         if tensor is None or not tensor.is_meta:
             return tensor
-        return (
-            torch.ones(tensor.shape, dtype=tensor.dtype) if tensor.dtype != torch.float32 else torch.randn(tensor.shape)
-        )
+        real = tensor.dtype == torch.float32
+        return torch.randn(tensor.shape) if real else torch.ones(tensor.shape, dtype=tensor.dtype)
 
     fields = {name: values(getattr(like, name)) for name in like.__dataclass_fields__ if name != "sample_ids"}
     return replace(like, **fields)
@@ -84,23 +86,17 @@ def rise(settings: list[str]) -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
 
-def main() -> None:
-    if len(sys.argv) > 1:
-        print(rise(json.loads(sys.argv[1])))
+@command
+def main(of: Annotated[str, Parameter(show=False)] = "") -> None:
+    """Print one row a case."""
+    if of:
+        print(rise(json.loads(of)))
         return
-    print("| nano | estimate MB | simulated peak MB | measured MB | estimate / measured |\n|---|---|---|---|---|")
+    print(heading("nano", "estimate MB", "simulated peak MB", "measured MB", "estimate / measured"))
     for name, settings in CASES.items():
         estimate = plan(override(recipe("gr1_nano"), settings), on_gpu=False)
-        command = [sys.executable, "-m", "benchmarks.memory", json.dumps(settings)]
-        measured = int(
-            subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | _RETURN_MEMORY
-            ).stdout
-        )
+        words = [sys.executable, "-m", "benchmarks.memory", "--of", json.dumps(settings)]
+        measured = int(subprocess.check_output(words, text=True, env=os.environ | _RETURN_MEMORY))
         standing = estimate.total - estimate.gradients - estimate.activations
         megabytes = [estimate.total / 1e6, (standing + estimate.step_peak) / 1e6, measured / 1e6]
-        print("|", name, "|", *(f"{number:.0f} |" for number in megabytes), f"{estimate.total / measured:.2f} |")
-
-
-if __name__ == "__main__":
-    main()
+        print(row(name, *map("{:.0f}".format, megabytes), f"{estimate.total / measured:.2f}"))

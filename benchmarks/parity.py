@@ -8,13 +8,12 @@ float32 on the CPU here. Errors are relative to the largest magnitude of the rec
 python -m benchmarks.parity [--json] [--every] [ITEM ...]
 """
 
-import json
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
+from cyclopts import CycloptsError, Parameter
 
+from benchmarks.command import Json, command, heading, row, show
 from benchmarks.recorded.items import Result, compare, every_item
 from benchmarks.recorded.recording import Comparison, Recordings
 
@@ -31,43 +30,34 @@ def lines(result: Result, every: bool) -> list[Line]:
     return list(groups.items())
 
 
-def table(results: list[Result], every: bool) -> str:
+def table(results: list[Result], every: bool) -> list[str]:
     """Markdown: item, vectors, their number, the largest error and its tolerance, the verdict."""
-    rows = ["| item | vectors | compared | largest error | tolerance | holds |", "|---|---|---|---|---|---|"]
+    rows = [heading("item", "vectors", "compared", "largest error", "tolerance", "holds")]
     for result in results:
         if result.absent:
-            rows.append(f"| {result.item} | - | 0 | - | - | skipped: {result.absent} |")
+            rows.append(row(result.item, "-", 0, "-", "-", f"skipped: {result.absent}"))
         for name, comparisons in lines(result, every):
             worst = max(comparisons, key=lambda c: (not c.holds, c.error))
             tolerance = f"{worst.tolerance:.0e}" if worst.tolerance else "exact"
             verdict = "yes" if all(c.holds for c in comparisons) else f"NO: {worst}"
-            rows.append(
-                f"| {result.item} | {name} | {len(comparisons)} | {worst.error:.1e} | {tolerance} | {verdict} |"
-            )
-        rows += [f"| {result.item} | {name} | 0 | - | - | NO: never compared |" for name in result.uncompared]
+            rows.append(row(result.item, name, len(comparisons), f"{worst.error:.1e}", tolerance, verdict))
+        rows += [row(result.item, name, 0, "-", "-", "NO: never compared") for name in result.uncompared]
     compared = sum(len(result.comparisons) for result in results)
     failed = sum(len(result.failures) for result in results)
-    return "\n".join([*rows, "", f"{compared} vectors compared, {failed} do not hold"])
+    return [*rows, "", f"{compared} vectors compared, {failed} do not hold"]
 
 
+@command
 def main(
-    items: Annotated[list[str] | None, typer.Argument(help="Items to compare; default: all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
-    every: Annotated[bool, typer.Option(help="A line for every vector instead of every group.")] = False,
+    items: Annotated[list[str] | None, Parameter(help="Items to compare; default: all.")] = None,
+    as_json: Json = False,
+    every: Annotated[bool, Parameter(help="A line for every vector instead of every group.")] = False,
 ) -> None:
     """Print the table; exit code 1 when something does not hold."""
     recordings = Recordings.from_environment()
     known = every_item(recordings)
     if unknown := sorted(set(items or []) - set(known)):
-        raise typer.BadParameter(f"no item {', '.join(unknown)}; known: {', '.join(known)}")
+        raise CycloptsError(msg=f"no item {', '.join(unknown)}; known: {', '.join(known)}")
     results = [compare(name, recordings) for name in items or known]
-    if as_json:
-        json.dump({result.item: asdict(result) for result in results}, sys.stdout)
-    else:
-        print(table(results, every))
-    if any(result.failures for result in results):
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    show({result.item: asdict(result) for result in results}, table(results, every), as_json, indent=None)
+    return not any(result.failures for result in results)

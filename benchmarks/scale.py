@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
+
+from benchmarks.command import Json, command, heading, row
 
 LINKS_A_FILE = 10_000
 """Hard links to one file; file systems allow a limited number (ext4: 65,000)."""
@@ -89,8 +91,8 @@ def measure(root: Path) -> dict[str, float]:
 
     store = EpisodeStore.open(root)
     verdicts = [
-        Verdict(row.index, True, row.length, ((0, row.length),), row.instruction, (), f"{row.index:064x}")
-        for row in store.rows
+        Verdict(one.index, True, one.length, ((0, one.length),), one.instruction, (), f"{one.index:064x}")
+        for one in store.rows
     ]
     index = Index(str(root), store.digest, gr1.name, gr1.digest, "", (), tuple(verdicts))
     lap("open")
@@ -103,24 +105,19 @@ def measure(root: Path) -> dict[str, float]:
     statistics = measure_statistics([(store, few)], gr1)
     clock = time.process_time()
     manifest = MixtureManifest.load(root.parent / "manifest.json")
-    loader = Loader(
-        [Member(manifest, statistics, gr1)],
-        batch_size=32,
-        max_state_dim=64,
-        max_action_dim=32,
-        horizon=16,
-        with_images=False,
-    )
+    sizes = {"batch_size": 32, "max_state_dim": 64, "max_action_dim": 32, "horizon": 16}
+    loader = Loader([Member(manifest, statistics, gr1)], **sizes, with_images=False)
     assert len(next(iter(loader))) == 32
     lap("first batch")
     seconds["total"] = round(sum(seconds.values()), 3)
     return {**seconds, "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+@command
 def main(
-    episodes: Annotated[list[int], typer.Option(help="Sizes; repeat for several.")] = [1000, 10_000, 100_000],  # noqa: B006
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-    of: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    episodes: Annotated[list[int], Parameter(help="Sizes; repeat for several.")] = [1000, 10_000, 100_000],  # noqa: B006
+    as_json: Json = False,
+    of: Annotated[Path | None, Parameter(show=False)] = None,
 ) -> None:
     """Print one row a size: CPU-seconds and peak memory (bounds at 100,000: 10 s and 2 GB)."""
     if of:
@@ -130,16 +127,12 @@ def main(
     for count in episodes:
         with tempfile.TemporaryDirectory() as folder:
             make_store(Path(folder) / "store", count)
-            command = [sys.executable, "-m", "benchmarks.scale", "--of", f"{folder}/store"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            words = [sys.executable, "-m", "benchmarks.scale", "--of", f"{folder}/store"]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
             found[count] = json.loads(done.stdout)
         if not as_json:
             if len(found) == 1:
-                print("| episodes | " + " | ".join(found[count]) + " |\n" + "|---" * (len(found[count]) + 1) + "|")
-            print(f"| {count:,} | " + " | ".join(f"{value:.4g}" for value in found[count].values()) + " |", flush=True)
+                print(heading("episodes", *found[count]))
+            print(row(f"{count:,}", *map("{:.4g}".format, found[count].values())), flush=True)
     if as_json:
         print(json.dumps(found, indent=1))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -16,9 +16,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from benchmarks.clocks import cpu_s
+from benchmarks.command import Json, command, show, table
 
 ROOT = Path(__file__).parents[1]
 IMPORT_BOUND_S, BOUND_S = 4.0, 10.0
@@ -33,12 +33,11 @@ _PROGRAM = "import sys, pipelines.definitions; print('torch' in sys.modules)"
 
 def timed(command: list[str], environment: dict[str, str]) -> tuple[dict[str, float], str]:
     """Seconds of a command and of the processes that it starts, and what it printed."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, start = cpu_s(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall, cpu = time.perf_counter() - start, cpu_s(resource.RUSAGE_CHILDREN) - before
     if done.returncode:
         raise SystemExit(done.stderr[-3000:])
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"CPU-s": round(cpu, 2), "wall-s": round(wall, 2)}, done.stdout
 
 
@@ -67,20 +66,12 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
     return rows | {f"{key}, made already": materialize([key], environment) for key in ASSETS}
 
 
-def main(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+@command
+def main(as_json: Json = False) -> bool:
     """Print the seconds of each; exit status 1 when one is out of bounds."""
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder))
-    if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        print("| | CPU-s | wall-s |\n|---|---|---|")
-        for name, row in rows.items():
-            print(f"| {name} | {row['CPU-s']:.1f} | {row['wall-s']:.1f} |")
+    shown = table(("", "CPU-s", "wall-s"), ((name, *map("{:.1f}".format, one.values())) for name, one in rows.items()))
+    show(rows, shown, as_json)
     bounds = [IMPORT_BOUND_S, *[BOUND_S] * len(ASSETS)]
-    if any(row["CPU-s"] >= bound for row, bound in zip(rows.values(), bounds, strict=True)):
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    return all(one["CPU-s"] < bound for one, bound in zip(rows.values(), bounds, strict=True))

@@ -6,37 +6,26 @@ CPU-milliseconds, the best of several runs. Bounds: 15 for 2,096 rows of 88 valu
 in rank for quantiles, against numpy's exact ones.
 """
 
-import json
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
+
+from benchmarks.clocks import elapsed
+from benchmarks.command import Json, command, show, table
 
 ROWS, WIDTH = 2096, 88
 """PickNPlace: its rows, and the values of its state and action together."""
 
-BOUNDS = {
-    "rows_ms": 15.0,
-    "rank_error": 0.005,
-    "rank_error_sketched": 0.005,
-    "open_ms": 20.0,
-}
+BOUNDS = {"rows_ms": 15.0, "rank_error": 0.005, "rank_error_sketched": 0.005, "open_ms": 20.0}
 _RANKS = (0.01, 0.1, 0.5, 0.9, 0.99)
 _EPISODES = 100
 
 
-def cpu_ms(work: Callable[[], object], times: int) -> float:
-    """CPU-milliseconds of the fastest of ``times`` calls."""
-    best = float("inf")
-    for _ in range(times):
-        start = time.process_time()
-        work()
-        best = min(best, time.process_time() - start)
-    return 1000 * best
+def cpu_ms(work: Callable[[], object]) -> float:
+    """CPU-milliseconds of the fastest of ten calls."""
+    return 1000 * min(elapsed(work) for _ in range(10))
 
 
 def columns(rows: int) -> np.ndarray:
@@ -80,7 +69,7 @@ def rows_and_quantiles() -> dict[str, float]:
         merged.merge(Tally.of(many[start : start + ROWS]))
     assert merged.rows is None
     return {
-        "rows_ms": cpu_ms(whole_pass, 10),
+        "rows_ms": cpu_ms(whole_pass),
         "rank_error": rank_error(few, Tally.of(few).quantiles(_RANKS)),
         "rank_error_sketched": rank_error(many, merged.quantiles(_RANKS)),
     }
@@ -104,22 +93,15 @@ def opening(folder: Path) -> float:
         store = EpisodeStore.open(folder / "store")
         return store.digest, store.rows, store.tasks, store.cameras
 
-    return cpu_ms(whole, 10)
+    return cpu_ms(whole)
 
 
-def main(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+@command
+def main(as_json: Json = False) -> None:
     """Print each number beside its bound; exit status 1 when one is missed."""
     with tempfile.TemporaryDirectory() as folder:
         found = {**rows_and_quantiles(), "open_ms": opening(Path(folder))}
-    if as_json:
-        print(json.dumps(found, indent=1))
-    else:
-        print("| what | found | bound |\n|---|---|---|")
-        for name, value in found.items():
-            print(f"| {name} | {value:.4g} | {BOUNDS[name]:g} |")
+    rows = ((name, f"{value:.4g}", f"{BOUNDS[name]:g}") for name, value in found.items())
+    show(found, table(("what", "found", "bound"), rows), as_json)
     if missed := [name for name, value in found.items() if value > BOUNDS[name]]:
         raise SystemExit(f"missed: {', '.join(missed)}")
-
-
-if __name__ == "__main__":
-    typer.run(main)

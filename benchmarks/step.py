@@ -10,17 +10,20 @@ processor that does all of them at the same speed.
 python -m benchmarks.step [--json] [--steps 12] [--batch-size 64] [--threads 1]
 """
 
-import json
 import tempfile
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 from time import process_time
 from typing import Annotated, Any
 
-import numpy as np
 import torch
-import typer
+from cyclopts import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.clocks import medians
+from benchmarks.command import Json, command, show
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import Lake, measure_statistics, mix
@@ -62,7 +65,9 @@ def measure(steps: int, batch_size: int, threads: int, episodes: int = 4) -> dic
             config = configuration(data, steps + _WARM_UP, batch_size, threads, cached)
             loops[cached] = open_loop(prepare_run(config, Path(folder, "runs")), config, open_accelerator(config))
             opening_s[cached] = process_time() - start
-        taken_s = _steps_in_turn(loops, steps)
+            loops[cached].wrapped.train()
+        acts = {cached: partial(take, loop, count()) for cached, loop in loops.items()}
+        taken_s = medians(acts, steps, _WARM_UP)
         operations = {cached: _operations(loop, steps) for cached, loop in loops.items()}
     return {
         "cached_s": taken_s[True],
@@ -76,50 +81,33 @@ def measure(steps: int, batch_size: int, threads: int, episodes: int = 4) -> dic
     }
 
 
-def _steps_in_turn(loops: dict[bool, Loop[PolicyObjective]], steps: int) -> dict[bool, float]:
-    taken: dict[bool, list[float]] = {cached: [] for cached in loops}
-    for loop in loops.values():
-        loop.wrapped.train()
-    for step in range(steps + _WARM_UP):
-        for cached, loop in loops.items():
-            start = process_time()
-            take(loop, step)
-            taken[cached].append(process_time() - start)
-    return {cached: float(np.median(times[_WARM_UP:])) for cached, times in taken.items()}
-
-
-def take(loop: Loop[PolicyObjective], step: int) -> None:
-    """One step of the trainer, its batch made in the same process."""
+def take(loop: Loop[PolicyObjective], numbers: Iterator[int]) -> None:
+    """The next step of the trainer, its batch made in the same process."""
+    step = next(numbers)
     loop.step(step, iter([loop.objective.batches.batch(step)]), Meter())
 
 
 def _operations(loop: Loop[PolicyObjective], step: int) -> int:
     with FlopCounterMode(display=False) as counter:
-        take(loop, step)
+        take(loop, count(step))
     return counter.get_total_flops()
 
 
+@command
 def main(
-    steps: Annotated[int, typer.Option(help="Steps measured of each kind.")] = 12,
-    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 64,
-    threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
-) -> None:
+    steps: Annotated[int, Parameter(help="Steps measured of each kind.")] = 12,
+    batch_size: Annotated[int, Parameter(help="Rows a step.")] = 64,
+    threads: Annotated[int, Parameter(help="Threads of torch.")] = 1,
+    as_json: Json = False,
+) -> bool:
     """Print the times and the ratio; exit code 1 when the ratio is over its bound."""
     torch.set_num_threads(threads)
     found = measure(steps, batch_size, threads)
-    if as_json:
-        print(json.dumps(found))
-    else:
-        cached, images = found["cached_operations"] / 1e9, found["images_operations"] / 1e9
-        print(
-            f"nano, batch {batch_size}: {found['cached_s']:.3f} s a step on cached features, {found['images_s']:.3f} s "
-            f"on images: {found['cached_over_images']:.2f} (bound {BOUND}); {cached:.1f}, {images:.1f} G operations: "
-            f"{cached / images:.2f}; caches filled in {found['filling_caches_s']:.1f} s"
-        )
-    if found["cached_over_images"] > BOUND:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    cached, images = found["cached_operations"] / 1e9, found["images_operations"] / 1e9
+    line = (
+        f"nano, batch {batch_size}: {found['cached_s']:.3f} s a step on cached features, {found['images_s']:.3f} s "
+        f"on images: {found['cached_over_images']:.2f} (bound {BOUND}); {cached:.1f}, {images:.1f} G operations: "
+        f"{cached / images:.2f}; caches filled in {found['filling_caches_s']:.1f} s"
+    )
+    show(found, [line], as_json, indent=None)
+    return found["cached_over_images"] <= BOUND

@@ -1,10 +1,10 @@
 """The scores as tables: one line a defect, one a group, one a control, and the numbers over all."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.command import table
 from benchmarks.doctor.catalogue import DEFECTS
 from benchmarks.doctor.controls import CONTROLS
 from benchmarks.doctor.score import Score
@@ -29,48 +29,55 @@ def summary(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict
     }
 
 
-def as_json(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> str:
-    """One JSON object: summary and every score."""
-    return json.dumps({"summary": summary(scores, clean), "scores": [asdict(score) for score in scores]}, indent=2)
+def plain(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Summary and every score, for JSON."""
+    return {"summary": summary(scores, clean), "scores": [asdict(score) for score in scores]}
 
 
-def as_markdown(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> str:
+def lines(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> list[str]:
     """Tables for a README."""
     by_name: dict[str, list[Score]] = {}
     for score in scores:
         by_name.setdefault(score.name, []).append(score)
-    lines = ["| defect | planted | named | noticed | false alarms | codes |", "|---|---|---|---|---|---|"]
-    lines += [_line(f"{one.name}: {one.magnitude}", by_name[one.name]) for one in DEFECTS if one.name in by_name]
-    lines += ["", "| group | things planted | named | noticed |", "|---|---|---|---|"]
-    for group in dict.fromkeys(defect.group for defect in DEFECTS):
-        of_group = [s for d in DEFECTS if d.group == group for s in by_name.get(d.name, [])]
-        if of_group:
-            lines.append(f"| {group} | {sum(s.planted for s in of_group)} | {_shares(of_group)} |")
-    lines += ["", "| harmless change | stores | new findings | rejections |", "|---|---|---|---|"]
-    for control in CONTROLS:
-        of = by_name.get(control.name, [])
-        if of:
-            alarms = [alarm for s in of for alarm in s.false_alarms]
-            rejected = sum(len(s.wrongly_rejected) for s in of)
-            lines.append(f"| {control.description} | {len(of)} | {_some(alarms)} | {rejected} |")
-    return "\n".join([*lines, "", *_facts(summary(scores, clean))])
+    of = {one.name: by_name[one.name] for one in (*DEFECTS, *CONTROLS) if one.name in by_name}
+    named = [(f"{one.name}: {one.magnitude}", of[one.name]) for one in DEFECTS if one.name in of]
+    groups: dict[str, list[Score]] = {}
+    for one in DEFECTS:
+        groups.setdefault(one.group, []).extend(of.get(one.name, []))
+    harmless = [(one.description, of[one.name]) for one in CONTROLS if one.name in of]
+    return [
+        *table(("defect", "planted", "named", "noticed", "false alarms", "codes"), (_line(*one) for one in named)),
+        "",
+        *table(("group", "things planted", "named", "noticed"), (_shares(*one) for one in groups.items() if one[1])),
+        "",
+        *table(("harmless change", "stores", "new findings", "rejections"), (_control(*one) for one in harmless)),
+        "",
+        *_facts(summary(scores, clean)),
+    ]
 
 
-def _line(title: str, scores: Sequence[Score]) -> str:
-    planted = sum(score.planted for score in scores)
-    named, noticed = sum(score.named for score in scores), sum(score.noticed for score in scores)
+def _counts(scores: Sequence[Score]) -> tuple[int, int, int]:
+    """Things planted, named, noticed."""
+    planted, named, noticed = zip(*((one.planted, one.named, one.noticed) for one in scores), strict=True)
+    return sum(planted), sum(named), sum(noticed)
+
+
+def _line(title: str, scores: Sequence[Score]) -> tuple[object, ...]:
     codes = " ".join(sorted({code for score in scores for code in score.codes})) or "-"
+    return title, *_counts(scores), _alarms(scores), codes
+
+
+def _shares(group: str, scores: Sequence[Score]) -> tuple[object, ...]:
+    planted, named, noticed = _counts(scores)
+    return group, planted, *(f"{count} ({count / (planted or 1):.0%})" for count in (named, noticed))
+
+
+def _control(description: str, scores: Sequence[Score]) -> tuple[object, ...]:
+    return description, len(scores), _alarms(scores), sum(len(score.wrongly_rejected) for score in scores)
+
+
+def _alarms(scores: Sequence[Score]) -> str:
     alarms = [alarm for score in scores for alarm in score.false_alarms]
-    return f"| {title} | {planted} | {named} | {noticed} | {_some(alarms)} | {codes} |"
-
-
-def _shares(scores: Sequence[Score]) -> str:
-    planted = sum(score.planted for score in scores) or 1
-    named, noticed = sum(score.named for score in scores), sum(score.noticed for score in scores)
-    return f"{named} ({named / planted:.0%}) | {noticed} ({noticed / planted:.0%})"
-
-
-def _some(alarms: Sequence[str]) -> str:
     return f"{len(alarms)}: {', '.join(alarms[:3])}" if alarms else "0"
 
 

@@ -6,13 +6,11 @@ Source is the four packages and the benchmarks, every line; sizes of files and f
 The last rows run the tests that add one of each, which takes a few minutes. Exit status 1 when a bound is broken.
 """
 
-import json
 import statistics
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import typer
-
+from benchmarks.command import Json, command, show
 from benchmarks.house.additions import ADDITIONS, touched
 from benchmarks.house.batch_path import above_ground, batch_path
 from benchmarks.house.sizes import ROOT, annotated, files, functions, length, lengths
@@ -26,19 +24,6 @@ class Figure(NamedTuple):
     found: float | str | None
     bound: str
     holds: bool
-
-
-def main(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Measure, print, and end with 1 when a bound is broken."""
-    passed = len(above_ground(batch_path()))
-    figures = [*sizes(), *floors(), most("files above the ground from disk to Batch", passed, 12), *additions()]
-    if as_json:
-        print(json.dumps({one.what: one._asdict() for one in figures}, indent=2))
-    else:
-        wide = max(len(one.what) for one in figures)
-        for one in figures:
-            print(f"{one.what:{wide}}  {one.found!s:>12}  {one.bound:24}{'' if one.holds else '  BROKEN'}".rstrip())
-    raise typer.Exit(not all(one.holds for one in figures))
 
 
 def most(what: str, found: float, bound: float) -> Figure:
@@ -86,5 +71,14 @@ def said(new: int, lines: int) -> str:
     return f"{new} + {lines} line{'s' * (lines > 1)}" if lines else str(new)
 
 
-if __name__ == "__main__":
-    typer.run(main)
+@command
+def main(as_json: Json = False) -> bool:
+    """Measure, print, and end with 1 when a bound is broken."""
+    passed = len(above_ground(batch_path()))
+    figures = [*sizes(), *floors(), most("files above the ground from disk to Batch", passed, 12), *additions()]
+    wide = max(len(one.what) for one in figures)
+    lines = (
+        f"{one.what:{wide}}  {one.found!s:>12}  {one.bound:24}{'' if one.holds else '  BROKEN'}" for one in figures
+    )
+    show({one.what: one._asdict() for one in figures}, map(str.rstrip, lines), as_json, indent=2)
+    return all(one.holds for one in figures)

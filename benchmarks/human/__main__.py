@@ -8,14 +8,16 @@ is ten times real time. Writing decodes every frame of a clip at full quality, a
 
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
+from benchmarks.clocks import elapsed
+from benchmarks.command import Json, command
 from benchmarks.human.films import CODINGS, again_and_again, calm_view
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
@@ -61,12 +63,7 @@ class Speed:
 
 def timed(work: Callable[[], object], runs: int = 2) -> float:
     """Seconds of the processor; the best of some runs."""
-    found = []
-    for _ in range(runs):
-        start = time.process_time()
-        work()
-        found.append(time.process_time() - start)
-    return min(found)
+    return min(elapsed(work) for _ in range(runs))
 
 
 def measure(name: str, path: Path, folder: Path) -> Speed:
@@ -83,10 +80,9 @@ def measure(name: str, path: Path, folder: Path) -> Speed:
     closer = measure_head_motion(facts).looked_closer_s
     rows = [f"{path.name},{one.start_s},{one.end_s},{one.text}" for one in narrations]
     (path.parent / "notes.csv").write_text("video,start_s,end_s,text\n" + "\n".join(rows))
-    start = time.process_time()
     settings = HumanSettings(faces="none", consent="own film", licence="CC0-1.0")
-    store = ingest_human(path.parent, load_embodiment("human_hands"), Lake(folder), settings=settings)
-    write_s = time.process_time() - start - look_s
+    drop, robot, lake, stores = path.parent, load_embodiment("human_hands"), Lake(folder), []
+    write_s = elapsed(lambda: stores.append(ingest_human(drop, robot, lake, settings=settings))) - look_s
     return Speed(
         film=name,
         seconds=round(seconds, 2),
@@ -95,7 +91,7 @@ def measure(name: str, path: Path, folder: Path) -> Speed:
         decode_all=round(seconds / all_s, 2),
         write=round(seconds / write_s, 2),
         looked_closer_share=round(closer / seconds, 3),
-        clips=len(store.rows),
+        clips=len(stores[0].rows),
     )
 
 
@@ -111,27 +107,24 @@ def films(folder: Path, seconds: float, only: str) -> Iterator[tuple[str, Path]]
             yield name, calm_view(folder / f"{number}/a.mp4", seconds, options)
 
 
+@command
 def main(
-    seconds: Annotated[float, typer.Option(min=4, help="Length of each film.")] = 20.0,
-    only: Annotated[str, typer.Option(help="Only films with this in their name.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
+    seconds: Annotated[float, Parameter(validator=Number(gte=4), help="Length of each film.")] = 20.0,
+    only: Annotated[str, Parameter(help="Only films with this in their name.")] = "",
+    as_json: Json = False,
+) -> bool:
     """Make the films, time them, and fail where looking is slower than its bound."""
     speeds = []
     titles = ("times real time, one core", "look", "(decode)", "all frames", "write", "closer")
     if not as_json:
-        typer.echo("{:45} {:>6} {:>9} {:>11} {:>6} {:>7}".format(*titles))
+        print("{:45} {:>6} {:>9} {:>11} {:>6} {:>7}".format(*titles))
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, path) in enumerate(films(Path(folder), seconds, only)):
             speeds.append(one := measure(name, path, Path(folder) / f"lake{number}"))
             if not as_json:
                 verdict = "" if one.within else f"below {BOUND:g}"
                 numbers = f"{one.look:6.1f} {one.decode:9.1f} {one.decode_all:11.1f} {one.write:6.1f}"
-                typer.echo(f"{one.film:45.45} {numbers} {one.looked_closer_share:7.0%}  {verdict}")
+                print(f"{one.film:45.45} {numbers} {one.looked_closer_share:7.0%}  {verdict}")
     if as_json:
-        typer.echo(json.dumps([asdict(one) | {"within": one.within} for one in speeds], indent=1))
-    raise typer.Exit(0 if all(one.within for one in speeds) else 1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+        print(json.dumps([asdict(one) | {"within": one.within} for one in speeds], indent=1))
+    return all(one.within for one in speeds)

@@ -4,8 +4,6 @@
 noise of a tracker: 3 mm and 1 degree in each frame, and in half of the cases twice as much.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from benchmarks.command import command, show
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.human.footage import Footage, PlannedClip
 from gr00t_data.sources.human.hands.labels import Labels, label, row_times_s
@@ -117,9 +116,7 @@ def run(cases: int, seed: int) -> dict[str, dict[str, float]]:
     return table
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    print(json.dumps(run(arguments.cases, arguments.seed), indent=1))
+@command
+def main(cases: int = 100, seed: int = 0) -> None:
+    """Print one JSON object."""
+    show(run(cases, seed), (), as_json=True)

@@ -8,14 +8,15 @@ process, half its process group. After some kills a run is let end, and its byte
 undisturbed run.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
 
+from benchmarks.command import Json, command, say, show, table
 from benchmarks.kills.scenes import Stages, Steps, Training
 from benchmarks.kills.tally import Left, Scene, Tally, harass, left_by
 
@@ -23,9 +24,9 @@ _BEFORE_WORK = 0.3
 """Share of a training that is imports; kills there are cheap to survive, so they fall after it."""
 
 
-def say(line: str) -> None:
+def note(line: str) -> None:
     """To standard error, with the time."""
-    typer.echo(f"{time.strftime('%H:%M:%S')} {line}", err=True)
+    say(f"{time.strftime('%H:%M:%S')} {line}")
 
 
 def undisturbed(scene: Scene) -> tuple[Left, float]:
@@ -37,7 +38,7 @@ def undisturbed(scene: Scene) -> tuple[Left, float]:
         raise RuntimeError(f"{scene.name}: the undisturbed run ended with {end.status}: {end.output}")
     left = left_by(scene.root)
     scene.clear()
-    say(f"{scene.name}: undisturbed in {seconds:.1f} s, {len(left.files)} files and {len(left.weights)} weights")
+    note(f"{scene.name}: undisturbed in {seconds:.1f} s, {len(left.files)} files and {len(left.weights)} weights")
     return left, seconds
 
 
@@ -55,36 +56,27 @@ def measure(folder: Path, stages: int, steps: int, training: int, seed: int) -> 
             trained = Training(folder / f"ranks{ranks}", ranks)
             trained.prepare()
             wanted, seconds = undisturbed(trained)
-            tallies.append(harass(trained, kills, seconds, wanted, seed, say, _BEFORE_WORK))
+            tallies.append(harass(trained, kills, seconds, wanted, seed, note, _BEFORE_WORK))
     if steps:
         graph = Steps(folder / "lake")
         wanted, seconds = undisturbed(graph)
-        tallies.append(harass(graph, steps, seconds, wanted, seed, say))
+        tallies.append(harass(graph, steps, seconds, wanted, seed, note))
     return tallies
 
 
+@command
 def main(
-    kills: Annotated[int, typer.Option(min=1, help="Kills in all, when the next two do not say otherwise.")] = 100,
-    steps: Annotated[int, typer.Option(min=0, help="Kills of Dagster steps.")] = 7,
-    training: Annotated[int, typer.Option(min=0, help="Kills of trainings, half of them with two ranks.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of the instants.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
-) -> None:
+    kills: Annotated[PositiveInt, Parameter(help="Kills in all, when the next two do not say otherwise.")] = 100,
+    steps: Annotated[NonNegativeInt, Parameter(help="Kills of Dagster steps.")] = 7,
+    training: Annotated[NonNegativeInt, Parameter(help="Kills of trainings, half of them with two ranks.")] = 8,
+    seed: Annotated[int, Parameter(help="Of the instants.")] = 0,
+    as_json: Json = False,
+) -> bool:
     """Print a table. Exit status 1 when anything was lost, corrupted, left running or different."""
     with tempfile.TemporaryDirectory() as folder:
         tallies = measure(Path(folder), max(kills - steps - training, 0), steps, training, seed)
     rows = [tally.row() for tally in tallies]
-    if as_json:
-        print(json.dumps({"seed": seed, "rows": rows, "failures": [f for t in tallies for f in t.failures]}, indent=1))
-    else:
-        print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
-        for row in rows:
-            print("| " + " | ".join(map(str, row.values())) + " |")
-        for failure in (line for tally in tallies for line in tally.failures):
-            print(failure)
-    if not all(tally.clean for tally in tallies):
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    failures = [line for tally in tallies for line in tally.failures]
+    lines = [*table(rows[0], (one.values() for one in rows)), *failures]
+    show({"seed": seed, "rows": rows, "failures": failures}, lines, as_json)
+    return all(tally.clean for tally in tallies)

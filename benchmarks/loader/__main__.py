@@ -15,15 +15,17 @@ import json
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import torch
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
+from benchmarks.clocks import elapsed
+from benchmarks.command import Json, command, heading, row
 from benchmarks.loader.sources import SIDE_PX, Setup, at_training_size, published_samples, simulated, teleoperated
 from gr00t_data.batches.clips import CLIP_FRAMES
 from gr00t_data.batches.frames import FramesCache
@@ -37,22 +39,15 @@ BATCH, HORIZON = 32, 16
 def cpu_ms(work: Callable[[], int]) -> float:
     """CPU-milliseconds of this process, all threads, a sample; ``work`` returns how many samples it made."""
     work()  # opens files and fills caches
-    started = time.process_time()
-    samples = work()
-    return 1e3 * (time.process_time() - started) / samples
+    made: list[int] = []
+    return 1e3 * elapsed(lambda: made.append(work())) / made[0]
 
 
 def from_cache(setup: Setup, folder: Path, batches: int) -> float:
     cache = FramesCache(folder, (SIDE_PX, SIDE_PX))
     cache.build(setup.manifest, setup.embodiment.selection(setup.manifest.selection).cameras, processes=2)
-    loader = Loader(
-        [Member(setup.manifest, setup.statistics, setup.embodiment)],
-        cache=cache,
-        batch_size=BATCH,
-        max_state_dim=64,
-        max_action_dim=32,
-        horizon=HORIZON,
-    )
+    sizes = {"batch_size": BATCH, "max_state_dim": 64, "max_action_dim": 32, "horizon": HORIZON}
+    loader = Loader([Member(setup.manifest, setup.statistics, setup.embodiment)], cache=cache, **sizes)
 
     def work() -> int:
         return sum(len(loader.batch_of(loader.samples(step))) for step in range(batches))
@@ -64,9 +59,9 @@ def from_clips(setup: Setup) -> float:
     """Decoding alone, clip by clip, every clip of the data once; the rest is that of the cache."""
     store = setup.manifest.sources[0].open()
     clips = [
-        (store.video_path(row.index, store.cameras[0]), first)
-        for row in store.rows
-        for first in range(0, max(row.length - CLIP_FRAMES, 1), CLIP_FRAMES)
+        (store.video_path(one.index, store.cameras[0]), first)
+        for one in store.rows
+        for first in range(0, max(one.length - CLIP_FRAMES, 1), CLIP_FRAMES)
     ]
 
     def work() -> int:
@@ -85,8 +80,8 @@ def limit() -> float:
 
         def work() -> int:
             for chosen in order:
-                for row, frame in enumerate(chosen.tolist()):
-                    batch[row] = frames[frame]
+                for place, frame in enumerate(chosen.tolist()):
+                    batch[place] = frames[frame]
             return order.size
 
         return cpu_ms(work)
@@ -97,21 +92,22 @@ def lerobot(python: str, store: Path, folder: Path, samples: int) -> float:
 
     convert(store, folder, "v3.0", lambda done, total: None)
     program = Path(__file__).with_name("lerobot_program.py")
-    command = [python, str(program), str(folder), "ego_view_0", str(samples), str(SIDE_PX)]
+    words = [python, str(program), str(folder), "ego_view_0", str(samples), str(SIDE_PX)]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{python} {program}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])["ms"]
 
 
+@command
 def main(
-    python: Annotated[str, typer.Option("--lerobot", envvar="GR00T_LEROBOT_PYTHON")] = "",
-    teleop: Annotated[Path, typer.Option(help="GR00T-LeRobot data with GOP-250 video.")] = Path(
+    python: Annotated[str, Parameter(name="--lerobot", env_var="GR00T_LEROBOT_PYTHON")] = "",
+    teleop: Annotated[Path, Parameter(help="GR00T-LeRobot data with GOP-250 video.")] = Path(
         "../shared/data/teleop/robot_sim.PickNPlace"
     ),
-    episodes: Annotated[int, typer.Option(min=4, help="Simulator episodes.")] = 24,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    episodes: Annotated[int, Parameter(validator=Number(gte=4), help="Simulator episodes.")] = 24,
+    as_json: Json = False,
 ) -> None:
     """Print the table."""
     torch.set_num_threads(1)
@@ -120,7 +116,7 @@ def main(
     def tell(what: str, ms: float, bound_ms: float | None = None) -> None:
         rows.append({"what": what, "CPU-ms a sample": round(ms, 4), "bound": bound_ms})
         if not as_json:
-            print(f"| {what} | {ms:.3f} | {bound_ms or ''} | {ms / limit_ms:.1f} |", flush=True)
+            print(row(what, f"{ms:.3f}", bound_ms or "", f"{ms / limit_ms:.1f}"), flush=True)
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -128,7 +124,7 @@ def main(
         one, three = (at_training_size(recorded, folder / f"cameras{count}", count) for count in (1, 3))
         limit_ms = limit()
         if not as_json:
-            print("| 224 x 224, 16 actions, batch 32 | CPU-ms a sample | bound | times the limit |\n|---|---|---|---|")
+            print(heading("224 x 224, 16 actions, batch 32", "CPU-ms a sample", "bound", "times the limit"))
         tell("limit: one picture out of mapped memory", limit_ms)
         cached_ms = from_cache(one, folder / "frames", 200)
         tell("from the cache, one camera", cached_ms, 0.15)
@@ -136,7 +132,7 @@ def main(
         without_video_ms = cached_ms - min(limit_ms, cached_ms)
         tell("no cache, clip order, h264 GOP 10", from_clips(one) + without_video_ms, 0.8)
         if teleop.is_dir():
-            real = teleoperated(teleop, folder / "index")
+            real = teleoperated(teleop)
             tell("no cache, clip order, the published GOP-250 video", from_clips(real) + without_video_ms, 2.0)
             tell("published access pattern, the same video", cpu_ms(lambda: published_samples(real, 64)))
         else:
@@ -149,7 +145,3 @@ def main(
             print("(lerobot is left out; give the python of its environment with --lerobot)")
     if as_json:
         print(json.dumps(rows, indent=1))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -60,7 +60,7 @@ def at_training_size(one: Setup, folder: Path, cameras: int) -> Setup:
     return _setup(writer.seal(), robot)
 
 
-def teleoperated(path: Path, index_folder: Path) -> Setup:
+def teleoperated(path: Path) -> Setup:
     """A folder of real teleoperation as it is."""
     return _setup(EpisodeStore.open(path), load_embodiment("gr1"))
 

@@ -12,15 +12,15 @@ for those of the right distance. All numbers are of the arms: hands open and clo
 changes.
 """
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import typer
+from cyclopts import Parameter
 
-from benchmarks.neural import model
+from benchmarks.command import Json, command, show, table
+from benchmarks.neural.model import DEFAULT, Options, Subject
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.evaluate import Scores, left_out, score
 from gr00t_model.idm.examples import Recording, Slowed, gather, read_recording, window_starts
@@ -49,7 +49,7 @@ class Row:
     found: Scores
 
 
-def rows_of(measured: model.Subject) -> list[Row]:
+def rows_of(measured: Subject) -> list[Row]:
     """Every distance, on the same windows of unseen episodes."""
     artifact = measured.artifact
     recordings = [
@@ -67,7 +67,7 @@ def rows_of(measured: model.Subject) -> list[Row]:
     return found
 
 
-def _starts(measured: model.Subject, recordings: list[Recording]) -> np.ndarray:
+def _starts(measured: Subject, recordings: list[Recording]) -> np.ndarray:
     """The windows that have a second picture at every distance."""
     starts = window_starts(recordings, measured.artifact.timing)
     lengths = np.array([len(one) for one in recordings])
@@ -78,7 +78,7 @@ def _clips(recordings: list[Recording], starts: np.ndarray) -> list[Clip]:
     return [Clip(one.pictures, starts[starts[:, 0] == number, 1], (number,)) for number, one in enumerate(recordings)]
 
 
-def _arms(measured: model.Subject) -> np.ndarray:
+def _arms(measured: Subject) -> np.ndarray:
     """Columns of the arms in a chunk."""
     names = [part.name for part in measured.artifact.robot.parts for _ in range(part.dim)]
     return np.flatnonzero(np.isin(names, ARMS))
@@ -87,14 +87,14 @@ def _arms(measured: model.Subject) -> np.ndarray:
 def fallen(rows: list[Row], gap: int, measure: str) -> tuple[float, float]:
     """Predicted and found ``along`` or ``magnitude`` at a distance, by those at the right one."""
     at = {row.gap: row for row in rows}
-    sides = ("predicted", "found")
-    predicted, found = (
-        getattr(getattr(at[gap], side), measure) / getattr(getattr(at[RIGHT], side), measure) for side in sides
-    )
-    return predicted, found
+
+    def share(side: str) -> float:
+        return getattr(getattr(at[gap], side), measure) / getattr(getattr(at[RIGHT], side), measure)
+
+    return share("predicted"), share("found")
 
 
-def refusal(measured: model.Subject) -> str:
+def refusal(measured: Subject) -> str:
     """What the guard says to a store of half the rate."""
     store = EpisodeStore.open(measured.store.root)
     store.info = {**store.info, "fps": store.fps / 2}
@@ -105,43 +105,40 @@ def refusal(measured: model.Subject) -> str:
     raise AssertionError("the guard let a store of half the rate pass")
 
 
-def table(name: str, rows: list[Row]) -> str:
+def falls(name: str, rows: list[Row]) -> list[str]:
     """Markdown."""
-    lines = [
-        f"| {name}: frames apart | motion along the true one, predicted | found | its size, predicted | found | R2 |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        numbers = (*fallen(rows, row.gap, "along"), *fallen(rows, row.gap, "magnitude"), row.found.r2)
-        lines.append(f"| {row.gap} | " + " | ".join(f"{number:.2f}" for number in numbers) + " |")
-    return "\n".join(lines)
+    titles = (
+        f"{name}: frames apart",
+        "motion along the true one, predicted",
+        "found",
+        "its size, predicted",
+        "found",
+        "R2",
+    )
 
+    def numbers(one: Row) -> tuple[float, ...]:
+        return *fallen(rows, one.gap, "along"), *fallen(rows, one.gap, "magnitude"), one.found.r2
 
-def main(
-    lake: model.LakeOption = model.LAKE,
-    episodes: model.EpisodesOption = model.EPISODES,
-    steps: model.StepsOption = model.STEPS,
-    idm: model.ModelOption = None,
-    slowed_idm: Annotated[Path | None, typer.Option(help="A trained second model instead of training one.")] = None,
-    as_json: model.JsonOption = False,
-) -> None:
-    """Print how motion falls with the distance. Exit status 1 when the second model does not fall as predicted."""
-    second = model.subject(lake, episodes, steps, slowed_idm, nearest_gap=NEAREST)
-    first = model.subject(lake, episodes, steps, idm)  # last: it becomes the lake's model
-    tables: dict[str, list[Row]] = {"as recorded": rows_of(first), "and slowed": rows_of(second)}
-    said = refusal(first)
-    if as_json:
-        print(json.dumps({"refused": said, **{name: [_plain(row) for row in rows] for name, rows in tables.items()}}))
-    else:
-        print("\n\n".join([f"guard: {said}", *(table(name, rows) for name, rows in tables.items())]))
-    predicted, found = fallen(tables["and slowed"], HALF, "along")
-    if abs(found - predicted) > TOLERANCE:
-        raise typer.Exit(1)
+    return table(titles, ((one.gap, *map("{:.2f}".format, numbers(one))) for one in rows))
 
 
 def _plain(row: Row) -> dict[str, Any]:
     return {"gap": row.gap, "predicted": row.predicted.to_dict(), "found": row.found.to_dict()}
 
 
-if __name__ == "__main__":
-    typer.run(main)
+@command
+def main(
+    options: Options = DEFAULT,
+    slowed_idm: Annotated[Path | None, Parameter(help="A trained second model instead of training one.")] = None,
+    as_json: Json = False,
+) -> bool:
+    """Print how motion falls with the distance. Exit status 1 when the second model does not fall as predicted."""
+    second = replace(options, idm=slowed_idm).subject(nearest_gap=NEAREST)
+    first = options.subject()  # last: it becomes the lake's model
+    tables: dict[str, list[Row]] = {"as recorded": rows_of(first), "and slowed": rows_of(second)}
+    said = refusal(first)
+    plain = {name: [_plain(one) for one in rows] for name, rows in tables.items()}
+    shown = (line for name, rows in tables.items() for line in ("", *falls(name, rows)))
+    show({"refused": said, **plain}, [f"guard: {said}", *shown], as_json, indent=None)
+    predicted, found = fallen(tables["and slowed"], HALF, "along")
+    return abs(found - predicted) <= TOLERANCE

@@ -8,12 +8,13 @@ inverse dynamics model would say: the upper bound) and by the model. With --tele
 is judged with one episode left out at a time, and published dreams under the thresholds it sets.
 """
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import numpy as np
+from cyclopts import Parameter
 
+from benchmarks.command import command
 from benchmarks.neural.gate_measures import markdown, rejected_by, rejected_share, table, without_duplicates
 from benchmarks.neural.gate_real import published_dreams, teleoperation
 from gr00t_data.curate.gate.gate import judge, score_store
@@ -25,16 +26,15 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.neural.oracle.oracle import DEFECTS, Wanted, dream
 from gr00t_data.sources.neural.replay import replay_in_simulator
 from gr00t_data.store.store import SEAL, EpisodeStore
-
-if TYPE_CHECKING:
-    from gr00t_model.idm.artifact import Artifact
+from gr00t_model.idm.artifact import Artifact, load_artifact
+from gr00t_model.idm.label import label_store
 
 ROBOT = load_embodiment("gr1")
 _FEWEST_ROWS = 25
 _NOTHING_MOVES = "reach"
 
 
-def unseen(store: EpisodeStore, artifact: "Artifact | None") -> list[int]:
+def unseen(store: EpisodeStore, artifact: Artifact | None) -> list[int]:
     """Episodes long enough to be labelled that the model was not trained on; all when there is no model."""
     learned = {tuple(one) for one in artifact.facts.get("learned", ())} if artifact else set()
     return [row.index for row in store.rows if row.length >= _FEWEST_ROWS and (store.digest, row.index) not in learned]
@@ -64,14 +64,12 @@ def dreamed(store: EpisodeStore, wanted: list[Wanted], into: Path, name: str) ->
         dream(store, ROBOT, wanted, into / name, seed=1, truth=into / f"{name}-true", progress=_say(f"dreaming {name}"))
 
 
-def labelled(artifact: "Artifact | None", into: Path, name: str, labels: str) -> EpisodeStore | None:
+def labelled(artifact: Artifact | None, into: Path, name: str, labels: str) -> EpisodeStore | None:
     """The dreams with one kind of labels; None when there is no model for them."""
     target = into / f"{name}-{labels}"
     if not (target / SEAL).is_file():
         if artifact is None:
             return None
-        from gr00t_model.idm.label import label_store
-
         label_store(EpisodeStore.open(into / name), artifact, target, progress=_say(f"labelling {name}"))
     return EpisodeStore.open(target)
 
@@ -80,7 +78,7 @@ def _say(what: str):
     return lambda done, total: print(f"{what}: {done}/{total}", flush=True) if done % 10 == 0 or done == total else None
 
 
-def measured(artifact: "Artifact | None", into: Path, labels: str) -> dict[str, Any] | None:
+def measured(artifact: Artifact | None, into: Path, labels: str) -> dict[str, Any] | None:
     """All numbers for one kind of labels; None without the model."""
     clean, bad = (labelled(artifact, into, name, labels) for name in ("clean", "bad"))
     if clean is None or bad is None:
@@ -112,42 +110,29 @@ def measured(artifact: "Artifact | None", into: Path, labels: str) -> dict[str, 
     }
 
 
-def run(given: argparse.Namespace) -> dict[str, Any]:
-    """All of it; also writes ``gate.json`` and the contact sheets."""
-    store, artifact = EpisodeStore.open(given.store), _artifact(given.idm)
-    episodes = unseen(store, artifact)[: given.episodes]
-    dreamed(store, [Wanted(index) for index in episodes], given.into, "clean")
-    tested = episodes[::2]
-    dreamed(store, wanted_defects(store, tested, given.per_defect, given.strength), given.into, "bad")
-    report: dict[str, Any] = {labels: measured(artifact, given.into, labels) for labels in ("true", "idm")}
-    if given.teleop:
-        report["teleoperation"], cut, scores = teleoperation(given.teleop, ROBOT, given.into)
-        if given.clips:
-            report["published_dreams"] = published_dreams(given.clips, ROBOT, given.into, cut, scores)
-    write_json(given.into / "gate.json", report)
-    return report
-
-
-def _artifact(folder: Path | None) -> "Artifact | None":
-    if folder is None:
-        return None
-    from gr00t_model.idm.artifact import load_artifact
-
-    return load_artifact(folder)
-
-
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True, help="recorded in the simulator, without shoves")
-    parser.add_argument("--idm", type=Path, help="folder of a model; without it only the upper bound is measured")
-    parser.add_argument("--into", type=Path, required=True, help="what is done there already is not done again")
-    parser.add_argument("--episodes", type=int, default=80)
-    parser.add_argument("--per-defect", type=int, default=8)
-    parser.add_argument("--strength", type=float, default=1.0, help="multiplies the size of every defect")
-    parser.add_argument("--teleop", type=Path, help="drop of recorded GR-1 teleoperation")
-    parser.add_argument("--clips", type=Path, help="drop of published dreams")
-    report = run(parser.parse_args())
+@command
+def main(
+    *,
+    store: Annotated[Path, Parameter(help="Recorded in the simulator, without shoves.")],
+    into: Annotated[Path, Parameter(help="What is done there already is not done again.")],
+    idm: Annotated[Path | None, Parameter(help="A model; without it only the upper bound is measured.")] = None,
+    episodes: int = 80,
+    per_defect: int = 8,
+    strength: Annotated[float, Parameter(help="Multiplies the size of every defect.")] = 1.0,
+    teleop: Annotated[Path | None, Parameter(help="Drop of recorded GR-1 teleoperation.")] = None,
+    clips: Annotated[Path | None, Parameter(help="Drop of published dreams.")] = None,
+) -> None:
+    """Print the tables, and write ``gate.json`` and the contact sheets."""
+    recorded, artifact = EpisodeStore.open(store), load_artifact(idm) if idm else None
+    tested = unseen(recorded, artifact)[:episodes]
+    dreamed(recorded, [Wanted(index) for index in tested], into, "clean")
+    dreamed(recorded, wanted_defects(recorded, tested[::2], per_defect, strength), into, "bad")
+    report: dict[str, Any] = {labels: measured(artifact, into, labels) for labels in ("true", "idm")}
+    if teleop:
+        report["teleoperation"], cut, scores = teleoperation(teleop, ROBOT, into)
+        if clips:
+            report["published_dreams"] = published_dreams(clips, ROBOT, into, cut, scores)
+    write_json(into / "gate.json", report)
     for labels in ("true", "idm"):
         if one := report[labels]:
             print(f"\nlabels: {labels}; thresholds set by {one['set_by']} clean clips\n\n{markdown(one)}\n")
@@ -157,7 +142,3 @@ def main() -> None:
     for name in ("teleoperation", "published_dreams"):
         if name in report:
             print(f"\n{name}: {report[name]}")
-
-
-if __name__ == "__main__":
-    main()

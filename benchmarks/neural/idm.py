@@ -8,13 +8,15 @@ predictors without one: the mean action, the action before the window held (whic
 small grey pictures. Bounds: R2 at least 0.8 over what moves, magnitude 0.9 to 1.1, better than all of them.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
-from benchmarks.neural import model
+from benchmarks.command import Json, command, heading, row, say, show
+from benchmarks.neural.model import DEFAULT, Options
+from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import load_artifact
@@ -46,49 +48,38 @@ def left_one_out(folder: Path, steps: int, into: Path) -> list[dict[str, Any]]:
         trained = train_on([store], robot, into / take.name.replace("/", "-"), training, lambda line: None)
         report = evaluate_idm(load_artifact(trained), [store])
         found.append({"episode": take.index, "moving": report["moving"], "parts": report["parts"]})
-        typer.echo(f"episode {take.index}: {report['moving']}", err=True)
+        say(f"episode {take.index}: {report['moving']}")
     return found
 
 
-def table(title: str, report: dict[str, Any]) -> str:
+def scored(title: str, report: dict[str, Any]) -> list[str]:
     """A report as lines of Markdown."""
-    rows = [f"| {title} | predictor | R2 | error, rad | magnitude |", "|---|---|---|---|---|"]
+    rows = [heading(title, "predictor", "R2", "error, rad", "magnitude")]
     for part, predictors in {**report["parts"], "all that moves": report["moving"]}.items():
         for name, one in predictors.items():
             numbers = ("-" if one[key] is None else f"{one[key]:.3f}" for key in ("r2", "error", "magnitude"))
-            rows.append(f"| {part} | {name} | " + " | ".join(numbers) + " |")
-    return "\n".join(rows)
+            rows.append(row(part, name, *numbers))
+    return rows
 
 
+@command
 def main(
-    lake: model.LakeOption = model.LAKE,
-    episodes: model.EpisodesOption = model.EPISODES,
-    steps: model.StepsOption = model.STEPS,
-    idm: model.ModelOption = None,
-    real: Annotated[Path | None, typer.Option(help="A GR00T-LeRobot folder of the gr1: leave one episode out.")] = None,
-    real_steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of each of those trainings.")] = 300,
-    as_json: model.JsonOption = False,
-) -> None:
+    options: Options = DEFAULT,
+    real: Annotated[Path | None, Parameter(help="A GR00T-LeRobot folder of the gr1: leave one episode out.")] = None,
+    real_steps: Annotated[PositiveInt, Parameter(help="Optimizer steps of each of those trainings.")] = 300,
+    as_json: Json = False,
+) -> bool:
     """Print the tables. Exit status 1 when a bound is missed in the simulator; real numbers only stand there."""
-    report = model.report_of(model.subject(lake, episodes, steps, idm))
-    left = left_one_out(real, real_steps, lake / "idm/left-one-out") if real else []
-    missed = failures(report["moving"])
-    if as_json:
-        print(json.dumps({"simulator": report, "missed": missed, "real": left}, indent=1))
-    else:
-        print(table("simulator, unseen", report))
-        labels = report["labels"]
-        print(
-            f"\nlabels (windows combined): R2 {labels['moving']['r2']:.3f}, step from row to row "
-            f"{labels['moving']['steps']:.3f} of the true one; spread against error, rank correlation "
-            f"{labels['spread_tells_error']:.2f}"
-        )
-        for one in left:
-            print("\n" + table(f"real, episode {one['episode']}", one))
-        print("\n" + ("; ".join(missed) if missed else "every bound is kept"))
-    if missed:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    report = read_json(options.subject().folder / "report.json")  # on unseen episodes, kept beside the model
+    left = left_one_out(real, real_steps, options.lake / "idm/left-one-out") if real else []
+    missed, labels = failures(report["moving"]), report["labels"]
+    lines = [
+        *scored("simulator, unseen", report),
+        f"\nlabels (windows combined): R2 {labels['moving']['r2']:.3f}, step from row to row "
+        f"{labels['moving']['steps']:.3f} of the true one; spread against error, rank correlation "
+        f"{labels['spread_tells_error']:.2f}",
+        *(line for one in left for line in ("", *scored(f"real, episode {one['episode']}", one))),
+        "\n" + ("; ".join(missed) or "every bound is kept"),
+    ]
+    show({"simulator": report, "missed": missed, "real": left}, lines, as_json)
+    return not missed

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+from cyclopts.validators import Number
 
+from benchmarks.command import say
 from gr00t_data.curate.index import Index
-from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.env import TASKS
@@ -24,16 +26,6 @@ from gr00t_model.stages.idm import measure_idm, train_idm
 
 STORE = "simulator-idm"
 SEED = 3000
-
-LakeOption = Annotated[Path, typer.Option(help="Folder that keeps the recordings and the model between runs.")]
-EpisodesOption = Annotated[int, typer.Option(min=2, help="Recorded episodes per task.")]
-StepsOption = Annotated[int, typer.Option(min=1, help="Optimizer steps of the training.")]
-ModelOption = Annotated[Path | None, typer.Option("--idm", help="A trained model instead of training one.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
-
-LAKE = Path("lake")
-EPISODES = 200
-STEPS = 2000
 
 
 @dataclass(frozen=True)
@@ -61,29 +53,33 @@ class Subject:
         return [episode for _, episode in held_out(self.artifact, [self.source])]
 
 
-def subject(lake: Path, episodes: int, steps: int, idm: Path | None = None, nearest_gap: int | None = None) -> Subject:
-    """Record, check and train; each is done once for the same arguments and code.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Options:
+    """Which model is measured: what all benchmarks of this folder can be told."""
 
-    Args:
-        nearest_gap: see ``IdmTraining``.
-    """
-    use_fast_products()
-    where, robot = Lake(lake.absolute()), load_embodiment("gr1")
-    wanted = Demonstrations.of(dict.fromkeys(TASKS, episodes), seed=SEED)
-    store = simulate(where, robot, wanted, name=STORE)
-    index = check(where, store, robot)
-    if idm is None:
-        training = IdmTraining(steps=steps, held_out_share=0.1, nearest_gap=nearest_gap)
-        idm, _ = train_idm(where, robot, [STORE], training=training, say=_say)
-    elif not (idm / "report.json").is_file():
-        measure_idm(idm, [(store, index)])
-    return Subject(load_artifact(idm), store, index, idm)
+    lake: Annotated[Path, Parameter(help="Folder that keeps the recordings and the model between runs.")] = Path("lake")
+    episodes: Annotated[int, Parameter(validator=Number(gte=2), help="Recorded episodes per task.")] = 200
+    steps: Annotated[PositiveInt, Parameter(help="Optimizer steps of the training.")] = 2000
+    idm: Annotated[Path | None, Parameter(help="A trained model instead of training one.")] = None
+
+    def subject(self, nearest_gap: int | None = None) -> Subject:
+        """Record, check and train; each is done once for the same arguments and code.
+
+        Args:
+            nearest_gap: see ``IdmTraining``.
+        """
+        use_fast_products()
+        lake, robot, idm = Lake(self.lake.absolute()), load_embodiment("gr1"), self.idm
+        wanted = Demonstrations.of(dict.fromkeys(TASKS, self.episodes), seed=SEED)
+        store = simulate(lake, robot, wanted, name=STORE)
+        index = check(lake, store, robot)
+        if idm is None:
+            training = IdmTraining(steps=self.steps, held_out_share=0.1, nearest_gap=nearest_gap)
+            idm, _ = train_idm(lake, robot, [STORE], training=training, say=say)
+        elif not (idm / "report.json").is_file():
+            measure_idm(idm, [(store, index)])
+        return Subject(load_artifact(idm), store, index, idm)
 
 
-def report_of(measured: Subject) -> dict:
-    """The report on unseen episodes, kept beside the model."""
-    return read_json(measured.folder / "report.json")
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
+DEFAULT = Options()

@@ -11,9 +11,11 @@ import json
 from typing import Annotated, Any
 
 import numpy as np
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from benchmarks.neural import model
+from benchmarks.command import Json, command, table
+from benchmarks.neural.model import DEFAULT, Options, Subject
 from gr00t_data.sources.sim.body import SIDES
 from gr00t_data.sources.sim.env import TASKS, TabletopEnv
 from gr00t_model.evaluate.rates import Rate
@@ -42,7 +44,7 @@ def replay(task: str, seed: int, actions: np.ndarray) -> tuple[bool, np.ndarray]
     return bool(info["success"]), np.array(hands)
 
 
-def inferred(measured: model.Subject, index: int) -> np.ndarray:
+def inferred(measured: Subject, index: int) -> np.ndarray:
     """The labels of one episode from its pictures alone, float64 [T, 44] rad."""
     artifact = measured.artifact
     pictures = read_pictures(measured.store, index, artifact.robot.cameras, artifact.image_size)
@@ -55,31 +57,28 @@ def inferred(measured: model.Subject, index: int) -> np.ndarray:
     return actions
 
 
-def other_of(measured: model.Subject, index: int) -> int:
+def other_of(measured: Subject, index: int) -> int:
     """The next unseen episode of the same task."""
     task = _scene(measured, index)[0]
     same = [one for one in measured.unseen if _scene(measured, one)[0] == task]
     return same[(same.index(index) + 1) % len(same)]
 
 
-def _scene(measured: model.Subject, index: int) -> tuple[str, int]:
+def _scene(measured: Subject, index: int) -> tuple[str, int]:
     source = measured.store.row(index).source
     assert source.task is not None and source.seed is not None
     return source.task, source.seed
 
 
-def outcomes(measured: model.Subject, clips: int) -> list[dict[str, Any]]:
+def outcomes(measured: Subject, clips: int) -> list[dict[str, Any]]:
     """One row an unseen episode: its task, whether each arm succeeded, and how far the inferred hand strays, m."""
     found = []
     for index in measured.unseen:
         task, seed = _scene(measured, index)
         if sum(row["task"] == task for row in found) >= clips or measured.store.row(index).length < 20:
             continue
-        actions = (
-            measured.store.action(index),
-            inferred(measured, index),
-            measured.store.action(other_of(measured, index)),
-        )
+        store = measured.store
+        actions = store.action(index), inferred(measured, index), store.action(other_of(measured, index))
         done, hands = zip(*(replay(task, seed, one) for one in actions), strict=True)
         shared = min(len(hands[0]), len(hands[1]))
         strayed = float(np.linalg.norm(hands[1][:shared] - hands[0][:shared], axis=-1).mean())
@@ -99,26 +98,18 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return tables
 
 
+@command
 def main(
-    lake: model.LakeOption = model.LAKE,
-    episodes: model.EpisodesOption = model.EPISODES,
-    steps: model.StepsOption = model.STEPS,
-    idm: model.ModelOption = None,
-    clips: Annotated[int, typer.Option(min=2, help="Unseen episodes per task.")] = 20,
-    as_json: model.JsonOption = False,
-) -> None:
+    options: Options = DEFAULT,
+    clips: Annotated[int, Parameter(validator=Number(gte=2), help="Unseen episodes per task.")] = 20,
+    as_json: Json = False,
+) -> bool:
     """Print successes per task and arm. Exit status 1 when the inferred actions keep less than 70 %."""
-    tables = summary(outcomes(model.subject(lake, episodes, steps, idm), clips))
+    tables = summary(outcomes(options.subject(), clips))
     if as_json:
         print(json.dumps(tables, indent=1, default=lambda rate: {"hits": rate.hits, "trials": rate.trials}))
     else:
-        print(f"| task | {' | '.join(ARMS)} | kept | hands apart, m |\n|---|---|---|---|---|---|")
-        for task, one in tables.items():
-            arms = " | ".join(str(one[arm]) for arm in ARMS)
-            print(f"| {task} | {arms} | {one['kept']:.0%} | {one['strayed_m']:.3f} |")
-    if tables["all"]["kept"] < KEPT_BOUND:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+        each = tables.items()
+        rows = ((task, *map(one.get, ARMS), f"{one['kept']:.0%}", f"{one['strayed_m']:.3f}") for task, one in each)
+        print("\n".join(table(("task", *ARMS, "kept", "hands apart, m"), rows)))
+    return tables["all"]["kept"] >= KEPT_BOUND

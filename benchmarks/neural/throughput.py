@@ -7,16 +7,18 @@ Frames count once, however many windows speak about them. On a CPU seconds are t
 machine does not decide; on a GPU those of the clock.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
-from benchmarks.neural import model
+from benchmarks.clocks import elapsed
+from benchmarks.command import Json, command, show
+from benchmarks.neural.model import DEFAULT, Options
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.store import EpisodeStore
@@ -35,37 +37,29 @@ def clips_of(store: EpisodeStore, robot: Embodiment, count: int, target: Path) -
     return writer.seal()
 
 
+@command
 def main(
-    lake: model.LakeOption = model.LAKE,
-    episodes: model.EpisodesOption = model.EPISODES,
-    steps: model.StepsOption = model.STEPS,
-    idm: model.ModelOption = None,
-    clips: Annotated[int, typer.Option(min=1, help="Clips to label.")] = 60,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 64,
-    as_json: model.JsonOption = False,
+    options: Options = DEFAULT,
+    clips: Annotated[PositiveInt, Parameter(help="Clips to label.")] = 60,
+    device: Annotated[str, Parameter(help="cpu, cuda, ...")] = "cpu",
+    batch_size: Annotated[PositiveInt, Parameter(help="Windows at once.")] = 64,
+    as_json: Json = False,
 ) -> None:
     """Print frames a second, on a CPU of one core."""
     import torch
 
-    measured = model.subject(lake, episodes, steps, idm)
+    measured = options.subject()
     artifact, clock = load_artifact(measured.folder, device), time.perf_counter
     if device == "cpu":
         torch.set_num_threads(1)
         clock = time.process_time
     with tempfile.TemporaryDirectory() as folder:
         store = clips_of(measured.store, measured.robot, clips, Path(folder) / "clips")
-        before = clock()
-        label_store(store, artifact, Path(folder) / "labelled", batch_size=batch_size)
-        seconds = clock() - before
+        labelled = Path(folder) / "labelled"
+        seconds = elapsed(lambda: label_store(store, artifact, labelled, batch_size=batch_size), clock)
     frames = sum(row.length for row in store.rows)
     facts = {"device": device, "clips": len(store.rows), "frames": frames, "seconds": seconds}
     facts["frames_per_second"] = frames / seconds
     of = "core" if device == "cpu" else device
-    print(
-        json.dumps(facts) if as_json else f"{frames} frames of {clips} clips: {frames / seconds:.0f} a second and {of}"
-    )
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    line = f"{frames} frames of {clips} clips: {frames / seconds:.0f} a second and {of}"
+    show(facts, [line], as_json, indent=None)

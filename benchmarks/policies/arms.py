@@ -4,13 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from cyclopts import Parameter
 
+from benchmarks.command import heading, row, say
 from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.progress import Say
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.settings import MixtureSettings
 from gr00t_model.evaluate.closed_loop import evaluate_closed_loop
@@ -46,7 +48,21 @@ class Scenes:
     seeds: tuple[int, ...]
 
 
-def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes, say: Say, processes: int = 2) -> list[bool]:
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Effort:
+    """How much a comparison takes: what all of this folder can be told."""
+
+    seeds: Annotated[int, Parameter(help="Policies an arm.")] = 3
+    trials: Annotated[int, Parameter(help="Scenes each policy is tried in.")] = 50
+    stills: Annotated[int, Parameter(help="Stills that ground the base.")] = 4000
+
+
+Folder = Annotated[Path, Parameter(help="Where to work; what is there already is not done again.")]
+EFFORT = Effort()
+
+
+def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes) -> list[bool]:
     """Train one policy and try it in every scene; kept in the lake, so that a killed comparison goes on.
 
     Returns:
@@ -64,14 +80,14 @@ def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes, say: Say, process
     launched = train_run(run, lambda line: None)
     if launched.outcome.state != "complete":
         raise RuntimeError(f"{run.root}: {launched.outcome.message}")
-    result = evaluate_closed_loop(run.checkpoint, scenes.task, scenes.seeds, swapped=False, processes=processes)
+    result = evaluate_closed_loop(run.checkpoint, scenes.task, scenes.seeds, swapped=False, processes=2)
     done = [trial.success for trial in result.trials]
     write_json(kept, {"arm": arm.name, "seed": seed, "success": done})
     say(f"{arm.name}, seed {seed}: {Rate.of(done)}")
     return done
 
 
-def grounded(lake: Lake, stills: int, say: Say) -> Path:
+def grounded(lake: Lake, stills: int) -> Path:
     """The base that every arm starts from."""
     say(f"grounding a base model on {stills} stills")
     return base_model(lake, GroundSettings(stills=stills))[0]
@@ -95,32 +111,22 @@ class Outcome:
     difference: tuple[float, float, float]
 
 
-def outcomes(tried: dict[str, list[list[bool]]], draws: int = 4000, seed: int = 0) -> list[Outcome]:
-    """Compare arms.
-
-    Args:
-        tried: arm -> for each seed, for each scene, whether the task was done; the first arm is the reference.
-    """
-    tables = {name: np.array(rows, dtype=float) for name, rows in tried.items()}
-    reference = next(iter(tables.values()))
-    return [_outcome(name, table, reference, draws, seed) for name, table in tables.items()]
+def compare(lake: Lake, arms: Sequence[Arm], seeds: int, scenes: Scenes) -> list[Outcome]:
+    """Train every arm with every seed and try it in every scene; the first arm is the reference."""
+    done = [[successes(lake, arm, seed, scenes) for arm in arms] for seed in range(seeds)]
+    tables = np.array(done, dtype=float).swapaxes(0, 1)
+    return [_outcome(arm.name, table, table - tables[0]) for arm, table in zip(arms, tables, strict=True)]
 
 
-def _outcome(name: str, table: np.ndarray, reference: np.ndarray, draws: int, seed: int) -> Outcome:
-    low, high = _interval(table, draws, seed)
-    difference = table - reference
-    return Outcome(
-        name,
-        tuple(float(share) for share in table.mean(axis=1)),
-        float(table.mean()),
-        (low, high),
-        (float(difference.mean()), *_interval(difference, draws, seed)),
-    )
+def _outcome(name: str, table: np.ndarray, difference: np.ndarray) -> Outcome:
+    by_seed = tuple(table.mean(axis=1).tolist())
+    against = (float(difference.mean()), *_interval(difference))
+    return Outcome(name, by_seed, float(table.mean()), _interval(table), against)
 
 
-def _interval(table: np.ndarray, draws: int, seed: int) -> tuple[float, float]:
+def _interval(table: np.ndarray, draws: int = 4000) -> tuple[float, float]:
     """Bootstrap over rows (seeds) and columns (scenes) at once."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     rows = generator.integers(len(table), size=(draws, len(table)))
     columns = generator.integers(table.shape[1], size=(draws, table.shape[1]))
     means = np.array([table[np.ix_(r, c)].mean() for r, c in zip(rows, columns, strict=True)])
@@ -130,12 +136,12 @@ def _interval(table: np.ndarray, draws: int, seed: int) -> tuple[float, float]:
 
 def lines(found: Sequence[Outcome], title: str) -> list[str]:
     """A Markdown table."""
-    rows = [f"| {title} | success | 95 % interval | by seed | against the first |", "|---|---|---|---|---|"]
+    rows = [heading(title, "success", "95 % interval", "by seed", "against the first")]
     for outcome in found:
         mean, low, high = (100 * value for value in outcome.difference)
         difference = "" if outcome is found[0] else f"{mean:+.0f} [{low:+.0f}, {high:+.0f}]"
         seeds = ", ".join(f"{100 * share:.0f}" for share in outcome.by_seed)
         interval = " to ".join(f"{100 * bound:.0f} %" for bound in outcome.interval)
         share = "-" if math.isnan(outcome.rate) else f"{100 * outcome.rate:.0f} %"
-        rows.append(f"| {outcome.name} | {share} | {interval} | {seeds} | {difference} |")
+        rows.append(row(outcome.name, share, interval, seeds, difference))
     return rows

@@ -13,16 +13,16 @@ robot's model learns from all that the robot ever did. Arms for n recorded demon
 python -m benchmarks.policies.cotrain FOLDER [--counts 5 --counts 10 --counts 25] [--dreams 60] [--steps 400] [--json]
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
 
-from benchmarks.policies.arms import Arm, Outcome, Say, Scenes, grounded, lines, outcomes, successes
+from benchmarks.command import Json, command, say, show
+from benchmarks.policies.arms import EFFORT, Arm, Effort, Folder, Scenes, compare, grounded, lines
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.oracle.oracle import Wanted, dream
@@ -42,7 +42,7 @@ _DREAMT_FROM, _IDM_FROM = 10_000, 20_000
 """First seeds of the recordings that are dreamt, and of those the inverse dynamics model learns from."""
 
 
-def labelled_dreams(side: Lake, dreams: int, idm_episodes: int, idm_steps: int, say: Say) -> EpisodeStore:
+def labelled_dreams(side: Lake, dreams: int, idm_episodes: int, idm_steps: int) -> EpisodeStore:
     """Recordings dreamt again and labelled, in a lake of their own, which no mixture reads."""
     robot = load_embodiment("gr1")
     say(f"recording {dreams} episodes to dream and {idm_episodes} for the inverse dynamics model")
@@ -106,63 +106,39 @@ def arms(count: int, steps: int) -> list[Arm]:
     ]
 
 
-def compare(
-    folder: Path,
-    counts: Sequence[int],
-    dreams: int,
-    idm: tuple[int, int],
-    steps: int,
-    seeds: int,
-    trials: int,
-    stills: int,
-    say: Say,
-) -> dict[int, list[Outcome]]:
-    """Make the data, train every arm with every seed, and compare."""
-    lake, robot = Lake(folder.absolute()), load_embodiment("gr1")
-    labelled = labelled_dreams(Lake(lake.root / "side"), dreams, *idm, say)
+def make_mixtures(lake: Lake, labelled: EpisodeStore) -> None:
+    """The three stores of dreams that arms mix in."""
 
     def told(index: int, rows: int) -> np.ndarray:
         return labelled.action(index)
 
     copied(labelled, lake.stores / "dreams-one-slot", None, told)
-    copied(labelled, lake.stores / "dreams-own-slot", free_slot(robot), told)
+    copied(labelled, lake.stores / "dreams-own-slot", free_slot(load_embodiment("gr1")), told)
     copied(labelled, lake.stores / "dreams-exchanged", None, of_another(labelled))
-    grounded(lake, stills, say)
-    scenes = Scenes(TASK, tuple(range(FIRST_SEED, FIRST_SEED + trials)))
-    found = {}
-    for count in counts:
-        simulate(lake, robot, Demonstrations.of({TASK: count}), name=f"recorded-{count}")
-        tried: dict[str, list[list[bool]]] = {}
-        for arm in arms(count, steps):
-            tried[arm.name] = [successes(lake, arm, seed, scenes, say) for seed in range(seeds)]
-        found[count] = outcomes(tried)
-    return found
 
 
+@command
 def main(
-    folder: Annotated[Path, typer.Argument(help="Where to work; what is there already is not done again.")],
-    counts: Annotated[list[int] | None, typer.Option(help="Recorded demonstrations; repeat it. [5, 10, 25]")] = None,
-    dreams: Annotated[int, typer.Option(help="Generated episodes.")] = 60,
-    idm_episodes: Annotated[int, typer.Option(help="Recordings that teach the inverse dynamics model.")] = 150,
-    idm_steps: Annotated[int, typer.Option(help="Its training steps.")] = 2000,
-    steps: Annotated[int, typer.Option(help="Training steps of 32 rows.")] = 400,
-    seeds: Annotated[int, typer.Option(help="Policies an arm.")] = 3,
-    trials: Annotated[int, typer.Option(help="Scenes each policy is tried in.")] = 50,
-    stills: Annotated[int, typer.Option(help="Stills that ground the base.")] = 4000,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    folder: Folder,
+    *,
+    counts: Annotated[list[int] | None, Parameter(help="Recorded demonstrations; repeat it. [5, 10, 25]")] = None,
+    dreams: Annotated[int, Parameter(help="Generated episodes.")] = 60,
+    idm_episodes: Annotated[int, Parameter(help="Recordings that teach the inverse dynamics model.")] = 150,
+    idm_steps: Annotated[int, Parameter(help="Its training steps.")] = 2000,
+    steps: Annotated[int, Parameter(help="Training steps of 32 rows.")] = 400,
+    effort: Effort = EFFORT,
+    as_json: Json = False,
 ) -> None:
     """Print the success of every arm for every count, with intervals."""
 
-    def say(line: str) -> None:
-        typer.echo(line, err=True)
-
-    idm = (idm_episodes, idm_steps)
-    found = compare(folder, counts or [5, 10, 25], dreams, idm, steps, seeds, trials, stills, say)
-    if as_json:
-        print(json.dumps({count: [asdict(outcome) for outcome in arms_] for count, arms_ in found.items()}))
-    for count, arms_ in {} if as_json else found.items():
-        print("\n".join([*lines(arms_, f"{count} recorded"), ""]))
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    lake = Lake(folder.absolute())
+    make_mixtures(lake, labelled_dreams(Lake(lake.root / "side"), dreams, idm_episodes, idm_steps))
+    grounded(lake, effort.stills)
+    scenes = Scenes(TASK, tuple(range(FIRST_SEED, FIRST_SEED + effort.trials)))
+    found = {}
+    for count in counts or [5, 10, 25]:
+        simulate(lake, load_embodiment("gr1"), Demonstrations.of({TASK: count}), name=f"recorded-{count}")
+        found[count] = compare(lake, arms(count, steps), effort.seeds, scenes)
+    plain = {count: [asdict(outcome) for outcome in outcomes] for count, outcomes in found.items()}
+    shown = (line for count, outcomes in found.items() for line in (*lines(outcomes, f"{count} recorded"), ""))
+    show(plain, shown, as_json, indent=None)

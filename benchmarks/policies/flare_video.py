@@ -10,17 +10,16 @@ of the video (what it could teach at best).
 python -m benchmarks.policies.flare_video FOLDER [--colour purple] [--episodes 60] [--steps 600] [--seeds 3] [--json]
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import count, islice
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import CycloptsError, Parameter
 
-from benchmarks.policies.arms import Arm, Outcome, Say, Scenes, grounded, lines, outcomes, successes
+from benchmarks.command import Json, command, say, show
+from benchmarks.policies.arms import EFFORT, Arm, Effort, Folder, Scenes, compare, grounded, lines
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.demos import record_episode
@@ -57,9 +56,9 @@ def _without_actions(episode: Episode) -> Episode:
     return replace(episode, state=np.zeros_like(episode.state), action=np.zeros_like(episode.action))
 
 
-def arms(steps: int, batch_size: int) -> list[Arm]:
+def arms(steps: int) -> list[Arm]:
     """The four arms. All take the same steps of the same size; where there is video, half of the rows are video."""
-    common = (f"steps={steps}", f"batch_size={batch_size}")
+    common = (f"steps={steps}", "batch_size=32")
     return [
         Arm("demonstrations alone", (_OTHERS,), common),
         Arm("with video", (_OTHERS, _SHOWN), common),
@@ -68,44 +67,27 @@ def arms(steps: int, batch_size: int) -> list[Arm]:
     ]
 
 
-def compare(
-    folder: Path, colour: str, episodes: int, steps: int, seeds: int, trials: int, stills: int, say: Say
-) -> list[Outcome]:
-    """Record, ground, train every arm with every seed, and compare."""
+@command
+def main(
+    folder: Folder,
+    *,
+    colour: Annotated[str, Parameter(help="Colour that the robot's demonstrations never name.")] = "purple",
+    episodes: Annotated[int, Parameter(help="Episodes of each kind.")] = 60,
+    steps: Annotated[int, Parameter(help="Training steps of 32 rows.")] = 600,
+    effort: Effort = EFFORT,
+    as_json: Json = False,
+) -> None:
+    """Print the success of every arm on the new colour, with intervals."""
+    if colour not in COLOURS:
+        raise CycloptsError(msg=f"{colour!r}: choose from {', '.join(COLOURS)}")
     lake = Lake(folder.absolute())
     say(f"recording {2 * episodes} episodes")
     new = list(islice(scenes_of(colour, True, 0), episodes))
     record(lake, _OTHERS, list(islice(scenes_of(colour, False, 0), episodes)), "simulated")
     record(lake, _TOLD, new, "simulated")
     record(lake, _SHOWN, new, "human")
-    grounded(lake, stills, say)
-    scenes = Scenes(TASK, tuple(islice(scenes_of(colour, True, FIRST_SEED), trials)))
-    tried: dict[str, list[list[bool]]] = {arm.name: [] for arm in arms(steps, 32)}
-    for seed in range(seeds):
-        for arm in arms(steps, 32):
-            tried[arm.name].append(successes(lake, arm, seed, scenes, say))
-    return outcomes(tried)
-
-
-def main(
-    folder: Annotated[Path, typer.Argument(help="Where to work; what is there already is not done again.")],
-    colour: Annotated[str, typer.Option(help="Colour that the robot's demonstrations never name.")] = "purple",
-    episodes: Annotated[int, typer.Option(help="Episodes of each kind.")] = 60,
-    steps: Annotated[int, typer.Option(help="Training steps of 32 rows.")] = 600,
-    seeds: Annotated[int, typer.Option(help="Policies an arm.")] = 3,
-    trials: Annotated[int, typer.Option(help="Scenes each policy is tried in.")] = 50,
-    stills: Annotated[int, typer.Option(help="Stills that ground the base.")] = 4000,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
-) -> None:
-    """Print the success of every arm on the new colour, with intervals."""
-    if colour not in COLOURS:
-        raise typer.BadParameter(f"{colour!r}: choose from {', '.join(COLOURS)}")
-    found = compare(folder, colour, episodes, steps, seeds, trials, stills, lambda line: typer.echo(line, err=True))
-    if as_json:
-        print(json.dumps([asdict(outcome) for outcome in found]))
-    else:
-        print("\n".join(lines(found, f"reach the {colour} ...")))
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    grounded(lake, effort.stills)
+    scenes = Scenes(TASK, tuple(islice(scenes_of(colour, True, FIRST_SEED), effort.trials)))
+    found = compare(lake, arms(steps), effort.seeds, scenes)
+    plain = [asdict(outcome) for outcome in found]
+    show(plain, lines(found, f"reach the {colour} ..."), as_json, indent=None)

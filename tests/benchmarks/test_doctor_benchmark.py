@@ -1,6 +1,5 @@
 """The defect benchmark: planters damage only their copy, and the score counts what it says."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -131,9 +130,9 @@ def test_scores(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Non
     harmless = run(job("control-compression", clean, tmp_path, before))
     assert (harmless.planted, harmless.false_alarms, harmless.wrongly_rejected) == (0, (), ())
     assert list(tmp_path.iterdir()) == []
-    text = table.as_markdown([found, harmless], {"s": {"episodes": 8, "rejected": 0, "seconds_per_hour": 1}})
+    text = "\n".join(table.lines([found, harmless], {"s": {"episodes": 8, "rejected": 0, "seconds_per_hour": 1}}))
     assert "| action-nan: 3 values | 1 | 1 | 1 |" in text and "| parquet with zstd | 1 | 0 | 0 |" in text
-    assert json.loads(table.as_json([found, harmless], {}))["summary"]["specific_recall"] == 1
+    assert table.plain([found, harmless], {})["summary"]["specific_recall"] == 1
 
 
 def test_new_means_unknown_graver_or_more() -> None:

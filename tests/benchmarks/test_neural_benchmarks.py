@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.neural.gap import GAPS, RIGHT, Row, fallen, refusal, rows_of
-from benchmarks.neural.gap import table as falls
-from benchmarks.neural.idm import failures, table
+from benchmarks.neural.gap import GAPS, RIGHT, Row, fallen, falls, refusal, rows_of
+from benchmarks.neural.idm import failures, scored
 from benchmarks.neural.model import Subject
 from benchmarks.neural.replay import inferred, other_of, replay, summary
 from benchmarks.neural.throughput import clips_of
@@ -48,8 +47,8 @@ def test_what_misses_its_bound() -> None:
 
 def test_tables_have_a_row_for_each_part_and_predictor() -> None:
     scores = {"r2": None, "error": 0.25, "magnitude": 1.0}
-    lines = table("x", {"parts": {"left_arm": {"idm": scores}}, "moving": {"idm": scores}}).splitlines()
-    assert lines[2] == "| left_arm | idm | - | 0.250 | 1.000 |" and lines[3].startswith("| all that moves | idm |")
+    lines = scored("x", {"parts": {"left_arm": {"idm": scores}}, "moving": {"idm": scores}})
+    assert lines[1] == "| left_arm | idm | - | 0.250 | 1.000 |" and lines[2].startswith("| all that moves | idm |")
 
 
 def test_true_actions_succeed_and_others_do_not(subject: Subject, store: EpisodeStore) -> None:
@@ -76,7 +75,7 @@ def test_motion_falls_by_that_at_the_right_distance() -> None:
     rows = [Row(8, half, less), Row(16, full, full)]
     assert fallen(rows, 8, "along") == pytest.approx((0.5, 0.25))
     assert fallen(rows, 8, "magnitude") == pytest.approx((0.5, 0.7))
-    assert falls("x", rows).splitlines()[2:] == [
+    assert falls("x", rows)[1:] == [
         "| 8 | 0.50 | 0.25 | 0.50 | 0.70 | 0.00 |",
         "| 16 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |",
     ]
