@@ -142,12 +142,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Replace ``path`` by ``value`` as indented JSON with sorted keys: equal values give equal bytes."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def write_json_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+def write_json_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
     """Replace ``path`` by one line of JSON for each value, keys sorted."""
     write_text(path, "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))
 
@@ -164,7 +164,7 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: not valid JSON ({error})") from error
 
 
-def digest_json(value: Any) -> str:
+def digest_json(value: object) -> str:
     """SHA-256 (hex, 64 characters) of ``value`` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

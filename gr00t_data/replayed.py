@@ -3,9 +3,8 @@
 The simulator makes it, the gate compares it with the clip; neither knows the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,5 +35,5 @@ class Replayed:
     left_m: float
 
 
-Replayer = Callable[[dict[str, Any], str, np.ndarray], Replayed | None]
+Replayer = Callable[[Mapping[str, object], str, np.ndarray], Replayed | None]
 """(provenance of a clip, its instruction, actions float64 [T, A]) -> the replay, or None when no scene is known."""

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -47,6 +48,10 @@ FORBIDDEN = {
 }
 """A module whose name starts with the left may not import one whose name starts with anything on the right."""
 FULLEST = 20
+TYPED = ("gr00t_data",)
+"""Packages whose rooms take from and give to other rooms and packages nothing that is ``Any``."""
+UNTYPED = ("gr00t_data.disk.read_json",)
+"""What may answer ``Any``: JSON as it is read, before its reader says what it must be."""
 HEAVY = ("torch", "transformers", "diffusers", "av", "ray", "matplotlib", "mujoco")
 
 
@@ -112,6 +117,134 @@ def test_the_import_law_holds() -> None:
 def test_every_room_has_a_floor() -> None:
     rooms = {name for name in modules(ROOT) if name.count(".") == 1 and name.partition(".")[0] in STOREYS}
     assert [name for name in rooms if storey(name) is None] == []
+
+
+def room(name: str) -> tuple[str, str]:
+    """Package and room of a module. What lies on the ground of a library is one room, and so is a whole graph."""
+    package = name.partition(".")[0]
+    found = storey(name)
+    return package, found[1] if found else ""
+
+
+class Borders:
+    """Who uses what of whom, and what the public parts of it are declared to be, from the text of the modules."""
+
+    def __init__(self, root: Path) -> None:
+        self.files = modules(root)
+        self.trees = {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in self.files.items()}
+        self.bound = {name: dict(self._imports(name)) for name in self.files}
+        self.defined = {
+            f"{name}.{defined}": node
+            for name, tree in self.trees.items()
+            for node in tree.body
+            for defined in self._defines(node)
+        }
+
+    def _imports(self, name: str) -> Iterator[tuple[str, str]]:
+        """(name in this module, full name) of everything imported, also inside functions and under TYPE_CHECKING."""
+        package = name.split(".") if self.files[name].name == "__init__.py" else name.split(".")[:-1]
+        for node in ast.walk(self.trees[name]):
+            if isinstance(node, ast.Import):
+                yield from ((alias.asname, alias.name) for alias in node.names if alias.asname)
+            elif isinstance(node, ast.ImportFrom):
+                above = package[: len(package) - node.level + 1] if node.level else []
+                source = ".".join([*above, *filter(None, [node.module])])
+                yield from ((alias.asname or alias.name, f"{source}.{alias.name}") for alias in node.names)
+
+    @staticmethod
+    def _defines(node: ast.stmt) -> Iterator[str]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+    def _named(self, module: str, node: ast.AST) -> Iterator[str]:
+        """Full names of what an expression speaks of."""
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                yield self.bound[module].get(part.id, f"{module}.{part.id}")
+            elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+                yield f"{self.bound[module].get(part.value.id, part.value.id)}.{part.attr}"
+            elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+                with suppress(SyntaxError):  # a quoted annotation; shapes of arrays are quoted too
+                    yield from self._named(module, ast.parse(part.value.strip(), mode="eval"))
+
+    def _declared(self, node: ast.AST, owner: str = "") -> Iterator[tuple[str, ast.AST]]:
+        """(place, annotation) of what others see of a definition: parameters, answers, fields, bases, an alias."""
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            arguments += filter(None, [node.args.vararg, node.args.kwarg])
+            yield from ((f"{owner}{node.name}({a.arg})", a.annotation) for a in arguments if a.annotation)
+            if node.returns:
+                yield f"{owner}{node.name}()", node.returns
+        elif isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}", base) for base in node.bases)
+            for part in node.body:
+                if all(not one.startswith("_") or one.startswith("__") for one in self._defines(part)):
+                    yield from self._declared(part, f"{node.name}.")
+        elif isinstance(node, ast.AnnAssign):
+            yield f"{owner}{ast.unparse(node.target)}", node.annotation
+            if not owner and node.value and "TypeAlias" in ast.unparse(node.annotation):
+                yield ast.unparse(node.target), node.value
+        elif isinstance(node, ast.Assign) and not owner and not isinstance(node.value, ast.Call):
+            yield ast.unparse(node.targets[0]), node.value
+
+    def crossing(self) -> set[str]:
+        """Definitions that another room imports, and those that reach it as parts of these."""
+        reached = [
+            full
+            for name, tree in self.trees.items()
+            for full in {*self.bound[name].values(), *self._named(name, tree)}
+            if full in self.defined and room(full.rpartition(".")[0]) != room(name)
+        ]
+        seen = set[str]()
+        while reached:
+            if (full := reached.pop()) not in seen:
+                seen.add(full)
+                module = full.rpartition(".")[0]
+                declared = [one for _, one in self._declared(self.defined[full])]
+                reached += [other for one in declared for other in self._named(module, one) if other in self.defined]
+        return seen
+
+    def loose(self, packages: Iterable[str]) -> list[str]:
+        """Places of these packages where a room hands another something of which nothing is said."""
+        found = set[str]()
+        for full in self.crossing():
+            module = full.rpartition(".")[0]
+            if module.partition(".")[0] in packages and full not in UNTYPED:
+                places = self._declared(self.defined[full])
+                found |= {f"{module}.{at}" for at, said in places if "typing.Any" in self._named(module, said)}
+        return sorted(found)
+
+
+def test_rooms_say_what_they_hand_each_other() -> None:
+    assert Borders(ROOT).loose(TYPED) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "used"),
+    [
+        ("def facts() -> dict[str, Any]: ...", "facts"),
+        ("def keep(value: 'list[Any]') -> None: ...", "keep"),
+        ("Stats = dict[str, Any]", "Stats"),
+        ("class Report:\n    facts: dict[str, Any]", "Report"),
+        ("class Report:\n    def plain(self) -> dict[str, Any]: ...", "Report"),
+        ("class Part:\n    said: Any\nclass Whole:\n    part: Part", "Whole"),
+        ("Stats = dict[str, Any]\ndef stats() -> Stats: ...", "stats"),
+    ],
+)
+@pytest.mark.parametrize(
+    "statement", ["from gr00t_data.curate.one import {}", "from gr00t_data.curate import one\none.{}"]
+)
+def test_an_untyped_border_is_seen(tmp_path: Path, made: str, used: str, statement: str) -> None:
+    (tmp_path / "gr00t_data/curate").mkdir(parents=True)
+    (tmp_path / "gr00t_model").mkdir()
+    (tmp_path / "gr00t_data/curate/one.py").write_text(f"from typing import Any\n{made}\n")
+    (tmp_path / "gr00t_data/curate/two.py").write_text(statement.format(used) + "\n")
+    assert Borders(tmp_path).loose(["gr00t_data"]) == []
+    (tmp_path / "gr00t_model/policy.py").write_text(statement.format(used) + "\n")
+    assert len(Borders(tmp_path).loose(["gr00t_data"])) >= 1 and Borders(tmp_path).loose(["gr00t_model"]) == []
 
 
 def circles(root: Path) -> list[set[str]]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.recorded.recording import Absent, Comparison, Comparisons, Item, Recordings, close, equal, within
-from gr00t_data.batches.statistics.statistics import PartStatistics
+from gr00t_data.batches.statistics.metadata import published_part
 from gr00t_data.batches.transforms.transforms import Normalize, VectorTransform, vector_transform
 from gr00t_data.embodiment.robot import Embodiment, Part, Selection, embodiment_names, load_embodiment
 from gr00t_data.horizon import window
@@ -66,7 +66,7 @@ def _sides(item: Item, embodiment: Embodiment, chosen: Selection, arrays: Arrays
 def _transform(
     parts: list[Part], modes: dict[str, str], rotations: dict[str, str], statistics: dict[str, Any], padded: int
 ) -> VectorTransform:
-    measured = {name: PartStatistics.from_dict(value) for name, value in statistics.items()}
+    measured = {name: published_part(value) for name, value in statistics.items()}
     return vector_transform(parts, modes, rotations, measured, padded)
 
 

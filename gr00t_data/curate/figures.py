@@ -3,27 +3,31 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH_PX = 350
 _DPI = 100
 
 
-def canvas(height_px: int = 220, rows: int = 1) -> tuple[Any, Any]:
+def canvas(height_px: int = 220, rows: int = 1) -> "tuple[Figure, list[Axes]]":
     """A matplotlib figure ``WIDTH_PX`` wide with ``rows`` axes, drawn without a display."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_PX / _DPI, height_px / _DPI), dpi=_DPI, layout="constrained")
-    axes = figure.subplots(rows, 1, squeeze=False)[:, 0]
+    axes: list[Axes] = figure.subplots(rows, 1, squeeze=False)[:, 0].tolist()
     for axis in axes:
         axis.tick_params(labelsize=6)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def png(figure: Any) -> bytes:
+def png(figure: "Figure") -> bytes:
     """The figure as PNG, without the library's version in its metadata: equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})

@@ -3,10 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +15,8 @@ from gr00t_data.disk import path_inside, read_json, replacing_folder, write_json
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store import layout
-from gr00t_data.store.provenance import StoreAbout
-from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, json_lines
+from gr00t_data.store.provenance import Facts, StoreAbout
+from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import read_table
 from gr00t_data.terms.licences import joined, of_store
 
@@ -27,11 +26,16 @@ JOINED = "meta/gr00t_mixture.json"
 
 @dataclass(frozen=True)
 class Chosen:
-    """Episodes of one store, by their numbers there; ``facts`` are written down beside them."""
+    """Episodes of one store, by their numbers there. Weight and half-open keep ranges are written down beside them."""
 
     store: EpisodeStore
-    episodes: tuple[int, ...]
-    facts: dict[str, Any]
+    weight: float
+    keep: Mapping[int, tuple[tuple[int, int], ...]]
+
+    @property
+    def episodes(self) -> tuple[int, ...]:
+        """Their numbers, in the order in which they are written."""
+        return tuple(self.keep)
 
 
 def export_joined(
@@ -39,7 +43,7 @@ def export_joined(
     target: Path,
     progress: Callable[[int, int], None],
     *,
-    facts: dict[str, Any],
+    facts: Facts,
     sizes: FileSizes | None = None,
 ) -> list[Note]:
     """Write whole episodes of several stores to ``target`` as one LeRobot v3.0 dataset.
@@ -80,14 +84,14 @@ def _refuse_unlike(first: EpisodeStore, other: EpisodeStore) -> None:
             )
 
 
-def _parts(store: EpisodeStore) -> Any:
+def _parts(store: EpisodeStore) -> Facts:
     """The slices of state and action; without a modality.json the shapes of their columns."""
     path = store.root / "meta/modality.json"
     if path.is_file():
         modality = read_json(path)
         return {side: modality.get(side, {}) for side in ("state", "action")}
-    features = store.info.get("features", {})
-    return {name: features[name].get("shape") for name in ("observation.state", "action") if name in features}
+    features = store.features
+    return {name: features[name].shape for name in ("observation.state", "action") if name in features}
 
 
 def _join(chosen: Sequence[Chosen], root: Path) -> list[str]:
@@ -98,7 +102,7 @@ def _join(chosen: Sequence[Chosen], root: Path) -> list[str]:
     tasks: dict[str, int] = {}
     lines, rows = [], 0
     for one in chosen:
-        originals = {int(line["episode_index"]): line for line in json_lines(one.store.root / "meta/episodes.jsonl")}
+        originals = episode_lines(one.store.root)
         for index in one.episodes:
             number = len(lines)
             table = read_table(one.store.data_path(index), columns)
@@ -158,14 +162,13 @@ def _write_metadata(
     chosen: Sequence[Chosen],
     root: Path,
     columns: Sequence[str],
-    lines: Sequence[dict[str, Any]],
+    lines: Sequence[Facts],
     tasks: dict[str, int],
     rows: int,
 ) -> None:
     first = chosen[0].store
-    declared = first.info.get("features", {})
-    cameras = set(first.camera_columns.values())
-    features = {name: feature for name, feature in declared.items() if name in cameras or name in set(columns)}
+    kept = {*first.camera_columns.values(), *columns}
+    features = {name: feature.facts() for name, feature in first.features.items() if name in kept}
     paths = {"data_path": layout.DATA_PATH, "video_path": layout.VIDEO_PATH, "chunks_size": layout.CHUNK_EPISODES}
     totals = {"total_episodes": len(lines), "total_frames": rows, "total_tasks": len(tasks)}
     write_json(
@@ -181,11 +184,11 @@ def _write_metadata(
     write_json(root / ABOUT, about.facts() | ({"kind": kinds.pop()} if len(kinds) == 1 else {}))
 
 
-def _origins(chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
+def _origins(chosen: Sequence[Chosen]) -> list[Facts]:
     """One entry an episode, in the order of the new numbers."""
     return [
         {"store": one.store.root.name, "digest": one.store.digest, "episode": index, "kind": one.store.kind}
-        | {name: values[index] if isinstance(values, dict) else values for name, values in one.facts.items()}
+        | {"weight": one.weight, "keep": keep}
         for one in chosen
-        for index in one.episodes
+        for index, keep in one.keep.items()
     ]

@@ -6,7 +6,6 @@ from pathlib import Path
 from gr00t_data.disk import write_json, write_text
 from gr00t_data.lerobot.column_stats import DatasetStats
 from gr00t_data.lerobot.v3_layout import Note
-from gr00t_data.store.layout import CHUNK_EPISODES
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole
@@ -27,7 +26,7 @@ def complete(root: Path) -> list[Note]:
         StoreError: the rows of an episode are missing or cannot be read.
     """
     store = EpisodeStore.open(root)
-    columns = [name for name, feature in store.info.get("features", {}).items() if feature.get("dtype") == "video"]
+    columns = store.video_columns
     lines, notes, videos = [], [], 0
     for row in store.rows:
         try:
@@ -52,8 +51,8 @@ def complete(root: Path) -> list[Note]:
         "total_episodes": len(store.rows),
         "total_frames": sum(row.length for row in store.rows),
         "total_videos": videos,
-        "total_chunks": -(-len(store.rows) // int(store.info.get("chunks_size", CHUNK_EPISODES))),
+        "total_chunks": -(-len(store.rows) // store.chunks_size),
     }
-    write_json(root / "meta/info.json", store.info | totals)
+    write_json(root / "meta/info.json", {**store.info, **totals})
     (root / SEAL).unlink(missing_ok=True)
     return notes

@@ -22,7 +22,8 @@ from gr00t_data.lerobot.to_v3_meta import info_v3, write_episodes, write_tasks
 from gr00t_data.lerobot.to_v3_numbers import Numbering, complete_tasks
 from gr00t_data.lerobot.v3_layout import Note, Place, carry_over, write_notes
 from gr00t_data.store import layout
-from gr00t_data.store.store import EpisodeStore, StoreError, json_lines
+from gr00t_data.store.provenance import Facts
+from gr00t_data.store.store import EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole
 from gr00t_data.video.files import VideoError
@@ -94,9 +95,10 @@ def _check_info(store: EpisodeStore) -> None:
     path, info = f"{store.root}/meta/info.json", store.info
     for name, kinds in {"fps": (int, float), "chunks_size": (int,), "data_path": (str,), "features": (dict,)}.items():
         value = info.get(name, layout.CHUNK_EPISODES if name == "chunks_size" else None)
-        if not isinstance(value, kinds) or (not isinstance(value, str | dict) and not 0 < value < 1_000_000):
+        if not isinstance(value, kinds) or (isinstance(value, int | float) and not 0 < value < 1_000_000):
             raise StoreError(f"{path}: {name} is {value!r}; correct it, then convert again")
-    if not all(isinstance(feature, dict) for feature in info["features"].values()):
+    features = info["features"]
+    if not isinstance(features, dict) or not all(isinstance(feature, dict) for feature in features.values()):
         raise StoreError(f"{path}: every entry of features must be an object; correct it, then convert again")
     if not store.rows:
         raise StoreError(f"{store.root}/meta/episodes.jsonl: lists no episode; there is nothing to convert")
@@ -104,8 +106,11 @@ def _check_info(store: EpisodeStore) -> None:
 
 def _cameras(store: EpisodeStore) -> list[str]:
     """The video columns that have a file for at least one episode."""
-    columns = [name for name, feature in store.info.get("features", {}).items() if feature.get("dtype") == "video"]
-    return [column for column in columns if any(store.video_file(row.index, column).is_file() for row in store.rows)]
+    return [
+        column
+        for column in store.video_columns
+        if any(store.video_file(row.index, column).is_file() for row in store.rows)
+    ]
 
 
 def _write_rows(export: _Export, progress: Callable[[int], None]) -> None:
@@ -203,9 +208,9 @@ def _write_metadata(export: _Export, sources: dict[str, Packets]) -> None:
     write_notes(root, f"GR00T-LeRobot {store.info['codebase_version']}", export.notes)
 
 
-def _original_lines(store: EpisodeStore) -> dict[str, dict[str, Any]]:
+def _original_lines(store: EpisodeStore) -> dict[str, Facts]:
     """New episode number -> its line in ``meta/episodes.jsonl``."""
-    lines = {int(line["episode_index"]): line for line in json_lines(store.root / "meta/episodes.jsonl")}
+    lines = episode_lines(store.root)
     return {str(number): lines[row.index] for number, row in enumerate(store.rows)}
 
 
@@ -213,5 +218,5 @@ def _unreadable(export: _Export) -> Iterator[Note]:
     """Columns that are kept but that LeRobot 0.4.4 has no type for."""
     for column in export.schema or ():
         nested = pa.types.is_nested(column.type) and column.name not in export.widths
-        if nested and column.name not in export.store.info.get("features", {}):
+        if nested and column.name not in export.store.features:
             yield Note(f"column {column.name!r} has rows of unequal shapes; LeRobot cannot open a dataset with it")

@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.column_stats import Stats
 from gr00t_data.lerobot.to_v3_files import RotatingTables
+from gr00t_data.store.layout import Feature
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video.packets import Packets
 
@@ -21,16 +22,16 @@ _DTYPES = {"float": "float32", "double": "float64", "halffloat": "float16", "lar
 
 def info_v3(
     store: EpisodeStore, schema: pa.Schema, shapes: Mapping[str, tuple[int, ...]], tracks: Mapping[str, Packets]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """``meta/info.json`` but for the totals of the rows. Features say what the files hold, not what was declared.
 
     Args:
         shapes: column -> shape of one row; columns without numbers are absent.
         tracks: camera column -> its first video.
     """
-    declared = store.info.get("features", {})
+    declared = store.features
     features = {camera: _video_feature(declared[camera], track) for camera, track in tracks.items()}
-    features |= {f.name: _feature(f, declared.get(f.name, {}), shapes.get(f.name)) for f in schema}
+    features |= {f.name: _feature(f, declared.get(f.name, Feature()), shapes.get(f.name)) for f in schema}
     fps = store.fps
     return {
         "codebase_version": layout_v3.VERSION,
@@ -45,20 +46,20 @@ def info_v3(
     }
 
 
-def _feature(field: pa.Field, declared: dict[str, Any], shape: tuple[int, ...] | None) -> dict[str, Any]:
-    if shape is None and declared:
-        return declared
+def _feature(field: pa.Field, declared: Feature, shape: tuple[int, ...] | None) -> dict[str, object]:
+    if shape is None and declared.model_fields_set:
+        return declared.facts()
     shape = shape or (1,)
     kind = field.type
     while pa.types.is_nested(kind) and kind.num_fields == 1:
         kind = kind.field(0).type
-    names = declared.get("names")
+    names = declared.names
     if len(shape) == 1 and shape[0] > 1 and (not isinstance(names, list) or len(names) != shape[0]):
         names = [f"{field.name.rpartition('.')[2]}_{number}" for number in range(shape[0])]
     return {"dtype": _DTYPES.get(str(kind), str(kind)), "shape": list(shape), "names": names}
 
 
-def _video_feature(declared: dict[str, Any], track: Packets) -> dict[str, Any]:
+def _video_feature(declared: Feature, track: Packets) -> dict[str, object]:
     facts = {
         "video.height": track.height,
         "video.width": track.width,
@@ -69,7 +70,7 @@ def _video_feature(declared: dict[str, Any], track: Packets) -> dict[str, Any]:
         "video.channels": 3,
         "has_audio": False,
     }
-    names = declared.get("names") or ["height", "width", "channel"]
+    names = declared.names or ["height", "width", "channel"]
     return {"dtype": "video", "shape": [track.height, track.width, 3], "names": names, "info": facts}
 
 

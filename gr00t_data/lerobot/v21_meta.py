@@ -31,8 +31,8 @@ def write_metadata(dataset: Dataset, root: Path, embodiment: Embodiment | None, 
     write_json_lines(meta / "episodes.jsonl", _episode_lines(dataset))
     write_json_lines(meta / "episodes_stats.jsonl", _stats_lines(dataset))
     write_json(meta / "info.json", _info(dataset))
-    for name, feature in dataset.info["features"].items():
-        if feature.get("dtype") == "image":
+    for name, feature in dataset.features.items():
+        if feature.dtype == "image":
             notes.append(
                 Note("its pictures stay in the rows as they are; GR00T reads cameras from videos", camera=name)
             )
@@ -119,7 +119,8 @@ def _write_modality(
 
 
 def _width(dataset: Dataset, column: str) -> int:
-    return int(np.prod(dataset.info["features"].get(column, {}).get("shape", [0])))
+    shape = dataset.features[column].shape if column in dataset.features else None
+    return 0 if shape is None else int(np.prod(shape))
 
 
 def _one_part_each(dataset: Dataset, width: dict[str, int]) -> Modality:

@@ -1,17 +1,18 @@
 """What a LeRobot v3.0 folder says about itself: info.json, tasks, and one record an episode. No row and no frame."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.lerobot.v3_layout import ORIGIN, TASKS, VERSION, Place
-from gr00t_data.store.provenance import Facts, Said
+from gr00t_data.store.layout import FEATURES, Feature
+from gr00t_data.store.provenance import Facts, Said, first_fault
 from gr00t_data.store.store import StoreError
 from gr00t_data.store.tables import TableError, read_table
 
@@ -80,7 +81,7 @@ class Dataset:
     """
 
     root: Path
-    info: dict[str, Any]
+    info: Facts
     records: tuple[Record, ...]
     tasks: dict[int, str]
     origin: Origin | None
@@ -88,25 +89,42 @@ class Dataset:
     @property
     def fps(self) -> float:
         """Rows a second, Hz."""
-        return float(self.info["fps"])
+        return float(self._declared["fps"])
+
+    @property
+    def _declared(self) -> Mapping[str, Any]:
+        """``info`` as it was checked."""
+        return self.info
+
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        """Column -> what info.json says of it.
+
+        Raises:
+            StoreError: it says what no column can be (named).
+        """
+        try:
+            return FEATURES.validate_python(self.info["features"])
+        except ValidationError as error:
+            raise StoreError(f"{self.root}/meta/info.json: features.{first_fault(error)}; correct it") from error
 
     @cached_property
     def cameras(self) -> tuple[str, ...]:
         """Columns whose frames are in videos."""
-        return _cameras(self.info)
+        return _cameras(self._declared)
 
     def number_of(self, index: int) -> int:
         """The number an episode had before our own writer renumbered it for v3.0; of other datasets its own."""
         before = self.origin.episodes.get(str(index)) if self.origin else None
         return before.episode_index if before else index
 
-    def stats(self) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
+    def stats(self) -> Iterator[tuple[int, dict[str, dict[str, object]]]]:
         """(episode number, feature -> statistic -> value) as the folder holds them."""
         for file in _episode_files(self.root):
             table = read_table(file)
             names = [name for name in table.column_names if name.startswith("stats/")]
             for line in table.select(["episode_index", *names]).to_pylist():
-                stats: dict[str, dict[str, Any]] = {}
+                stats: dict[str, dict[str, object]] = {}
                 for name in names:
                     feature, _, statistic = name.removeprefix("stats/").rpartition("/")
                     if line[name] is not None:
@@ -154,7 +172,7 @@ def _checked_info(root: Path) -> dict[str, Any]:
     return info
 
 
-def _cameras(info: dict[str, Any]) -> tuple[str, ...]:
+def _cameras(info: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, feature in info["features"].items() if feature.get("dtype") == "video")
 
 

@@ -1,14 +1,15 @@
 """A look at a drop before anything is written: its format, the mapping that would be used, shapes and clocks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.recordings.align import align
 from gr00t_data.sources.recordings.clocks import AlignError
+from gr00t_data.sources.recordings.evidence import StreamEvidence
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping
 from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, StreamError
+from gr00t_data.store.provenance import Facts
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Look:
         contents: what the recording holds, as comment lines; empty for formats that need no mapping.
     """
 
-    facts: dict[str, Any]
-    rows: list[dict[str, Any]]
+    facts: Facts
+    rows: Sequence[Facts]
     mapping: Mapping | None
     contents: str = ""
 
 
 def look_at(
-    facts: dict[str, Any], held: str, mapping: Mapping, embodiment: Embodiment, read_first: Callable[[], RawEpisode]
+    facts: Facts, held: str, mapping: Mapping, embodiment: Embodiment, read_first: Callable[[], RawEpisode]
 ) -> Look:
     """Read the first episode of a recording and align it; no picture is decoded.
 
@@ -41,19 +42,20 @@ def look_at(
         check_mapping(mapping, embodiment)
         raw = read_first()
     except (MappingError, StreamError) as error:
-        return Look(facts | {"problem": str(error)}, [], mapping, held)
-    facts = facts | {"instruction": raw.instruction, "success": raw.success, "notes": list(raw.notes)}
+        return Look({**facts, "problem": str(error)}, [], mapping, held)
+    facts = {**facts, "instruction": raw.instruction, "success": raw.success, "notes": list(raw.notes)}
     try:
         aligned = align(raw, embodiment, mapping.tolerance_s)
     except AlignError as error:
-        return Look(facts | {"problem": str(error)}, _shapes(raw), mapping, held)
+        return Look({**facts, "problem": str(error)}, _shapes(raw), mapping, held)
     facts |= {"rows": len(aligned), "seconds": round(len(aligned) / embodiment.control_hz, 3)}
-    facts |= {"lag_s": aligned.evidence["lag_s"]} if aligned.evidence["lag_s"] else {}
-    evidence = aligned.evidence["streams"]
-    return Look(facts, [row | _clock(evidence[row["stream"]]) for row in _shapes(raw)], mapping, held)
+    evidence = aligned.evidence
+    facts |= {"lag_s": {name: asdict(lag) for name, lag in evidence.lag_s.items()}} if evidence.lag_s else {}
+    rows = [{**row, **_clock(evidence.streams[str(row["stream"])])} for row in _shapes(raw)]
+    return Look(facts, rows, mapping, held)
 
 
-def _shapes(raw: RawEpisode) -> list[dict[str, Any]]:
+def _shapes(raw: RawEpisode) -> list[Facts]:
     return [
         {
             "stream": name,
@@ -65,11 +67,11 @@ def _shapes(raw: RawEpisode) -> list[dict[str, Any]]:
     ]
 
 
-def _clock(evidence: dict[str, Any]) -> dict[str, Any]:
+def _clock(evidence: StreamEvidence) -> Facts:
     return {
-        "Hz": evidence["rate_hz"],
-        "jitter p99 s": evidence["jitter_s"]["p99"],
-        "largest gap s": evidence["largest_gap_s"],
-        "match error s": evidence["match_error_s"]["max"],
-        "stale": evidence["stale_share"],
+        "Hz": evidence.rate_hz,
+        "jitter p99 s": evidence.jitter_s["p99"],
+        "largest gap s": evidence.largest_gap_s,
+        "match error s": evidence.match_error_s["max"],
+        "stale": evidence.stale_share,
     }

@@ -5,7 +5,6 @@ The shell and the Dagster graph call these same functions. Each is idempotent: d
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -95,9 +94,8 @@ def export_mixture(
     left_out = set() if held_out else set(manifest.held_out)
     chosen = []
     for number, source in enumerate(manifest.sources):
-        entries = [entry for entry in source.episodes if (number, entry.index) not in left_out]
-        facts: dict[str, Any] = {"weight": source.weight, "keep": {entry.index: entry.keep for entry in entries}}
-        chosen.append(Chosen(source.open(), tuple(entry.index for entry in entries), facts))
+        keep = {entry.index: entry.keep for entry in source.episodes if (number, entry.index) not in left_out}
+        chosen.append(Chosen(source.open(), source.weight, keep))
     facts = {"mixture": manifest.name, "digest": manifest.digest, "held_out_episodes": held_out}
     return export_joined(chosen, target, progress, facts=facts)
 

@@ -9,15 +9,29 @@ from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import Episode
+from gr00t_data.store.provenance import Said
 from gr00t_data.store.tables import column_matrix
 
 CHUNK_EPISODES = 1000
 DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
 _INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")
+
+
+class Feature(Said):
+    """What info.json says of one column: type, shape of a row, and what its dimensions are called."""
+
+    dtype: str | None = None
+    shape: list[int] | None = None
+    names: object = None
+
+
+FEATURES = TypeAdapter(dict[str, Feature])
+"""``features`` of an info.json."""
 
 
 def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first_row: int, task_index: int) -> pa.Table:

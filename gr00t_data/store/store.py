@@ -4,7 +4,7 @@ Written once through ``StoreWriter.create``, sealed, then immutable.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from gr00t_data.disk import digest_file, digest_json, folder_digests, path_inside, read_json
 from gr00t_data.store import layout
 from gr00t_data.store.episode import EpisodeRow
-from gr00t_data.store.provenance import EpisodeSource, Kind, StoreAbout, wrong_field
+from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, first_fault, wrong_field
 from gr00t_data.store.tables import TableError, column_matrix, read_table
 
 PENDING = ".pending"
@@ -33,7 +33,7 @@ class StoreError(ValueError):
 class EpisodeStore:
     """Episodes in one folder. Use ``EpisodeStore.open`` to read and ``StoreWriter.create`` to write."""
 
-    def __init__(self, root: Path, info: dict[str, Any], about: StoreAbout) -> None:
+    def __init__(self, root: Path, info: Facts, about: StoreAbout) -> None:
         self.root = root
         self.info = info
         self.about = about
@@ -105,9 +105,36 @@ class EpisodeStore:
         refuse_changed(path, self.sealed_digest(path))
 
     @property
+    def _declared(self) -> Mapping[str, Any]:
+        """``info``, whose readers here refuse what they cannot use."""
+        return self.info
+
+    @property
     def fps(self) -> float:
         """Rows a second declared by the metadata, Hz."""
-        return float(self.info["fps"])
+        return float(self._declared["fps"])
+
+    @cached_property
+    def features(self) -> dict[str, layout.Feature]:
+        """Column -> what info.json says of it.
+
+        Raises:
+            StoreError: it says what no column can be (named).
+        """
+        try:
+            return layout.FEATURES.validate_python(self.info.get("features", {}))
+        except ValidationError as error:
+            raise StoreError(f"{self.root}/meta/info.json: features.{first_fault(error)}; correct it") from error
+
+    @property
+    def video_columns(self) -> list[str]:
+        """Columns that info.json declares as videos."""
+        return [name for name, feature in self.features.items() if feature.dtype == "video"]
+
+    @property
+    def chunks_size(self) -> int:
+        """Episodes a folder of files."""
+        return int(self._declared.get("chunks_size", layout.CHUNK_EPISODES))
 
     @property
     def kind(self) -> Kind:
@@ -122,16 +149,12 @@ class EpisodeStore:
     @cached_property
     def tasks(self) -> dict[int, str]:
         """``meta/tasks.jsonl``: task index -> text."""
-        lines = json_lines(path := self.root / "meta/tasks.jsonl")
-        try:
-            return {int(line["task_index"]): str(line["task"]) for line in lines}
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{path}: every line needs task_index (a whole number) and task ({error!r})") from error
+        return dict(task_lines(self.root / "meta/tasks.jsonl"))
 
     @cached_property
     def rows(self) -> tuple[EpisodeRow, ...]:
         """``meta/episodes.jsonl``, sorted by episode number."""
-        lines = json_lines(path := self.root / "meta/episodes.jsonl")
+        lines = _json_lines(path := self.root / "meta/episodes.jsonl")
         try:
             return tuple(sorted((_episode_row(path, line) for line in lines), key=lambda row: row.index))
         except StoreError:
@@ -153,8 +176,7 @@ class EpisodeStore:
         path = self.root / "meta/modality.json"
         if path.is_file():
             return {name: entry.get("original_key", name) for name, entry in _metadata(path).get("video", {}).items()}
-        features = self.info.get("features", {})
-        return {k.rpartition(".")[2]: k for k, v in features.items() if v.get("dtype") == "video"}
+        return {name.rpartition(".")[2]: name for name in self.video_columns}
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -162,12 +184,12 @@ class EpisodeStore:
         return tuple(self.camera_columns)
 
     def _chunk(self, index: int) -> int:
-        return index // int(self.info.get("chunks_size", layout.CHUNK_EPISODES))
+        return index // self.chunks_size
 
     def data_path(self, index: int) -> Path:
         """The parquet file of an episode."""
         values = {"episode_chunk": self._chunk(index), "episode_index": index}
-        return path_inside(self.root, self.info["data_path"], **values)
+        return path_inside(self.root, self._declared["data_path"], **values)
 
     def video_path(self, index: int, camera: str) -> Path:
         """The mp4 of an episode and camera (it may not exist)."""
@@ -176,7 +198,7 @@ class EpisodeStore:
     def video_file(self, index: int, column: str) -> Path:
         """The mp4 of an episode and a video column of info.json, also of one that modality.json does not map."""
         values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
-        return path_inside(self.root, self.info["video_path"], **values)
+        return path_inside(self.root, self._declared["video_path"], **values)
 
     def columns(self, index: int) -> polars.DataFrame:
         """Every column of an episode's parquet file."""
@@ -251,12 +273,39 @@ def _metadata(path: Path) -> dict[str, Any]:
     return value
 
 
-def json_lines(path: Path) -> list[dict[str, Any]]:
+def json_lines(path: Path) -> Sequence[Facts]:
     """The objects of a file with one JSON object a line; empty lines are passed over.
 
     Raises:
         StoreError: no such file, or a line is not JSON (says which).
     """
+    return _json_lines(path)
+
+
+def task_lines(path: Path) -> list[tuple[int, str]]:
+    """Number and text of each line of a ``tasks.jsonl``, in its order.
+
+    Raises:
+        StoreError: no such file, or a line says something else.
+    """
+    try:
+        return [(int(line["task_index"]), str(line["task"])) for line in _json_lines(path)]
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{path}: every line needs task_index (a whole number) and task ({error!r})") from error
+
+
+def episode_lines(root: Path) -> dict[int, Facts]:
+    """Episode number -> its line in ``meta/episodes.jsonl`` below ``root``, with all that it says.
+
+    Raises:
+        StoreError: no such file, or a line is not JSON.
+    """
+    return {int(line["episode_index"]): line for line in _json_lines(root / "meta/episodes.jsonl")}
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise StoreError(f"{path}: no such file; a GR00T-LeRobot folder needs it: one JSON object a line")
     lines = []

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,9 +151,9 @@ def _recorded(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:
 
 
 def _scene_of(source: EpisodeSource) -> dict[str, Any] | None:
-    from gr00t_data.sources.neural.rollout import scene_facts
+    from gr00t_data.sources.neural.rollout import named_scene
 
-    return scene_facts(source.facts())
+    return asdict(scene) if (scene := named_scene(source.facts())) else None
 
 
 def _photographed(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:

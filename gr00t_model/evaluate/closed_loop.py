@@ -14,7 +14,7 @@ import numpy as np
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.sources.sim.draw import Scene
-from gr00t_data.sources.sim.env import TabletopEnv
+from gr00t_data.sources.sim.env import Observation, TabletopEnv
 from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import Progress
 from gr00t_data.sources.sim.world import World
@@ -228,7 +228,7 @@ def swapped_scene(scene: Scene) -> Scene | None:
     )
 
 
-def _stacked(observations: Sequence[dict[str, Any]], policy: Policy) -> dict[str, Any]:
+def _stacked(observations: Sequence[Observation], policy: Policy) -> dict[str, Any]:
     """Observations of the environment as one observation of the policy."""
     chosen, embodiment = policy.selection, policy.embodiment
     states = np.stack([observation["state"] for observation in observations])

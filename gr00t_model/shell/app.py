@@ -6,7 +6,7 @@ mistyped options cost nothing.
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,7 +86,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def show(value: dict[str, Any], as_json: bool, rows: list[dict[str, Any]] | None = None) -> None:
+def show(value: Mapping[str, object], as_json: bool, rows: Sequence[Mapping[str, object]] | None = None) -> None:
     """Print facts and rows: JSON on standard output, or facts and a table for people."""
     if as_json:
         print_json({**value, **({"rows": rows} if rows is not None else {})})
@@ -103,7 +103,7 @@ def show(value: dict[str, Any], as_json: bool, rows: list[dict[str, Any]] | None
         Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON value on standard output."""
     tell(json.dumps(value, indent=1, ensure_ascii=False))
 

@@ -72,7 +72,7 @@ def detect(
     except (DetectorError, VideoError, OSError) as error:
         say(error, style="red")
         return COULD_NOT_DETECT
-    show({"tracks": str(target), **summary_of(assign_sides(found))}, as_json)
+    show({"tracks": str(target), **vars(summary_of(assign_sides(found)))}, as_json)
     return None
 
 

@@ -126,7 +126,7 @@ def diff(before: ManifestArgument, after: ManifestArgument, /, *, lake: LakeOpti
     from gr00t_data.stages.names import manifest_named
 
     one, other = (MixtureManifest.load(manifest_named(lake_at(lake), text)) for text in (before, after))
-    changes = difference(one, other)
+    changes = difference(one, other).facts()
     print_json(changes)
     return 1 if changes else 0
 
@@ -171,7 +171,7 @@ def _show_preview(
         return
     facts = {**facts, "digest": seen.manifest, "training frames": seen.frames, "hours": f"{seen.hours:.3g}"}
     facts |= {"samples drawn": seen.samples, "held-out episodes": len(manifest.held_out)}
-    rows = [{k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in seen.sources]
+    rows = [{k: f"{v:.4g}" if isinstance(v, float) else v for k, v in vars(row).items()} for row in seen.sources]
     show(facts, False, rows)
     for title, shares in (("by kind", seen.kinds), ("by task", seen.tasks)):
         tell(f"{title}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))

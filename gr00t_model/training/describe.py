@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gr00t_data.batches.statistics.metadata import METADATA, read_metadata
+from gr00t_data.batches.statistics.metadata import METADATA, tags_of
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import PRESETS
@@ -78,7 +78,7 @@ def describe_folder(folder: Path) -> dict[str, Any]:
     config, stored = read_config(folder), stored_tensors(folder)
     shapes = {name: tensor.shape for name, tensor in stored.items()}
     fits = difference(config, shapes)
-    metadata = sorted(read_metadata(folder)) if (folder / METADATA).is_file() else []
+    metadata = tags_of(folder) if (folder / METADATA).is_file() else []
     return {
         "folder": str(folder),
         "tensors": len(shapes),

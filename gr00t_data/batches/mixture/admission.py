@@ -49,9 +49,8 @@ def check_source(
 
 def _check_order(where: str, store: EpisodeStore, embodiment: Embodiment) -> None:
     """Whether the store names the same dimensions in another order; other names say nothing."""
-    features = store.info.get("features", {})
     for column, expected in ((STATE_COLUMN, embodiment.state_names()), (ACTION_COLUMN, embodiment.action_names())):
-        names = features.get(column, {}).get("names")
+        names = store.features[column].names if column in store.features else None
         if not isinstance(names, list) or names == list(expected) or sorted(map(str, names)) != sorted(expected):
             continue
         at = next(place for place, (a, b) in enumerate(zip(names, expected, strict=True)) if a != b)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.store.provenance import first_fault
+from gr00t_data.store.provenance import Facts, first_fault
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import Profile
 from gr00t_data.terms.withdrawal import read_beside
@@ -116,10 +116,7 @@ class MixtureManifest:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content; where the stores lie does not count."""
-        value = self.to_dict()
-        for source in value["sources"]:
-            del source["store"]
-        return digest_json(value)
+        return digest_json(self.to_dict("store"))
 
     @property
     def frames(self) -> int:
@@ -170,12 +167,10 @@ class MixtureManifest:
             drawn[of_source, 1:] = table.locate(unit[of_source, 1])
         return drawn
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        value = _JSON.dump_python(self, mode="json", exclude_none=True)
-        if self.licence_profile == "any":
-            del value["licence_profile"]
-        return value
+    def to_dict(self, *left_out: str) -> Facts:
+        """JSON-able; ``left_out`` are fields of each source."""
+        unsaid = {"licence_profile": self.licence_profile == "any", "sources": {"__all__": set(left_out)}}
+        return _JSON.dump_python(self, mode="json", exclude_none=True, exclude=unsaid)
 
     def save(self, path: Path) -> None:
         """Write as JSON in one step; equal manifests give equal bytes."""

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest
 from gr00t_data.rates import Pace
+from gr00t_data.store.provenance import Facts
 
 MANY_REPEATS = 100
 """A source drawn more often than this per frame in one run is learnt by heart: a warning."""
@@ -25,14 +27,37 @@ _TASKS_SHOWN = 20
 
 
 @dataclass(frozen=True)
+class SourcePreview:
+    """What the run draws of one source.
+
+    Attributes:
+        repeats, repeats_per_epoch: how often each frame is drawn in the run, and in as many samples as there are
+            frames.
+        hz, horizon_s, horizon_frames: frames a second, and an action chunk in seconds and in frames of the source;
+            None when no chunk was given.
+    """
+
+    store: str
+    kind: str
+    licence: str
+    probability: float
+    episodes: int
+    held_out: int
+    frames: int
+    hours: float
+    repeats: float
+    repeats_per_epoch: float
+    hz: float | None = None
+    horizon_s: float | None = None
+    horizon_frames: float | None = None
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a number of samples of a manifest will be made of.
 
     Attributes:
         samples: how many the run draws in all.
-        sources: one row a source: store, kind, licence, probability, episodes, frames, hours, repeats (how often each
-            frame is drawn in the run), repeats_per_epoch (in as many samples as there are frames), hz (frames
-            a second), horizon_s and horizon_frames (an action chunk in seconds and in its frames).
         kinds, tasks: share of the samples by kind and by instruction (the most frequent ones, then ``others``).
         warnings: traps, in words.
     """
@@ -42,7 +67,7 @@ class Preview:
     samples: int
     frames: int
     hours: float
-    sources: tuple[dict[str, Any], ...]
+    sources: tuple[SourcePreview, ...]
     kinds: dict[str, float]
     tasks: dict[str, float]
     warnings: tuple[str, ...]
@@ -63,19 +88,19 @@ def preview(
     paces = [Pace(source.recorded_hz or control_hz, control_hz) for source in manifest.sources]
     drawn = sum(frames) if samples is None else samples
     rows = tuple(
-        {
-            "store": Path(source.store).name,
-            "kind": source.kind,
-            "licence": source.licence,
-            "probability": source.weight,
-            "episodes": len(entries),
-            "held_out": len(source.episodes) - len(entries),
-            "frames": count,
-            "hours": count / pace.recorded_hz / 3600,
-            "repeats": drawn * source.weight / max(count, 1),
-            "repeats_per_epoch": sum(frames) * source.weight / max(count, 1),
+        SourcePreview(
+            store=Path(source.store).name,
+            kind=source.kind,
+            licence=source.licence,
+            probability=source.weight,
+            episodes=len(entries),
+            held_out=len(source.episodes) - len(entries),
+            frames=count,
+            hours=count / pace.recorded_hz / 3600,
+            repeats=drawn * source.weight / max(count, 1),
+            repeats_per_epoch=sum(frames) * source.weight / max(count, 1),
             **_horizon(pace, horizon),
-        }
+        )
         for source, entries, count, pace in zip(manifest.sources, training, frames, paces, strict=True)
     )
     kinds: dict[str, float] = defaultdict(float)
@@ -84,7 +109,7 @@ def preview(
         kinds[source.kind] += source.weight
         for entry in entries:
             tasks[entry.instruction] += source.weight * entry.kept_frames / max(count, 1)
-    hours = sum(row["hours"] for row in rows)
+    hours = sum(row.hours for row in rows)
     return Preview(
         manifest.digest,
         manifest.embodiment,
@@ -118,23 +143,23 @@ def _most(shares: Mapping[str, float]) -> dict[str, float]:
     return shown
 
 
-def _warnings(rows: tuple[dict[str, Any], ...], training: list[list[EpisodeEntry]]) -> list[str]:
+def _warnings(rows: tuple[SourcePreview, ...], training: list[list[EpisodeEntry]]) -> list[str]:
     found = []
-    every = sum(row["frames"] for row in rows)
+    every = sum(row.frames for row in rows)
     for row, entries in zip(rows, training, strict=True):
-        store, share = row["store"], row["probability"]
-        if row["repeats"] > MANY_REPEATS:
+        store, share = row.store, row.probability
+        if row.repeats > MANY_REPEATS:
             found.append(
-                f"{store}: each of its {row['frames']} frames is drawn {row['repeats']:.0f} times; the policy will "
+                f"{store}: each of its {row.frames} frames is drawn {row.repeats:.0f} times; the policy will "
                 "know it by heart: lower its share, or record more"
             )
         if share < SMALL_SHARE:
             found.append(
                 f"{store}: gets {share:.2%} of the samples and is hardly seen: raise its share or leave it out"
             )
-        if share * MUCH_LESS < row["frames"] / every:
+        if share * MUCH_LESS < row.frames / every:
             found.append(
-                f"{store}: holds {row['frames'] / every:.0%} of the frames and gets {share:.0%} of the samples; if its "
+                f"{store}: holds {row.frames / every:.0%} of the frames and gets {share:.0%} of the samples; if its "
                 "weight was meant per frame, note that weights here are shares of the samples and are not multiplied "
                 "by the number of frames"
             )
@@ -143,37 +168,77 @@ def _warnings(rows: tuple[dict[str, Any], ...], training: list[list[EpisodeEntry
     return found
 
 
-Difference = dict[str, Any]
+@dataclass(frozen=True)
+class Change:
+    """A value of both mixtures."""
+
+    before: str | int | float
+    after: str | int | float
+
+
+@dataclass(frozen=True)
+class SourceDifference:
+    """What changed of one store: numbers of episodes, and its share of the samples."""
+
+    episodes_removed: tuple[int, ...] = ()
+    episodes_added: tuple[int, ...] = ()
+    keep_ranges_changed: tuple[int, ...] = ()
+    instructions_changed: tuple[int, ...] = ()
+    now_held_out: tuple[int, ...] = ()
+    no_longer_held_out: tuple[int, ...] = ()
+    weight: Change | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What changed from one mixture to another: fields, names of stores, and each store that both have."""
+
+    embodiment: Change | None = None
+    embodiment_digest: Change | None = None
+    selection: Change | None = None
+    seed: Change | None = None
+    sources_removed: tuple[str, ...] = ()
+    sources_added: tuple[str, ...] = ()
+    sources: dict[str, SourceDifference] = field(default_factory=dict)
+
+    def facts(self) -> Facts:
+        """JSON-able: what changed and nothing else, so empty when both draw the same samples."""
+        return _JSON.dump_python(self, mode="json", exclude_defaults=True)
+
+
+_JSON = TypeAdapter(Difference)
 
 
 def difference(one: MixtureManifest, two: MixtureManifest) -> Difference:
-    """What changed from ``one`` to ``two``: fields, sources, weights, episodes. Empty when both draw the same samples.
+    """What changed from ``one`` to ``two``.
 
     Stores are recognised by their content, so a moved store is no change and a re-made one is.
     """
-    changes: Difference = {}
-    for name in ("embodiment", "embodiment_digest", "selection", "seed"):
-        if getattr(one, name) != getattr(two, name):
-            changes[name] = {"before": getattr(one, name), "after": getattr(two, name)}
+    fields = ("embodiment", "embodiment_digest", "selection", "seed")
     before, after = ({source.digest: source for source in manifest.sources} for manifest in (one, two))
-    changes |= _if_any("sources_removed", [Path(before[d].store).name for d in before.keys() - after.keys()])
-    changes |= _if_any("sources_added", [Path(after[d].store).name for d in after.keys() - before.keys()])
     held = [{(m.sources[s].digest, index) for s, index in m.held_out} for m in (one, two)]
     sources = {}
     for digest in sorted(before.keys() & after.keys()):
         old, new = ({e.index: e for e in manifest[digest].episodes} for manifest in (before, after))
-        own = _if_any("episodes_removed", sorted(old.keys() - new.keys()))
-        own |= _if_any("episodes_added", sorted(new.keys() - old.keys()))
         both = sorted(old.keys() & new.keys())
-        own |= _if_any("keep_ranges_changed", [i for i in both if old[i].keep != new[i].keep])
-        own |= _if_any("instructions_changed", [i for i in both if old[i].instruction != new[i].instruction])
-        own |= _if_any("now_held_out", [i for i in both if (digest, i) in held[1] - held[0]])
-        own |= _if_any("no_longer_held_out", [i for i in both if (digest, i) in held[0] - held[1]])
-        if before[digest].weight != after[digest].weight:
-            own["weight"] = {"before": before[digest].weight, "after": after[digest].weight}
-        sources |= _if_any(Path(after[digest].store).name, own)
-    return changes | _if_any("sources", sources)
+        found = SourceDifference(
+            episodes_removed=tuple(sorted(old.keys() - new.keys())),
+            episodes_added=tuple(sorted(new.keys() - old.keys())),
+            keep_ranges_changed=tuple(i for i in both if old[i].keep != new[i].keep),
+            instructions_changed=tuple(i for i in both if old[i].instruction != new[i].instruction),
+            now_held_out=tuple(i for i in both if (digest, i) in held[1] - held[0]),
+            no_longer_held_out=tuple(i for i in both if (digest, i) in held[0] - held[1]),
+            weight=_change(before[digest].weight, after[digest].weight),
+        )
+        if found != SourceDifference():
+            sources[Path(after[digest].store).name] = found
+    return Difference(
+        **{name: _change(getattr(one, name), getattr(two, name)) for name in fields},
+        sources_removed=tuple(Path(before[d].store).name for d in before.keys() - after.keys()),
+        sources_added=tuple(Path(after[d].store).name for d in after.keys() - before.keys()),
+        sources=sources,
+    )
 
 
-def _if_any(name: str, value: Any) -> dict[str, Any]:
-    return {name: value} if value else {}
+def _change(before: str | int | float, after: str | int | float) -> Change | None:
+    return None if before == after else Change(before, after)

@@ -13,6 +13,7 @@ from typing import Any
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
 from gr00t_data.disk import digest_json, read_json
 from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 
 METADATA = Path("experiment_cfg", "metadata.json")
@@ -31,7 +32,7 @@ class MetadataError(ValueError):
 
 def dataset_metadata(
     embodiment: Embodiment, statistics: NormStats, cameras: Sequence[str], store: EpisodeStore | None = None
-) -> dict[str, Any]:
+) -> Facts:
     """One entry of the file.
 
     Args:
@@ -55,32 +56,32 @@ def _numbers(measured: PartStatistics) -> dict[str, list[float]]:
     return {name: list(getattr(measured, name)) for name in _NUMBERS}
 
 
-def _modality(part: Part) -> dict[str, Any]:
+def _modality(part: Part) -> Facts:
     continuous = part.dtype.startswith("float")
-    return {
-        "absolute": part.absolute,
-        "rotation_type": part.rotation,
-        "shape": [part.dim],
-        "continuous": continuous,
-    }
+    return {"absolute": part.absolute, "rotation_type": part.rotation, "shape": [part.dim], "continuous": continuous}
 
 
-def _video(embodiment: Embodiment, name: str, store: EpisodeStore | None) -> dict[str, Any]:
+def _video(embodiment: Embodiment, name: str, store: EpisodeStore | None) -> Facts:
     camera = embodiment.camera(name)
     height, width = camera.height or _UNKNOWN_SIDE_PX, camera.width or _UNKNOWN_SIDE_PX
     if store is not None:
         column = store.camera_columns.get(name, camera.column)
-        shape = store.info.get("features", {}).get(column, {}).get("shape", (height, width, _RGB))
-        height, width = int(shape[0]), int(shape[1])
+        shape = (store.features[column].shape if column in store.features else None) or (height, width)
+        height, width = shape[:2]
     return {"resolution": [width, height], "channels": _RGB, "fps": store.fps if store else embodiment.control_hz}
 
 
-def read_metadata(folder: Path | str) -> dict[str, Any]:
-    """Tag -> entry, from a checkpoint folder.
+def tags_of(folder: Path | str) -> list[str]:
+    """The embodiment tags that a checkpoint folder has statistics of, sorted.
 
     Raises:
         MetadataError: no such file, or not of that layout.
     """
+    return sorted(_entries(folder))
+
+
+def _entries(folder: Path | str) -> dict[str, Any]:
+    """Tag -> entry."""
     path = Path(folder) / METADATA
     if not path.is_file():
         raise MetadataError(
@@ -105,7 +106,7 @@ def published_statistics(
     Raises:
         MetadataError: no entry of that tag (names those there are), or a part is missing or of another width.
     """
-    wanted, entries = embodiment.name if tag is None else tag, read_metadata(folder)
+    wanted, entries = embodiment.name if tag is None else tag, _entries(folder)
     where = Path(folder) / METADATA
     if wanted not in entries:
         raise MetadataError(
@@ -114,7 +115,7 @@ def published_statistics(
         )
     try:
         sides = {
-            side: {name: PartStatistics.from_dict(part) for name, part in entries[wanted]["statistics"][side].items()}
+            side: {name: published_part(part) for name, part in entries[wanted]["statistics"][side].items()}
             for side in ("state", "action")
         }
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -122,6 +123,11 @@ def published_statistics(
     _check_parts(f"{where}: tag {wanted!r}", embodiment, selection, sides)
     measured = digest_json([wanted, entries[wanted]["statistics"]])
     return NormStats(embodiment.name, embodiment.digest, measured, state=sides["state"], action=sides["action"])
+
+
+def published_part(numbers: Mapping[str, Sequence[float]]) -> PartStatistics:
+    """Statistics of one part. Published ones do not say how many frames were measured: ``count`` is 0."""
+    return PartStatistics(0, **{name: tuple(map(float, numbers[name])) for name in _NUMBERS})
 
 
 def _check_parts(

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.store.provenance import first_fault
 
 Numbers = tuple[float, ...]
 
@@ -42,12 +44,6 @@ class PartStatistics:
         low, high = np.quantile(values, [0.01, 0.99], axis=0)
         rows = (values.mean(0), values.std(0), values.min(0), values.max(0), low, high)
         return cls(len(values), *(tuple(row.tolist()) for row in rows))
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
-        """From JSON; ``count`` may be missing, as in published statistics, and is then 0."""
-        numbers = {f.name: tuple(map(float, value[f.name])) for f in fields(cls) if f.name != "count"}
-        return cls(count=int(value.get("count", 0)), **numbers)
 
 
 @dataclass(frozen=True)
@@ -83,21 +79,11 @@ class NormStats:
         Raises:
             ValueError: the file does not hold such statistics; the message names it.
         """
-        value = read_json(path)
         try:
-            sides = {
-                side: {name: PartStatistics.from_dict(part) for name, part in value[side].items()}
-                for side in ("state", "action")
-            }
-            return cls(
-                value["embodiment"],
-                value["embodiment_digest"],
-                value["measured"],
-                **sides,
-                shares=value.get("shares", {}),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}: not normalization statistics ({error!r}); measure them again") from error
+            return TypeAdapter(cls).validate_python(read_json(path))
+        except ValidationError as error:
+            said = first_fault(error)
+            raise ValueError(f"{path}: not normalization statistics ({said}); measure them again") from error
 
 
 def measured_digest(episodes: Iterable[tuple[str, int]]) -> str:

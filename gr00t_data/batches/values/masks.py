@@ -61,7 +61,7 @@ def mask_column(side: str, part: str) -> str:
 
 def has_row_masks(store: EpisodeStore, side: str) -> bool:
     """Whether the store says of any part of a side, row by row, where it is real."""
-    return any(name.startswith(mask_column(side, "")) for name in store.info.get("features", {}))
+    return any(name.startswith(mask_column(side, "")) for name in store.features)
 
 
 def store_mask(store: EpisodeStore, side: str, places: Mapping[str, slice], width: int) -> Bool[np.ndarray, " w"]:
@@ -104,7 +104,7 @@ def label_mask(store: EpisodeStore, index: int) -> Bool[np.ndarray, " t"] | None
     Raises:
         StoreError: the rows cannot be read.
     """
-    if LABEL_VALID not in store.info.get("features", {}):
+    if LABEL_VALID not in store.features:
         return None
     return store.matrix(index, LABEL_VALID)[:, 0] > 0
 
@@ -115,8 +115,7 @@ def part_masks(store: EpisodeStore, index: int, side: str, parts: Sequence[str])
     Raises:
         StoreError: a column cannot be read.
     """
-    features = store.info.get("features", {})
-    said = [part for part in parts if mask_column(side, part) in features]
+    said = [part for part in parts if mask_column(side, part) in store.features]
     return {part: store.matrix(index, mask_column(side, part))[:, 0] > 0 for part in said}
 
 

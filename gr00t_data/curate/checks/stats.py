@@ -9,6 +9,7 @@ import numpy as np
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Whole
+from gr00t_data.store.layout import Feature
 from gr00t_data.store.store import EpisodeStore
 
 NEEDED = ("mean", "std", "min", "max", "q01", "q99")
@@ -27,20 +28,20 @@ def check_stats(whole: Whole) -> Iterator[Finding]:
 
 def _features(store: EpisodeStore) -> Iterator[Finding]:
     path = f"{store.root}/meta/info.json"
-    features = store.info.get("features", {})
     for column in _COLUMNS:
-        feature = features.get(column, {})
-        shape, names = feature.get("shape") or [0], feature.get("names")
-        flat = next(iter(names.values()), None) if isinstance(names, dict) else names
-        if feature and not flat:
+        feature = store.features.get(column, Feature())
+        shape, names = feature.shape or [0], feature.names
+        flat: Any = next(iter(names.values()), None) if isinstance(names, dict) else names
+        said = bool(feature.model_fields_set)
+        if said and not flat:
             yield META_09.finding(
                 f"{path}: feature {column!r} has no names, expected {shape[0]}; LeRobot's tools stop with a KeyError: "
                 "add one name a dimension"
             )
-        elif feature and len(flat or ()) != shape[0]:
+        elif said and len(flat or ()) != shape[0]:
             message = f"{path}: feature {column!r} has {len(flat or ())} names for shape {shape}; correct one of them"
             yield META_09.finding(message)
-        if feature and (width := _width(store, column)) is not None and width != shape[0]:
+        if said and (width := _width(store, column)) is not None and width != shape[0]:
             yield META_10.finding(
                 f"{path}: feature {column!r} declares {shape[0]} values a row, the files hold "
                 f"{width}; correct info.json"

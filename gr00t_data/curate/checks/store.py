@@ -99,17 +99,15 @@ def _slice(
 
 
 def _columns(store: EpisodeStore) -> Iterator[Finding]:
-    if "frame_index" not in store.info.get("features", {}):
+    if "frame_index" not in store.features:
         message = f"{_info(store)}: declares no frame_index column; rows are counted from 0 instead"
         yield META_05.finding(message)
 
 
 def _cameras_without_files(store: EpisodeStore) -> Iterator[Finding]:
-    features = store.info.get("features", {})
-    columns = [name for name, feature in features.items() if feature.get("dtype") == "video"]
     mapped = set(store.camera_columns.values())
     videos = store.root / "videos"
-    for column in columns:
+    for column in store.video_columns:
         if not any(videos.rglob(f"{column}/*.mp4")):
             unused = column not in mapped
             yield META_06.finding(

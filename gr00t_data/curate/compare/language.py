@@ -18,7 +18,7 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import EpisodeRow
-from gr00t_data.store.store import EpisodeStore, StoreError, json_lines
+from gr00t_data.store.store import EpisodeStore, StoreError, task_lines
 
 _LAST_WORDS = """
 a an the and or of to at on in into onto from with for near by
@@ -160,13 +160,13 @@ def _columns(store: EpisodeStore) -> list[str]:
             return parquet.read_schema(store.data_path(row.index)).names
         except (OSError, ValueError, KeyError):
             continue
-    return list(store.info.get("features", {}))
+    return list(store.features)
 
 
 def _listed_twice(store: EpisodeStore) -> Iterator[Finding]:
     """TEXT-08. ``store.tasks`` holds one text a number, so the file is read again."""
     path = store.root / "meta/tasks.jsonl"
-    lines = [(int(line["task_index"]), str(line["task"])) for line in json_lines(path)]
+    lines = task_lines(path)
     numbers = Counter(number for number, _ in lines)
     for number, count in numbers.items():
         if count > 1:

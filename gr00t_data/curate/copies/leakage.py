@@ -7,7 +7,6 @@ the same source video. A split that takes one of them for training and another f
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.copies.duplicates import Contents, Copy, clusters, find_copies
@@ -166,7 +165,7 @@ def _between(
         yield SPLIT_02.finding(message)
 
 
-def _declared(splits: Any) -> dict[str, str]:
+def _declared(splits: object) -> dict[str, str]:
     return {str(name): str(text) for name, text in splits.items()} if isinstance(splits, dict) else {}
 
 

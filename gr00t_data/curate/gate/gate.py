@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.progress import Progress, silent
 from gr00t_data.replayed import Replayer
 from gr00t_data.store.episode import Episode
-from gr00t_data.store.provenance import StoreSource
+from gr00t_data.store.provenance import Facts, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -89,7 +88,7 @@ class Judged:
         """Whether no score and no judge spoke against it."""
         return not self.reasons
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Facts:
         """JSON-able."""
         opinion = None if self.opinion is None else asdict(self.opinion)
         return {
@@ -144,7 +143,8 @@ def seal_accepted(
         StoreError: the target holds something else.
     """
     check_labelled(store)
-    rejected = tuple(one.to_dict() for one in judged if not one.accepted)
+    accepted = [one for one in judged if one.accepted]
+    rejected = [one for one in judged if not one.accepted]
     source = StoreSource(
         gated=store.root.name,
         store=store.digest,
@@ -152,13 +152,12 @@ def seal_accepted(
         made_from=store.about.facts(),
         calibrated_on=thresholds.calibrated_on,
         slot=slot,
-        rejected=rejected,
+        rejected=tuple(one.to_dict() for one in rejected),
     )
     if (target / SEAL).is_file():
         return _same_or_refuse(EpisodeStore.open(target), source)
-    accepted = [one for one in judged if one.accepted]
     if not accepted:
-        raise GateError(f"{store.root}: none of {len(judged)} clips is accepted: {rejected[0]['reasons'][0]}")
+        raise GateError(f"{store.root}: none of {len(judged)} clips is accepted: {rejected[0].reasons[0]}")
     writer = StoreWriter.create(
         target, embodiment, kind="neural", licence=store.licence, source=source, absent=store.about.absent, slot=slot
     )
@@ -175,7 +174,7 @@ def check_labelled(store: EpisodeStore) -> None:
 
 def _append(writer: StoreWriter, store: EpisodeStore, accepted: Sequence[Judged]) -> None:
     there = {record.source.gated_episode for record in writer.records}
-    further = sorted(set(store.info["features"]) - _EVERY_STORE - set(store.camera_columns.values()))
+    further = sorted(set(store.features) - _EVERY_STORE - set(store.camera_columns.values()))
     further = [name for name in further if not name.startswith("annotation.")]
     for one in accepted:
         if one.episode in there:

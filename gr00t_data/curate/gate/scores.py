@@ -8,7 +8,6 @@ import binascii
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,6 +22,7 @@ from gr00t_data.curate.subject.view import View, view_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.replayed import Replayed, Replayer
 from gr00t_data.store.episode import EpisodeRow
+from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video.packets import probe
 
@@ -65,7 +65,7 @@ class ClipScores:
     fingerprint: Fingerprint
 
 
-def provenance(row: EpisodeRow) -> dict[str, Any]:
+def provenance(row: EpisodeRow) -> Facts:
     """How a clip was made, as its row says; empty when it does not. Recorded roll-outs are their own scene."""
     recorded, made = row.source.simulator is not None and not row.source.shoves, row.source.generated or {}
     return {"scene": row.source.facts(), **made} if recorded else dict(made)

@@ -107,7 +107,8 @@ def _lines(values: list[Json]) -> str:
 def _episode_lines(store: EpisodeStore, files: Files) -> tuple[list[Json], list[str]]:
     kept: list[Json] = []
     reasons = []
-    for line in json_lines(store.root / "meta/episodes.jsonl"):
+    lines: list[Json] = [dict(line) for line in json_lines(store.root / "meta/episodes.jsonl")]
+    for line in lines:
         index = int(line["episode_index"])
         if line in kept:
             reasons.append(f"episode {index} is listed twice, word for word: once now")
@@ -123,7 +124,7 @@ def _episode_lines(store: EpisodeStore, files: Files) -> tuple[list[Json], list[
 def _task_lines(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tuple[list[Json], list[str]]:
     """The lines of tasks.jsonl; a number that rows use and no line has gets the text that episodes.jsonl lists."""
     path = store.root / "meta/tasks.jsonl"
-    lines = json_lines(path) if path.is_file() else []
+    lines: list[Json] = [dict(line) for line in json_lines(path)] if path.is_file() else []
     known = {int(line["task_index"]) for line in lines}
     texts: dict[int, set[str]] = {}
     column = next((name for name in (embodiment.language_column, "task_index") if name in files.columns), None)

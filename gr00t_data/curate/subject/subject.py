@@ -136,7 +136,7 @@ def _missing_columns(
     store: EpisodeStore, path: Path, index: int, names: tuple[str, ...], embodiment: Embodiment
 ) -> list[Finding]:
     needed = set(needed_columns(embodiment))
-    declared = {k for k, v in store.info.get("features", {}).items() if v.get("dtype") not in ("video", "image")}
+    declared = {k for k, v in store.features.items() if v.dtype not in ("video", "image")}
     return [
         COLUMN_01.finding(
             f"{path}: episode {index}: column {name!r} is missing, expected by "

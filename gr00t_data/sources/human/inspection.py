@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,10 +13,13 @@ from gr00t_data.sources.human.find_hands import find_tracks, tracks_beside
 from gr00t_data.sources.human.footage import Footage, PlannedClip
 from gr00t_data.video.files import VideoError
 
+Row = dict[str, str | int | float]
+"""What is shown of one thing, under the headings of a table; JSON-able."""
+
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was seen, JSON-able.
+    """What was seen.
 
     Attributes:
         facts: about the drop as a whole.
@@ -26,9 +28,9 @@ class Inspection:
         problems: what cannot be used or is odd, each with ``what`` and ``reason``.
     """
 
-    facts: dict[str, Any]
-    videos: list[dict[str, Any]]
-    clips: list[dict[str, Any]]
+    facts: Row
+    videos: list[Row]
+    clips: list[Row]
     problems: list[dict[str, str]]
 
 
@@ -49,7 +51,7 @@ def inspect_drop(
     chosen = np.unique(np.linspace(0, max(count - 1, 0), min(most_videos, count)).round().astype(int))
     problems = [{"what": "drop", "reason": finding} for finding in found.findings]
     problems += [{"what": one.episode, "reason": one.reason} for one in found.refused]
-    videos, clips, seconds, used_s = list[dict[str, Any]](), list[dict[str, Any]](), 0.0, 0.0
+    videos, clips, seconds, used_s = list[Row](), list[Row](), 0.0, 0.0
     for done, number in enumerate(chosen.tolist()):
         footage = found.footage[number]
         progress(done, len(chosen))
@@ -65,7 +67,7 @@ def inspect_drop(
         problems += [{"what": one.narration, "reason": one.reason} for one in planned.unused]
         seconds += planned.facts.duration_s
         used_s += sum(clip.end_s - clip.start_s for clip in planned.clips)
-    facts = {
+    facts: Row = {
         "drop": str(drop),
         "format": found.form,
         "videos": f"{count}, looked into {len(chosen)}" if count > len(chosen) else count,
@@ -80,7 +82,7 @@ def inspect_drop(
     return Inspection(facts, videos, clips, problems)
 
 
-def _video_row(footage: Footage, planned: Plan) -> dict[str, Any]:
+def _video_row(footage: Footage, planned: Plan) -> Row:
     facts, motion = planned.facts, planned.motion
     known = motion.speed[np.isfinite(motion.speed)]
     turned = f" turned {facts.turn_deg}" if facts.turn_deg else ""
@@ -100,7 +102,7 @@ def _video_row(footage: Footage, planned: Plan) -> dict[str, Any]:
     }
 
 
-def _clip_row(clip: PlannedClip) -> dict[str, Any]:
+def _clip_row(clip: PlannedClip) -> Row:
     return {
         "video": clip.footage.uid,
         "seconds": f"{clip.start_s:.2f} - {clip.end_s:.2f}",

@@ -1,6 +1,6 @@
 """How footage of people becomes clips: settings that library, shell and graph share. Nothing heavy."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -117,6 +117,6 @@ class HumanSettings(Settings):
         """Name or path of the embodiment that clips become rows of."""
         return self.embodiment or ("human_hands" if self.labels == "wrist" else "gr1")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able, as stores say how they were made; their embodiment stands in the store itself."""
         return self.model_dump(mode="json", exclude={"embodiment"})

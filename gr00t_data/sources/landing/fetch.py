@@ -18,16 +18,24 @@ from gr00t_data.locks import locked
 from gr00t_data.progress import Say
 from gr00t_data.sources.landing.drop import MARKER, Drop, key_of, left_out
 from gr00t_data.sources.landing.remote import LandingError, RemoteFile, RemoteLanding
+from gr00t_data.store.provenance import Said
 
 _READ_BYTES = 1 << 20
 _SPARE_BYTES = 64 << 20
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
-def fetched(lake: Lake, key: str) -> dict[str, Any] | None:
-    """What was written down when a remote drop was copied here: url (without credentials) and signature."""
+class Fetched(Said):
+    """What was written down when a remote drop was copied here; ``url`` without credentials."""
+
+    url: str
+    signature: str
+
+
+def fetched(lake: Lake, key: str) -> Fetched | None:
+    """What was written down when a remote drop was copied here."""
     path = lake.root / "fetched" / f"{key}.json"
-    return read_json(path) if path.is_file() else None
+    return Fetched.model_validate(read_json(path)) if path.is_file() else None
 
 
 def fetch(remote: RemoteLanding, key: str, say: Say = lambda line: None) -> Path | None:
@@ -70,7 +78,7 @@ def place_taken(lake: Lake, drop: Drop) -> str | None:
 def is_here(lake: Lake, drop: Drop) -> bool:
     """Whether the local landing holds the drop as it lies there."""
     record = fetched(lake, drop.key)
-    return record is not None and record["signature"] == drop.signature and drop.path.exists()
+    return record is not None and record.signature == drop.signature and drop.path.exists()
 
 
 def _work_folder(lake: Lake, drop: Drop) -> Path:
@@ -177,7 +185,7 @@ def _put_in_place(lake: Lake, drop: Drop, work: Path, *, is_folder: bool) -> Non
     source = work if is_folder else work / drop.path.name
     if is_folder and not (work / MARKER).is_file():
         (work / MARKER).touch()  # it was judged complete
-    write_json(lake.root / "fetched" / f"{drop.key}.json", {"url": drop.url, "signature": drop.signature})
+    write_json(lake.root / "fetched" / f"{drop.key}.json", Fetched(url=drop.url, signature=drop.signature).facts())
     before = work.with_name(f"{drop.key}-before")
     if drop.path.exists():
         drop.path.rename(before)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_file, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
@@ -25,7 +25,7 @@ from gr00t_data.sources.landing.drop import MARKER, Drop, describe, key_of, mark
 from gr00t_data.sources.landing.fetch import LandingError, fetch, fetched, place_taken
 from gr00t_data.sources.landing.kinds import ingest_as
 from gr00t_data.sources.landing.remote import remote_landing
-from gr00t_data.store.provenance import Kind
+from gr00t_data.store.provenance import Kind, Said
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
 if TYPE_CHECKING:
@@ -121,16 +121,38 @@ def _why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | Non
 def _taken_in(lake: Lake, drop: Drop) -> bool:
     """Whether the drop as it lies there was taken in. A store without a record is compared with the drop once more."""
     record = landed(lake, drop.key)
-    if record is None or not (lake.stores / record["store"] / SEAL).is_file():
+    if record is None or not (lake.stores / record.store / SEAL).is_file():
         return False
     as_it_lies = fetched(lake, drop.key) if drop.url else record
-    return as_it_lies is not None and as_it_lies["signature"] == drop.signature
+    return as_it_lies is not None and as_it_lies.signature == drop.signature
 
 
-def landed(lake: Lake, key: str) -> dict[str, Any] | None:
+class Landed(Said):
+    """What was written down when a drop was taken in.
+
+    Attributes:
+        drop: name of the file or folder.
+        store, digest: the store it became, by name and content.
+        content: hash of what landed.
+        signature, shape: of the drop as it lies there.
+    """
+
+    drop: str
+    store: str
+    digest: str
+    content: str
+    signature: str
+    shape: str
+
+    def save(self, lake: Lake, key: str) -> None:
+        """Write down in one step."""
+        write_json(lake.root / "landed" / f"{key}.json", self.facts())
+
+
+def landed(lake: Lake, key: str) -> Landed | None:
     """What was written down when the drop was taken in."""
     path = lake.root / "landed" / f"{key}.json"
-    return read_json(path) if path.is_file() else None
+    return Landed.model_validate(read_json(path)) if path.is_file() else None
 
 
 def find(lake: Lake, key: str, say: Callable[[str], None] = lambda line: None) -> Path:
@@ -195,8 +217,14 @@ def take_in(
                 store = ingest_as(kind, folder, embodiment, lake, **options)
             if describe(path).signature != drop.signature:
                 _refuse_moving(store, key, path, known)
-        record = {"drop": path.name, "store": store.root.name, "digest": store.digest, "content": _content(path, store)}
-        write_json(lake.root / "landed" / f"{key}.json", record | {"signature": drop.signature, "shape": drop.shape})
+        Landed(
+            drop=path.name,
+            store=store.root.name,
+            digest=store.digest,
+            content=_content(path, store),
+            signature=drop.signature,
+            shape=drop.shape,
+        ).save(lake, key)
     return store
 
 
@@ -221,13 +249,13 @@ def _twin(lake: Lake, drop: Drop, embodiment: Embodiment) -> EpisodeStore | None
     """The store of a drop with the same content under another name, when it is for the same embodiment."""
     content = ""
     for path in sorted((lake.root / "landed").glob("*.json")):
-        record = read_json(path)
-        own = path.stem == drop.key or record["store"] == drop.key
-        if own or record["shape"] != drop.shape or not (lake.stores / record["store"] / SEAL).is_file():
+        record = Landed.model_validate(read_json(path))
+        own = path.stem == drop.key or record.store == drop.key
+        if own or record.shape != drop.shape or not (lake.stores / record.store / SEAL).is_file():
             continue
         content = content or _content(drop.path)
-        store = EpisodeStore.open(lake.stores / record["store"])
-        if content == record["content"] and store.about.embodiment == embodiment.name:
+        store = EpisodeStore.open(lake.stores / record.store)
+        if content == record.content and store.about.embodiment == embodiment.name:
             return store
     return None
 
@@ -260,13 +288,13 @@ def changes(lake: Lake) -> dict[str, str]:
     found = {}
     for drop in _drops_here(lake):
         record = landed(lake, drop.key)
-        if record is None or record["signature"] == drop.signature:
+        if record is None or record.signature == drop.signature:
             continue
-        if _content(drop.path) == record["content"]:
-            write_json(lake.root / "landed" / f"{drop.key}.json", record | {"signature": drop.signature})
+        if _content(drop.path) == record.content:
+            record.model_copy(update={"signature": drop.signature}).save(lake, drop.key)
             continue
         found[drop.key] = (
-            f"{drop.path}: is not what was taken in as store {record['store']!r}; stores never change, "
+            f"{drop.path}: is not what was taken in as store {record.store!r}; stores never change, "
             "so give the new content another name"
         )
     return found

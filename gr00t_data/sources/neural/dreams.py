@@ -15,7 +15,7 @@ import pyarrow.parquet as parquet
 from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.store.provenance import Refusal
-from gr00t_data.store.store import StoreError, json_lines
+from gr00t_data.store.store import StoreError, json_lines, task_lines
 from gr00t_data.store.tables import column_matrix
 
 MARK = "<DREAM>"
@@ -42,7 +42,7 @@ def read_dataset(drop: Path) -> Read:
     """
     try:
         info: dict[str, Any] = read_json(drop / "meta/info.json")
-        lines = json_lines(drop / "meta/episodes.jsonl")
+        lines: list[dict[str, Any]] = [dict(line) for line in json_lines(drop / "meta/episodes.jsonl")]
     except ValueError as error:
         raise StoreError(str(error)) from error
     findings = list(_about_all(drop, info))
@@ -68,7 +68,7 @@ def _about_all(drop: Path, info: dict[str, Any]):
     if shapes.get("action") == [44] and shapes.get("observation.state") == [44]:
         yield f"{where}: declares 44 values of state and action, which it does for every robot: the rows are counted"
     yield f"{drop}: the state is not measured (zeros): marked absent"
-    marked = sum(MARK in str(line.get("task", "")) for line in json_lines(drop / "meta/tasks.jsonl"))
+    marked = sum(MARK in text for _, text in task_lines(drop / "meta/tasks.jsonl"))
     if marked:
         yield f"{drop}/meta/tasks.jsonl: {marked} tasks begin with {MARK}: the mark is taken off, the kind says it"
 
@@ -116,8 +116,7 @@ def _task(drop: Path, table: Any) -> str:
     if "task_index" not in table.column_names:
         return ""
     number = int(table.column("task_index")[0].as_py())
-    tasks = {int(line["task_index"]): str(line["task"]) for line in json_lines(drop / "meta/tasks.jsonl")}
-    return tasks.get(number, "")
+    return dict(task_lines(drop / "meta/tasks.jsonl")).get(number, "")
 
 
 def _without_placeholders(clip: Clip) -> Clip:

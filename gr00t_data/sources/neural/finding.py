@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import PathError, path_inside
+from gr00t_data.disk import PathError, path_inside, visible_files
 from gr00t_data.sources.neural import dreams
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.store.provenance import Refusal
@@ -62,18 +62,13 @@ def find_clips(drop: Path) -> Found:
         return _listed(drop)
     if (drop / "labels").is_dir() and (drop / "videos").is_dir():
         return _labelled(drop)
-    clips = tuple(_named(drop, path) for path in _movies(drop))
+    clips = tuple(_named(drop, path) for path in visible_files(drop, "*.mp4"))
     if not clips:
         raise ClipsError(
             f"{drop}: holds no generated clip; expected {MANIFEST}, labels/ beside videos/, <N>_<instruction>.mp4 "
             "files, or a dataset with meta/info.json"
         )
     return Found("names", clips)
-
-
-def _movies(folder: Path) -> list[Path]:
-    found = (path for path in sorted(folder.rglob("*.mp4")) if path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
 def _named(drop: Path, path: Path) -> Clip:
@@ -126,7 +121,7 @@ def _listed(drop: Path) -> Found:
         else:
             clips.append(clip)
         seen.setdefault(name, number)
-    unlisted = sorted({path.relative_to(drop).as_posix() for path in _movies(drop)} - seen.keys())
+    unlisted = sorted({path.relative_to(drop).as_posix() for path in visible_files(drop, "*.mp4")} - seen.keys())
     refused += [Refusal(name, f"{drop / name}: is not in {MANIFEST}; add a line for it") for name in unlisted]
     return Found("manifest", tuple(sorted(clips, key=lambda clip: clip.name)), tuple(refused))
 

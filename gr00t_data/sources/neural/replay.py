@@ -1,15 +1,14 @@
 """Replay of inferred actions in the embedded simulator, from the scene that the provenance of a clip names."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 
 from gr00t_data.replayed import REPLAY_PX, Replayed
-from gr00t_data.sources.neural.rollout import Rollout, drawn, robot_geoms, roll_out, scene_facts
+from gr00t_data.sources.neural.rollout import Rollout, drawn, named_scene, robot_geoms, roll_out
 from gr00t_data.sources.sim.draw import Scene
 from gr00t_data.sources.sim.scene import PLATE_RADIUS_M
 from gr00t_data.sources.sim.tasks import PUSH_M, REACH_M
+from gr00t_data.store.provenance import Facts
 
 LIBRARIES = ("mujoco", "numpy", "opencv-python-headless", "pyarrow")
 
@@ -17,15 +16,15 @@ _FINER = 2
 """Drawn larger and averaged, as the small pictures of a clip are: edges then differ a third as much."""
 
 
-def replay_in_simulator(provenance: dict[str, Any], instruction: str, action: np.ndarray) -> Replayed | None:
+def replay_in_simulator(provenance: Facts, instruction: str, action: np.ndarray) -> Replayed | None:
     """Execute ``action`` (float64 [T, 44], rad) open loop in the scene of ``provenance["scene"]``.
 
     Values beyond the range of a servo are clipped by it, as on a robot. None when no scene is named.
     """
-    facts = scene_facts(provenance.get("scene"))
-    if facts is None or not len(action) or not np.isfinite(action).all():
+    scene = named_scene(provenance.get("scene"))
+    if scene is None or not len(action) or not np.isfinite(action).all():
         return None
-    done = roll_out(facts, action)
+    done = roll_out(scene, action)
     robot = robot_geoms(done.scene)
     pictures, masks = [], []
     for picture, ids in drawn(done, _FINER * REPLAY_PX):

@@ -3,9 +3,9 @@
 """A roll-out of the embedded simulator as a list of poses: what oracle dreams change before they are drawn."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -15,7 +15,6 @@ from gr00t_data.sources.sim.draw import Scene, draw_scene
 from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import World
-from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 
 _SAME_RAD = 0.05
@@ -26,6 +25,15 @@ _HIDDEN_M = -3.0
 
 class RolloutError(ValueError):
     """An episode that the simulator cannot show again; the message says why."""
+
+
+@dataclass(frozen=True)
+class NamedScene:
+    """A scene of the simulator as provenance names it."""
+
+    task: str
+    seed: int
+    simulator: Literal["tabletop"] = "tabletop"
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,6 @@ class Rollout:
     """
 
     scene: Scene
-    facts: dict[str, Any]
     pose: np.ndarray
     action: np.ndarray
     object_at: tuple[int, ...]
@@ -75,12 +82,13 @@ class Rollout:
         return replace(self, pose=pose)
 
 
-def scene_facts(source: Facts | None) -> dict[str, Any] | None:
-    """``{"simulator", "task", "seed"}`` of an episode recorded in the simulator; None for others."""
-    facts = source or {}
-    if facts.get("simulator") != "tabletop" or facts.get("task") not in TASKS or not isinstance(facts.get("seed"), int):
+def named_scene(source: object) -> NamedScene | None:
+    """The scene of an episode recorded in the simulator, from what is said of it; None for others."""
+    facts = source if isinstance(source, Mapping) else {}
+    task, seed = facts.get("task"), facts.get("seed")
+    if facts.get("simulator") != "tabletop" or task not in TASKS or not isinstance(seed, int):
         return None
-    return {"simulator": "tabletop", "task": facts["task"], "seed": facts["seed"]}
+    return NamedScene(task, seed)
 
 
 def rollout_of(store: EpisodeStore, index: int) -> Rollout:
@@ -90,12 +98,12 @@ def rollout_of(store: EpisodeStore, index: int) -> Rollout:
         RolloutError: it was not recorded in the simulator, or with shoves, or the simulator now moves differently.
     """
     source = store.row(index).source
-    facts = scene_facts(source.facts())
-    if facts is None:
+    scene = named_scene(source.facts())
+    if scene is None:
         raise RolloutError(f"{store.root}: episode {index} was not recorded in the simulator")
     if source.shoves:
         raise RolloutError(f"{store.root}: episode {index} was recorded with shoves, which its commands do not tell")
-    done = roll_out(facts, store.action(index))
+    done = roll_out(scene, store.action(index))
     apart = float(np.abs(done.state - store.state(index)).max())
     if apart > _SAME_RAD:
         raise RolloutError(
@@ -105,9 +113,9 @@ def rollout_of(store: EpisodeStore, index: int) -> Rollout:
     return done
 
 
-def roll_out(facts: dict[str, Any], action: np.ndarray) -> Rollout:
-    """The scene of ``facts`` under commands float64 [T, 44], open loop."""
-    world = World(draw_scene(facts["task"], facts["seed"]))
+def roll_out(scene: NamedScene, action: np.ndarray) -> Rollout:
+    """The scene under commands float64 [T, 44], open loop."""
+    world = World(draw_scene(scene.task, scene.seed))
     poses, hands = [], []
     for command in action:
         poses.append(world.data.qpos.copy())
@@ -119,7 +127,7 @@ def roll_out(facts: dict[str, Any], action: np.ndarray) -> Rollout:
     joints_at = np.setdiff1d(np.arange(world.model.nq), [at + k for at in object_at for k in range(_FREE_JOINT)])
     moving = np.array([_actuated(world, number) for number in range(world.model.nu)])
     assert set(moving.tolist()) == set(joints_at.tolist())
-    return Rollout(world.scene, facts, np.array(poses), np.asarray(action), object_at, moving, np.array(hands))
+    return Rollout(world.scene, np.array(poses), np.asarray(action), object_at, moving, np.array(hands))
 
 
 def _actuated(world: World, actuator: int) -> int:

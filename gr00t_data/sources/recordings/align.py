@@ -6,14 +6,13 @@ sample it was matched with, so nobody has to believe that the two are the same.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rates import last_before
 from gr00t_data.sources.recordings.clocks import NS, AlignError, Clock, nanoseconds, nearest, ticks, usable_clock
-from gr00t_data.sources.recordings.evidence import Match, lag, stream_evidence
+from gr00t_data.sources.recordings.evidence import Evidence, Lag, Match, lag, stream_evidence
 from gr00t_data.sources.recordings.resample import resample
 from gr00t_data.sources.recordings.streams import CameraStream, RawEpisode, Stream
 
@@ -34,7 +33,6 @@ class Aligned:
         pictures: camera -> int64 [T], the recorded frame of each row.
         columns: name -> int64 [T]: ``row_time_ns`` and, for each stream, ``source_time_ns.<side>.<part>``, the stamp of
             the matched sample as recorded.
-        evidence: what ``stream_evidence`` says of each stream, and what is true of the episode; JSON-able.
     """
 
     times_ns: np.ndarray
@@ -42,7 +40,7 @@ class Aligned:
     action: np.ndarray
     pictures: dict[str, np.ndarray]
     columns: dict[str, np.ndarray]
-    evidence: dict[str, Any]
+    evidence: Evidence
 
     def __len__(self) -> int:
         return len(self.times_ns)
@@ -74,22 +72,23 @@ def align(raw: RawEpisode, embodiment: Embodiment, tolerance_s: float | None = N
     columns = {ROW_TIME: rows_ns}
     for name, match in matches.items():
         columns[f"{SOURCE_TIME}.{name}"] = streams[name].times_ns[clocks[name].samples[match.positions]]
-    evidence = {
-        "control_hz": embodiment.control_hz,
-        "rows": len(rows_ns),
-        "tolerance_s": tolerance_ns / NS,
-        **cut,
-        "lag_s": _lags(raw, clocks),
-        "streams": {name: _evidence(one, clocks[name], matches[name]) for name, one in streams.items()},
-    }
+    evidence = Evidence(
+        control_hz=embodiment.control_hz,
+        rows=len(rows_ns),
+        tolerance_s=tolerance_ns / NS,
+        cut_head_s=cut[0],
+        cut_tail_s=cut[1],
+        lag_s=_lags(raw, clocks),
+        streams={name: stream_evidence(clocks[name], matches[name], one) for name, one in streams.items()},
+    )
     pictures = {name: clocks[f"video.{name}"].samples[matches[f"video.{name}"].positions] for name in raw.cameras}
     return Aligned(rows_ns, parts["state"], parts["action"], pictures, columns, evidence)
 
 
 def _rows(
     clocks: dict[str, Clock], streams: dict[str, Stream | CameraStream], hz: float, tolerance_ns: int
-) -> tuple[np.ndarray, dict[str, float]]:
-    """The ticks inside the time that all streams cover, and how much was cut off the longest one at either end."""
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """The ticks inside the time that all streams cover, and the seconds cut off the longest one at either end."""
     period_ns = NS / hz
     firsts = {name: int(clock.times_ns[0]) for name, clock in clocks.items()}
     lasts = {name: int(clock.times_ns[-1]) for name, clock in clocks.items() if not _latched(streams[name])}
@@ -107,7 +106,7 @@ def _rows(
     rows = ticks(origin, math.floor((end + slack - origin) / period_ns) + 1 - first, hz, first)
     if not len(rows):
         rows = np.array([start], dtype=np.int64)
-    return rows, {"cut_head_s": (start - min(firsts.values())) / NS, "cut_tail_s": (max(lasts.values()) - end) / NS}
+    return rows, ((start - min(firsts.values())) / NS, (max(lasts.values()) - end) / NS)
 
 
 def _latched(stream: Stream | CameraStream) -> bool:
@@ -185,7 +184,7 @@ def _part(
         raise AlignError(f"{name}: {error}") from error
 
 
-def _lags(raw: RawEpisode, clocks: dict[str, Clock]) -> dict[str, dict[str, float]]:
+def _lags(raw: RawEpisode, clocks: dict[str, Clock]) -> dict[str, Lag]:
     """For parts that are both measured and commanded: how far the measurement runs behind the command."""
     found = {}
     for name, action in raw.action.items():
@@ -198,11 +197,5 @@ def _lags(raw: RawEpisode, clocks: dict[str, Clock]) -> dict[str, dict[str, floa
             continue
         estimate = lag((clocks[f"action.{name}"], action), (clocks[f"state.{name}"], state))
         if estimate:
-            found[name] = {"lag_s": round(estimate[0], 5), "correlation": round(estimate[1], 4)}
+            found[name] = Lag(round(estimate[0], 5), round(estimate[1], 4))
     return found
-
-
-def _evidence(stream: Stream | CameraStream, clock: Clock, match: Match) -> dict[str, Any]:
-    kind = stream.kind if isinstance(stream, Stream) else "camera"
-    numbers = stream_evidence(clock, match, stream.times_ns, stream.received_ns, stream.unstamped)
-    return {"kind": kind, "latency_s": stream.latency_ns / NS, **numbers}

@@ -1,13 +1,12 @@
 """What the clocks of an episode looked like and how well rows and samples met: JSON-able numbers, in seconds."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gr00t_data.rates import linear
 from gr00t_data.sources.recordings.clocks import NS, Clock
-from gr00t_data.sources.recordings.streams import Stream
+from gr00t_data.sources.recordings.streams import CameraStream, Stream
 
 _LARGEST_LAG_S = 1.0
 _LAG_GRID_HZ = 200.0
@@ -34,35 +33,88 @@ class Match:
     errors_ns: np.ndarray
 
 
-def stream_evidence(
-    clock: Clock, match: Match, recorded_ns: np.ndarray, received_ns: np.ndarray | None, unstamped: int
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class StreamEvidence:
+    """What the clock of one stream looked like and how well its samples met the rows.
+
+    Attributes:
+        jitter_s: percentile (``p50``, ``p95``, ``p99``) -> distance of a step from the median one.
+        match_error_s: ``p95`` and ``max`` of ``Match.errors_ns``.
+        stale_share: of the rows, those that show the sample of the row before.
+        unused_share: of the samples between the first and the last that a row shows, those that none shows.
+        drift_ppm, offset_s: of the stamps against the clock they were received by; None without one.
+    """
+
+    kind: str
+    latency_s: float
+    samples: int
+    rate_hz: float | None
+    jitter_s: dict[str, float]
+    largest_gap_s: float | None
+    match_error_s: dict[str, float]
+    stale_share: float
+    unused_share: float
+    drift_ppm: float | None
+    offset_s: float | None
+    reordered: int
+    duplicates: int
+    unstamped: int
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far a measurement runs behind its command, and how alike they move at that lag (0 .. 1)."""
+
+    lag_s: float
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is true of an aligned episode.
+
+    Attributes:
+        cut_head_s, cut_tail_s: what the longest stream lost at either end.
+        lag_s: part -> lag, of parts that are both measured and commanded.
+        streams: ``<side>.<part>`` or ``video.<camera>`` -> its evidence.
+    """
+
+    control_hz: float
+    rows: int
+    tolerance_s: float
+    cut_head_s: float
+    cut_tail_s: float
+    lag_s: dict[str, Lag]
+    streams: dict[str, StreamEvidence]
+
+
+def stream_evidence(clock: Clock, match: Match, stream: Stream | CameraStream) -> StreamEvidence:
     """Rate, jitter, gaps, match error, stale and unused share and drift of one stream.
 
-    Args:
-        recorded_ns: the stamps as recorded, before latency and order were corrected.
-        received_ns: the second clock, when there is one: the drift is that of the stamps against it.
+    Its own stamps are those as recorded, before latency and order were corrected.
     """
     steps = np.diff(clock.times_ns) / NS
     jitter = np.abs(steps - np.median(steps)) if len(steps) else np.zeros(1)
     errors = match.errors_ns / NS
-    fit = None if received_ns is None else drift(recorded_ns, received_ns)
+    fit = None if stream.received_ns is None else drift(stream.times_ns, stream.received_ns)
     used = len(np.unique(match.positions))
     first, last = match.positions.min(), match.positions.max()
-    return {
-        "samples": len(recorded_ns),
-        "rate_hz": _digits(len(steps) / steps.sum()) if len(steps) else None,
-        "jitter_s": {f"p{q}": _digits(np.percentile(jitter, q)) for q in (50, 95, 99)},
-        "largest_gap_s": _digits(steps.max()) if len(steps) else None,
-        "match_error_s": {"p95": _digits(np.percentile(errors, 95)), "max": _digits(errors.max())},
-        "stale_share": _digits((np.diff(match.positions) == 0).mean()) if len(errors) > 1 else 0.0,
-        "unused_share": _digits(1 - used / (last - first + 1)),
-        "drift_ppm": None if fit is None else _digits(fit[0]),
-        "offset_s": None if fit is None else _digits(fit[1]),
-        "reordered": clock.reordered,
-        "duplicates": clock.duplicates,
-        "unstamped": unstamped,
-    }
+    return StreamEvidence(
+        kind=stream.kind if isinstance(stream, Stream) else "camera",
+        latency_s=stream.latency_ns / NS,
+        samples=len(stream.times_ns),
+        rate_hz=_digits(len(steps) / steps.sum()) if len(steps) else None,
+        jitter_s={f"p{q}": _digits(np.percentile(jitter, q)) for q in (50, 95, 99)},
+        largest_gap_s=_digits(steps.max()) if len(steps) else None,
+        match_error_s={"p95": _digits(np.percentile(errors, 95)), "max": _digits(errors.max())},
+        stale_share=_digits((np.diff(match.positions) == 0).mean()) if len(errors) > 1 else 0.0,
+        unused_share=_digits(1 - used / (last - first + 1)),
+        drift_ppm=None if fit is None else _digits(fit[0]),
+        offset_s=None if fit is None else _digits(fit[1]),
+        reordered=clock.reordered,
+        duplicates=clock.duplicates,
+        unstamped=stream.unstamped,
+    )
 
 
 def drift(stamps_ns: np.ndarray, received_ns: np.ndarray) -> tuple[float, float] | None:

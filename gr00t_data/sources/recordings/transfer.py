@@ -4,7 +4,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,7 @@ def episode_of(raw: RawEpisode, aligned: Aligned, embodiment: Embodiment, folder
         except (StreamError, video.VideoError) as error:
             raise type(error)(f"{raw.name}: camera {name!r}: {error}") from error
     notes = {"notes": list(raw.notes)} if raw.notes else {}
-    said = {**raw.source, "episode": raw.name, **notes, "alignment": aligned.evidence}
+    said = {**raw.source, "episode": raw.name, **notes, "alignment": asdict(aligned.evidence)}
     return Episode(
         instruction=raw.instruction,
         times_s=np.arange(len(aligned)) / embodiment.control_hz,

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 
 from gr00t_data.progress import Progress, silent
-from gr00t_data.sources.sim.env import CAMERA, TabletopEnv
+from gr00t_data.sources.sim.env import CAMERA, Info, TabletopEnv
 from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ, World
@@ -81,10 +81,17 @@ def record_episode(task: str, seed: int, image_size: int = 256, shoves: bool = F
     )
 
 
-def _source(info: dict[str, Any], shoves: bool) -> EpisodeSource:
-    keep = ("task", "seed", "target", "hand", "direction", "wrong_object")
-    said = {"simulator": "tabletop", **{key: info[key] for key in keep}, "shoves": shoves}
-    return EpisodeSource.model_validate(said)
+def _source(info: Info, shoves: bool) -> EpisodeSource:
+    return EpisodeSource(
+        simulator="tabletop",
+        task=info["task"],
+        seed=info["seed"],
+        target=info["target"],
+        hand=info["hand"],
+        direction=info["direction"],
+        wrong_object=info["wrong_object"],
+        shoves=shoves,
+    )
 
 
 class _Shover:

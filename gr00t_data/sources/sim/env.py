@@ -1,8 +1,10 @@
 """The simulator as an environment in the manner of Gymnasium: reset, step, observations in the policy's words."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
+from jaxtyping import Float32, Float64, UInt8
 
 from gr00t_data.sources.sim.body import JOINTS, SIDES
 from gr00t_data.sources.sim.draw import Scene, draw_scene
@@ -14,7 +16,47 @@ from gr00t_data.sources.sim.world import World
 __all__ = ["TASKS", "TabletopEnv"]
 
 CAMERA = "ego_view"
-Observation = dict[str, Any]
+Pixel = Float32[np.ndarray, "2"]
+Point = Float64[np.ndarray, "3"]
+
+
+class Observation(TypedDict):
+    """What a policy sees: pictures uint8 [H, W, 3] by camera, joint positions float64 [44] in radians, the words."""
+
+    video: dict[str, UInt8[np.ndarray, "h w 3"]]
+    state: Float64[np.ndarray, "44"]
+    instruction: str
+
+
+class Geometry(TypedDict):
+    """Where things are: the named object, the goal (plate or end of the push; NaN for reach) and the acting hand.
+
+    ``*_xyz_m`` metres in the robot's frame, ``*_px`` (column, row) from 0 to 1 (outside when out of the picture),
+    ``hand`` "left" or "right", ``direction`` "left", "right" or "".
+    """
+
+    hand: str
+    direction: str
+    target_xyz_m: Point
+    target_px: Pixel
+    place_xyz_m: Point
+    place_px: Pixel
+    hand_xyz_m: Point
+    hand_px: Pixel
+
+
+class Info(Geometry):
+    """What the policy does not see; ``target`` as "red cube"."""
+
+    task: str
+    target: str
+    success: bool
+    wrong_object: bool
+    seed: int
+    steps: int
+
+
+Stepped = tuple[Observation, float, bool, bool, Info]
 
 
 class TabletopEnv:
@@ -35,7 +77,7 @@ class TabletopEnv:
         self.image_size = image_size
         self._seed: int | None = None
 
-    def reset(self, seed: int, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, seed: int, options: Mapping[str, str] | None = None) -> tuple[Observation, Info]:
         """Start the scene of (task, seed): always the same one.
 
         Args:
@@ -43,8 +85,7 @@ class TabletopEnv:
             options: ``{"task": name}`` overrides the task for this episode.
 
         Returns:
-            (observation, info). Observation: ``{"video": {"ego_view": uint8 [H, W, 3]}, "state": float64 [44] rad,
-            "instruction": str}``. Info: see ``info``.
+            (observation, info).
         """
         task = (options or {}).get("task") or self.task or TASKS[int(np.random.default_rng([7, seed]).integers(3))]
         self._seed = seed
@@ -54,7 +95,7 @@ class TabletopEnv:
         self.steps = 0
         return self.observe(), self.info()
 
-    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> Stepped:
         """One control step of 50 ms with 44 joint targets in radians.
 
         Returns:
@@ -66,7 +107,7 @@ class TabletopEnv:
         """
         return self.step_chunk(np.asarray(action)[None])
 
-    def step_chunk(self, actions: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step_chunk(self, actions: np.ndarray) -> Stepped:
         """Control steps with actions [K, 44] in a row, one picture at the end; stops early when the episode ends."""
         if self._seed is None:
             raise RuntimeError("the environment was not reset; call reset(seed) first")
@@ -95,38 +136,35 @@ class TabletopEnv:
             "instruction": self.world.scene.instruction,
         }
 
-    def info(self) -> dict[str, Any]:
-        """What the policy does not see: task, target ("red cube"), success, wrong_object, seed, steps, ``geometry``."""
-        scene = self.world.scene
+    def info(self) -> Info:
+        """What the policy does not see."""
+        scene, seed = self.world.scene, self._seed
+        assert seed is not None  # there is no world before the first reset
         return {
             "task": scene.task,
             "target": scene.target.name,
             "success": self.progress.success,
             "wrong_object": self.progress.wrong_object,
-            "seed": self._seed,
+            "seed": seed,
             "steps": self.steps,
             **geometry(self.world, self.camera),
         }
 
 
-def geometry(world: World, camera: EgoCamera) -> dict[str, Any]:
-    """Where things are: the named object, the goal (plate or end of the push; NaN for reach) and the acting hand.
-
-    Keys ``{target,place,hand}_xyz_m`` float64 [3] metres in the robot's frame, ``{target,place,hand}_px`` float32 [2]
-    (column, row) from 0 to 1 (outside when out of the picture), ``hand`` "left" or "right", ``direction`` "left",
-    "right" or "".
-    """
-    scene = world.scene
-    points = {
-        "target": world.objects_m[0],
-        "place": goal_m(scene, world),
-        "hand": world.hands_m[SIDES.index(scene.side)],
+def geometry(world: World, camera: EgoCamera) -> Geometry:
+    """Where things are."""
+    scene, seen = world.scene, camera.pinhole.normalised
+    target, place, hand = world.objects_m[0], goal_m(scene, world), world.hands_m[SIDES.index(scene.side)]
+    return {
+        "hand": scene.side,
+        "direction": scene.direction,
+        "target_xyz_m": target,
+        "target_px": seen(target),
+        "place_xyz_m": place,
+        "place_px": seen(place),
+        "hand_xyz_m": hand,
+        "hand_px": seen(hand),
     }
-    facts: dict[str, Any] = {"hand": scene.side, "direction": scene.direction}
-    for name, point in points.items():
-        facts[f"{name}_xyz_m"] = point
-        facts[f"{name}_px"] = camera.pinhole.normalised(point)
-    return facts
 
 
 def goal_m(scene: Scene, world: World) -> np.ndarray:

@@ -10,7 +10,7 @@ from gr00t_data.batches.statistics.metadata import (
     PUBLISHED_SLOTS,
     MetadataError,
     published_statistics,
-    read_metadata,
+    tags_of,
 )
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
@@ -67,7 +67,7 @@ def open_published(
     """
     config = read_config(folder)
     if embodiment is None:
-        known = ", ".join(sorted(read_metadata(folder)))
+        known = ", ".join(tags_of(folder))
         raise MetadataError(f"{folder}: say which robot acts with embodiment=; {METADATA} has statistics of {known}")
     robot = embodiment if isinstance(embodiment, Embodiment) else load_embodiment(embodiment)
     statistics = published_statistics(folder, robot, tag, selection)

@@ -11,7 +11,7 @@ from gr00t_data.batches.statistics.metadata import (
     MetadataError,
     dataset_metadata,
     published_statistics,
-    read_metadata,
+    tags_of,
 )
 from gr00t_data.embodiment.robot import load_embodiment
 from tests.data.builders import GR1
@@ -59,10 +59,10 @@ def test_sizes_and_rate_come_from_the_store(sources, statistics) -> None:
 
 def test_what_is_no_metadata_is_named(tmp_path: Path, statistics) -> None:
     with pytest.raises(MetadataError, match=r"metadata\.json does not exist"):
-        read_metadata(tmp_path)
+        tags_of(tmp_path)
     write(tmp_path, ["gr1"])
     with pytest.raises(MetadataError, match="expected embodiment tag -> statistics and modalities"):
-        read_metadata(tmp_path)
+        tags_of(tmp_path)
     entry = dataset_metadata(GR1, statistics, ["ego_view"])
     del entry["statistics"]["state"]["left_arm"]["q99"]
     (tmp_path / METADATA).write_text(json.dumps({"gr1": entry}))

@@ -26,9 +26,9 @@ def test_preview(manifest: MixtureManifest) -> None:
     seen = preview(manifest, control_hz=20, samples=7200)
     large, tiny = seen.sources
     assert (seen.frames, seen.samples, seen.hours) == (720, 7200, 0.01)
-    assert (large["episodes"], large["held_out"], large["frames"]) == (2, 1, 700)
-    assert large["repeats"] == pytest.approx(720 / 700) and tiny["repeats"] == pytest.approx(6480 / 20)
-    assert tiny["repeats_per_epoch"] == pytest.approx(32.4)
+    assert (large.episodes, large.held_out, large.frames) == (2, 1, 700)
+    assert large.repeats == pytest.approx(720 / 700) and tiny.repeats == pytest.approx(6480 / 20)
+    assert tiny.repeats_per_epoch == pytest.approx(32.4)
     assert seen.kinds == {"real": 0.1, "simulated": 0.9} and seen.tasks == {"push the cup": 0.9, "pick the cup": 0.1}
     assert [warning.split(":")[0] for warning in seen.warnings] == ["large", "tiny"]
     assert "97% of the frames and gets 10%" in seen.warnings[0] and "drawn 324 times" in seen.warnings[1]
@@ -37,8 +37,8 @@ def test_preview(manifest: MixtureManifest) -> None:
 def test_the_horizon_is_the_same_time_in_every_source(manifest: MixtureManifest) -> None:
     fast = replace(manifest.sources[0], recorded_hz=30.0)
     seen = preview(replace(manifest, sources=(fast, manifest.sources[1])), control_hz=20, horizon=16)
-    assert [row["horizon_s"] for row in seen.sources] == [0.8, 0.8]
-    assert [(row["hz"], row["horizon_frames"]) for row in seen.sources] == [(30, 24), (20, 16)]
+    assert [row.horizon_s for row in seen.sources] == [0.8, 0.8]
+    assert [(row.hz, row.horizon_frames) for row in seen.sources] == [(30, 24), (20, 16)]
     assert seen.hours == pytest.approx((700 / 30 + 20 / 20) / 3600)
 
 
@@ -51,11 +51,11 @@ def test_many_tasks_are_summed_up(manifest: MixtureManifest) -> None:
 
 def test_difference(manifest: MixtureManifest) -> None:
     moved = replace(manifest.sources[0], store="/elsewhere/large")
-    assert difference(manifest, replace(manifest, sources=(moved, manifest.sources[1]))) == {}
+    assert difference(manifest, replace(manifest, sources=(moved, manifest.sources[1]))).facts() == {}
     fewer = replace(manifest.sources[0], weight=0.2, episodes=manifest.sources[0].episodes[:2])
     new = source("new", "neural", 0.8, [5], "x")
     changed = replace(manifest, seed=3, sources=(fewer, new), held_out=((0, 0),))
-    assert difference(manifest, changed) == {
+    assert difference(manifest, changed).facts() == {
         "seed": {"before": 0, "after": 3},
         "sources_removed": ["tiny"],
         "sources_added": ["new"],

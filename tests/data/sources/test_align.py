@@ -181,7 +181,7 @@ def test_rows_cover_what_all_streams_cover(robot: Embodiment) -> None:
     )
     aligned = align(one, robot)
     assert (aligned.times_ns[0], aligned.times_ns[-1]) == (NS // 2, 1450000000)
-    assert aligned.evidence["cut_head_s"] == 0.5 and aligned.evidence["cut_tail_s"] == 0.5
+    assert aligned.evidence.cut_head_s == 0.5 and aligned.evidence.cut_tail_s == 0.5
 
 
 def test_a_switch_that_is_sent_once_holds_to_the_end(robot: Embodiment) -> None:
@@ -199,7 +199,7 @@ def test_a_gap_is_refused_with_its_size(robot: Embodiment) -> None:
         align(one, robot)
     assert len(align(one, robot, tolerance_s=0.06)) == 40
     own = raw(state={"arm": stream(times_ns=holed, tolerance_ns=NS), "gripper": stream(dims=1)})
-    assert align(own, robot).evidence["streams"]["state.arm"]["match_error_s"]["max"] == 0.05
+    assert align(own, robot).evidence.streams["state.arm"].match_error_s["max"] == 0.05
 
 
 def test_a_slow_stream_is_not_passed_off_as_a_fast_one(robot: Embodiment) -> None:
@@ -221,9 +221,9 @@ def test_stamps_out_of_order_and_twice_are_put_right_and_counted(robot: Embodime
     order = np.r_[0:10, 11, 10, 12:40, 39]
     mixed = Stream("joint", times[order], motion(times)[order])
     aligned = align(raw(state={"arm": mixed, "gripper": stream(dims=1)}), robot)
-    evidence = aligned.evidence["streams"]["state.arm"]
+    evidence = aligned.evidence.streams["state.arm"]
     assert np.array_equal(aligned.state[:, :3], motion(times))
-    assert (evidence["reordered"], evidence["duplicates"]) == (1, 1)
+    assert (evidence.reordered, evidence.duplicates) == (1, 1)
 
 
 def test_a_clock_that_was_set_back_is_refused(robot: Embodiment) -> None:
@@ -273,14 +273,14 @@ def test_evidence_says_how_the_clocks_were(robot: Embodiment) -> None:
         action={"arm": stream(50, 60, kind="command"), "gripper": stream(kind="binary", seconds=60, dims=1)},
         cameras={"front_view": camera(30, 60)},
     )
-    evidence = align(one, robot).evidence["streams"]
-    assert evidence["state.arm"]["rate_hz"] == pytest.approx(100, rel=0.01)
-    assert evidence["state.arm"]["drift_ppm"] == pytest.approx(50, abs=5)
-    assert evidence["state.arm"]["offset_s"] == pytest.approx(0.0215, abs=0.001)
-    assert 0.0005 < evidence["state.arm"]["jitter_s"]["p50"] < 0.002
-    assert evidence["video.front_view"]["unused_share"] == pytest.approx(1 / 3, abs=0.01)
-    assert evidence["video.front_view"]["stale_share"] == 0
-    assert evidence["video.front_view"]["drift_ppm"] is None
+    evidence = align(one, robot).evidence.streams
+    assert evidence["state.arm"].rate_hz == pytest.approx(100, rel=0.01)
+    assert evidence["state.arm"].drift_ppm == pytest.approx(50, abs=5)
+    assert evidence["state.arm"].offset_s == pytest.approx(0.0215, abs=0.001)
+    assert 0.0005 < evidence["state.arm"].jitter_s["p50"] < 0.002
+    assert evidence["video.front_view"].unused_share == pytest.approx(1 / 3, abs=0.01)
+    assert evidence["video.front_view"].stale_share == 0
+    assert evidence["video.front_view"].drift_ppm is None
 
 
 def test_the_lag_of_the_arm_behind_its_command_is_found(robot: Embodiment) -> None:
@@ -291,8 +291,8 @@ def test_the_lag_of_the_arm_behind_its_command_is_found(robot: Embodiment) -> No
         action={"arm": stream(50, 20, kind="command"), "gripper": stream(kind="binary", seconds=20, dims=1)},
         cameras={"front_view": camera(20, 20)},
     )
-    found = align(one, robot).evidence["lag_s"]["arm"]
-    assert found["lag_s"] == pytest.approx(0.12, abs=0.005) and found["correlation"] > 0.95
+    found = align(one, robot).evidence.lag_s["arm"]
+    assert found.lag_s == pytest.approx(0.12, abs=0.005) and found.correlation > 0.95
 
 
 def test_frames_are_kept_only_while_they_are_wanted() -> None:

@@ -210,22 +210,43 @@ def runs_s(times_s: np.ndarray, present: np.ndarray, longest_gap_s: float) -> li
     return [float(times_s[piece[-1]] - times_s[piece[0]]) + step_s for piece in pieces]
 
 
-def summary_of(tracks: HandTracks, longest_gap_s: float = 0.2) -> dict[str, Any]:
-    """Counts of frames with hands, for people and for the evidence of an episode."""
+@dataclass(frozen=True)
+class Summary:
+    """Counts of frames, for people.
+
+    Attributes:
+        side_doubts: frames in which the detector calls a hand the other one.
+        longest_run_s: side -> the longest time without a gap.
+    """
+
+    frames: int
+    with_a_hand: int
+    with_both_hands: int
+    left: int
+    right: int
+    more_than_two: int
+    side_doubts: int
+    longest_run_s: dict[str, float]
+    source: str
+    licence: str
+
+
+def summary_of(tracks: HandTracks, longest_gap_s: float = 0.2) -> Summary:
+    """In how many frames there are hands."""
     count, present = len(tracks), tracks.present
     longest = {
         side: max(runs_s(tracks.times_s, present[:, number], longest_gap_s), default=0.0)
         for number, side in enumerate(SIDES)
     }
-    return {
-        "frames": count,
-        "with_a_hand": int(present.any(1).sum()),
-        "with_both_hands": int(present.all(1).sum()),
-        "left": int(present[:, 0].sum()),
-        "right": int(present[:, 1].sum()),
-        "more_than_two": 0 if tracks.hands_seen is None else int((tracks.hands_seen > 2).sum()),
-        "side_doubts": 0 if tracks.side_doubts is None else int(tracks.side_doubts.any(1).sum()),
-        "longest_run_s": {side: round(value, 3) for side, value in longest.items()},
-        "source": tracks.source,
-        "licence": tracks.licence,
-    }
+    return Summary(
+        frames=count,
+        with_a_hand=int(present.any(1).sum()),
+        with_both_hands=int(present.all(1).sum()),
+        left=int(present[:, 0].sum()),
+        right=int(present[:, 1].sum()),
+        more_than_two=0 if tracks.hands_seen is None else int((tracks.hands_seen > 2).sum()),
+        side_doubts=0 if tracks.side_doubts is None else int(tracks.side_doubts.any(1).sum()),
+        longest_run_s={side: round(value, 3) for side, value in longest.items()},
+        source=tracks.source,
+        licence=tracks.licence,
+    )

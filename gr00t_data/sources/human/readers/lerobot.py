@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.lerobot import v2 as lerobot_v2
 from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
-from gr00t_data.store.provenance import Refusal
+from gr00t_data.store.provenance import Facts, Refusal
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 NAME = "lerobot"
@@ -53,9 +52,7 @@ def _uid(index: int) -> str:
     return f"episode_{index:06d}"
 
 
-def _footage(
-    index: int, video: Path, text: str, span: tuple[float, float], info: dict[str, Any], camera: str
-) -> Footage:
+def _footage(index: int, video: Path, text: str, span: tuple[float, float], info: Facts, camera: str) -> Footage:
     uid = _uid(index)
     licence = info.get("licence") or info.get("license")
     return Footage(

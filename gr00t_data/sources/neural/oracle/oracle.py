@@ -3,27 +3,25 @@
 They test labelling and the gate without a video model. They say nothing about how real a generated video looks.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gr00t_data.disk import digest_file, read_json, replacing, write_json, write_text
+from gr00t_data.disk import digest_file, read_json, replacing, write_json, write_json_lines
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.neural.oracle.defects_picture import PICTURE_DEFECTS
 from gr00t_data.sources.neural.oracle.defects_scene import SCENE_DEFECTS, pictures
 from gr00t_data.sources.neural.oracle.planting import Frames, Material, Plant, Planted, PlantError, every_row
 from gr00t_data.sources.neural.reading import FIRST_FRAME, FIRST_PX, png_text
-from gr00t_data.sources.neural.rollout import Rollout, rollout_of, scene_facts
+from gr00t_data.sources.neural.rollout import Rollout, named_scene, rollout_of
 from gr00t_data.store.episode import Episode
-from gr00t_data.store.provenance import EpisodeSource, Refusal, StoreSource
+from gr00t_data.store.provenance import EpisodeSource, Facts, Refusal, StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -60,7 +58,7 @@ class Dream:
     instruction: str
     videos: dict[str, Frames]
     action: np.ndarray
-    made: dict[str, Any]
+    made: Facts
     first_frame: np.ndarray
 
 
@@ -94,8 +92,8 @@ def _each(
 
 
 def _dream(store: EpisodeStore, wanted: Wanted, generator: np.random.Generator, seed: int) -> Dream:
-    row, facts = store.row(wanted.episode), scene_facts(store.row(wanted.episode).source.facts())
-    again = facts is not None and not row.source.shoves
+    row, scene = store.row(wanted.episode), named_scene(store.row(wanted.episode).source.facts())
+    again = scene is not None and not row.source.shoves
     rollout = rollout_of(store, wanted.episode) if again else None
     state = generator.bit_generator.state
     planted: dict[str, Planted] = {}
@@ -107,12 +105,13 @@ def _dream(store: EpisodeStore, wanted: Wanted, generator: np.random.Generator, 
         planted[camera] = _planted(material, wanted.defect)
     one = next(iter(planted.values()))
     action = store.action(wanted.episode)[one.rows] if one.action is None else one.action
-    made: dict[str, Any] = {"model": "oracle", "seed": seed, "licence": store.licence, "prompt": row.instruction}
-    made |= {"source_episode": f"{store.digest}:{wanted.episode}"} | ({"scene": facts} if facts else {})
+    made = {"model": "oracle", "seed": seed, "licence": store.licence, "prompt": row.instruction}
+    made |= {"source_episode": f"{store.digest}:{wanted.episode}"} | ({"scene": asdict(scene)} if scene else {})
     if wanted.defect:
         drawn = rollout is not None and wanted.defect in SCENE_DEFECTS
-        made["defect"] = {"name": wanted.defect, "frames": list(one.span), "severity": one.severity, "unit": one.unit}
-        made["defect"] |= {"strength": wanted.strength, "drawn_by": "simulator" if drawn else "image operations"}
+        defect = {"name": wanted.defect, "frames": list(one.span), "severity": one.severity, "unit": one.unit}
+        defect |= {"strength": wanted.strength, "drawn_by": "simulator" if drawn else "image operations"}
+        made |= {"defect": defect}
     said = row.instruction if one.instruction is None else one.instruction
     return Dream(said, {camera: each.frames for camera, each in planted.items()}, action, made, first[0])
 
@@ -234,14 +233,11 @@ def write_drop(
         progress(number + 1, len(wanted))
     write_json(drop / TRUTH / "refused" / "refused.json", refused)
     ordered = [lines[number] for number in sorted(lines)]
-    write_text(
-        drop / "manifest.jsonl",
-        "".join(f"{json.dumps(line, ensure_ascii=False, sort_keys=True)}\n" for line in ordered),
-    )
+    write_json_lines(drop / "manifest.jsonl", ordered)
     return drop
 
 
-def _leave(drop: Path, number: int, one: Dream, camera: str, embodiment: Embodiment) -> dict[str, Any]:
+def _leave(drop: Path, number: int, one: Dream, camera: str, embodiment: Embodiment) -> Facts:
     """Write the files of one dream; its line of the manifest comes last and says that all are there."""
     name = f"{number}_{_file_name(one.instruction)}.mp4"
     video.encode(drop / name, one.videos[camera], embodiment.control_hz)

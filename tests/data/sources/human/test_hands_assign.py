@@ -54,7 +54,7 @@ def test_a_second_persons_hands_are_counted_and_not_taken() -> None:
     assert tracks.landmarks_px is not None and tracks.hands_seen is not None
     assert (tracks.landmarks_px[:, :, :, 1] > 600).all()
     assert tracks.hands_seen.tolist() == [2] * 20 + [4] * 10 + [2] * 30
-    assert summary_of(tracks)["more_than_two"] == 10
+    assert summary_of(tracks).more_than_two == 10
 
 
 def test_a_hand_seen_in_one_frame_only_is_a_mistake() -> None:
@@ -68,13 +68,13 @@ def test_a_hand_that_comes_back_after_a_while_keeps_its_side() -> None:
     frames = [[(LEFT, 500.0, 700.0)] if not 10 <= t < 40 else [] for t in range(60)]
     tracks = assign_sides(detections(frames))
     assert np.flatnonzero(tracks.present[:, LEFT]).tolist() == [*range(10), *range(40, 60)]
-    assert summary_of(tracks)["longest_run_s"] == {"left": 0.667, "right": 0.0}
+    assert summary_of(tracks).longest_run_s == {"left": 0.667, "right": 0.0}
 
 
 def test_a_video_without_hands() -> None:
     tracks = assign_sides(detections([[]] * 7))
     assert not tracks.present.any() and len(tracks) == 7
-    assert summary_of(tracks) | {"source": "", "licence": ""} == {
+    assert vars(summary_of(tracks)) | {"source": "", "licence": ""} == {
         "frames": 7,
         "with_a_hand": 0,
         "with_both_hands": 0,

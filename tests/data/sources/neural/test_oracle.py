@@ -11,7 +11,7 @@ from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.sources.neural.oracle.oracle import DEFECTS, Dream, Wanted, dream, dreams_of, true_actions, write_drop
 from gr00t_data.sources.neural.oracle.planting import PlantError
 from gr00t_data.sources.neural.replay import replay_in_simulator
-from gr00t_data.sources.neural.rollout import RolloutError, roll_out, rollout_of
+from gr00t_data.sources.neural.rollout import NamedScene, RolloutError, roll_out, rollout_of
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
@@ -75,7 +75,7 @@ def test_strength_scales_the_truth(store: EpisodeStore) -> None:
 def test_a_carried_object_is_touched_by_nobody(store: EpisodeStore) -> None:
     one = planted(store, "carry")
     first, last = one.made["defect"]["frames"]
-    told = roll_out(one.made["scene"], one.action)
+    told = roll_out(NamedScene(**one.made["scene"]), one.action)
     # The true actions of that clip move the robot as the clip does, and so leave the object where it is.
     assert np.abs(told.objects_m(0)[last] - told.objects_m(0)[0]).max() < 0.02
     recorded = rollout_of(store, PICK).objects_m(0)
