@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks.recorded.recording import Absent, Comparison, Comparisons, Item, Recordings, close, equal, within
 from gr00t_data.batches.statistics.metadata import published_part
+from gr00t_data.batches.statistics.statistics import PartStatistics
 from gr00t_data.batches.transforms.transforms import Normalize, VectorTransform, vector_transform
 from gr00t_data.embodiment.robot import Embodiment, Part, Selection, embodiment_names, load_embodiment
 from gr00t_data.horizon import window
