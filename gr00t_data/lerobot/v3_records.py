@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.lerobot.v3_layout import ORIGIN, TASKS, VERSION, Place
-from gr00t_data.store.layout import FEATURES, Feature
-from gr00t_data.store.provenance import Facts, Said, first_fault
-from gr00t_data.store.store import StoreError
+from gr00t_data.store.layout import Feature
+from gr00t_data.store.provenance import Facts, Said
+from gr00t_data.store.store import StoreError, declared_features
 from gr00t_data.store.tables import TableError, read_table
 
 
@@ -98,15 +98,8 @@ class Dataset:
 
     @cached_property
     def features(self) -> dict[str, Feature]:
-        """Column -> what info.json says of it.
-
-        Raises:
-            StoreError: it says what no column can be (named).
-        """
-        try:
-            return FEATURES.validate_python(self.info["features"])
-        except ValidationError as error:
-            raise StoreError(f"{self.root}/meta/info.json: features.{first_fault(error)}; correct it") from error
+        """See ``declared_features``."""
+        return declared_features(self.root, self.info)
 
     @cached_property
     def cameras(self) -> tuple[str, ...]:

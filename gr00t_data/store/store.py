@@ -116,15 +116,8 @@ class EpisodeStore:
 
     @cached_property
     def features(self) -> dict[str, layout.Feature]:
-        """Column -> what info.json says of it.
-
-        Raises:
-            StoreError: it says what no column can be (named).
-        """
-        try:
-            return layout.FEATURES.validate_python(self.info.get("features", {}))
-        except ValidationError as error:
-            raise StoreError(f"{self.root}/meta/info.json: features.{first_fault(error)}; correct it") from error
+        """See ``declared_features``."""
+        return declared_features(self.root, self.info)
 
     @property
     def video_columns(self) -> list[str]:
@@ -237,6 +230,18 @@ class EpisodeStore:
         if column not in parquet.read_schema(self.data_path(index)).names:
             return self.row(index).instruction
         return self.tasks.get(int(self.matrix(index, column)[0, 0]), "")
+
+
+def declared_features(root: Path, info: Facts) -> dict[str, layout.Feature]:
+    """Column -> what the info.json of the dataset ``root`` says of it.
+
+    Raises:
+        StoreError: it says what no column can be (named).
+    """
+    try:
+        return layout.FEATURES.validate_python(info.get("features", {}))
+    except ValidationError as error:
+        raise StoreError(f"{root}/meta/info.json: features.{first_fault(error)}; correct it") from error
 
 
 def sealed_in(folder: Path) -> list[EpisodeStore]:

@@ -150,6 +150,17 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.stack([rgb(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24"), size) for f in frames])
 
 
+def fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resample uint8 [T, H, W, 3] to (height, width) without changing the shape of things; black bars fill the rest."""
+    height, width = frames.shape[1:3]
+    scale = min(size[0] / height, size[1] / width)
+    inner = max(round(height * scale), 1), max(round(width * scale), 1)
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    fitted = np.zeros((len(frames), *size, 3), dtype=np.uint8)
+    fitted[:, top : top + inner[0], left : left + inner[1]] = resize(frames, inner)
+    return fitted
+
+
 def rgb(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
     """A decoded picture as uint8 [H, W, 3], resampled to (height, width) by area averaging."""
     if size is None or size == (frame.height, frame.width):

@@ -130,7 +130,7 @@ class Oracle:
     def _replayed(self, store: EpisodeStore, shot: Shot, number: int, shape: ClipShape) -> Dreamt:
         """The recorded roll-out of the shot's episode, with a defect where one is due."""
         from gr00t_data.sources.neural.oracle.oracle import Wanted, dreams_of
-        from gr00t_data.sources.neural.views import fit
+        from gr00t_data.video.files import fit
 
         episode = int(shot.origin["source_episode"].rpartition(":")[2])
         defect = self.defects[number % len(self.defects)] if self.defects else ""

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.neural.views import fit
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
+from gr00t_data.video.files import fit
 from gr00t_data.video.spans import read_clip
 from gr00t_model.dream.world_model import DreamError
 

@@ -73,7 +73,7 @@ def read_episode(
         times_s=np.arange(len(times_s)) / embodiment.control_hz,
         state=labels.state,
         action=labels.action,
-        video={camera.name: fit(frames, (camera.height or _DEFAULT_PX, camera.width or _DEFAULT_PX))[row_of]},
+        video={camera.name: video.fit(frames, (camera.height or _DEFAULT_PX, camera.width or _DEFAULT_PX))[row_of]},
         source=EpisodeSource.model_validate(said),
         columns={SOURCE_FRAME: numbers, SOURCE_TIME: shown_s, MASKED: masked.astype(np.int64), **labels.columns},
     )
@@ -134,14 +134,3 @@ def fisheye_maps(matrix: np.ndarray, fisheye: np.ndarray, size_px: tuple[int, in
     coefficients = np.asarray(fisheye, dtype=np.float64).reshape(4, 1)
     first, second = cv2.fisheye.initUndistortRectifyMap(matrix, coefficients, np.eye(3), matrix, size_px, cv2.CV_16SC2)
     return first, second
-
-
-def fit(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 [T, H, W, 3] resampled to (height, width) without changing the shape of things; black fills the rest."""
-    height, width = frames.shape[1:3]
-    scale = min(size[0] / height, size[1] / width)
-    inner = max(round(height * scale), 1), max(round(width * scale), 1)
-    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    fitted = np.zeros((len(frames), *size, 3), dtype=np.uint8)
-    fitted[:, top : top + inner[0], left : left + inner[1]] = video.resize(frames, inner)
-    return fitted

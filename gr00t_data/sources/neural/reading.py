@@ -14,7 +14,7 @@ from gr00t_data.disk import digest_file
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.settings import ClipsMade
-from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views, fit
+from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
@@ -123,7 +123,7 @@ def _views(
         names = {key: one.name for one in embodiment.cameras for key in (one.column, one.name)}
         if unknown := sorted(frames.keys() - names.keys()):
             raise ClipError(f"has a view {unknown[0]!r}, which is none of {', '.join(cameras)}; rename its folder")
-        return {names[view]: fit(pictures, size) for view, pictures in frames.items()}, None
+        return {names[view]: video.fit(pictures, size) for view, pictures in frames.items()}, None
     layout = choose_layout(frames[""], clip.view or settings.view, cameras)
     return cut_views(frames[""], layout, cameras, size), layout
 

@@ -114,10 +114,10 @@ def cut_views(
     if layout.name == "grid_2x2":
         rows, columns = inner.shape[1] // 2, inner.shape[2] // 2
         tiles = (inner[:, :rows, :columns], inner[:, :rows, columns:], inner[:, rows:, :columns])
-        return {camera: fit(tile, size) for camera, tile in zip(cameras[:3], tiles, strict=True)}
+        return {camera: video.fit(tile, size) for camera, tile in zip(cameras[:3], tiles, strict=True)}
     if layout.name == "gr1_crop":
         inner = video.resize(_boxed(inner, GR1_CROP), _GR1_SIZE)
-    return {cameras[0]: fit(inner, size)}
+    return {cameras[0]: video.fit(inner, size)}
 
 
 def _boxed(frames: np.ndarray, box: Box) -> np.ndarray:
@@ -126,14 +126,3 @@ def _boxed(frames: np.ndarray, box: Box) -> np.ndarray:
         round(edge * side) for edge, side in zip(box, (height, height, width, width), strict=True)
     )
     return frames[:, top:bottom, left:right]
-
-
-def fit(frames: UInt8[np.ndarray, "t h w 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "t h w 3"]:
-    """Resample to ``size`` (height, width) without changing the shape of things; black bars fill the rest."""
-    height, width = frames.shape[1:3]
-    scale = min(size[0] / height, size[1] / width)
-    inner = max(round(height * scale), 1), max(round(width * scale), 1)
-    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    fitted = np.zeros((len(frames), *size, 3), dtype=np.uint8)
-    fitted[:, top : top + inner[0], left : left + inner[1]] = video.resize(frames, inner)
-    return fitted

@@ -255,8 +255,3 @@ def _leave(drop: Path, number: int, one: Dream, camera: str, embodiment: Embodim
 def _file_name(instruction: str) -> str:
     """An instruction as published folders write it into names: no blanks, no slashes, not too long."""
     return re.sub(r"[\s/\\:]+", "_", instruction.strip())[:_NAME_LETTERS] or "clip"
-
-
-def true_actions(drop: Path, number: int) -> np.ndarray:
-    """float64 [frames, A], what a dream of ``write_drop`` really shows."""
-    return np.load(drop / TRUTH / f"{number}.npy", allow_pickle=False)

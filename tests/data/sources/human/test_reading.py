@@ -18,12 +18,11 @@ from gr00t_data.sources.human.reading import (
     Pictures,
     ReadingError,
     fisheye_maps,
-    fit,
     read_episode,
 )
 from gr00t_data.sources.recordings.clocks import nearest
 from gr00t_data.store.episode import Episode
-from gr00t_data.video.files import VideoError
+from gr00t_data.video.files import VideoError, fit
 from gr00t_data.video.footage import footage_frames, read_footage
 from tests.data.films import film, moving, only_sound
 

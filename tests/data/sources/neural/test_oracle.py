@@ -8,7 +8,7 @@ import pytest
 
 from gr00t_data.lake import Lake
 from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.sources.neural.oracle.oracle import DEFECTS, Dream, Wanted, dream, dreams_of, true_actions, write_drop
+from gr00t_data.sources.neural.oracle.oracle import DEFECTS, TRUTH, Dream, Wanted, dream, dreams_of, write_drop
 from gr00t_data.sources.neural.oracle.planting import PlantError
 from gr00t_data.sources.neural.replay import replay_in_simulator
 from gr00t_data.sources.neural.rollout import NamedScene, RolloutError, roll_out, rollout_of
@@ -156,5 +156,5 @@ def test_a_drop_as_a_generator_leaves_it(store: EpisodeStore, tmp_path: Path) ->
     assert len(taken.rows) == 2 and taken.about.source.refused == ()
     source = taken.rows[1].source.facts()
     assert source is not None and source["generated"]["scene"]["task"] == "push" and source["first_frame_png"]
-    np.testing.assert_array_equal(true_actions(drop, 1), store.action(PUSH))
+    np.testing.assert_array_equal(np.load(drop / TRUTH / "1.npy"), store.action(PUSH))
     assert taken.about.absent == ("state", "action") and not taken.action(1).any()
