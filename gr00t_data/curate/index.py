@@ -7,13 +7,13 @@ the same rules is checked once. Changed data, another embodiment or other rules 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.rules import index_name
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import write_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.provenance import first_fault
+from gr00t_data.store.provenance import read_as
 from gr00t_data.store.store import EpisodeStore
 
 
@@ -65,11 +65,7 @@ def load_index(path: Path) -> Index:
     Raises:
         ValueError: the file is not an index; the message names it.
     """
-    try:
-        return _JSON.validate_python(read_json(path))
-    except ValidationError as error:
-        said = first_fault(error)
-        raise ValueError(f"{path}: not an index of verdicts ({said}); delete it, it is made again") from error
+    return read_as(_JSON, path, "not an index of verdicts", "delete it, it is made again")
 
 
 def save_index(path: Path, index: Index) -> None:

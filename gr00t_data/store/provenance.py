@@ -6,7 +6,8 @@ theirs: whatever else a file says is kept as it stands.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -15,15 +16,18 @@ from pydantic import (
     StrictBool,
     StrictFloat,
     StrictInt,
+    TypeAdapter,
     ValidationError,
     field_validator,
 )
 
+from gr00t_data.disk import read_json
 from gr00t_data.embodiment.document import SLOTS
 
 Kind = Literal["real", "simulated", "neural", "human"]
 Facts = Mapping[str, object]
 """JSON-able facts under names of somebody else: a dataset, a model, a check."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,20 @@ def first_fault(error: ValidationError) -> str:
     """``sources.0.weight: Input should be a valid number``: the first thing in a file that is not what it must be."""
     fault = error.errors()[0]
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+
+
+def read_as(
+    adapter: TypeAdapter[T], path: Path, complaint: str, remedy: str, error: type[ValueError] = ValueError
+) -> T:
+    """The JSON of a file as what it must be.
+
+    Raises:
+        error: the file holds something else: its path, the complaint with the first fault, and the remedy.
+    """
+    try:
+        return adapter.validate_python(read_json(path))
+    except ValidationError as fault:
+        raise error(f"{path}: {complaint} ({first_fault(fault)}); {remedy}") from fault
 
 
 def wrong_field(error: ValidationError) -> str:

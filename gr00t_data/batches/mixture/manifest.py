@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 
-from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.store.provenance import Facts, first_fault
+from gr00t_data.disk import digest_json, write_json
+from gr00t_data.store.provenance import Facts, read_as
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import Profile
 from gr00t_data.terms.withdrawal import read_beside
@@ -183,11 +183,7 @@ class MixtureManifest:
         Raises:
             ValueError: the file is not a manifest; the message names it.
         """
-        try:
-            return _JSON.validate_python(read_json(path))
-        except ValidationError as error:
-            said = first_fault(error)
-            raise ValueError(f"{path}: not a manifest of a mixture ({said}); make it again") from error
+        return read_as(_JSON, path, "not a manifest of a mixture", "make it again")
 
 
 _JSON = TypeAdapter(MixtureManifest)

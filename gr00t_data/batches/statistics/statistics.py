@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.store.provenance import first_fault
+from gr00t_data.disk import digest_json, write_json
+from gr00t_data.store.provenance import read_as
 
 Numbers = tuple[float, ...]
 
@@ -79,11 +79,7 @@ class NormStats:
         Raises:
             ValueError: the file does not hold such statistics; the message names it.
         """
-        try:
-            return TypeAdapter(cls).validate_python(read_json(path))
-        except ValidationError as error:
-            said = first_fault(error)
-            raise ValueError(f"{path}: not normalization statistics ({said}); measure them again") from error
+        return read_as(TypeAdapter(cls), path, "not normalization statistics", "measure them again")
 
 
 def measured_digest(episodes: Iterable[tuple[str, int]]) -> str:

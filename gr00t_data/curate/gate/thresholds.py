@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 
 from gr00t_data.curate.gate.scores import SCORES, ClipScores
-from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.store.provenance import first_fault
+from gr00t_data.disk import digest_json, write_json
+from gr00t_data.store.provenance import read_as
 from gr00t_data.store.store import EpisodeStore
 
 FALSE_REJECTS_SHARE = 0.05
@@ -74,11 +74,8 @@ class Thresholds:
         Raises:
             GateError: the file holds something else, or names a score that there is not.
         """
-        try:
-            loaded = TypeAdapter(cls).validate_python(read_json(path))
-        except ValidationError as error:
-            said = first_fault(error)
-            raise GateError(f"{path}: holds no thresholds ({said}); make it with `gr00t gate --calibrate`") from error
+        remedy = "make it with `gr00t gate --calibrate`"
+        loaded = read_as(TypeAdapter(cls), path, "holds no thresholds", remedy, GateError)
         if unknown := sorted(loaded.limits.keys() - SCORES.keys()):
             raise GateError(f"{path}: there is no score {unknown[0]!r}; choose from {', '.join(SCORES)}")
         return loaded
