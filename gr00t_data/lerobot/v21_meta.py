@@ -119,8 +119,8 @@ def _write_modality(
 
 
 def _width(dataset: Dataset, column: str) -> int:
-    shape = dataset.features[column].shape if column in dataset.features else None
-    return 0 if shape is None else int(np.prod(shape))
+    dims = dataset.features[column].dims if column in dataset.features else []
+    return int(np.prod(dims)) if dims else 0
 
 
 def _one_part_each(dataset: Dataset, width: dict[str, int]) -> Modality:

@@ -23,11 +23,17 @@ _INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")
 
 
 class Feature(Said):
-    """What info.json says of one column: type, shape of a row, and what its dimensions are called."""
+    """What info.json says of one column: type, shape of a row, and what its dimensions are called; as it says it."""
 
-    dtype: str | None = None
-    shape: list[int] | None = None
+    dtype: object = None
+    shape: object = None
     names: object = None
+
+    @property
+    def dims(self) -> list[int]:
+        """The shape of a row; empty where none is declared, or none that can be one."""
+        said = self.shape if isinstance(self.shape, list) else []
+        return said if all(isinstance(one, int) for one in said) else []
 
 
 FEATURES = TypeAdapter(dict[str, Feature])

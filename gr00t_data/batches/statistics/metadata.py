@@ -66,7 +66,7 @@ def _video(embodiment: Embodiment, name: str, store: EpisodeStore | None) -> Fac
     height, width = camera.height or _UNKNOWN_SIDE_PX, camera.width or _UNKNOWN_SIDE_PX
     if store is not None:
         column = store.camera_columns.get(name, camera.column)
-        shape = (store.features[column].shape if column in store.features else None) or (height, width)
+        shape = (store.features[column].dims if column in store.features else []) or (height, width)
         height, width = shape[:2]
     return {"resolution": [width, height], "channels": _RGB, "fps": store.fps if store else embodiment.control_hz}
 

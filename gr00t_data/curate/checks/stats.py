@@ -30,7 +30,7 @@ def _features(store: EpisodeStore) -> Iterator[Finding]:
     path = f"{store.root}/meta/info.json"
     for column in _COLUMNS:
         feature = store.features.get(column, Feature())
-        shape, names = feature.shape or [0], feature.names
+        shape, names = feature.dims or [0], feature.names
         flat: Any = next(iter(names.values()), None) if isinstance(names, dict) else names
         said = bool(feature.model_fields_set)
         if said and not flat:

@@ -181,3 +181,14 @@ def test_messages_name_the_file_and_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"'v3\.0'"):
         EpisodeStore.open(store.root)
     shutil.rmtree(store.root / "meta")
+
+
+def test_odd_declarations_of_columns_stay_and_what_is_none_is_named(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s")
+    features = {**store.info["features"], "extra": {"shape": "wide", "unit": "m"}, "action": {"shape": [44]}}
+    odd = EpisodeStore(store.root, {**store.info, "features": features}, store.about)
+    assert odd.features["extra"].facts() == {"shape": "wide", "unit": "m"} and odd.features["extra"].dims == []
+    assert odd.features["action"].dims == [44] and odd.video_columns == store.video_columns
+    broken = EpisodeStore(store.root, {**store.info, "features": {"action": 3}}, store.about)
+    with pytest.raises(StoreError, match=r"meta/info\.json: features\.action: .*; correct it"):
+        _ = broken.features
