@@ -8,7 +8,7 @@ import pyarrow.parquet as parquet
 
 from benchmarks.doctor import packets
 from benchmarks.doctor.clean import renumber
-from benchmarks.doctor.defect import CAMERA, Planting
+from benchmarks.doctor.defect import CAMERA, STATE, Planting
 from benchmarks.doctor.defects_language import say
 
 Numbers = dict[int, int]
@@ -25,30 +25,31 @@ class Control:
     stores: tuple[str, ...] = ("simulator", "pick_n_place")
 
 
-def _same(p: Planting) -> Numbers:
-    return {row.index: row.index for row in p.folder.store.rows}
+def every(
+    change: Callable[[Planting, int], object], stride: int = 1, refresh: bool = False
+) -> Callable[[Planting], Numbers]:
+    """A change of every episode by itself, or of one in ``stride``."""
+
+    def changed(p: Planting) -> Numbers:
+        numbers = [row.index for row in p.folder.store.rows]
+        for index in numbers[::stride]:
+            change(p, index)
+        if refresh:
+            p.folder.refresh()
+        return dict(zip(numbers, numbers, strict=True))
+
+    return changed
 
 
-def _encoded(p: Planting, codec: str, options: dict[str, str]) -> Numbers:
-    for row in p.folder.store.rows:
-        path = p.folder.store.video_path(row.index, CAMERA)
-        packets.encode(path, p.folder.frames(row.index, CAMERA), p.folder.store.fps, codec, options)
-    return _same(p)
+def encoded(codec: str, **options: str) -> Callable[[Planting], Numbers]:
+    """The same pictures by another encoder."""
 
+    def encode(p: Planting, index: int) -> None:
+        store = p.folder.store
+        frames = p.folder.frames(index, CAMERA)
+        packets.encode(store.video_path(index, CAMERA), frames, store.fps, codec, options)
 
-def reencoded(p: Planting) -> Numbers:
-    """H.264 again, at the quality of LeRobot recordings."""
-    return _encoded(p, "libx264", {"crf": "23", "preset": "veryfast"})
-
-
-def few_keyframes(p: Planting) -> Numbers:
-    """H.264 with B frames and a key frame every 250."""
-    return _encoded(p, "libx264", {"crf": "20", "g": "250", "bf": "3", "preset": "veryfast"})
-
-
-def av1(p: Planting) -> Numbers:
-    """AV1 as LeRobot writes it."""
-    return _encoded(p, "libsvtav1", {"crf": "30", "g": "2", "preset": "10"})
+    return every(encode)
 
 
 def reordered(p: Planting) -> Numbers:
@@ -73,54 +74,45 @@ def reordered(p: Planting) -> Numbers:
     return {now: before for before, now in new.items()}
 
 
-def paraphrased(p: Planting) -> Numbers:
+def paraphrase(p: Planting, index: int) -> None:
     """The same request in other words."""
     swaps = {"pick up": "take", "pick the": "take the", "put the": "place the", "reach for": "reach", "slide": "push"}
-    for row in p.folder.store.rows:
-        text = row.instruction
-        for old, new in swaps.items():
-            text = text.replace(old, new)
-        say(p, row.index, f"please {text}" if text == row.instruction else text)
-    return _same(p)
+    before = text = p.folder.store.row(index).instruction
+    for old, new in swaps.items():
+        text = text.replace(old, new)
+    say(p, index, f"please {text}" if text == before else text)
 
 
-def other_compression(p: Planting) -> Numbers:
+def compress(p: Planting, index: int) -> None:
     """Parquet with zstd."""
-    for row in p.folder.store.rows:
-        path = p.folder.store.data_path(row.index)
-        p.folder.write_table(path, parquet.ParquetFile(path).read(), "zstd")
-    return _same(p)
+    path = p.folder.store.data_path(index)
+    p.folder.write_table(path, parquet.ParquetFile(path).read(), "zstd")
 
 
-def brighter(p: Planting) -> Numbers:
-    """6 % more light in every second episode."""
-    for row in p.folder.store.rows[::2]:
-        p.folder.change_frames(row.index, CAMERA, lambda frames: frames * 1.06)
-    return _same(p)
+def brighten(p: Planting, index: int) -> None:
+    """6 % more light."""
+    p.folder.change_frames(index, CAMERA, lambda frames: frames * 1.06)
 
 
-def sensor_noise(p: Planting) -> Numbers:
+def sensor_noise(p: Planting, index: int) -> None:
     """States with noise of 0.1 mrad, pictures with noise of 2 levels."""
-    for row in p.folder.store.rows:
-        rows = p.folder.rows(row.index)
-        state = rows["observation.state"]
-        p.folder.write_rows(row.index, rows | {"observation.state": state + p.generator.normal(0, 1e-4, state.shape)})
-        shape = p.folder.frames(row.index, CAMERA).shape
-        grain = p.generator.normal(0, 2, shape).astype(np.float32)
-        p.folder.change_frames(row.index, CAMERA, lambda frames, grain=grain: frames + grain)
-    p.folder.refresh()
-    return _same(p)
+    rows = p.folder.rows(index)
+    p.folder.write_rows(index, rows | {STATE: rows[STATE] + p.generator.normal(0, 1e-4, rows[STATE].shape)})
+    grain = p.generator.normal(0, 2, p.folder.frames(index, CAMERA).shape).astype(np.float32)
+    p.folder.change_frames(index, CAMERA, lambda frames: frames + grain)
 
 
 def extra_column(p: Planting) -> Numbers:
     """A column more, declared: the reward."""
     features = p.folder.json("info.json")["features"]
     p.folder.change_info(features={**features, "reward": {"dtype": "float32", "shape": [1], "names": None}})
-    for row in p.folder.store.rows:
-        path = p.folder.store.data_path(row.index)
+
+    def append(p: Planting, index: int) -> None:
+        path = p.folder.store.data_path(index)
         table = parquet.ParquetFile(path).read()
         p.folder.write_table(path, table.append_column("reward", [np.zeros(len(table), dtype=np.float32)]))
-    return _same(p)
+
+    return every(append)(p)
 
 
 def _keep(p: Planting, kept: list[int]) -> Numbers:
@@ -148,14 +140,18 @@ def one_task_only(p: Planting) -> Numbers:
 
 
 CONTROLS = (
-    Control("control-reencoded", "H.264 again, crf 23", reencoded),
-    Control("control-few-keyframes", "H.264, key frame every 250, B frames", few_keyframes),
-    Control("control-av1", "AV1 instead of H.264", av1),
+    Control("control-reencoded", "H.264 again, crf 23", encoded("libx264", crf="23", preset="veryfast")),
+    Control(
+        "control-few-keyframes",
+        "H.264, key frame every 250, B frames",
+        encoded("libx264", crf="20", g="250", bf="3", preset="veryfast"),
+    ),
+    Control("control-av1", "AV1 instead of H.264", encoded("libsvtav1", crf="30", g="2", preset="10")),
     Control("control-reordered", "episodes renumbered", reordered),
-    Control("control-paraphrased", "the same request in other words", paraphrased),
-    Control("control-compression", "parquet with zstd", other_compression),
-    Control("control-brighter", "6 % more light in half of the episodes", brighter),
-    Control("control-noise", "0.1 mrad and 2 levels of noise", sensor_noise),
+    Control("control-paraphrased", "the same request in other words", every(paraphrase)),
+    Control("control-compression", "parquet with zstd", every(compress)),
+    Control("control-brighter", "6 % more light in half of the episodes", every(brighten, stride=2)),
+    Control("control-noise", "0.1 mrad and 2 levels of noise", every(sensor_noise, refresh=True)),
     Control("control-extra-column", "a declared column more", extra_column),
     Control("control-subset", "every fifth episode left out", subset),
     Control("control-one-task", "episodes of one task only", one_task_only, ("simulator",)),

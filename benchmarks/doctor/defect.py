@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 
 from benchmarks.doctor.folder import Folder, Rows
 from gr00t_data.embodiment.robot import Embodiment, Part
@@ -14,7 +18,7 @@ STORE = -1
 Targets = list[frozenset[int]]
 """What must be found. One entry is one thing; it counts when any of its episodes (or STORE) carries the code."""
 
-CAMERA = "ego_view"
+CAMERA, STATE, ACTION = "ego_view", "observation.state", "action"
 
 
 @dataclass(frozen=True)
@@ -68,21 +72,21 @@ class Defect:
 
     Attributes:
         name: stable, lower case.
-        group: time, rows, motion, joints, video, picture, pairing, language, metadata, copies or origin.
         magnitude: what is planted at severity 1, in physical units.
-        codes: accepted as naming it, exact codes or families that end with ``*``.
+        codes: accepted as naming it, exact codes or families that end with ``*``, with blanks between them.
         consequence: what it costs when nobody sees it.
+        group: time, rows, motion, joints, video, picture, pairing, language, metadata, copies or origin.
         stores: clean stores it is planted into.
         refresh: whether the metadata is made true again afterwards; False when the metadata is the defect.
         share: episodes damaged, as a share of the store.
     """
 
     name: str
-    group: str
     magnitude: str
-    codes: tuple[str, ...]
+    codes: str
     consequence: str
     plant: Plant
+    group: str
     stores: tuple[str, ...] = ("simulator", "pick_n_place")
     refresh: bool = True
     share: float = 0.125
@@ -106,20 +110,20 @@ def late(count: int) -> tuple[slice, slice]:
     return (ahead, behind) if count > 0 else (behind, ahead)
 
 
-def each(change: Callable[[Planting, int], None]) -> Plant:
-    """A planter that does the same to each chosen episode."""
+def each(change: Callable[..., object], *details: Any) -> Plant:
+    """A planter that calls ``change(planting, episode number, *details)`` for each chosen episode."""
 
     def plant(planting: Planting) -> Targets:
         for index in planting.episodes:
-            change(planting, index)
+            change(planting, index, *details)
         return [frozenset({index}) for index in planting.episodes]
 
     return plant
 
 
-def in_rows(change: Callable[[Planting, Rows], Rows]) -> Plant:
-    """A planter that changes the rows of each chosen episode."""
-    return each(lambda p, index: p.folder.change_rows(index, lambda rows: change(p, rows)))
+def in_rows(change: Callable[..., Rows], *details: Any) -> Plant:
+    """A planter that replaces the rows of each chosen episode by ``change(planting, rows, *details)``."""
+    return each(lambda p, index: p.folder.change_rows(index, lambda rows: change(p, rows, *details)))
 
 
 def in_frames(change: Callable[[Planting, np.ndarray], np.ndarray], camera: str = CAMERA) -> Plant:
@@ -127,11 +131,42 @@ def in_frames(change: Callable[[Planting, np.ndarray], np.ndarray], camera: str 
     return each(lambda p, index: p.folder.change_frames(index, camera, lambda frames: change(p, frames)))
 
 
-def of_store(change: Callable[[Planting], None]) -> Plant:
-    """A planter of something that the store as a whole has."""
+def in_files(change: Callable[..., object], *details: Any, camera: str | None = None) -> Plant:
+    """A planter that calls ``change(path, *details)`` for each file of rows, or video of a camera, that is chosen."""
+
+    def path(p: Planting, index: int) -> Path:
+        return p.folder.store.video_path(index, camera) if camera else p.folder.store.data_path(index)
+
+    return each(lambda p, index: change(path(p, index), *details))
+
+
+def in_table(change: Callable[[pa.Table], pa.Table]) -> Plant:
+    """A planter that changes the table of each chosen episode, whatever its types."""
+    return in_files(lambda path: Folder.write_table(path, change(parquet.ParquetFile(path).read())))
+
+
+def cut(path: Path, share: float) -> None:
+    """Leave the first bytes of a file."""
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def of_store(change: Callable[..., object], *details: Any) -> Plant:
+    """A planter of something that the store as a whole has: ``change(planting, *details)``."""
 
     def plant(planting: Planting) -> Targets:
-        change(planting)
+        change(planting, *details)
         return [frozenset({STORE})]
 
     return plant
+
+
+def in_json(name: str, change: Callable[[Planting, Any], Any]) -> Plant:
+    """A planter that changes a JSON file below ``meta/``, in place or by what ``change`` returns."""
+
+    def changed(p: Planting) -> None:
+        value = p.folder.json(name)
+        p.folder.write_json(name, change(p, value) or value)
+
+    return of_store(changed)

@@ -1,15 +1,15 @@
 """Copies of episodes, leaks between training and validation, and where data comes from."""
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from benchmarks.doctor.defect import CAMERA, STORE, Defect, Planting, Targets
+from benchmarks.doctor.defect import ACTION, CAMERA, STATE, STORE, Defect, Plant, Planting, Targets
 from benchmarks.doctor.defects_pairing import give_video
 from gr00t_data.store.store import ABOUT
 from gr00t_data.video import files as video
-
-DUPLICATE = ("DUP-01", "DUP-02")
 
 
 def append_copy(p: Planting, index: int) -> int:
@@ -25,64 +25,60 @@ def append_copy(p: Planting, index: int) -> int:
     p.folder.write_lines("episodes.jsonl", [*lines, {**line, "episode_index": number, **source}])
     rows = p.folder.rows(number)
     count, first = len(rows["timestamp"]), sum(row.length for row in store.rows)
-    p.folder.write_rows(
-        number, rows | {"episode_index": np.full(count, number), "index": np.arange(first, first + count)}
-    )
+    rows |= {"episode_index": np.full(count, number), "index": np.arange(first, first + count)}
+    p.folder.write_rows(number, rows)
     p.folder.change_info(splits={"train": f"0:{number + 1}"})
     return number
 
 
-def identical(p: Planting) -> Targets:
-    """The same rows and the same bytes of video under a new number."""
-    return [frozenset({index, append_copy(p, index)}) for index in p.episodes]
+def copies(change: Callable[[Planting, int], None]) -> Plant:
+    """A planter that appends a copy of each chosen episode and changes the copy."""
+
+    def plant(p: Planting) -> Targets:
+        pairs = []
+        for index in p.episodes:
+            number = append_copy(p, index)
+            change(p, number)
+            pairs.append(frozenset({index, number}))
+        return pairs
+
+    return plant
 
 
-def reencoded(p: Planting) -> Targets:
-    """The same rows, the video encoded again (x264 crf 30)."""
-    pairs = []
-    for index in p.episodes:
-        number = append_copy(p, index)
-        p.folder.write_frames(number, CAMERA, p.folder.frames(number, CAMERA), crf=30)
-        pairs.append(frozenset({index, number}))
-    return pairs
+identical = copies(lambda p, number: None)
+
+
+def reencode(p: Planting, number: int) -> None:
+    """The video is encoded again (x264 crf 30)."""
+    p.folder.write_frames(number, CAMERA, p.folder.frames(number, CAMERA), crf=30)
 
 
 def _cropped(frames: np.ndarray, share: float) -> np.ndarray:
     height, width = frames.shape[1:3]
     rows, columns = round(share * height), round(share * width)
-    return video.resize(
-        np.ascontiguousarray(frames[:, rows : height - rows, columns : width - columns]), (height, width)
-    )
+    inner = frames[:, rows : height - rows, columns : width - columns]
+    return video.resize(np.ascontiguousarray(inner), (height, width))
 
 
-def cropped(p: Planting) -> Targets:
+def crop(p: Planting, number: int) -> None:
     """5 % cut off each side, resized and encoded again; the state with noise of 0.5 mrad, the wording changed."""
-    pairs = []
-    for index in p.episodes:
-        number = append_copy(p, index)
-        frames = _cropped(p.folder.frames(number, CAMERA), 0.05 * p.severity)
-        p.folder.write_frames(number, CAMERA, frames, crf=26)
-        rows = p.folder.rows(number)
-        for column in ("observation.state", "action"):
-            rows[column] = rows[column] + p.generator.normal(0, 5e-4, rows[column].shape)
-        p.folder.write_rows(number, rows)
-        pairs.append(frozenset({index, number}))
-    return pairs
+    frames = _cropped(p.folder.frames(number, CAMERA), 0.05 * p.severity)
+    p.folder.write_frames(number, CAMERA, frames, crf=26)
+    rows = p.folder.rows(number)
+    for column in (STATE, ACTION):
+        rows[column] = rows[column] + p.generator.normal(0, 5e-4, rows[column].shape)
+    p.folder.write_rows(number, rows)
 
 
-def trimmed(p: Planting) -> Targets:
-    """A copy that begins 5 rows later and is encoded again."""
-    pairs = []
-    for index in p.episodes:
-        number, count = append_copy(p, index), round(5 * p.severity)
-        p.folder.change_frames(number, CAMERA, lambda frames, count=count: frames[count:])
-        rows = {name: values[count:] for name, values in p.folder.rows(number).items()}
-        length = len(rows["timestamp"])
-        rows["timestamp"] = rows["timestamp"] - rows["timestamp"][0]
-        rows |= {"frame_index": np.arange(length)} if "frame_index" in rows else {}
-        p.folder.write_rows(number, rows)
-        pairs.append(frozenset({index, number}))
-    return pairs
+def trim(p: Planting, number: int) -> None:
+    """The copy begins 5 rows later and is encoded again."""
+    count = round(5 * p.severity)
+    p.folder.change_frames(number, CAMERA, lambda frames: frames[count:])
+    rows = {name: values[count:] for name, values in p.folder.rows(number).items()}
+    length = len(rows["timestamp"])
+    rows["timestamp"] = rows["timestamp"] - rows["timestamp"][0]
+    rows |= {"frame_index": np.arange(length)} if "frame_index" in rows else {}
+    p.folder.write_rows(number, rows)
 
 
 def same_video_other_rows(p: Planting) -> Targets:
@@ -95,22 +91,17 @@ def same_video_other_rows(p: Planting) -> Targets:
     return pairs
 
 
-def leak(p: Planting) -> Targets:
-    """info.json splits into train and validation; a cropped copy of a training episode lies in validation."""
-    pairs = cropped(p)
-    return [pair | {STORE} for pair in _split(p, pairs)]
+def across_split(plant: Plant) -> Plant:
+    """info.json splits into train and validation; the copies of training episodes lie in validation."""
 
+    def leak(p: Planting) -> Targets:
+        pairs = plant(p)
+        numbers = [line["episode_index"] for line in p.folder.lines("episodes.jsonl")]
+        first_copy = min(max(pair) for pair in pairs)
+        p.folder.change_info(splits={"train": f"0:{first_copy}", "val": f"{first_copy}:{max(numbers) + 1}"})
+        return [pair | {STORE} for pair in pairs]
 
-def leak_identical(p: Planting) -> Targets:
-    """The same with exact copies."""
-    return [pair | {STORE} for pair in _split(p, identical(p))]
-
-
-def _split(p: Planting, pairs: Targets) -> Targets:
-    numbers = [line["episode_index"] for line in p.folder.lines("episodes.jsonl")]
-    first_copy = min(max(pair) for pair in pairs)
-    p.folder.change_info(splits={"train": f"0:{first_copy}", "val": f"{first_copy}:{max(numbers) + 1}"})
-    return pairs
+    return leak
 
 
 def overlapping_splits(p: Planting) -> Targets:
@@ -132,30 +123,24 @@ def unmarked_generated(p: Planting) -> Targets:
     return [frozenset({index, STORE}) for index in p.episodes]
 
 
-_DOUBLE = "one demonstration counts double"
-_LEAK = "validation measures memory"
+_copy = partial(Defect, codes="DUP-01 DUP-02", consequence="one demonstration counts double", group="copies")
+_split = partial(Defect, consequence="validation measures memory", group="copies")
+_APART = "images and actions do not belong together"
 COPY_DEFECTS = (
-    Defect("copy-identical", "copies", "new number", DUPLICATE, _DOUBLE, identical),
-    Defect("copy-reencoded", "copies", "x264 crf 30", DUPLICATE, _DOUBLE, reencoded),
-    Defect("copy-cropped", "copies", "5 % off each side, 0.5 mrad of noise", DUPLICATE, _DOUBLE, cropped),
-    Defect("copy-trimmed", "copies", "5 rows later", DUPLICATE, _DOUBLE, trimmed),
-    Defect(
-        "copy-video-only",
-        "copies",
-        "another episode's video",
-        ("DUP-03", "SYNC-02"),
-        "images and actions do not belong together",
-        same_video_other_rows,
-    ),
-    Defect("split-leak", "copies", "cropped copy across the split", ("SPLIT-02",), _LEAK, leak),
-    Defect("split-leak-identical", "copies", "exact copy across the split", ("SPLIT-02",), _LEAK, leak_identical),
-    Defect("split-overlap", "copies", "two episodes in both", ("SPLIT-01",), _LEAK, overlapping_splits),
+    _copy("copy-identical", "new number", plant=identical),
+    _copy("copy-reencoded", "x264 crf 30", plant=copies(reencode)),
+    _copy("copy-cropped", "5 % off each side, 0.5 mrad of noise", plant=copies(crop)),
+    _copy("copy-trimmed", "5 rows later", plant=copies(trim)),
+    Defect("copy-video-only", "another episode's video", "DUP-03 SYNC-02", _APART, same_video_other_rows, "copies"),
+    _split("split-leak", "cropped copy across the split", "SPLIT-02", plant=across_split(copies(crop))),
+    _split("split-leak-identical", "exact copy across the split", "SPLIT-02", plant=across_split(identical)),
+    _split("split-overlap", "two episodes in both", "SPLIT-01", plant=overlapping_splits),
     Defect(
         "origin-unmarked",
-        "origin",
         "generated, called real",
-        ("ORIGIN-01",),
+        "ORIGIN-01",
         "generated data passes as measured",
         unmarked_generated,
+        "origin",
     ),
 )

@@ -1,9 +1,11 @@
 """Defects of what a number stands for: its unit, its zero, its sign, its joint."""
 
+from functools import partial
+
 import numpy as np
 
-from benchmarks.doctor.defect import SIDES, Defect, Plant, Planting, in_rows
-from benchmarks.doctor.defects_motion import ACTION, STATE, put
+from benchmarks.doctor.defect import ACTION, SIDES, STATE, Defect, Planting, in_rows
+from benchmarks.doctor.defects_motion import put
 from benchmarks.doctor.folder import Rows
 
 _PERMUTED = [3, 2, 5, 4, 1, 0]
@@ -29,43 +31,27 @@ def zero_offset(p: Planting, rows: Rows) -> Rows:
     return put(rows, STATE, joint, rows[STATE][:, joint] + 0.35 * p.severity)
 
 
-def invert_commands(p: Planting, rows: Rows) -> Rows:
-    """The commands of both hands have the other sign."""
+def invert_hands(p: Planting, rows: Rows, *columns: str) -> Rows:
+    """Both hands have the other sign (0 is open, 1 closed, taken the other way)."""
     for side in SIDES:
         hand = p.part(f"{side}_hand").slice
-        rows = put(rows, ACTION, hand, -rows[ACTION][:, hand])
-    return rows
-
-
-def invert_hands(p: Planting, rows: Rows) -> Rows:
-    """Commands and measurements of both hands have the other sign (0 is open, 1 closed, taken the other way)."""
-    for side in SIDES:
-        hand = p.part(f"{side}_hand").slice
-        for column in (STATE, ACTION):
+        for column in columns:
             rows = put(rows, column, hand, -rows[column][:, hand])
     return rows
 
 
-def permute_fingers(p: Planting, rows: Rows) -> Rows:
-    """The six motors of each hand are commanded in another order than measured."""
+def permute_fingers(p: Planting, rows: Rows, *columns: str) -> Rows:
+    """The six motors of each hand stand in another order than elsewhere."""
     for side in SIDES:
         hand = p.part(f"{side}_hand")
         dims = [hand.start + i for i in _PERMUTED]
-        rows = put(rows, ACTION, hand.slice, rows[ACTION][:, dims])
-    return rows
-
-
-def permute_fingers_everywhere(p: Planting, rows: Rows) -> Rows:
-    """The six motors of each hand are measured and commanded in another order than in the other episodes."""
-    for side in SIDES:
-        hand = p.part(f"{side}_hand")
-        dims = [hand.start + i for i in _PERMUTED]
-        for column in (STATE, ACTION):
+        for column in columns:
             rows = put(rows, column, hand.slice, rows[column][:, dims])
     return rows
 
 
-def _swap_arms(p: Planting, rows: Rows, columns: tuple[str, ...]) -> Rows:
+def swap_arms(p: Planting, rows: Rows, *columns: str) -> Rows:
+    """The left arm stands where the right belongs, and the other way round."""
     left, right = p.part("left_arm").slice, p.part("right_arm").slice
     for column in columns:
         mirrored = (rows[column][:, right], rows[column][:, left])
@@ -73,45 +59,17 @@ def _swap_arms(p: Planting, rows: Rows, columns: tuple[str, ...]) -> Rows:
     return rows
 
 
-def swap_commanded_arms(p: Planting, rows: Rows) -> Rows:
-    """Commands of the left arm stand where those of the right belong, and the other way round."""
-    return _swap_arms(p, rows, (ACTION,))
-
-
-def swap_arms(p: Planting, rows: Rows) -> Rows:
-    """The same, of commands and measurements."""
-    return _swap_arms(p, rows, (STATE, ACTION))
-
-
-def _defect(name: str, magnitude: str, codes: tuple[str, ...], consequence: str, plant: Plant) -> Defect:
-    return Defect(name, "joints", magnitude, codes, consequence, plant)
-
-
-_WRONG_JOINT = "the policy moves the wrong joint"
+_defect = partial(Defect, group="joints")
+_WRONG_JOINT, _SIGN, _CODES = "the policy moves the wrong joint", "opens where it should close", "MOTION-07 LIMIT-01"
+_BOTH = STATE, ACTION
 JOINT_DEFECTS = (
-    _defect("joint-degrees", "x 57.3", ("LIMIT-01",), "wrong unit", in_rows(joint_in_degrees)),
-    _defect("arm-degrees", "x 57.3, action only", ("LIMIT-01",), "wrong unit", in_rows(arm_in_degrees)),
-    _defect("joint-zero-lost", "0.35 rad", ("MOTION-15",), "the state is wrong all along", in_rows(zero_offset)),
-    _defect("hands-inverted-commands", "sign", ("MOTION-06",), "opens where it should close", in_rows(invert_commands)),
-    _defect(
-        "hands-inverted", "sign, state and action", ("MOTION-06",), "opens where it should close", in_rows(invert_hands)
-    ),
-    _defect("fingers-permuted-commands", "6 motors", ("MOTION-07", "LIMIT-01"), _WRONG_JOINT, in_rows(permute_fingers)),
-    _defect(
-        "fingers-permuted",
-        "6 motors, state and action",
-        ("MOTION-07", "LIMIT-01"),
-        _WRONG_JOINT,
-        in_rows(permute_fingers_everywhere),
-    ),
-    _defect(
-        "arms-swapped-commands", "left and right", ("MOTION-07", "LIMIT-01"), _WRONG_JOINT, in_rows(swap_commanded_arms)
-    ),
-    _defect(
-        "arms-swapped",
-        "left and right, state and action",
-        ("MOTION-07", "LIMIT-01"),
-        _WRONG_JOINT,
-        in_rows(swap_arms),
-    ),
+    _defect("joint-degrees", "x 57.3", "LIMIT-01", "wrong unit", in_rows(joint_in_degrees)),
+    _defect("arm-degrees", "x 57.3, action only", "LIMIT-01", "wrong unit", in_rows(arm_in_degrees)),
+    _defect("joint-zero-lost", "0.35 rad", "MOTION-15", "the state is wrong all along", in_rows(zero_offset)),
+    _defect("hands-inverted-commands", "sign", "MOTION-06", _SIGN, in_rows(invert_hands, ACTION)),
+    _defect("hands-inverted", "sign, state and action", "MOTION-06", _SIGN, in_rows(invert_hands, *_BOTH)),
+    _defect("fingers-permuted-commands", "6 motors", _CODES, _WRONG_JOINT, in_rows(permute_fingers, ACTION)),
+    _defect("fingers-permuted", "6 motors, state and action", _CODES, _WRONG_JOINT, in_rows(permute_fingers, *_BOTH)),
+    _defect("arms-swapped-commands", "left and right", _CODES, _WRONG_JOINT, in_rows(swap_arms, ACTION)),
+    _defect("arms-swapped", "left and right, state and action", _CODES, _WRONG_JOINT, in_rows(swap_arms, *_BOTH)),
 )

@@ -1,11 +1,17 @@
 """Defects of what the robot was told in words."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 
-from benchmarks.doctor.defect import Defect, Plant, Planting, Targets, each, of_store
+from benchmarks.doctor.defect import Defect, Plant, Planting, Targets, each, in_json, in_rows, of_store
+from benchmarks.doctor.folder import Rows
 
 _COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
 _MOJIBAKE = "prendre la poÃªle et la poser dans l’assiette"
+"""UTF-8 read as Latin-1, and in another language than the rest."""
 _ONLY_SIMULATOR = ("simulator",)
 
 
@@ -28,14 +34,14 @@ def _kind(text: str) -> str:
     return "place" if "plate" in text else "push" if " to the left" in text or " to the right" in text else "reach"
 
 
-def empty(p: Planting, index: int) -> None:
-    """Nothing was typed."""
-    say(p, index, "")
+def in_text(change: Callable[[Planting, str], str]) -> Plant:
+    """A planter that replaces the instruction of each chosen episode."""
+    return each(lambda p, index: say(p, index, change(p, p.folder.store.row(index).instruction)))
 
 
-def placeholder(p: Planting, index: int) -> None:
+def placeholder(p: Planting, text: str) -> str:
     """The operator left the form as it was."""
-    say(p, index, str(p.generator.choice(["TODO", "<task description>", "test", "N/A"])))
+    return str(p.generator.choice(["TODO", "<task description>", "test", "N/A"]))
 
 
 def file_name(p: Planting, index: int) -> None:
@@ -43,31 +49,23 @@ def file_name(p: Planting, index: int) -> None:
     say(p, index, f"episode_{index:06d}.hdf5")
 
 
-def cut_off(p: Planting, index: int) -> None:
+def cut_off(p: Planting, text: str) -> str:
     """The text ends in the middle: "pick up the"."""
-    words = p.folder.store.row(index).instruction.split()
-    say(p, index, " ".join(words[: max(words.index("the") + 1, 2)]))
+    words = text.split()
+    return " ".join(words[: max(words.index("the") + 1, 2)])
 
 
-def mojibake(p: Planting, index: int) -> None:
-    """UTF-8 read as Latin-1, and in another language than the rest."""
-    say(p, index, _MOJIBAKE)
-
-
-def other_task(p: Planting, index: int) -> None:
+def other_task(p: Planting, text: str) -> str:
     """The instruction of an episode of another task (in a store of one task: of another object)."""
-    rows = p.folder.store.rows
-    mine = p.folder.store.row(index).instruction
-    texts = [row.instruction for row in rows if row.instruction != mine]
-    different = [text for text in texts if _kind(text) != _kind(mine)]
-    say(p, index, str(p.generator.choice(different or texts)))
+    texts = [row.instruction for row in p.folder.store.rows if row.instruction != text]
+    different = [other for other in texts if _kind(other) != _kind(text)]
+    return str(p.generator.choice(different or texts))
 
 
-def other_colour(p: Planting, index: int) -> None:
+def other_colour(p: Planting, text: str) -> str:
     """The instruction names the right thing in a wrong colour."""
-    text = p.folder.store.row(index).instruction
     mine = next(colour for colour in _COLOURS if colour in text)
-    say(p, index, text.replace(mine, str(p.generator.choice([c for c in _COLOURS if c != mine]))))
+    return text.replace(mine, str(p.generator.choice([c for c in _COLOURS if c != mine])))
 
 
 def other_direction(p: Planting) -> Targets:
@@ -80,20 +78,17 @@ def other_direction(p: Planting) -> Targets:
     return [frozenset({row.index}) for row in chosen]
 
 
-def points_nowhere(p: Planting, index: int) -> None:
+def points_nowhere(p: Planting, rows: Rows) -> Rows:
     """The annotation column holds a number that tasks.jsonl does not list."""
-    rows = p.folder.rows(index)
-    rows[p.embodiment.language_column] = np.full(len(rows["timestamp"]), 997)
-    p.folder.write_rows(index, rows)
+    return rows | {p.embodiment.language_column: np.full(len(rows["timestamp"]), 997)}
 
 
-def changes_midway(p: Planting, index: int) -> None:
+def changes_midway(p: Planting, rows: Rows) -> Rows:
     """The rows of the second half point at another instruction."""
-    rows = p.folder.rows(index)
     column = rows[p.embodiment.language_column].copy()
     others = [line["task_index"] for line in p.folder.lines("tasks.jsonl") if line["task_index"] != column[0]]
     column[len(column) // 2 :] = int(p.generator.choice(others))
-    p.folder.write_rows(index, rows | {p.embodiment.language_column: column})
+    return rows | {p.embodiment.language_column: column}
 
 
 def list_disagrees(p: Planting, index: int) -> None:
@@ -124,48 +119,39 @@ def one_number_twice(p: Planting) -> None:
     p.folder.write_lines("tasks.jsonl", tasks)
 
 
-def wrong_key(p: Planting) -> None:
+def wrong_key(p: Planting, modality: Any) -> None:
     """modality.json offers the instruction under another name than the data configuration asks for."""
-    modality = p.folder.json("modality.json")
     kept = {k: v for k, v in modality["annotation"].items() if k == "human.validity"}
-    column = p.embodiment.language_column
-    modality["annotation"] = {"human.action.task": {"original_key": column}, **kept}
-    p.folder.write_json("modality.json", modality)
+    modality["annotation"] = {"human.action.task": {"original_key": p.embodiment.language_column}, **kept}
 
 
-def key_to_nowhere(p: Planting) -> None:
+def key_to_nowhere(p: Planting, modality: Any) -> None:
     """modality.json points the instruction at a column that the rows do not have."""
-    modality = p.folder.json("modality.json")
     key = p.embodiment.language_key.removeprefix("annotation.")
     modality["annotation"][key] = {"original_key": "annotation.human.coarse_action_description"}
-    p.folder.write_json("modality.json", modality)
 
 
 _DEAF = "the policy learns to ignore language"
 _WRONG = "the policy learns the wrong word for what it does"
 
 
-def _defect(
-    name: str, magnitude: str, codes: tuple[str, ...], plant: Plant, consequence: str = _DEAF, **more
-) -> Defect:
-    return Defect(name, "language", magnitude, codes, consequence, plant, **more)
-
-
+_defect = partial(Defect, group="language")
+_list = partial(_defect, refresh=False)
 LANGUAGE_DEFECTS = (
-    _defect("text-empty", "no text", ("TEXT-01",), each(empty)),
-    _defect("text-placeholder", "TODO, <task description>, test, N/A", ("TEXT-02",), each(placeholder)),
-    _defect("text-file-name", "episode_000003.hdf5", ("TEXT-04",), each(file_name)),
-    _defect("text-cut-off", '"pick up the"', ("TEXT-04",), each(cut_off)),
-    _defect("text-mojibake", "UTF-8 read as Latin-1", ("TEXT-04",), each(mojibake)),
-    _defect("text-other-task", "of another episode", ("TEXT-10", "TEXT-11"), each(other_task), _WRONG),
-    _defect("text-other-colour", "one word", ("TEXT-11",), each(other_colour), _WRONG, stores=_ONLY_SIMULATOR),
-    _defect("text-other-direction", "left and right", ("TEXT-11",), other_direction, _WRONG, stores=_ONLY_SIMULATOR),
-    _defect("text-points-nowhere", "number 997", ("TEXT-01",), each(points_nowhere), "no instruction or a crash"),
-    _defect("text-changes-midway", "half of the rows", ("TEXT-05",), each(changes_midway), _WRONG),
-    _defect("text-list-disagrees", "episodes.jsonl", ("TEXT-06",), each(list_disagrees), _WRONG),
-    _defect("text-one-for-all", "every episode", ("TEXT-07",), of_store(one_for_all)),
-    _defect("tasks-doubled", "case and full stop", ("TEXT-08",), of_store(double_tasks), refresh=False),
-    _defect("tasks-number-twice", "two texts", ("TEXT-08",), of_store(one_number_twice), refresh=False),
-    _defect("annotation-wrong-key", "another name", ("TEXT-09",), of_store(wrong_key), refresh=False),
-    _defect("annotation-no-column", "another column", ("TEXT-09",), of_store(key_to_nowhere), refresh=False),
+    _defect("text-empty", "no text", "TEXT-01", _DEAF, in_text(lambda p, text: "")),
+    _defect("text-placeholder", "TODO, <task description>, test, N/A", "TEXT-02", _DEAF, in_text(placeholder)),
+    _defect("text-file-name", "episode_000003.hdf5", "TEXT-04", _DEAF, each(file_name)),
+    _defect("text-cut-off", '"pick up the"', "TEXT-04", _DEAF, in_text(cut_off)),
+    _defect("text-mojibake", "UTF-8 read as Latin-1", "TEXT-04", _DEAF, in_text(lambda p, text: _MOJIBAKE)),
+    _defect("text-other-task", "of another episode", "TEXT-10 TEXT-11", _WRONG, in_text(other_task)),
+    _defect("text-other-colour", "one word", "TEXT-11", _WRONG, in_text(other_colour), stores=_ONLY_SIMULATOR),
+    _defect("text-other-direction", "left and right", "TEXT-11", _WRONG, other_direction, stores=_ONLY_SIMULATOR),
+    _defect("text-points-nowhere", "number 997", "TEXT-01", "no instruction or a crash", in_rows(points_nowhere)),
+    _defect("text-changes-midway", "half of the rows", "TEXT-05", _WRONG, in_rows(changes_midway)),
+    _defect("text-list-disagrees", "episodes.jsonl", "TEXT-06", _WRONG, each(list_disagrees)),
+    _defect("text-one-for-all", "every episode", "TEXT-07", _DEAF, of_store(one_for_all)),
+    _list("tasks-doubled", "case and full stop", "TEXT-08", _DEAF, of_store(double_tasks)),
+    _list("tasks-number-twice", "two texts", "TEXT-08", _DEAF, of_store(one_number_twice)),
+    _list("annotation-wrong-key", "another name", "TEXT-09", _DEAF, in_json("modality.json", wrong_key)),
+    _list("annotation-no-column", "another column", "TEXT-09", _DEAF, in_json("modality.json", key_to_nowhere)),
 )

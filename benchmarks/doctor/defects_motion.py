@@ -1,11 +1,11 @@
 """Defects of what the robot did and was told: state and action."""
 
+from functools import partial
+
 import numpy as np
 
-from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, cut_rows, each, in_rows, late
+from benchmarks.doctor.defect import ACTION, CAMERA, STATE, Defect, Planting, cut_rows, each, in_rows, late
 from benchmarks.doctor.folder import Rows
-
-STATE, ACTION = "observation.state", "action"
 
 
 def put(rows: Rows, column: str, dims: slice | int | list[int], values: np.ndarray, at: slice = slice(None)) -> Rows:
@@ -26,16 +26,10 @@ def _limb(p: Planting, rows: Rows) -> slice:
     return hand if moves else p.part(f"{p.moving_side(rows)}_arm").slice
 
 
-def nan_action(p: Planting, rows: Rows) -> Rows:
-    """Three rows of one joint are not numbers."""
-    at = p.start(len(rows[ACTION]), 3)
-    return put(rows, ACTION, p.moving_joint(rows), np.full(3, np.nan), slice(at, at + 3))
-
-
-def infinite_state(p: Planting, rows: Rows) -> Rows:
-    """One value is infinite."""
-    at = p.start(len(rows[STATE]), 1)
-    return put(rows, STATE, p.moving_joint(rows), np.array([np.inf]), slice(at, at + 1))
+def unreal(p: Planting, rows: Rows, column: str, value: float, count: int) -> Rows:
+    """Some rows of one joint are not numbers."""
+    at = p.start(len(rows[column]), count)
+    return put(rows, column, p.moving_joint(rows), np.full(count, value), slice(at, at + count))
 
 
 def stuck_encoder(p: Planting, rows: Rows) -> Rows:
@@ -44,38 +38,21 @@ def stuck_encoder(p: Planting, rows: Rows) -> Rows:
     return put(rows, STATE, joint, np.full(len(rows[STATE]), rows[STATE][0, joint]))
 
 
-def clipped(p: Planting, rows: Rows) -> Rows:
-    """The command of the joint that moves most is cut at a level that 25 % of the rows reach."""
+def clip(p: Planting, rows: Rows, column: str) -> Rows:
+    """The joint that moves most is cut at a level that 25 % of the rows reach."""
     joint = p.moving_joint(rows)
-    values = rows[ACTION][:, joint]
+    values = rows[column][:, joint]
     level = np.quantile(values, 1 - 0.25 * min(p.severity, 3))
-    return put(rows, ACTION, joint, np.minimum(values, level))
+    return put(rows, column, joint, np.minimum(values, level))
 
 
-def clipped_state(p: Planting, rows: Rows) -> Rows:
-    """The same, of the measurement."""
-    joint = p.moving_joint(rows)
-    values = rows[STATE][:, joint]
-    level = np.quantile(values, 1 - 0.25 * min(p.severity, 3))
-    return put(rows, STATE, joint, np.minimum(values, level))
-
-
-def _spike(p: Planting, rows: Rows, column: str) -> Rows:
+def spike(p: Planting, rows: Rows, column: str) -> Rows:
+    """One sample is off by 30 standard deviations of the joint's steps."""
     joint = p.moving_joint(rows)
     step = np.diff(rows[column][:, joint]).std()
     at = p.start(len(rows[column]), 1)
     value = rows[column][at, joint] + 30 * p.severity * step
     return put(rows, column, joint, np.array([value]), slice(at, at + 1))
-
-
-def spike_in_state(p: Planting, rows: Rows) -> Rows:
-    """One sample is off by 30 standard deviations of the joint's steps."""
-    return _spike(p, rows, STATE)
-
-
-def spike_in_action(p: Planting, rows: Rows) -> Rows:
-    """The same, of the command."""
-    return _spike(p, rows, ACTION)
 
 
 def chatter(p: Planting, rows: Rows) -> Rows:
@@ -98,19 +75,11 @@ def _shifted(rows: Rows, column: str, dims: slice, count: int) -> Rows:
     return put(cut_rows(rows, others), column, dims, rows[column][own][:, dims])
 
 
-def _delayed_action(p: Planting, index: int, count: int) -> None:
-    p.folder.change_rows(index, lambda rows: _shifted(rows, ACTION, slice(None), count))
+def delay_actions(p: Planting, index: int, rows: int) -> None:
+    """Every action is that of so many rows before (later when negative)."""
+    count = round(rows * p.severity)
+    p.folder.change_rows(index, lambda own: _shifted(own, ACTION, slice(None), count))
     p.folder.change_frames(index, CAMERA, lambda frames: frames[late(count)[0]])
-
-
-def delay_actions(p: Planting, index: int) -> None:
-    """Every action is that of 5 rows (250 ms) before."""
-    _delayed_action(p, index, round(5 * p.severity))
-
-
-def advance_actions(p: Planting, index: int) -> None:
-    """Every action is that of 3 rows (150 ms) later."""
-    _delayed_action(p, index, -round(3 * p.severity))
 
 
 def delay_one_hand(p: Planting, index: int) -> None:
@@ -120,18 +89,20 @@ def delay_one_hand(p: Planting, index: int) -> None:
     p.folder.change_frames(index, CAMERA, lambda frames: frames[late(count)[0]])
 
 
-def reverse_all(p: Planting, index: int) -> None:
-    """Rows and frames run backwards; counters and stamps do not."""
-    p.folder.change_rows(index, lambda rows: {n: v[::-1] if n in (STATE, ACTION) else v for n, v in rows.items()})
-    p.folder.change_frames(index, CAMERA, lambda frames: frames[::-1])
-
-
 def reverse_rows(p: Planting, rows: Rows) -> Rows:
-    """State and action run backwards, the video forwards."""
+    """State and action run backwards; counters and stamps do not."""
     return {name: values[::-1] if name in (STATE, ACTION) else values for name, values in rows.items()}
 
 
-def _insert_idle(p: Planting, index: int, count: int, at_end: bool) -> None:
+def reverse_all(p: Planting, index: int) -> None:
+    """Rows and frames run backwards."""
+    p.folder.change_rows(index, lambda rows: reverse_rows(p, rows))
+    p.folder.change_frames(index, CAMERA, lambda frames: frames[::-1])
+
+
+def insert_idle(p: Planting, index: int, more: int, at_end: bool) -> None:
+    """Rows of a robot at rest come before or after the motion; the pictures keep their noise."""
+    count = round(more * p.severity)
     rows, frames = p.folder.rows(index), p.folder.frames(index, CAMERA)
     total = len(frames)
     order = [*range(total), *[total - 1] * count] if at_end else [*[0] * count, *range(total)]
@@ -145,16 +116,6 @@ def _insert_idle(p: Planting, index: int, count: int, at_end: bool) -> None:
     p.folder.write_rows(index, put(longer, STATE, slice(None), longer[STATE][where] + noise, where))
     grain = p.generator.normal(0, 2, frames[order].shape).astype(np.float32)
     p.folder.change_frames(index, CAMERA, lambda old: old[order] + grain)
-
-
-def idle_start(p: Planting, index: int) -> None:
-    """30 rows (1.5 s) of a robot at rest come before the motion; the pictures keep their noise."""
-    _insert_idle(p, index, round(30 * p.severity), at_end=False)
-
-
-def idle_end(p: Planting, index: int) -> None:
-    """15 s of a robot at rest come after the motion; the pictures keep their noise."""
-    _insert_idle(p, index, round(300 * p.severity), at_end=True)
 
 
 def freeze_action(p: Planting, rows: Rows) -> Rows:
@@ -201,45 +162,34 @@ def teleport(p: Planting, rows: Rows) -> Rows:
     return rows
 
 
-def _defect(name: str, magnitude: str, codes: tuple[str, ...], consequence: str, plant: Plant) -> Defect:
-    return Defect(name, "motion", magnitude, codes, consequence, plant)
-
-
+_defect = partial(Defect, group="motion")
 _SPEED = "the policy learns motions that the robot cannot make"
 _CLIP = "the policy never reaches the goal"
 MOTION_DEFECTS = (
-    _defect("action-nan", "3 values", ("NAN-01",), "the loss becomes NaN", in_rows(nan_action)),
-    _defect("state-infinite", "1 value", ("NAN-01",), "the loss becomes NaN", in_rows(infinite_state)),
-    _defect("joint-stuck", "whole episode", ("MOTION-04",), "the policy is blind to a joint", in_rows(stuck_encoder)),
-    _defect("action-clipped", "25 % of the rows", ("MOTION-03",), _CLIP, in_rows(clipped)),
-    _defect("state-clipped", "25 % of the rows", ("MOTION-03",), _CLIP, in_rows(clipped_state)),
-    _defect("state-spike", "30 sigma of the steps, 1 row", ("MOTION-01",), _SPEED, in_rows(spike_in_state)),
-    _defect("action-spike", "30 sigma of the steps, 1 row", ("MOTION-01",), _SPEED, in_rows(spike_in_action)),
-    _defect("hand-chatter", "5 Hz for 1 s, 1.2 rad", ("MOTION-13",), "the grasp is lost", in_rows(chatter)),
-    _defect("action-is-state", "every row", ("MOTION-08",), "the robot stands still", in_rows(copy_state)),
-    _defect("action-delayed", "5 rows (250 ms)", ("MOTION-09",), "the policy reacts late", each(delay_actions)),
-    _defect("action-early", "3 rows (150 ms)", ("MOTION-09",), "steps are skipped", each(advance_actions)),
-    _defect("hand-late", "6 rows (300 ms), state", ("MOTION-09",), "grasps at the wrong time", each(delay_one_hand)),
-    _defect("episode-reversed", "rows and frames", ("MOTION-10",), "undoes what it should do", each(reverse_all)),
+    _defect("action-nan", "3 values", "NAN-01", "the loss becomes NaN", in_rows(unreal, ACTION, np.nan, 3)),
+    _defect("state-infinite", "1 value", "NAN-01", "the loss becomes NaN", in_rows(unreal, STATE, np.inf, 1)),
+    _defect("joint-stuck", "whole episode", "MOTION-04", "the policy is blind to a joint", in_rows(stuck_encoder)),
+    _defect("action-clipped", "25 % of the rows", "MOTION-03", _CLIP, in_rows(clip, ACTION)),
+    _defect("state-clipped", "25 % of the rows", "MOTION-03", _CLIP, in_rows(clip, STATE)),
+    _defect("state-spike", "30 sigma of the steps, 1 row", "MOTION-01", _SPEED, in_rows(spike, STATE)),
+    _defect("action-spike", "30 sigma of the steps, 1 row", "MOTION-01", _SPEED, in_rows(spike, ACTION)),
+    _defect("hand-chatter", "5 Hz for 1 s, 1.2 rad", "MOTION-13", "the grasp is lost", in_rows(chatter)),
+    _defect("action-is-state", "every row", "MOTION-08", "the robot stands still", in_rows(copy_state)),
+    _defect("action-delayed", "5 rows (250 ms)", "MOTION-09", "the policy reacts late", each(delay_actions, 5)),
+    _defect("action-early", "3 rows (150 ms)", "MOTION-09", "steps are skipped", each(delay_actions, -3)),
+    _defect("hand-late", "6 rows (300 ms), state", "MOTION-09", "grasps at the wrong time", each(delay_one_hand)),
+    _defect("episode-reversed", "rows and frames", "MOTION-10", "undoes what it should do", each(reverse_all)),
     _defect(
-        "rows-reversed",
-        "rows only",
-        ("MOTION-10", "SYNC-04"),
-        "images and actions do not belong",
-        in_rows(reverse_rows),
+        "rows-reversed", "rows only", "MOTION-10 SYNC-04", "images and actions do not belong", in_rows(reverse_rows)
     ),
-    _defect("idle-start", "30 rows (1.5 s)", ("IDLE-01",), "the robot does not begin", each(idle_start)),
-    _defect("idle-end", "15 s", ("IDLE-02",), "the robot learns to wait", each(idle_end)),
-    _defect("action-stalled", "0.6 s", ("MOTION-05",), "the robot stops on the way", in_rows(freeze_action)),
-    _defect("state-held", "5 Hz in 20 Hz rows", ("MOTION-05",), "the state is up to 150 ms old", in_rows(hold_state)),
-    _defect("action-zero", "one arm", ("MOTION-04", "MOTION-15"), "the arm falls to zero", in_rows(zero_action)),
-    _defect("motion-trembling", "0.03 rad a row", ("MOTION-11",), "jerky motion", in_rows(jerk)),
+    _defect("idle-start", "30 rows (1.5 s)", "IDLE-01", "the robot does not begin", each(insert_idle, 30, False)),
+    _defect("idle-end", "15 s", "IDLE-02", "the robot learns to wait", each(insert_idle, 300, True)),
+    _defect("action-stalled", "0.6 s", "MOTION-05", "the robot stops on the way", in_rows(freeze_action)),
+    _defect("state-held", "5 Hz in 20 Hz rows", "MOTION-05", "the state is up to 150 ms old", in_rows(hold_state)),
+    _defect("action-zero", "one arm", "MOTION-04 MOTION-15", "the arm falls to zero", in_rows(zero_action)),
+    _defect("motion-trembling", "0.03 rad a row", "MOTION-11", "jerky motion", in_rows(jerk)),
     _defect(
-        "action-seams",
-        "0.08 rad every 16 rows",
-        ("MOTION-12", "MOTION-02"),
-        "jumps between chunks",
-        in_rows(chunk_seams),
+        "action-seams", "0.08 rad every 16 rows", "MOTION-12 MOTION-02", "jumps between chunks", in_rows(chunk_seams)
     ),
-    _defect("arm-teleport", "0.5 rad in one row", ("MOTION-02",), _SPEED, in_rows(teleport)),
+    _defect("arm-teleport", "0.5 rad in one row", "MOTION-02", _SPEED, in_rows(teleport)),
 )

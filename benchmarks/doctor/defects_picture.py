@@ -1,30 +1,17 @@
 """Defects of what the pictures show: light, focus, colour, and where the camera stands."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
-from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, each, in_frames
+from benchmarks.doctor.defect import CAMERA, Defect, Planting, each, in_frames
 
 
 def blur(p: Planting, frames: np.ndarray) -> np.ndarray:
     """Out of focus: a Gaussian of 2.5 px (at 256 px)."""
     sigma = 2.5 * p.severity * frames.shape[1] / 256
     return np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames])
-
-
-def darken(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """An eighth of the light."""
-    return frames * (0.125 ** min(p.severity, 2))
-
-
-def overexpose(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """Three times the light, cut at white."""
-    return frames * (1 + 2.0 * p.severity)
-
-
-def fog(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """A quarter of the contrast around grey."""
-    return 128 + (frames - 128.0) * 0.25 / p.severity
 
 
 def bands(p: Planting, frames: np.ndarray) -> np.ndarray:
@@ -55,26 +42,6 @@ def flicker(p: Planting, frames: np.ndarray) -> np.ndarray:
 def crush(p: Planting, index: int) -> None:
     """Encoded with a quarter of the detail (x264 crf 44)."""
     p.folder.write_frames(index, CAMERA, p.folder.frames(index, CAMERA), crf=min(round(44 * p.severity), 51))
-
-
-def mirror(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """Left and right changed."""
-    return frames[:, :, ::-1]
-
-
-def upside_down(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """Turned by 180 degrees."""
-    return frames[:, ::-1, ::-1]
-
-
-def quarter_turn(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """Turned by 90 degrees."""
-    return np.rot90(frames, axes=(1, 2))
-
-
-def swap_colours(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """Blue where red belongs (BGR taken for RGB)."""
-    return frames[..., ::-1]
 
 
 def lose_colour(p: Planting, frames: np.ndarray) -> np.ndarray:
@@ -154,38 +121,37 @@ def melt(p: Planting, frames: np.ndarray) -> np.ndarray:
     return np.stack(melted)
 
 
-def _defect(name: str, code: str, magnitude: str, consequence: str, plant: Plant) -> Defect:
-    return Defect(name, "picture", magnitude, (code,), consequence, plant)
+Change = Callable[[Planting, np.ndarray], np.ndarray]
+"""Frames uint8 [T, H, W, 3] to the same or other values; floats are rounded, and all is cut at 0 and 255."""
+
+
+def _seen(name: str, magnitude: str, code: str, consequence: str, change: Change) -> Defect:
+    return Defect(name, magnitude, code, consequence, in_frames(change), "picture")
 
 
 _BLIND = "the policy cannot see what it must act on"
 _VIEW = "the policy learns another geometry"
+_MAGIC = "no such physics exists"
 _COLOUR = "colour words lose their meaning"
 PICTURE_DEFECTS = (
-    _defect("image-blurred", "IMAGE-01", "Gaussian of 2.5 px at 256 px", _BLIND, in_frames(blur)),
-    _defect("image-dark", "IMAGE-02", "1/8 of the light", _BLIND, in_frames(darken)),
-    _defect("image-overexposed", "IMAGE-03", "3 times the light", _BLIND, in_frames(overexpose)),
-    _defect("image-fog", "IMAGE-04", "1/4 of the contrast", _BLIND, in_frames(fog)),
-    _defect("image-bands", "IMAGE-05", "3 bands of +-25 levels", _BLIND, in_frames(bands)),
-    _defect("image-posterised", "IMAGE-06", "8 levels a channel", _BLIND, in_frames(posterise)),
-    _defect("image-grain", "IMAGE-07", "noise of 20 levels", _BLIND, in_frames(grain)),
-    _defect("image-flicker", "IMAGE-08", "20 % every other frame", _BLIND, in_frames(flicker)),
-    _defect("image-crushed", "IMAGE-09", "x264 crf 44", _BLIND, each(crush)),
-    _defect("image-mirrored", "IMAGE-10", "left and right", _VIEW, in_frames(mirror)),
-    _defect("image-upside-down", "IMAGE-10", "180 degrees", _VIEW, in_frames(upside_down)),
-    _defect("image-quarter-turn", "IMAGE-10", "90 degrees", _VIEW, in_frames(quarter_turn)),
-    _defect("image-colours-swapped", "IMAGE-11", "red and blue", _COLOUR, in_frames(swap_colours)),
-    _defect("image-grey", "IMAGE-12", "no colour", _COLOUR, in_frames(lose_colour)),
-    _defect("camera-knocked", "IMAGE-13", "5 degrees and 6 % in the middle", _VIEW, in_frames(knock)),
-    _defect("camera-displaced", "IMAGE-14", "8 degrees and 10 % all along", _VIEW, in_frames(displaced)),
-    _defect("camera-zoomed", "IMAGE-14", "x 1.4", _VIEW, in_frames(zoom)),
-    _defect("camera-hidden", "IMAGE-15", "30 % of the picture", _BLIND, in_frames(dirt)),
-    _defect(
-        "object-teleport",
-        "IMAGE-16",
-        "22 % of the width in a frame",
-        "no such physics exists",
-        in_frames(object_teleport),
-    ),
-    _defect("picture-melting", "IMAGE-16", "a swirl of 100 degrees", "no such physics exists", in_frames(melt)),
+    _seen("image-blurred", "Gaussian of 2.5 px at 256 px", "IMAGE-01", _BLIND, blur),
+    _seen("image-dark", "1/8 of the light", "IMAGE-02", _BLIND, lambda p, f: f * (0.125 ** min(p.severity, 2))),
+    _seen("image-overexposed", "3 times the light", "IMAGE-03", _BLIND, lambda p, f: f * (1 + 2.0 * p.severity)),
+    _seen("image-fog", "1/4 of the contrast", "IMAGE-04", _BLIND, lambda p, f: 128 + (f - 128.0) * 0.25 / p.severity),
+    _seen("image-bands", "3 bands of +-25 levels", "IMAGE-05", _BLIND, bands),
+    _seen("image-posterised", "8 levels a channel", "IMAGE-06", _BLIND, posterise),
+    _seen("image-grain", "noise of 20 levels", "IMAGE-07", _BLIND, grain),
+    _seen("image-flicker", "20 % every other frame", "IMAGE-08", _BLIND, flicker),
+    Defect("image-crushed", "x264 crf 44", "IMAGE-09", _BLIND, each(crush), "picture"),
+    _seen("image-mirrored", "left and right", "IMAGE-10", _VIEW, lambda p, frames: frames[:, :, ::-1]),
+    _seen("image-upside-down", "180 degrees", "IMAGE-10", _VIEW, lambda p, frames: frames[:, ::-1, ::-1]),
+    _seen("image-quarter-turn", "90 degrees", "IMAGE-10", _VIEW, lambda p, frames: np.rot90(frames, axes=(1, 2))),
+    _seen("image-colours-swapped", "red and blue", "IMAGE-11", _COLOUR, lambda p, frames: frames[..., ::-1]),
+    _seen("image-grey", "no colour", "IMAGE-12", _COLOUR, lose_colour),
+    _seen("camera-knocked", "5 degrees and 6 % in the middle", "IMAGE-13", _VIEW, knock),
+    _seen("camera-displaced", "8 degrees and 10 % all along", "IMAGE-14", _VIEW, displaced),
+    _seen("camera-zoomed", "x 1.4", "IMAGE-14", _VIEW, zoom),
+    _seen("camera-hidden", "30 % of the picture", "IMAGE-15", _BLIND, dirt),
+    _seen("object-teleport", "22 % of the width in a frame", "IMAGE-16", _MAGIC, object_teleport),
+    _seen("picture-melting", "a swirl of 100 degrees", "IMAGE-16", _MAGIC, melt),
 )

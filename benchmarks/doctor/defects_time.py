@@ -1,24 +1,41 @@
 """Defects of the clock and of the rows as a table."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 
-from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, each, in_rows, of_store
+from benchmarks.doctor.defect import (
+    ACTION,
+    CAMERA,
+    STATE,
+    Defect,
+    Plant,
+    Planting,
+    cut,
+    each,
+    in_files,
+    in_rows,
+    in_table,
+    of_store,
+)
 from benchmarks.doctor.folder import Rows
 
 _ROW_COUNTERS = ("timestamp", "frame_index", "index")
 
 
-def _times(rows: Rows, times: np.ndarray) -> Rows:
-    return rows | {"timestamp": times}
+def in_stamps(change: Callable[[Planting, np.ndarray], np.ndarray]) -> Plant:
+    """A planter that changes the stamps, float64 [T] seconds, of each chosen episode."""
+    return in_rows(lambda p, rows: rows | {"timestamp": change(p, rows["timestamp"].copy())})
 
 
-def swap_times(p: Planting, rows: Rows) -> Rows:
+def swap_times(p: Planting, times: np.ndarray) -> np.ndarray:
     """Two neighbouring timestamps change places."""
-    times, at = rows["timestamp"].copy(), p.start(len(rows["timestamp"]), 2)
+    at = p.start(len(times), 2)
     times[[at, at + 1]] = times[[at + 1, at]]
-    return _times(rows, times)
+    return times
 
 
 def drop_rows(p: Planting, index: int) -> None:
@@ -32,46 +49,43 @@ def drop_rows(p: Planting, index: int) -> None:
     p.folder.change_frames(index, CAMERA, lambda frames: frames[kept])
 
 
-def stretch_times(p: Planting, rows: Rows) -> Rows:
+def stretch(p: Planting, times: np.ndarray) -> np.ndarray:
     """Rows stamped at 30 Hz that were taken at 20 Hz."""
-    return _times(rows, rows["timestamp"] / (1 + 0.5 * p.severity))
+    return times / (1 + 0.5 * p.severity)
 
 
-def jitter(p: Planting, rows: Rows) -> Rows:
-    """Stamps of a loaded host: each late by up to 45 ms."""
-    late = p.generator.uniform(0, 0.045 * min(p.severity, 1.05), len(rows["timestamp"]))
-    return _times(rows, rows["timestamp"] + late)
-
-
-def drift(p: Planting, rows: Rows) -> Rows:
+def drift(p: Planting, times: np.ndarray) -> np.ndarray:
     """The clock of the rows runs 4 % fast against that of the camera."""
-    return _times(rows, rows["timestamp"] * (1 + 0.04 * p.severity))
+    return times * (1 + 0.04 * p.severity)
 
 
-def start_late(p: Planting, rows: Rows) -> Rows:
+def start_late(p: Planting, times: np.ndarray) -> np.ndarray:
     """Time counts from the start of the recorder, 5 s before the first row."""
-    return _times(rows, rows["timestamp"] + 5.0 * p.severity)
+    return times + 5.0 * p.severity
 
 
-def repeat_stamp(p: Planting, rows: Rows) -> Rows:
+def jitter(p: Planting, times: np.ndarray) -> np.ndarray:
+    """Stamps of a loaded host: each late by up to 45 ms."""
+    return times + p.generator.uniform(0, 0.045 * min(p.severity, 1.05), len(times))
+
+
+def repeat_stamp(p: Planting, times: np.ndarray) -> np.ndarray:
     """One stamp is that of the row before."""
-    times, at = rows["timestamp"].copy(), p.start(len(rows["timestamp"]), 2)
+    at = p.start(len(times), 2)
     times[at + 1] = times[at]
-    return _times(rows, times)
+    return times
 
 
-def nan_stamp(p: Planting, rows: Rows) -> Rows:
+def nan_stamp(p: Planting, times: np.ndarray) -> np.ndarray:
     """One stamp is not a number."""
-    times = rows["timestamp"].copy()
     times[p.start(len(times), 1)] = np.nan
-    return _times(rows, times)
+    return times
 
 
-def pause(p: Planting, rows: Rows) -> Rows:
+def pause(p: Planting, times: np.ndarray) -> np.ndarray:
     """The recorder was stopped for 2 s in the middle."""
-    times = rows["timestamp"].copy()
     times[p.start(len(times), 2) :] += 2.0 * p.severity
-    return _times(rows, times)
+    return times
 
 
 def double_label(p: Planting) -> None:
@@ -103,91 +117,50 @@ def foreign_number(p: Planting, rows: Rows) -> Rows:
     return rows | {"episode_index": rows["episode_index"] + 7}
 
 
-def missing_state(p: Planting, index: int) -> None:
+def missing_state(table: pa.Table) -> pa.Table:
     """One action more than states: the last row has no state."""
-    path = p.folder.store.data_path(index)
-    table = parquet.ParquetFile(path).read()
-    state = [*table["observation.state"].to_pylist()[:-1], None]
-    column = pa.array(state, type=pa.list_(pa.float64()))
-    at = table.column_names.index("observation.state")
-    p.folder.write_table(path, table.set_column(at, "observation.state", column))
+    return _replaced(table, STATE, [*table[STATE].to_pylist()[:-1], None])
 
 
-def drop_column(p: Planting, index: int) -> None:
-    """The action column is not in the file."""
-    path = p.folder.store.data_path(index)
-    p.folder.write_table(path, parquet.ParquetFile(path).read().drop_columns(["action"]))
-
-
-def lose_dimension(p: Planting, index: int) -> None:
+def lose_dimension(table: pa.Table) -> pa.Table:
     """The first dimension of the action is not there: 43 values a row."""
-    path = p.folder.store.data_path(index)
-    table = parquet.ParquetFile(path).read()
-    column = pa.array([row[1:] for row in table["action"].to_pylist()], type=pa.list_(pa.float64()))
-    p.folder.write_table(path, table.set_column(table.column_names.index("action"), "action", column))
+    return _replaced(table, ACTION, [row[1:] for row in table[ACTION].to_pylist()])
 
 
-def cut_file(p: Planting, index: int) -> None:
-    """The parquet file ends after 60 % of its bytes."""
-    path = p.folder.store.data_path(index)
-    content = path.read_bytes()
-    path.unlink()
-    path.write_bytes(content[: int(len(content) * 0.6)])
+def _replaced(table: pa.Table, name: str, values: list[list[float] | None]) -> pa.Table:
+    column = pa.array(values, type=pa.list_(pa.float64()))
+    return table.set_column(table.column_names.index(name), name, column)
 
 
-def lose_file(p: Planting, index: int) -> None:
-    """The parquet file was not copied."""
-    p.folder.store.data_path(index).unlink()
-
-
-def _defect(
-    name: str, magnitude: str, codes: tuple[str, ...], consequence: str, plant: Plant, refresh: bool = True
-) -> Defect:
-    group = "rows" if name.startswith("rows-") else "time"
-    return Defect(name, group, magnitude, codes, consequence, plant, refresh=refresh)
-
-
+_time, _rows = partial(Defect, group="time"), partial(Defect, group="rows")
+_files = partial(_rows, refresh=False)
+_STOPS = "the loader stops"
 TIME_DEFECTS = (
-    _defect(
-        "time-swapped", "two neighbouring stamps", ("TIME-01",), "actions jump back and forth", in_rows(swap_times)
+    _time("time-swapped", "two neighbouring stamps", "TIME-01", "actions jump back and forth", in_stamps(swap_times)),
+    _time("time-rows-dropped", "1 row in 30", "TIME-02", "motions across a gap are too fast", each(drop_rows)),
+    _time(
+        "time-label-doubled", "fps 40 for 20", "META-02", "motions replay at twice the speed", of_store(double_label)
     ),
-    _defect("time-rows-dropped", "1 row in 30", ("TIME-02",), "motions across a gap are too fast", each(drop_rows)),
-    _defect(
-        "time-label-doubled", "fps 40 for 20", ("META-02",), "motions replay at twice the speed", of_store(double_label)
-    ),
-    _defect(
-        "time-stretched", "stamps at 30 Hz of 20 Hz rows", ("TIME-03",), "wrong replay speed", in_rows(stretch_times)
-    ),
-    _defect("time-jitter", "0-45 ms of 50", ("TIME-03", "TIME-02"), "unsteady motion", in_rows(jitter)),
-    _defect(
-        "time-drift", "4 % against the camera", ("TIME-03", "TIME-05", "VIDEO-05"), "images fall behind", in_rows(drift)
-    ),
-    _defect("time-late-start", "5 s", ("TIME-04",), "readers by time find no frame", in_rows(start_late)),
-    _defect("time-repeated", "one stamp", ("TIME-01",), "a step of no duration", in_rows(repeat_stamp)),
-    _defect("time-nan", "one stamp", ("TIME-01",), "the loader stops", in_rows(nan_stamp)),
-    _defect("time-pause", "2 s", ("TIME-02",), "a chunk across the pause is a jump", in_rows(pause)),
-    _defect(
-        "rows-shuffled", "two blocks of 8 rows", ("TIME-01", "ROWS-03"), "actions out of order", in_rows(shuffle_rows)
-    ),
-    _defect(
+    _time("time-stretched", "stamps at 30 Hz of 20 Hz rows", "TIME-03", "wrong replay speed", in_stamps(stretch)),
+    _time("time-jitter", "0-45 ms of 50", "TIME-03 TIME-02", "unsteady motion", in_stamps(jitter)),
+    _time("time-drift", "4 % against the camera", "TIME-03 TIME-05 VIDEO-05", "images fall behind", in_stamps(drift)),
+    _time("time-late-start", "5 s", "TIME-04", "readers by time find no frame", in_stamps(start_late)),
+    _time("time-repeated", "one stamp", "TIME-01", "a step of no duration", in_stamps(repeat_stamp)),
+    _time("time-nan", "one stamp", "TIME-01", _STOPS, in_stamps(nan_stamp)),
+    _time("time-pause", "2 s", "TIME-02", "a chunk across the pause is a jump", in_stamps(pause)),
+    _rows("rows-shuffled", "two blocks of 8 rows", "TIME-01 ROWS-03", "actions out of order", in_rows(shuffle_rows)),
+    _rows(
         "rows-shuffled-silently",
         "two blocks of 8 rows, renumbered",
-        ("MOTION-02",),
+        "MOTION-02",
         "actions out of order",
         in_rows(shuffle_rows_silently),
     ),
-    _defect("rows-tail-lost", "10 rows", ("ROWS-01", "VIDEO-04"), "frames without rows", in_rows(lose_tail), False),
-    _defect("rows-other-episode", "all rows", ("ROWS-03",), "merged from elsewhere", in_rows(foreign_number)),
-    _defect(
-        "rows-state-missing",
-        "the last state of the episode",
-        ("SHAPE-01", "NAN-01"),
-        "the loader stops",
-        each(missing_state),
-        False,
-    ),
-    _defect("rows-column-lost", "action", ("COLUMN-01",), "the loader stops", each(drop_column), False),
-    _defect("rows-dimension-lost", "1 of 44", ("SHAPE-01",), "every part is cut wrongly", each(lose_dimension), False),
-    _defect("rows-file-cut", "40 % of the bytes", ("FILE-01",), "the loader stops", each(cut_file), False),
-    _defect("rows-file-lost", "the file", ("FILE-01",), "the loader stops", each(lose_file), False),
+    _files("rows-tail-lost", "10 rows", "ROWS-01 VIDEO-04", "frames without rows", in_rows(lose_tail)),
+    _rows("rows-other-episode", "all rows", "ROWS-03", "merged from elsewhere", in_rows(foreign_number)),
+    _files("rows-state-missing", "the last state of the episode", "SHAPE-01 NAN-01", _STOPS, in_table(missing_state)),
+    _files("rows-column-lost", "action", "COLUMN-01", _STOPS, in_table(lambda table: table.drop_columns(["action"]))),
+    _files("rows-dimension-lost", "1 of 44", "SHAPE-01", "every part is cut wrongly", in_table(lose_dimension)),
+    _files("rows-file-cut", "40 % of the bytes", "FILE-01", _STOPS, in_files(cut, 0.6)),
+    _files("rows-file-lost", "the file", "FILE-01", _STOPS, in_files(Path.unlink)),
 )

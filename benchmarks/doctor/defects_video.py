@@ -1,30 +1,19 @@
 """Defects of video files: present, whole, as long as the rows, and on time."""
 
+from functools import partial
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from benchmarks.doctor import packets
 from benchmarks.doctor.clean import shared_data
-from benchmarks.doctor.defect import CAMERA, Defect, Plant, Planting, each, in_frames
+from benchmarks.doctor.defect import CAMERA, Defect, Planting, cut, each, in_files, in_frames
 from gr00t_data.video import files as video
 
 
-def lose_file(p: Planting, index: int) -> None:
-    """The video was not copied."""
-    p.folder.store.video_path(index, CAMERA).unlink()
-
-
-def cut_file(p: Planting, index: int) -> None:
-    """The file ends after 70 % of its bytes."""
-    path = p.folder.store.video_path(index, CAMERA)
-    content = path.read_bytes()
-    path.unlink()
-    path.write_bytes(content[: int(len(content) * 0.7)])
-
-
-def not_a_video(p: Planting, index: int) -> None:
+def not_a_video(path: Path) -> None:
     """An HTML error page under the name of a video."""
-    path = p.folder.store.video_path(index, CAMERA)
     path.unlink()
     path.write_text("<html><body>404: entry not found</body></html>" * 50)
 
@@ -98,16 +87,14 @@ def black_frames(p: Planting, frames: np.ndarray) -> np.ndarray:
     return frames
 
 
-def smaller(p: Planting, index: int) -> None:
+def smaller(p: Planting, frames: np.ndarray) -> np.ndarray:
     """One episode is half as large as the others."""
-    frames = p.folder.frames(index, CAMERA)
-    p.folder.write_frames(index, CAMERA, video.resize(frames, (frames.shape[1] // 2, frames.shape[2] // 2)))
+    return video.resize(frames, (frames.shape[1] // 2, frames.shape[2] // 2))
 
 
-def other_shape(p: Planting, index: int) -> None:
+def other_shape(p: Planting, frames: np.ndarray) -> np.ndarray:
     """One episode has 4:3 pictures where the others are square."""
-    frames = p.folder.frames(index, CAMERA)
-    p.folder.write_frames(index, CAMERA, video.resize(frames, (frames.shape[1] * 3 // 8 * 2, frames.shape[2])))
+    return video.resize(frames, (frames.shape[1] * 3 // 8 * 2, frames.shape[2]))
 
 
 def letterbox(p: Planting, frames: np.ndarray) -> np.ndarray:
@@ -135,46 +122,29 @@ def _invented_scene(p: Planting, size: tuple[int, int]) -> np.ndarray:
     return np.stack([np.clip(wide[:, at : at + size[1]], 0, 255).astype(np.uint8) for at in range(40)])
 
 
-def _defect(
-    name: str, magnitude: str, codes: tuple[str, ...], consequence: str, plant: Plant, refresh: bool = True
-) -> Defect:
-    return Defect(name, "video", magnitude, codes, consequence, plant, refresh=refresh)
-
-
+_defect = partial(Defect, group="video")
+_WRONG_FRAME = "readers by time pick the wrong frame"
+_ANOTHER = "another view than the robot's"
 _STOPS = "the loader stops when it reaches the episode"
 _DRIFT = "images and actions do not belong together"
 VIDEO_DEFECTS = (
-    _defect("video-lost", "the file", ("VIDEO-01",), _STOPS, each(lose_file)),
-    _defect("video-cut", "30 % of the bytes", ("VIDEO-02", "VIDEO-03"), _STOPS, each(cut_file)),
-    _defect("video-no-video", "an HTML page", ("VIDEO-02",), _STOPS, each(not_a_video)),
+    _defect("video-lost", "the file", "VIDEO-01", _STOPS, in_files(Path.unlink, camera=CAMERA)),
+    _defect("video-cut", "30 % of the bytes", "VIDEO-02 VIDEO-03", _STOPS, in_files(cut, 0.7, camera=CAMERA)),
+    _defect("video-no-video", "an HTML page", "VIDEO-02", _STOPS, in_files(not_a_video, camera=CAMERA)),
     _defect(
-        "video-damaged",
-        "8 % of the bytes",
-        ("VIDEO-02", "IMAGE-09", "IMAGE-13", "IMAGE-16"),
-        "torn images",
-        each(damage_bytes),
+        "video-damaged", "8 % of the bytes", "VIDEO-02 IMAGE-09 IMAGE-13 IMAGE-16", "torn images", each(damage_bytes)
     ),
-    _defect("video-short", "10 frames", ("VIDEO-03",), _DRIFT, in_frames(lose_tail)),
-    _defect("video-long", "20 frames of another take", ("VIDEO-04",), _DRIFT, each(append_other_take)),
-    _defect("video-pts-offset", "0.5 s", ("VIDEO-07",), "readers by time pick the wrong frame", each(offset_pts)),
-    _defect("video-variable-rate", "20-80 ms", ("VIDEO-08",), "readers by time pick the wrong frame", each(vary_rate)),
-    _defect(
-        "video-other-rate", "30 for 20 fps", ("VIDEO-05",), "readers by time pick the wrong frame", each(other_rate)
-    ),
-    _defect("video-frozen", "1 s", ("VIDEO-10",), "the policy acts without seeing", in_frames(freeze)),
-    _defect(
-        "video-repeated",
-        "every 4th frame",
-        ("VIDEO-11",),
-        "images lag by up to 50 ms",
-        in_frames(repeat_frames),
-    ),
-    _defect("video-stutter", "8 frames again", ("VIDEO-12",), _DRIFT, in_frames(stutter)),
-    _defect("video-black", "5 frames", ("IMAGE-19",), "the policy acts without seeing", in_frames(black_frames)),
-    _defect("video-smaller", "half the pixels", ("VIDEO-06",), "blurred when resized", each(smaller)),
-    _defect("video-other-shape", "4:3 for 1:1", ("VIDEO-06",), "the image is stretched", each(other_shape)),
-    _defect(
-        "video-letterbox", "12 % above and below", ("IMAGE-14",), "another view than the robot's", in_frames(letterbox)
-    ),
-    _defect("video-other-scene", "another project's video", ("IMAGE-20",), _DRIFT, each(other_scene)),
+    _defect("video-short", "10 frames", "VIDEO-03", _DRIFT, in_frames(lose_tail)),
+    _defect("video-long", "20 frames of another take", "VIDEO-04", _DRIFT, each(append_other_take)),
+    _defect("video-pts-offset", "0.5 s", "VIDEO-07", _WRONG_FRAME, each(offset_pts)),
+    _defect("video-variable-rate", "20-80 ms", "VIDEO-08", _WRONG_FRAME, each(vary_rate)),
+    _defect("video-other-rate", "30 for 20 fps", "VIDEO-05", _WRONG_FRAME, each(other_rate)),
+    _defect("video-frozen", "1 s", "VIDEO-10", "the policy acts without seeing", in_frames(freeze)),
+    _defect("video-repeated", "every 4th frame", "VIDEO-11", "images lag by up to 50 ms", in_frames(repeat_frames)),
+    _defect("video-stutter", "8 frames again", "VIDEO-12", _DRIFT, in_frames(stutter)),
+    _defect("video-black", "5 frames", "IMAGE-19", "the policy acts without seeing", in_frames(black_frames)),
+    _defect("video-smaller", "half the pixels", "VIDEO-06", "blurred when resized", in_frames(smaller)),
+    _defect("video-other-shape", "4:3 for 1:1", "VIDEO-06", "the image is stretched", in_frames(other_shape)),
+    _defect("video-letterbox", "12 % above and below", "IMAGE-14", _ANOTHER, in_frames(letterbox)),
+    _defect("video-other-scene", "another project's video", "IMAGE-20", _DRIFT, each(other_scene)),
 )

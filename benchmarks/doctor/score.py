@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def run(job: Job) -> Score:
         if case.refresh:
             planting.folder.refresh()
         copies = {number: min(target - {STORE}) for target in targets for number in target - job.before.codes.keys()}
-        return _score(job, judge(root, planting.embodiment), targets, case.codes, copies)
+        return _score(job, judge(root, planting.embodiment), targets, case.codes.split(), copies)
     finally:
         shutil.rmtree(root)
 
@@ -92,7 +92,7 @@ def _planting(job: Job, case: Defect | Control, folder: Folder) -> Planting:
     return Planting(folder, embodiment, tuple(sorted(chosen.tolist())), generator, job.severity)
 
 
-def _score(job: Job, after: Judgement, targets: Targets, accepted: tuple[str, ...], numbers: dict[int, int]) -> Score:
+def _score(job: Job, after: Judgement, targets: Targets, accepted: Sequence[str], numbers: dict[int, int]) -> Score:
     new = after.new(job.before, numbers)
     of_store = bool(targets) and all(target == {STORE} for target in targets)
     touched = set().union(*targets) | {STORE} if targets else set()

@@ -65,13 +65,8 @@ class Steps:
         variables |= {"DAGSTER_MODULE_NAME": "pipelines.command_line", "GR00T_LANDING": ""}
         dagster = str(Path(sys.executable).parent / "dagster")
         words = ["asset", "materialize", "--select", "*evaluation_gr1", "--config", str(ROOT / "pipelines/tiny.yaml")]
-        return run(
-            [dagster, *words, "-d", str(ROOT)],
-            self.root,
-            variables,
-            kill_after_s=kill_after_s,
-            whole_group=whole_group,
-        )
+        command = [dagster, *words, "-d", str(ROOT)]
+        return run(command, self.root, variables, kill_after_s=kill_after_s, whole_group=whole_group)
 
     def clear(self) -> None:
         for path in self.root.iterdir():

@@ -35,15 +35,10 @@ def pieces(store: EpisodeStore, embodiment: Embodiment, target: Path) -> Episode
         frames = video.decode(store.video_path(row.index, camera), (_PIECE_SIDE, _PIECE_SIDE))
         state, action = store.state(row.index), store.action(row.index)
         for first in range(0, min(len(frames), len(state)) - _PIECE_ROWS + 1, _PIECE_ROWS):
-            part = slice(first, first + _PIECE_ROWS)
-            clip = Episode(
-                instruction=row.instruction,
-                times_s=np.arange(_PIECE_ROWS) / embodiment.control_hz,
-                state=state[part],
-                action=action[part],
-                video={camera: frames[part]},
-                source=EpisodeSource.model_validate({"piece_of": row.index, "first_row": first}),
-            )
+            part, times_s = slice(first, first + _PIECE_ROWS), np.arange(_PIECE_ROWS) / embodiment.control_hz
+            piece_of = EpisodeSource.model_validate({"piece_of": row.index, "first_row": first})
+            film = {camera: frames[part]}
+            clip = Episode(row.instruction, times_s, state[part], action[part], film, source=piece_of)
             if len(writer) <= (number := len(writer.records)):
                 assert writer.append(clip) == number
     return writer.seal()

@@ -19,14 +19,8 @@ def idm(recordings: Recordings) -> Comparisons:
     model.load_state_dict(item.tensors("weights"), strict=True)
     counted = config["token_counts"]["tokens_per_image_after_projector"]
     yield equal(model.config.tokens_per_image, counted, "config/token_counts", "token counts")
-    batch = IdmBatch(
-        inputs["images"],
-        inputs["view_ids"],
-        inputs["vl_token_ids"],
-        inputs["embodiment_id"],
-        inputs["actions"],
-        inputs["actions_mask"],
-    )
+    named = ("images", "view_ids", "vl_token_ids", "embodiment_id", "actions", "actions_mask")
+    batch = IdmBatch(*(inputs[name] for name in named))
     yield from _training(model, batch, inputs, outputs)
     yield from gradient_norms(model, item.json("grad_l2_norms"))
     yield from gradients(dict(model.named_parameters()), outputs, "train.grad.")

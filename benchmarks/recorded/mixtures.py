@@ -27,13 +27,8 @@ def mixture(recordings: Recordings) -> Comparisons:
     for key, value in config["safe_hash"].items():
         yield equal(str(sample_seed(*ast.literal_eval(key))), value, f"config/safe_hash/{key}", "seeds")
     for case in config["cases"]:
-        ours = PublishedMixture(
-            episodes,
-            tuple(case["weights"]),
-            case["balance_dataset_weights"],
-            case["balance_trajectory_weights"],
-            case["seed"],
-        )
+        settings = {name: case[name] for name in ("balance_dataset_weights", "balance_trajectory_weights", "seed")}
+        ours = PublishedMixture(episodes, tuple(case["weights"]), **settings)
         yield from _draws(ours, case, outputs)
         for percentiles in PERCENTILES:
             name = f"case{case['case']}_merged_metadata_{percentiles}"

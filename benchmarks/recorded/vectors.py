@@ -50,25 +50,17 @@ def transforms(recordings: Recordings, name: str) -> Comparisons:
 
 
 def _sides(item: Item, embodiment: Embodiment, chosen: Selection, arrays: Arrays) -> dict[str, VectorTransform]:
-    metadata = item.json("metadata")["statistics"]
-    padded = {side: arrays[f"00.out.{side}"].shape[-1] for side in ("state", "action")}
-    state = [embodiment.state_part(part) for part in chosen.state]
-    action = [embodiment.action_part(part) for part in chosen.action]
-    return {
-        "state": _transform(
-            state, chosen.state_normalization, chosen.state_rotations, metadata["state"], padded["state"]
-        ),
-        "action": _transform(
-            action, chosen.action_normalization, chosen.action_rotations, metadata["action"], padded["action"]
-        ),
-    }
+    metadata, sides = item.json("metadata")["statistics"], {}
+    for side in ("state", "action"):
+        parts = [_part(embodiment, side, name) for name in getattr(chosen, side)]
+        modes, rotations = getattr(chosen, f"{side}_normalization"), getattr(chosen, f"{side}_rotations")
+        measured = {name: published_part(value) for name, value in metadata[side].items()}
+        sides[side] = vector_transform(parts, modes, rotations, measured, arrays[f"00.out.{side}"].shape[-1])
+    return sides
 
 
-def _transform(
-    parts: list[Part], modes: dict[str, str], rotations: dict[str, str], statistics: dict[str, Any], padded: int
-) -> VectorTransform:
-    measured = {name: published_part(value) for name, value in statistics.items()}
-    return vector_transform(parts, modes, rotations, measured, padded)
+def _part(robot: Embodiment, side: str, name: str) -> Part:
+    return robot.state_part(name) if side == "state" else robot.action_part(name)
 
 
 def with_selection(name: str) -> Embodiment:
@@ -111,7 +103,7 @@ def _raw(
     for number, (episode, step) in enumerate(config["steps"]):
         for side, transform in sides.items():
             for name in transform.steps:
-                part = robot.state_part(name) if side == "state" else robot.action_part(name)
+                part = _part(robot, side, name)
                 recorded = arrays[f"{number:02}.raw.{side}.{name}"]
                 values = store.matrix(episode, part.column)[:, part.slice]
                 found, _ = window(values, step, len(recorded), part.absolute)

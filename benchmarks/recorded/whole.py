@@ -107,15 +107,8 @@ def full_model_batch(groot: Groot, inputs: dict[str, Tensor], backend: str = "fa
     mask = inputs["batch.eagle_attention_mask"]
     with _attention_at_padding(groot.backbone, backend):
         features = groot.backbone(inputs["batch.eagle_pixel_values"], inputs["batch.eagle_input_ids"], mask)
-    return Batch(
-        state=inputs["batch.state"],
-        state_mask=inputs["batch.state_mask"],
-        embodiment_id=inputs["batch.embodiment_id"],
-        action=inputs["batch.action"],
-        action_mask=inputs["batch.action_mask"],
-        vl_features=features,
-        attention_mask=mask,
-    )
+    named = ("state", "state_mask", "embodiment_id", "action", "action_mask")
+    return Batch(**{name: inputs[f"batch.{name}"] for name in named}, vl_features=features, attention_mask=mask)
 
 
 def full_model(recordings: Recordings) -> Comparisons:
