@@ -1,13 +1,15 @@
 """Group label: generated video becomes trajectories: dream, tell the actions, judge, keep what passes."""
 
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from assets.declaring import asset_of
-from assets.reporting import Made, every_tenth, figure, table, told
+from assets.reporting import Made, Metadata, every_tenth, figure, table, told
 from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
@@ -15,6 +17,9 @@ from gr00t_data.lake import Lake
 from gr00t_model.dream.settings import DreamSettings
 from gr00t_model.idm.config import IdmTraining
 from gr00t_model.stages.settings import TrajectoriesSettings
+
+if TYPE_CHECKING:
+    from gr00t_model.idm.report import IdmReport
 
 _GENERATORS = DreamSettings.model_fields["generator"].description
 
@@ -40,7 +45,7 @@ class TrajectoriesConfig(config_of(TrajectoriesSettings)):
 
 def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train on the accepted recorded episodes, and measure on those held out."""
-    from gr00t_data.disk import read_json
+    from gr00t_model.idm.report import IdmReport
     from gr00t_model.stages.idm import beats_baselines, train_idm
     from gr00t_model.stages.trajectories import waiting_clips
 
@@ -49,25 +54,25 @@ def make_idm(embodiment: Embodiment, config: IdmConfig, lake: Lake, log: dg.Dags
         return _nothing(lake, "no generated clips to label", (_worth_using(True, "no model is needed"),))
     training = IdmTraining.model_validate(config.model_dump(exclude={"when", "stores"}))
     folder, digest = train_idm(lake, embodiment, config.stores, training=training, say=log.info)
-    report = read_json(folder / "report.json")
-    return Made(folder, digest, _flat(report), (_worth_using(*beats_baselines(report["moving"])),))
+    report = IdmReport.load(folder)
+    return Made(folder, digest, _flat(report), (_worth_using(*beats_baselines(report.moving)),))
 
 
 def _worth_using(passed: bool, text: str) -> dg.AssetCheckResult:
     return told("beats_baselines", passed, text, dg.AssetCheckSeverity.ERROR)
 
 
-def _flat(report: dict[str, Any]) -> dict[str, Any]:
+def _flat(report: "IdmReport") -> Metadata:
     """Numbers as they are; scores of the model and of its baselines as a table."""
     rows = [
-        {"what": part, "told by": who, "R2": one["r2"], "magnitude ratio": one["magnitude"], "error": one["error"]}
-        for part, scores in [("all that moves", report["moving"]), *report["parts"].items()]
+        {"what": part, "told by": who, "R2": one.r2, "magnitude ratio": one.magnitude, "error": one.error}
+        for part, scores in [("all that moves", report.moving), *report.parts.items()]
         for who, one in scores.items()
     ]
-    scores = report["moving"]["idm"]
-    numbers = {"R2": scores["r2"], "magnitude ratio": scores["magnitude"]}
-    numbers |= {name: value for name, value in report.items() if isinstance(value, int | float | str)}
-    return {name: value for name, value in numbers.items() if value is not None} | {"scores": table(rows)}
+    scores = report.moving["idm"]
+    numbers = {"R2": scores.r2, "magnitude ratio": scores.magnitude, "episodes": report.episodes}
+    numbers |= {"windows": report.windows, "frame_gap": report.frame_gap}
+    return {name: value for name, value in numbers.items() if isfinite(value)} | {"scores": table(rows)}
 
 
 def make_dreams(embodiment: Embodiment, config: DreamConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
@@ -102,8 +107,8 @@ def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake
         {
             "clips of": one.clips.root.name,
             "clips": len(one.clips.rows),
-            "accepted": one.report.get("accepted", 0),
-            "rejected by": ", ".join(f"{k} {v}" for k, v in one.report.get("rejected_by", {}).items()) or one.problem,
+            "accepted": one.report.accepted if one.report else 0,
+            "rejected by": one.rejected_by,
             "store": one.accepted.root.name if one.accepted else "",
             "licence": one.clips.licence,
         }
@@ -112,7 +117,7 @@ def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake
     for one in found:
         if one.problem:
             log.warning(one.problem)
-    sheets = {f"sheet of {one.clips.root.name}": one.folder / one.report["sheets"][0] for one in found if one.folder}
+    sheets = {f"sheet of {one.clips.root.name}": one.sheet for one in found if one.sheet}
     metadata = {
         "clips": sum(int(row["clips"]) for row in rows),
         "accepted": sum(int(row["accepted"]) for row in rows),
@@ -125,7 +130,7 @@ def make_accepted(embodiment: Embodiment, config: TrajectoriesConfig, lake: Lake
     return Made(lake.root / "gate", digest_json(digests), metadata, checks)
 
 
-def _all_kept(rows: list[dict[str, Any]]) -> dg.AssetCheckResult:
+def _all_kept(rows: Sequence[Mapping[str, str | int]]) -> dg.AssetCheckResult:
     clips, accepted = (sum(int(row[name]) for row in rows) for name in ("clips", "accepted"))
     return told("clips_pass_the_gate", 2 * accepted >= clips, f"{accepted} of {clips} clips accepted")
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from gr00t_data.store.store import EpisodeStore
 
 
+Metadata = Mapping[str, dg.MetadataValue | str | int | float | bool | None]
+"""What the UI shows of an asset, by its name there."""
+
+
 @dataclass(frozen=True)
 class Made:
     """One thing that was made (or found made).
@@ -26,10 +30,10 @@ class Made:
 
     path: Path
     digest: str
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
     checks: tuple[dg.AssetCheckResult, ...] = ()
 
-    def _shown(self) -> dict[str, Any]:
+    def _shown(self) -> Metadata:
         return {"path": dg.MetadataValue.path(str(self.path)), "digest": self.digest[:16], **self.metadata}
 
     def result(self) -> dg.MaterializeResult:

@@ -221,21 +221,20 @@ def training_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
         ),
     )
 
-    @dg.asset(
-        name=f"checkpoint_{name}",
+    checkpoint = asset_of(
+        f"checkpoint_{name}",
+        code_version("checkpoint", embodiment),
+        dg.Config,
+        lambda _, config, lake: make_checkpoint(embodiment, lake),
         deps=[f"finetune_{name}"],
-        group_name="train",
+        group="train",
         kinds={"pytorch", "safetensors"},
-        owners=["team:robot-learning"],
-        code_version=code_version("checkpoint", embodiment),
+        team="robot-learning",
         description=(
             f"The policy that the last run of `{name}` left, in a folder that stands on its own: weights, statistics, "
             "embodiment, manifest, configuration, versions, and every episode the weights have seen."
         ),
     )
-    def checkpoint(lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        return make_checkpoint(embodiment, lake).result()
-
     return [finetune, checkpoint]
 
 
@@ -251,14 +250,14 @@ def make_checkpoint(embodiment: Embodiment, lake: Lake) -> Made:
         raise MissingInput(f"{lake.root}: has no run of {embodiment.name} yet; materialize finetune_{embodiment.name}")
     folder, digest = publish_checkpoint(lake, embodiment, PolicyRun(pointed[0]))
     checkpoint = Checkpoint.load(folder)
-    kinds = sorted({str(episode["kind"]) for episode in checkpoint.episodes})
+    kinds = sorted({episode.kind for episode in checkpoint.episodes})
     metadata = {
         "recipe": checkpoint.train_config.recipe,
-        "steps": checkpoint.metrics["step"],
+        "steps": checkpoint.steps,
         "mixture": checkpoint.manifest.digest[:16],
         "kinds": ", ".join(kinds),
-        "licences": ", ".join(sorted({str(episode["licence"]) for episode in checkpoint.episodes})),
-        "episodes seen": table(checkpoint.episodes),
+        "licences": ", ".join(sorted({episode.licence for episode in checkpoint.episodes})),
+        "episodes seen": table([episode.facts() for episode in checkpoint.episodes]),
         "megabytes": round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6, 1),
     }
     return Made(folder, digest, metadata)

@@ -14,8 +14,8 @@ from assets.teleop import teleop_episodes
 from assets.training import base_nano, training_assets
 from gr00t_data.embodiment.robot import right_embodiments
 from gr00t_data.lake import Lake
-from pipelines.jobs import jobs_of
-from pipelines.schedules import schedules_of
+from pipelines.jobs import job_of
+from pipelines.schedules import schedule_of
 from pipelines.sensors import alert_on_failure, human_landing_sensor, landing_sensor, retrain_sensor_of
 
 
@@ -32,10 +32,10 @@ def build(*ingest: dg.AssetsDefinition, automation: bool = True) -> dg.Definitio
         assets += mixture_assets(embodiment)
         assets += training_assets(embodiment)
         assets += evaluation_assets(embodiment)
-        own = jobs_of(embodiment.name)
-        jobs += own
-        schedules += schedules_of(embodiment, own)
-        sensors.append(retrain_sensor_of(embodiment, own[0]))
+        job = job_of(embodiment.name)
+        jobs.append(job)
+        schedules.append(schedule_of(embodiment, job))
+        sensors.append(retrain_sensor_of(embodiment, job))
     return dg.Definitions(
         assets=assets,
         jobs=jobs if automation else [],

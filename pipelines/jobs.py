@@ -1,5 +1,6 @@
 """Jobs: selections of assets that run together."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,33 +16,23 @@ def steps_of(name: str) -> list[str]:
     return [f"{stage}_{name}" for stage in _STAGES]
 
 
-def jobs_of(name: str) -> list[Any]:
+def job_of(name: str) -> Any:
     """``retrain_<name>``: everything from the labels of generated clips to the release."""
-    return [
-        dg.define_asset_job(
-            f"retrain_{name}",
-            selection=dg.AssetSelection.assets(*steps_of(name)),
-            description=(
-                f"All episodes of {name}: labels of generated clips, statistics, mixture, training, checkpoint, "
-                "evaluation, release."
-            ),
-            executor_def=dg.in_process_executor,
-        )
-    ]
+    said = "labels of generated clips, statistics, mixture, training, checkpoint, evaluation, release."
+    return _job(f"retrain_{name}", steps_of(name), f"All episodes of {name}: {said}")
 
 
-ingest_job = dg.define_asset_job(
-    "ingest_drop",
-    selection=dg.AssetSelection.assets("teleop_episodes"),
-    partitions_def=DROPS,
-    description="Read, seal and check one drop.",
-    executor_def=dg.in_process_executor,
-)
+def _job(name: str, assets: Sequence[str], description: str, partitions: dg.PartitionsDefinition | None = None) -> Any:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*assets),
+        partitions_def=partitions,
+        description=description,
+        executor_def=dg.in_process_executor,
+    )
 
-ingest_human_job = dg.define_asset_job(
-    "ingest_human_drop",
-    selection=dg.AssetSelection.assets("human_clips"),
-    partitions_def=HUMAN_DROPS,
-    description="Cut, hide faces, seal and check one drop of footage.",
-    executor_def=dg.in_process_executor,
+
+ingest_job = _job("ingest_drop", ["teleop_episodes"], "Read, seal and check one drop.", DROPS)
+ingest_human_job = _job(
+    "ingest_human_drop", ["human_clips"], "Cut, hide faces, seal and check one drop of footage.", HUMAN_DROPS
 )

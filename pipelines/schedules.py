@@ -1,6 +1,5 @@
 """Schedules: nightly retraining, when there is something new."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,9 +10,8 @@ from pipelines.automation import SCHEDULES
 from pipelines.sensors import asked_before, busy, request
 
 
-def schedules_of(embodiment: Embodiment, jobs: Sequence[Any]) -> list[dg.ScheduleDefinition]:
+def schedule_of(embodiment: Embodiment, job: Any) -> dg.ScheduleDefinition:
     """``nightly_retrain_<name>`` at 02:00."""
-    job = jobs[0]
 
     @dg.schedule(
         name=f"nightly_retrain_{embodiment.name}",
@@ -32,4 +30,4 @@ def schedules_of(embodiment: Embodiment, jobs: Sequence[Any]) -> list[dg.Schedul
         reason = reason or asked_before(context.instance, job.name, decision.content, again_after_failure=True)
         return dg.SkipReason(reason) if reason else request(embodiment.name, decision.content, start)
 
-    return [nightly]
+    return nightly

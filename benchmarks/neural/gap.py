@@ -14,17 +14,19 @@ changes.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter
+from pydantic import TypeAdapter
 
 from benchmarks.command import Json, command, show, table
 from benchmarks.neural.model import DEFAULT, Options, Subject
 from gr00t_data.store.store import EpisodeStore
-from gr00t_model.idm.evaluate import Scores, left_out, score
+from gr00t_model.idm.evaluate import left_out, score
 from gr00t_model.idm.examples import Recording, Slowed, gather, read_recording, window_starts
 from gr00t_model.idm.predict import Clip, predict_clips
+from gr00t_model.idm.report import Scores
 from gr00t_model.idm.timing import TimingError
 
 RIGHT, HALF = 16, 8
@@ -122,10 +124,6 @@ def falls(name: str, rows: list[Row]) -> list[str]:
     return table(titles, ((one.gap, *map("{:.2f}".format, numbers(one))) for one in rows))
 
 
-def _plain(row: Row) -> dict[str, Any]:
-    return {"gap": row.gap, "predicted": row.predicted.to_dict(), "found": row.found.to_dict()}
-
-
 @command
 def main(
     options: Options = DEFAULT,
@@ -137,7 +135,7 @@ def main(
     first = options.subject()  # last: it becomes the lake's model
     tables: dict[str, list[Row]] = {"as recorded": rows_of(first), "and slowed": rows_of(second)}
     said = refusal(first)
-    plain = {name: [_plain(one) for one in rows] for name, rows in tables.items()}
+    plain = TypeAdapter(dict[str, list[Row]]).dump_python(tables, mode="json")
     shown = (line for name, rows in tables.items() for line in ("", *falls(name, rows)))
     show({"refused": said, **plain}, [f"guard: {said}", *shown], as_json, indent=None)
     predicted, found = fallen(tables["and slowed"], HALF, "along")

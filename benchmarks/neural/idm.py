@@ -46,7 +46,7 @@ def left_one_out(folder: Path, steps: int, into: Path) -> list[dict[str, Any]]:
     for take in takes_of([store]):
         training = IdmTraining(steps=steps, held_out=(take.name,))
         trained = train_on([store], robot, into / take.name.replace("/", "-"), training, lambda line: None)
-        report = evaluate_idm(load_artifact(trained), [store])
+        report = evaluate_idm(load_artifact(trained), [store]).facts()
         found.append({"episode": take.index, "moving": report["moving"], "parts": report["parts"]})
         say(f"episode {take.index}: {report['moving']}")
     return found

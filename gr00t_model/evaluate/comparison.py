@@ -84,7 +84,7 @@ def _open_loop(candidate: Checkpoint, released: Checkpoint, stride: int, notes: 
 
 def _fair_episodes(candidate: Checkpoint, released: Checkpoint, notes: list[str]) -> list[Held]:
     """The candidate's held-out episodes without those that the released checkpoint has trained on."""
-    trained = {(entry["store"], entry["episode"]) for entry in released.episodes}
+    trained = {(entry.store, entry.episode) for entry in released.episodes}
     every = held_out_entries(candidate.manifest)
     fair = [held for digest, held in every if (digest, held.episode) not in trained]
     if len(fair) < len(every):

@@ -161,7 +161,7 @@ def write_report(
     content = Evaluation(
         checkpoint=checkpoint.digest,
         recipe=checkpoint.train_config.recipe,
-        steps=checkpoint.metrics["step"],
+        steps=checkpoint.steps,
         open_loop=_errors_of(opened),
         others={name: _errors_of(result) for name, result in (others or {}).items()},
         alignment=None if aligned is None else AlignmentResult.model_validate(aligned.to_dict()),

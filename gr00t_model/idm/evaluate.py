@@ -1,8 +1,7 @@
 """How good an inverse dynamics model is on episodes it has not seen, beside predictors that cost nothing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +21,7 @@ from gr00t_model.idm.examples import (
 )
 from gr00t_model.idm.label import combining
 from gr00t_model.idm.predict import Clip, predict_clips
+from gr00t_model.idm.report import IdmReport, Labels, LabelScores, Scores
 
 _PIXELS = 8
 _RIDGE = 1.0
@@ -34,30 +34,6 @@ _LINEAR_WINDOWS = 4000
 _LINEAR_EPISODES = 300
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One predictor against the recorded actions, over windows.
-
-    Attributes:
-        r2: mean over moving dimensions of 1 - squared error / variance; 1 is exact, 0 is no better than the mean of the
-            held-out episodes.
-        error: mean absolute error in the unit of the part.
-        magnitude: how far the prediction moves in a window (from its first action to its last; the sum of what is
-            relative), by how far the robot did.
-        along: how far it moves in the robot's direction, by how far the robot did: errors in random directions, which
-            lengthen every motion and short ones most, do not show in it.
-    """
-
-    r2: float
-    error: float
-    magnitude: float
-    along: float
-
-    def to_dict(self) -> dict[str, float | None]:
-        """JSON-able: None stands for NaN, which JSON does not have."""
-        return {name: value if np.isfinite(value) else None for name, value in vars(self).items()}
-
-
 def evaluate_idm(
     artifact: Artifact,
     sources: Sequence[Source],
@@ -65,19 +41,13 @@ def evaluate_idm(
     frame_gap: int | None = None,
     batch_size: int = 64,
     baselines: bool = True,
-) -> dict[str, Any]:
+) -> IdmReport:
     """Measure on the episodes that were held out of the training.
 
     Args:
         sources: those of the training; of others every accepted episode counts.
         frame_gap: distance of the pictures; other than that of the model only to show what a wrong time step does.
         baselines: measure the predictors without a model too.
-
-    Returns:
-        ``parts``: part -> predictor (idm, mean_action, previous_action, linear_on_pixels) -> Scores;
-        ``moving``: predictor -> Scores over all moving dimensions; ``episodes``, ``windows``;
-        ``labels``: the same of the combined windows, as labelling writes them, with ``steps``, how far they move from
-        row to row by how far the robot did, and ``error_by_votes``, in standard deviations of the training data.
 
     Raises:
         ExamplesError: nothing to measure on.
@@ -91,18 +61,15 @@ def evaluate_idm(
     predictors = {"idm": np.concatenate(predicted)}
     predictors |= _baselines(artifact, sources, recordings, starts) if baselines else {}
     tables = {name: _by_part(artifact, chunk, truth) for name, chunk in predictors.items()}
-    return {
-        "episodes": len(recordings),
-        "windows": len(starts),
-        "frame_gap": gap,
-        "timing": asdict(artifact.timing),
-        "parts": {
-            part.name: {name: table[part.name].to_dict() for name, table in tables.items()}
-            for part in artifact.robot.parts
-        },
-        "moving": {name: _over_all(artifact, chunk, truth).to_dict() for name, chunk in predictors.items()},
-        "labels": _labels(artifact, recordings, starts, predicted),
-    }
+    return IdmReport(
+        episodes=len(recordings),
+        windows=len(starts),
+        frame_gap=gap,
+        timing=artifact.timing,
+        moving={name: _over_all(artifact, chunk, truth) for name, chunk in predictors.items()},
+        labels=_labels(artifact, recordings, starts, predicted),
+        parts={part.name: {name: table[part.name] for name, table in tables.items()} for part in artifact.robot.parts},
+    )
 
 
 def left_out(artifact: Artifact, sources: Sequence[Source]) -> list[Take]:
@@ -253,7 +220,7 @@ def _told(artifact: Artifact, one: Recording, chunks: np.ndarray, starts: np.nda
 
 def _labels(
     artifact: Artifact, recordings: Sequence[Recording], starts: np.ndarray, predicted: Sequence[np.ndarray]
-) -> dict[str, Any]:
+) -> Labels:
     """Scores of the combined windows, and whether their spread tells where they are wrong."""
     owns = [_own(starts, number) for number in range(len(recordings))]
     every = zip(recordings, predicted, owns, strict=True)
@@ -269,18 +236,12 @@ def _labels(
     for part in artifact.robot.parts:
         steps[part.name] = _steps(artifact, found, np.arange(first, first + part.dim))
         first += part.dim
-    return {
-        "parts": {
-            name: {"r2": one.to_dict()["r2"], "error": one.error, "steps": steps[name]} for name, one in parts.items()
-        },
-        "moving": {
-            "r2": overall.to_dict()["r2"],
-            "error": overall.error,
-            "steps": _steps(artifact, found, _moving_of_all(artifact, true)),
-        },
-        "error_by_votes": {int(count): float(wrong[votes == count].mean()) for count in np.unique(votes)},
-        "spread_tells_error": float(np.corrcoef(ranks[0], ranks[1])[0, 1]),
-    }
+    return Labels(
+        {name: LabelScores(one.r2, one.error, steps[name]) for name, one in parts.items()},
+        LabelScores(overall.r2, overall.error, _steps(artifact, found, _moving_of_all(artifact, true))),
+        {int(count): float(wrong[votes == count].mean()) for count in np.unique(votes)},
+        float(np.corrcoef(ranks[0], ranks[1])[0, 1]),
+    )
 
 
 def _steps(artifact: Artifact, found: Sequence[_Told], chosen: np.ndarray) -> float:

@@ -10,7 +10,8 @@ from pydantic import Field
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
-from gr00t_data.store.provenance import Kind, Said
+from gr00t_data.store.provenance import Said
+from gr00t_model.training.episodes import SeenEpisode
 
 _MOST_BASES = 100
 """A chain of bases longer than this is taken for a circle."""
@@ -54,17 +55,6 @@ class Versions(Said):
     python: str = ""
     base: str = ""
     libraries: dict[str, str] = Field(default_factory=dict)
-
-
-class SeenEpisode(Said):
-    """An episode that a training drew from: digest of its store, its number, and how often it was drawn."""
-
-    store: str
-    episode: int
-    kind: Kind
-    licence: str
-    samples: int
-    embodiment: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
 from gr00t_model.evaluate.evaluation import Evaluation
-from gr00t_model.lineage.record import Record, SeenEpisode
+from gr00t_model.lineage.record import Record
 from gr00t_model.release.history import Event
 from gr00t_model.release.licences import base_licence
+from gr00t_model.training.episodes import SeenEpisode
 
 
 def write_card(record: Record, report: Path, content: Evaluation, folder: Path, event: Event) -> Path:

@@ -9,21 +9,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from pydantic import Field
 
 from gr00t_data.lake import Lake
+from gr00t_data.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
-EmbodimentOption = Annotated[str, Parameter(help="Name of a bundled embodiment, or path of your own YAML.")]
-JsonOption = Annotated[bool, Parameter("--json", help="Print one JSON object for machines instead of a table.")]
-LakeOption = Annotated[
-    Path | None, Parameter(env_var="GR00T_LAKE", show_env_var=False, help="Folder of the lake (default: ./lake).")
-]
+    from gr00t_data.embodiment.robot import Embodiment
+
 StoresOption = Annotated[list[str], Parameter(help="Pattern of store names; repeat for several.")]
 StoreArgument = Annotated[
     str, Parameter(help="A store of the lake, by name or path, or any GR00T-LeRobot v2.0/v2.1 folder.")
@@ -32,10 +31,53 @@ DryRunOption = Annotated[bool, Parameter(help="Print what would be done, and sto
 EVERY = ["*"]
 
 
-def lake_at(path: Path | None) -> Lake:
-    """The lake of an option, or of the environment."""
-    lake = Lake.from_environment()
-    return Lake(path.absolute(), lake.landing_at) if path else lake
+class Shown(Settings):
+    """For whom a verb prints."""
+
+    as_json: bool = Field(default=False, description="Print one JSON object for machines instead of a table.")
+
+    def show(self, facts: Mapping[str, object], rows: Sequence[Mapping[str, object]] | None = None) -> None:
+        """Print facts and rows: JSON on standard output, or facts and a table for people."""
+        if self.as_json:
+            print_json({**facts, **({"rows": rows} if rows is not None else {})})
+            return
+        for name, fact in facts.items():
+            tell(f"{name}: {fact}")
+        if rows:
+            from rich.console import Console
+            from rich.table import Table
+
+            table = Table(*rows[0])
+            for row in rows:
+                table.add_row(*(str(cell) for cell in row.values()))
+            Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+class InLake(Shown):
+    """And which lake it works on."""
+
+    lake: Annotated[Path | None, Parameter(env_var="GR00T_LAKE", show_env_var=False)] = Field(
+        default=None, description="Folder of the lake (default: ./lake)."
+    )
+
+    @property
+    def where(self) -> Lake:
+        """The lake of the option, or of the environment."""
+        lake = Lake.from_environment()
+        return Lake(self.lake.absolute(), lake.landing_at) if self.lake else lake
+
+
+class OfRobot(InLake):
+    """And which robot it is about."""
+
+    embodiment: str = Field(default="gr1", description="Name of a bundled embodiment, or path of your own YAML.")
+
+    @property
+    def robot(self) -> "Embodiment":
+        """As its YAML describes it."""
+        from gr00t_data.embodiment.robot import load_embodiment
+
+        return load_embodiment(self.embodiment)
 
 
 def console() -> "Console":
@@ -68,7 +110,7 @@ def _bar() -> "Progress":
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each thing that is done, on standard error; yields ``progress(what, done, total)``."""
     with _bar() as bar:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
         def told(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
@@ -84,23 +126,6 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with _bar() as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def show(value: Mapping[str, object], as_json: bool, rows: Sequence[Mapping[str, object]] | None = None) -> None:
-    """Print facts and rows: JSON on standard output, or facts and a table for people."""
-    if as_json:
-        print_json({**value, **({"rows": rows} if rows is not None else {})})
-        return
-    for name, fact in value.items():
-        tell(f"{name}: {fact}")
-    if rows:
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(*rows[0])
-        for row in rows:
-            table.add_row(*(str(cell) for cell in row.values()))
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def print_json(value: object) -> None:

@@ -6,18 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from gr00t_model.shell.app import (
-    EmbodimentOption,
-    JsonOption,
-    LakeOption,
-    StoreArgument,
-    lake_at,
-    print_json,
-    progress_bar,
-    say,
-    show,
-    tell,
-)
+from gr00t_model.shell.app import OfRobot, Shown, StoreArgument, print_json, progress_bar, say, tell
 from gr00t_model.shell.options import UsageError, verb
 
 if TYPE_CHECKING:
@@ -33,15 +22,13 @@ def doctor(
     store: StoreArgument,
     /,
     *,
-    embodiment: EmbodimentOption = "gr1",
     fix: Annotated[bool, Parameter(help="Repair metadata, with a backup; data is never changed.")] = False,
     dry_run: Annotated[bool, Parameter(help="With --fix: show what would change, and stop.")] = False,
     baseline: Annotated[Path | None, Parameter(help="Report only what this file does not know yet.")] = None,
     write_baseline: Annotated[Path | None, Parameter(help="Write what is found now as known.")] = None,
     report: Annotated[Path | None, Parameter(help="Write one self-contained HTML page.")] = None,
     workers: Annotated[int, Parameter(help="Processes; 0 is one a core.")] = 0,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> int:
     """Look for everything that is wrong with a store: files, clocks, videos, motion, language, metadata.
 
@@ -53,14 +40,13 @@ def doctor(
     from gr00t_data.curate.baseline import new_findings, read_baseline
     from gr00t_data.curate.baseline import write_baseline as write
     from gr00t_data.curate.doctor import diagnose
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages.names import store_named
 
     try:
-        robot, opened = load_embodiment(embodiment), store_named(lake_at(lake), store)
+        robot, opened = asked.robot, store_named(asked.where, store)
         known = read_baseline(baseline) if baseline else None
         if fix or dry_run:
-            opened = _fixed(opened, robot, dry_run, as_json)
+            opened = _fixed(opened, robot, dry_run, asked)
         with progress_bar("checking episodes") as progress:
             found = diagnose(opened, robot, progress=progress, workers=workers or os.cpu_count() or 1)
     except (ValueError, OSError) as error:
@@ -73,17 +59,17 @@ def doctor(
 
         write_report(report, opened, robot, found.findings, found.verdicts)
     shown = new_findings(found, known) if known is not None else found
-    _print(shown, as_json)
+    _print(shown, asked)
     return 1 if shown.rejects else 0
 
 
-def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, as_json: bool) -> "EpisodeStore":
+def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, asked: Shown) -> "EpisodeStore":
     """The store with its metadata repaired; the same store after a dry run."""
     from gr00t_data.curate.repair.plan import plan_repair
     from gr00t_data.curate.repair.repair import repair
     from gr00t_data.store.store import EpisodeStore
 
-    told = say if as_json else tell
+    told = say if asked.as_json else tell
     done = None if dry_run else repair(store, embodiment)
     changes = plan_repair(store, embodiment) if done is None else done.changes
     for change in changes:
@@ -95,8 +81,8 @@ def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, as_js
     return store if done is None else EpisodeStore.open(done.root)
 
 
-def _print(report: Any, as_json: bool) -> None:
-    if as_json:
+def _print(report: Any, asked: Shown) -> None:
+    if asked.as_json:
         print_json(report.to_json())
         return
     rejected = [verdict for verdict in report.verdicts if not verdict.accepted]
@@ -116,7 +102,7 @@ def _print(report: Any, as_json: bool) -> None:
         for f in verdict.findings
     ]
     facts = {"store": report.store_path, "accepted": len(report.verdicts) - len(rejected), "rejected": len(rejected)}
-    show(facts, False, rows)
+    asked.show(facts, rows)
 
 
 @verb
@@ -124,7 +110,7 @@ def explain(
     code: Annotated[str | None, Parameter(help="For example IMAGE-05; without one, all are listed.")] = None,
     /,
     *,
-    as_json: JsonOption = False,
+    asked: Shown,
 ) -> None:
     """Say what a code of `gr00t doctor` means, and what happens to training when it is ignored.
 
@@ -138,13 +124,13 @@ def explain(
         for name, check in CHECKS.items()
     }
     if code is None:
-        show({}, as_json, list(rows.values()))
+        asked.show({}, list(rows.values()))
         return
     name = code.strip().upper()
     if name not in CHECKS:
         raise UsageError(f"{code!r} is no code{did_you_mean(name, CHECKS)}; `gr00t explain` lists them all")
-    if as_json:
-        show(rows[name], True)
+    if asked.as_json:
+        asked.show(rows[name])
         return
     check = CHECKS[name]
     tell(f"{name}: {check.explanation} Most findings of it are of severity {check.severity!r}.")

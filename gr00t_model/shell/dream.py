@@ -6,16 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gr00t_model.dream.settings import ContinuationSettings, DreamSettings, WorldModelSettings
-from gr00t_model.shell.app import (
-    DryRunOption,
-    EmbodimentOption,
-    JsonOption,
-    LakeOption,
-    lake_at,
-    progress_bar,
-    say,
-    show,
-)
+from gr00t_model.shell.app import DryRunOption, OfRobot, progress_bar, say
 from gr00t_model.shell.options import verb
 
 dream = App(
@@ -30,9 +21,7 @@ def train(
     *,
     settings: WorldModelSettings,
     dry_run: DryRunOption = False,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Train the nano world model on the lake's stores, or (--base) tune LoRA adapters of a published one.
 
@@ -43,21 +32,20 @@ def train(
     Example: `gr00t dream train --stores simulator --set steps=20000`
     Example: `gr00t dream train --base /models/Wan2.1-I2V-14B-480P-Diffusers --stores teleop --frames 81 --fps 16`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.dream.plans import plan_training, training_facts
     from gr00t_model.stages.dream import train_world_model
 
-    where, robot = lake_at(lake), load_embodiment(embodiment)
-    config = plan_training(where, robot, settings, named=embodiment)
+    where, robot = asked.where, asked.robot
+    config = plan_training(where, robot, settings, named=asked.embodiment)
     if dry_run:
         facts = training_facts(config)
-        show({"config": config.model_dump(mode="json"), **facts} if as_json else facts, as_json)
+        asked.show({"config": config.model_dump(mode="json"), **facts} if asked.as_json else facts)
         return
     run, launched = train_world_model(where, config, say)
     facts = {"run": str(run.root), "state": launched.outcome.state, "step": launched.outcome.step}
     if launched.outcome.state == "complete":
         facts |= {"adapter" if settings.base else "model": str(run.product)}
-    show({**facts, **launched.outcome.losses}, as_json)
+    asked.show({**facts, **launched.outcome.losses})
 
 
 @dream.command
@@ -69,9 +57,7 @@ def generate(
         Path | None, Parameter("--instructions", help="Text file with one instruction a line.")
     ] = None,
     dry_run: DryRunOption = False,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Dream clips into a folder of the lake that `gr00t clips` reads: videos, first frames, manifest with provenance.
 
@@ -82,19 +68,18 @@ def generate(
     Example: `gr00t dream generate --generator nano --from lake/stores/simulator --candidates 4`
     Example: `gr00t dream generate --generator /models/Cosmos-Predict2-2B-Video2World --from photos`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.dream.plans import lines_of
     from gr00t_model.stages import dream as stage
 
-    where, robot = lake_at(lake), load_embodiment(embodiment)
+    where, robot = asked.where, asked.robot
     job = stage.job_named(where, robot, settings, lines_of(instructions_file) if instructions_file else ())
     if dry_run:
-        show(stage.plan_dream(where, robot, job).to_dict(), as_json)
+        asked.show(stage.plan_dream(where, robot, job).to_dict())
         return
     with progress_bar("dreaming") as progress:
         folder, digest = stage.dream(where, robot, job, progress=progress)
     clips = len(list((folder / "videos").glob("*.mp4")))
-    show({"drop": str(folder), "digest": digest, "clips": clips}, as_json)
+    asked.show({"drop": str(folder), "digest": digest, "clips": clips})
 
 
 @dream.command(name="eval")
@@ -106,20 +91,17 @@ def evaluate(
     /,
     *,
     settings: ContinuationSettings,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Continue the first frames of held-out episodes and compare with what came next: PSNR beside doing nothing.
 
     Example: `gr00t dream eval nano --stores simulator`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.stages.dream import evaluate_world_model
 
-    where, robot = lake_at(lake), load_embodiment(embodiment)
+    where, robot = asked.where, asked.robot
     with progress_bar("dreaming") as progress:
         report, sheet = evaluate_world_model(where, robot, model, settings, progress)
     rows = report["by_frame"]
     facts = {name: value for name, value in report.items() if name != "by_frame"}
-    show({**facts, "sheet": str(sheet)}, as_json, rows)
+    asked.show({**facts, "sheet": str(sheet)}, rows)

@@ -2,11 +2,11 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gr00t_model.shell.app import EmbodimentOption, JsonOption, LakeOption, lake_at, progress_bars, show
+from gr00t_model.shell.app import OfRobot, Shown, progress_bars
 from gr00t_model.shell.options import UsageError, verb
 from gr00t_model.stages.settings import GatingSettings
 
@@ -36,9 +36,7 @@ def gate(
     judge_frames: Annotated[int, Parameter(help="Pictures sent.", group=_JUDGING)] = 8,
     judge_timeout_s: Annotated[float, Parameter(help="For one clip.", group=_JUDGING)] = 60.0,
     name: Annotated[str | None, Parameter(help="Name of the new store; STORE-accepted by default.")] = None,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Judge generated clips by scores that are kept apart; the accepted ones become a new sealed store.
 
@@ -50,12 +48,11 @@ def gate(
     Example: `gr00t gate dreams --idm idm_gr1 --calibrate simulator`
     """
     from gr00t_data.curate.gate.thresholds import Thresholds
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages.names import store_named
     from gr00t_model.stages.gate import GateSettings, free_slot, gate_store
     from gr00t_model.stages.idm import model_named
 
-    where, robot = lake_at(lake), load_embodiment(embodiment)
+    where, robot = asked.where, asked.robot
     opened = store_named(where, store)
     if bool(calibrate) == bool(thresholds):
         raise UsageError("--calibrate: give --calibrate or --thresholds, one of them")
@@ -71,7 +68,7 @@ def gate(
         accepted, folder = gate_store(
             where, opened, robot, labels, real=real, settings=how, name=title, progress=progress
         )
-    _show(accepted, folder, as_json)
+    _show(accepted, folder, asked)
 
 
 def _judge(program: str, url: str, prompt: Path | None, frames: int, timeout_s: float) -> "Judge | None":
@@ -83,23 +80,25 @@ def _judge(program: str, url: str, prompt: Path | None, frames: int, timeout_s: 
     return Judge(tuple(shlex.split(program)), url, text, frames, timeout_s=timeout_s)
 
 
-def _show(accepted: "EpisodeStore", folder: Path, as_json: bool) -> None:
-    from gr00t_data.disk import read_json
+def _show(accepted: "EpisodeStore", folder: Path, asked: Shown) -> None:
+    from gr00t_model.stages.gate import GateReport
 
-    report = read_json(folder / "report.json")
-    facts: dict[str, Any] = {"store": str(accepted.root), "digest": accepted.digest, "accepted": report["accepted"]}
-    facts |= {
-        "rejected": report["clips"] - report["accepted"],
-        "rejected by": report["rejected_by"],
-        "slot": report["slot"],
+    report = GateReport.load(folder)
+    facts = {
+        "store": str(accepted.root),
+        "digest": accepted.digest,
+        "accepted": report.accepted,
+        "rejected": report.clips - report.accepted,
+        "rejected by": report.rejected_by,
+        "slot": report.slot,
         "report": str(folder / "report.json"),
-        "sheet": str(folder / report["sheets"][0]),
-        "false rejects of real episodes": report["false_rejects"],
+        "sheet": str(folder / report.sheets[0]),
+        "false rejects of real episodes": report.false_rejects,
     }
-    if report["judge"]["asked"]:
-        facts |= {"judge was asked": report["judge"]["asked"], "no verdict": report["judge"]["without_verdict"]}
+    if report.judge.asked:
+        facts |= {"judge was asked": report.judge.asked, "no verdict": list(report.judge.without_verdict)}
     rows = [
-        {"episode": one["episode"], "clip": one["clip"] or "", "reasons": "; ".join(one["reasons"]) or "accepted"}
-        for one in report["decisions"]
+        {"episode": one.episode, "clip": one.clip or "", "reasons": "; ".join(one.reasons) or "accepted"}
+        for one in report.decisions
     ]
-    show(facts, as_json, rows)
+    asked.show(facts, rows)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gr00t_model.shell.app import JsonOption, LakeOption, lake_at, progress_bar, say, show
+from gr00t_model.shell.app import InLake, Shown, progress_bar, say
 from gr00t_model.shell.options import verb
 
 hands = App(name="hands", help="Hands in egocentric video: set the detector up, and run it.")
@@ -23,7 +23,7 @@ def setup(
         Path | None, Parameter(help="An interpreter that has mediapipe 0.10.14 already; nothing is installed.")
     ] = None,
     again: Annotated[bool, Parameter(help="Make the environment anew.")] = False,
-    as_json: JsonOption = False,
+    asked: Shown,
 ) -> int | None:
     """Make the environment of the hand and face detector, once: a Python of its own with MediaPipe 0.10.14.
 
@@ -38,7 +38,7 @@ def setup(
     except DetectorError as error:
         say(error, style="red")
         return COULD_NOT_DETECT
-    show(dict(facts), as_json)
+    asked.show(dict(facts))
     return None
 
 
@@ -49,7 +49,7 @@ def detect(
     /,
     *,
     out: Annotated[Path | None, Parameter(help="JSON file of tracks; beside the video by default.")] = None,
-    as_json: JsonOption = False,
+    asked: Shown,
 ) -> int | None:
     """Find the hands in a video and write them as a JSON file, which `gr00t human ingest` reads beside the video.
 
@@ -72,7 +72,7 @@ def detect(
     except (DetectorError, VideoError, OSError) as error:
         say(error, style="red")
         return COULD_NOT_DETECT
-    show({"tracks": str(target), **vars(summary_of(assign_sides(found)))}, as_json)
+    asked.show({"tracks": str(target), **vars(summary_of(assign_sides(found)))})
     return None
 
 
@@ -84,8 +84,7 @@ def sheet(
     *,
     out: Annotated[Path | None, Parameter(help="PNG to write; hands.png in the working folder by default.")] = None,
     most: Annotated[int, Parameter(help="Clips on the sheet.")] = 60,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> int | None:
     """Draw a contact sheet of human video: a strip of frames a clip, with the hands that were found drawn in.
 
@@ -102,7 +101,7 @@ def sheet(
 
     target = out or Path("hands.png")
     try:
-        opened = store_named(lake_at(lake), store)
+        opened = store_named(asked.where, store)
         robot = load_embodiment(opened.about.embodiment or "human_hands")
         verdicts = [check_episode(opened, row.index, robot) for row in opened.rows]
         reasons = {
@@ -115,5 +114,5 @@ def sheet(
         say(error, style="red")
         return COULD_NOT_DETECT
     rejected = {str(number): list(codes) for number, codes in reasons.items() if codes}
-    show({"sheet": str(target), "clips": len(opened.rows), "rejected": rejected}, as_json)
+    asked.show({"sheet": str(target), "clips": len(opened.rows), "rejected": rejected})
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gr00t_data.sources.human.settings import ClipSettings, HumanSettings
-from gr00t_model.shell.app import JsonOption, LakeOption, lake_at, progress_bar, say, show, tell
+from gr00t_model.shell.app import InLake, Shown, progress_bar, say, tell
 from gr00t_model.shell.options import verb
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def inspect(
     *,
     videos: Annotated[int, Parameter(help="Look into so many videos, evenly spread.")] = 20,
     settings: ClipSettings,
-    as_json: JsonOption = False,
+    asked: Shown,
 ) -> int:
     """Say what would become of a drop: footage, narrations, clips, head motion, and every problem. Nothing is written.
 
@@ -41,11 +41,11 @@ def inspect(
 
     with progress_bar("looking into videos") as progress:
         seen = inspect_drop(drop, settings, most_videos=max(videos, 1), progress=progress)
-    if as_json:
-        show({**seen.facts, "videos": seen.videos, "clips": seen.clips, "problems": seen.problems}, True)
+    if asked.as_json:
+        asked.show({**seen.facts, "videos": seen.videos, "clips": seen.clips, "problems": seen.problems})
     else:
-        show(seen.facts, False, seen.videos)
-        show({}, False, seen.clips)
+        asked.show(seen.facts, seen.videos)
+        asked.show({}, seen.clips)
         for problem in seen.problems:
             tell(f"{problem['what']}: {problem['reason']}")
     return 0 if seen.clips else 1
@@ -59,8 +59,7 @@ def ingest(
     *,
     settings: HumanSettings,
     name: Annotated[str | None, Parameter(help="Name of the store; the folder's name by default.")] = None,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Turn egocentric video into a sealed store of clips: cut, upright, faces hidden, sound dropped.
 
@@ -75,11 +74,11 @@ def ingest(
 
     robot = load_embodiment(settings.robot)
     with progress_bar("cutting clips") as progress:
-        store = ingest_human(drop, robot, lake_at(lake), name=name, settings=settings, progress=progress)
-    _report(store, as_json)
+        store = ingest_human(drop, robot, asked.where, name=name, settings=settings, progress=progress)
+    _report(store, asked)
 
 
-def _report(store: "EpisodeStore", as_json: bool) -> None:
+def _report(store: "EpisodeStore", asked: Shown) -> None:
     refused = [vars(one) for one in store.about.source.refused or ()]
     rows = [
         {
@@ -100,8 +99,8 @@ def _report(store: "EpisodeStore", as_json: bool) -> None:
         "frames": sum(row.length for row in store.rows),
         "licence": store.licence,
         "labels": dict(Counter(row["labels"] for row in rows)),
-        "refused": refused if as_json else len(refused),
+        "refused": refused if asked.as_json else len(refused),
     }
-    show(facts, as_json, rows)
-    for one in () if as_json else refused:
+    asked.show(facts, rows)
+    for one in () if asked.as_json else refused:
         say(f"refused {one['episode']}: {one['reason']}")

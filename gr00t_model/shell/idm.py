@@ -1,24 +1,19 @@
 """The shell verbs of generated video: `gr00t clips`, `gr00t idm train` and `eval`, `gr00t label`."""
 
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_model.idm.config import IdmTraining
-from gr00t_model.shell.app import (
-    EVERY,
-    EmbodimentOption,
-    JsonOption,
-    LakeOption,
-    StoresOption,
-    lake_at,
-    progress_bar,
-    say,
-    show,
-)
+from gr00t_model.shell.app import EVERY, InLake, OfRobot, Shown, StoresOption, progress_bar, say
 from gr00t_model.shell.options import verb
+from gr00t_model.stages.settings import LabellingSettings
+
+if TYPE_CHECKING:
+    from gr00t_model.idm.report import IdmReport
 
 idm = App(name="idm", help="Inverse dynamics: which actions lead from frame to frame.")
 
@@ -28,30 +23,27 @@ def clips(
     drop: Annotated[str, Parameter(help="Folder of generated clips, or a drop of `gr00t dream generate` by name.")],
     /,
     *,
-    embodiment: EmbodimentOption = "gr1",
     name: Annotated[str | None, Parameter(help="Name of the store; the folder's name by default.")] = None,
     licence: Annotated[str, Parameter(help="Licence of the clips.")] = "unknown",
     settings: ClipsMade,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> int:
     """Bring generated clips into the lake as a store without actions; `gr00t label` adds those.
 
     Takes `<N>_<instruction>.mp4`, labels/ beside videos/, manifest.jsonl, and datasets that GR00T-Dreams wrote. Exit
     status 1 when a clip was refused. Example: `gr00t clips dreams --licence Apache-2.0 --made model=wan2.1`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.sources.neural.ingest import ingest_clips
     from gr00t_data.stages.names import named
 
-    where, robot = lake_at(lake), load_embodiment(embodiment)
+    where, robot = asked.where, asked.robot
     folder = named(where, drop, where.root / "dreams")
     with progress_bar("clips") as progress:
         store = ingest_clips(folder, robot, where, name=name, licence=licence, settings=settings, progress=progress)
     source = store.about.source
     refused = [vars(one) for one in source.refused or ()]
     facts = {"store": str(store.root), "digest": store.digest, "clips": len(store.rows)}
-    show(facts | {"findings": list(source.findings or ())}, as_json, refused)
+    asked.show(facts | {"findings": list(source.findings or ())}, refused)
     return 1 if refused else 0
 
 
@@ -64,9 +56,7 @@ def train(
     ] = None,
     stores: StoresOption = EVERY,
     settings: IdmTraining,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Train on the accepted episodes of the lake's recorded stores, then measure on those that were held out.
 
@@ -75,21 +65,20 @@ def train(
 
     Example: `gr00t idm train --stores simulator`
     """
-    from gr00t_data.disk import read_json
-    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_model.idm.report import IdmReport
     from gr00t_model.idm.train import train_on
     from gr00t_model.loop.stop import StopRequest
     from gr00t_model.stages import idm as stages
 
-    robot, where = load_embodiment(embodiment), lake_at(lake)
+    robot, where = asked.robot, asked.where
     if into is None:
         folder, _ = stages.train_idm(where, robot, stores, training=settings, say=say, stop=StopRequest())
-        report = read_json(folder / "report.json")
+        report = IdmReport.load(folder)
     else:
         checked = stages.recorded_stores(where, robot, stores, say)
         folder = train_on(checked, robot, into, settings, say, StopRequest())
         report = stages.measure_idm(folder, checked)
-    _show_report(report, folder, as_json)
+    _show_report(report, folder, asked)
 
 
 @idm.command(name="eval")
@@ -100,39 +89,34 @@ def evaluate(
     *,
     stores: StoresOption = EVERY,
     frame_gap: Annotated[int | None, Parameter(help="Another distance, to show what it does.")] = None,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """R2, error in units and magnitude of motion, part by part, beside predictors without a model.
 
     Only accepted episodes that the model was not trained on count. Example: `gr00t idm eval --stores simulator`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.stages import idm as stages
 
-    robot, where = load_embodiment(embodiment), lake_at(lake)
-    folder = stages.model_named(where, model, embodiment)
+    robot, where = asked.robot, asked.where
+    folder = stages.model_named(where, model, asked.embodiment)
     checked = stages.recorded_stores(where, robot, stores, say)
-    _show_report(stages.measure_idm(folder, checked, frame_gap), folder, as_json)
+    _show_report(stages.measure_idm(folder, checked, frame_gap), folder, asked)
 
 
-def _show_report(report: dict[str, Any], folder: Path, as_json: bool) -> None:
+def _show_report(report: "IdmReport", folder: Path, asked: Shown) -> None:
     rows = [
         {
             "part": part,
             "predictor": name,
-            **{key: "-" if value is None else f"{value:.3f}" for key, value in scores.items()},
+            **{key: f"{value:.3f}" if isfinite(value) else "-" for key, value in vars(scores).items()},
         }
-        for part, table in {**report["parts"], "all that moves": report["moving"]}.items()
+        for part, table in {**report.parts, "all that moves": report.moving}.items()
         for name, scores in table.items()
     ]
-    facts = {"model": str(folder), "episodes": report["episodes"], "windows": report["windows"]}
-    facts |= {
-        "timing": report["timing"],
-        "spread tells error (rank correlation)": report["labels"]["spread_tells_error"],
-    }
-    show({**report, "model": str(folder)} if as_json else facts, as_json, None if as_json else rows)
+    told = report.facts()
+    facts = {"model": str(folder), "episodes": report.episodes, "windows": report.windows, "timing": told["timing"]}
+    facts["spread tells error (rank correlation)"] = report.labels.spread_tells_error
+    asked.show({**told, "model": str(folder)} if asked.as_json else facts, None if asked.as_json else rows)
 
 
 @verb
@@ -144,11 +128,8 @@ def label(
         str, Parameter(help="The inverse dynamics model, by folder or name; the lake's idm_<embodiment> by default.")
     ] = "",
     name: Annotated[str | None, Parameter(help="Name of the new store; <store>-labelled by default.")] = None,
-    batch_size: Annotated[int, Parameter(help="Windows at once, of several clips where they are short.")] = 32,
-    workers: Annotated[int, Parameter(help="Threads that decode ahead.")] = 1,
-    device: Annotated[str, Parameter(help="cpu, cuda, cuda:1, ... or auto.")] = "auto",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    settings: LabellingSettings,
+    asked: InLake,
 ) -> None:
     """Predict the actions of a store of generated clips, into a new store; the old one is not changed.
 
@@ -160,14 +141,13 @@ def label(
     from gr00t_data.store.store import EpisodeStore
     from gr00t_model.stages import idm as stages
 
-    where = lake_at(lake)
+    where = asked.where
     opened = store_named(where, store)
     folder = stages.model_named(where, idm, opened.about.embodiment or "gr1")
-    options = {"device": device, "batch_size": max(batch_size, 1), "workers": max(workers, 1)}
     title = name or f"{opened.root.name}-labelled"
     with progress_bar("labelling") as progress:
-        root, digest = stages.label_store(where, opened, folder, name=title, progress=progress, **options)
+        root, digest = stages.label_store(where, opened, folder, name=title, settings=settings, progress=progress)
     done = EpisodeStore.open(root)
-    facts: dict[str, Any] = {"store": str(root), "digest": digest, "clips": len(done.rows)}
+    facts = {"store": str(root), "digest": digest, "clips": len(done.rows)}
     refused = [vars(one) for one in done.about.source.refused or ()]
-    show(facts | {"masked": list(done.about.absent or ())}, as_json, refused)
+    asked.show(facts | {"masked": list(done.about.absent or ())}, refused)

@@ -8,15 +8,13 @@ from cyclopts import Parameter
 from gr00t_data.stages.settings import TASKS, Demonstrations, DropSettings, Task
 from gr00t_model.shell.app import (
     DryRunOption,
-    EmbodimentOption,
-    JsonOption,
-    LakeOption,
+    InLake,
+    OfRobot,
+    Shown,
     StoreArgument,
-    lake_at,
     print_json,
     progress_bar,
     say,
-    show,
     tell,
 )
 from gr00t_model.shell.options import UsageError, verb
@@ -35,8 +33,7 @@ def demo(
     task: Annotated[Task | Literal["all"], Parameter(help="Record this one only.")] = "all",
     settings: Demonstrations,
     name: Annotated[str, Parameter(help="Name of the store; must start with `simulator`.")] = "simulator",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Record demonstrations of the scripted expert in the embedded simulator, as a sealed store.
 
@@ -52,7 +49,7 @@ def demo(
     counts = {one: episodes or getattr(settings, one) for one in TASKS if task in (one, "all")}
     wanted = settings.model_copy(update={**dict.fromkeys(TASKS, 0), **counts})
     with progress_bar("recording") as progress:
-        store = simulate(lake_at(lake), load_embodiment("gr1"), wanted, name=name, progress=progress)
+        store = simulate(asked.where, load_embodiment("gr1"), wanted, name=name, progress=progress)
     facts = {
         "store": str(store.root),
         "digest": store.digest,
@@ -60,7 +57,7 @@ def demo(
         "frames": sum(row.length for row in store.rows),
         "successful": sum(row.success is True for row in store.rows),
     }
-    show(facts, as_json)
+    asked.show(facts)
 
 
 @verb
@@ -76,8 +73,7 @@ def ingest(
     ] = None,
     dry_run: DryRunOption = False,
     workers: Annotated[int, Parameter(help="Processes that align and encode episodes.")] = 2,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> int:
     """Bring a recording into the lake: aligned to the control rate, sealed, checked. The drop is not changed.
 
@@ -95,28 +91,28 @@ def ingest(
     given = load_mapping(mapping) if mapping else None
     reader = reader_for(path)
     if dry_run or write_mapping:
-        return _look(reader.look(path, robot, given), write_mapping, as_json)
+        return _look(reader.look(path, robot, given), write_mapping, asked)
     if given := reader.mapping(path, robot, given):
         say(dump_mapping(given))
-    where, options = lake_at(lake), {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
+    where, options = asked.where, {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
     with progress_bar("ingesting") as progress:
         store = ingest_drop(path, robot, where, mapping=given, progress=progress, **options)
     refused = store.about.source.refused or ()
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")
-    _report_checks(where, store, robot, as_json)
+    _report_checks(where, store, robot, asked)
     return 1 if refused else 0
 
 
-def _look(found: "Look", write_mapping: Path | None, as_json: bool) -> int:
+def _look(found: "Look", write_mapping: Path | None, asked: Shown) -> int:
     """What would be ingested, with the mapping; 1 when it could not be."""
     from gr00t_data.sources.recordings.mapping import dump_mapping
 
     if write_mapping and found.mapping:
         write_mapping.write_text(found.contents + dump_mapping(found.mapping), encoding="utf-8")
     written = {"mapping": found.mapping.model_dump(mode="json", exclude_defaults=True)} if found.mapping else {}
-    show({**found.facts, **written} if as_json else found.facts, as_json, found.rows)
-    if found.mapping and not as_json:
+    asked.show({**found.facts, **written} if asked.as_json else found.facts, found.rows)
+    if found.mapping and not asked.as_json:
         tell((found.contents + dump_mapping(found.mapping)).rstrip("\n"))
     return 1 if "problem" in found.facts and not write_mapping else 0
 
@@ -129,7 +125,7 @@ def convert(
     *,
     to: Annotated[str, Parameter(help="v3.0 (LeRobot 0.4 and later) or v2.1 (GR00T N1.5).")],
     embodiment: Annotated[str | None, Parameter(help="Names the parts in modality.json when v3.0 has none.")] = None,
-    as_json: JsonOption = False,
+    asked: Shown,
 ) -> None:
     """Convert a dataset between LeRobot v3.0 and GR00T-LeRobot v2.1: same rows, same frames, the way back included.
 
@@ -143,8 +139,8 @@ def convert(
         done = convert_dataset(source, target, f"v{to.removeprefix('v')}", progress, embodiment=robot)
     notes = [{name: fact for name, fact in vars(note).items() if fact is not None} for note in done.notes]
     facts = {"source": str(done.source), "target": str(done.target), "from": done.before, "to": done.after}
-    show({**facts, "notes": notes if as_json else len(notes)}, as_json)
-    for note in () if as_json else notes:
+    asked.show({**facts, "notes": notes if asked.as_json else len(notes)})
+    for note in () if asked.as_json else notes:
         tell(" ".join([*(f"{k} {v}:" for k, v in note.items() if k != "message"), note["message"]]))
 
 
@@ -153,22 +149,19 @@ def check(
     store: StoreArgument,
     /,
     *,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> int:
     """Check every episode of a store. Exit status 1 when an episode was rejected.
 
     Example: `gr00t check simulator`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages.names import store_named
 
-    where = lake_at(lake)
-    return 1 if _report_checks(where, store_named(where, store), load_embodiment(embodiment), as_json) else 0
+    where = asked.where
+    return 1 if _report_checks(where, store_named(where, store), asked.robot, asked) else 0
 
 
-def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment", as_json: bool) -> int:
+def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment", asked: Shown) -> int:
     """Print the verdicts; returns the number of rejected episodes."""
     from gr00t_data.curate.index import summary_rows
     from gr00t_data.stages import stores as checked
@@ -191,18 +184,18 @@ def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment"
         }
         for verdict in index.verdicts
     ]
-    if as_json:
+    if asked.as_json:
         print_json({**facts, "findings": [vars(finding) for finding in index.findings], "episodes": episodes})
         return len(index.rejected)
     findings = facts.pop("findings")
-    show(facts, False, summary_rows(index))
+    asked.show(facts, summary_rows(index))
     for line in findings:
         tell(line)
     return len(index.rejected)
 
 
 @verb
-def embodiments(*, as_json: JsonOption = False) -> None:
+def embodiments(*, asked: Shown) -> None:
     """List the embodiments that ship and those of the lake; one whose YAML is wrong is named with what is wrong."""
     from gr00t_data.embodiment.robot import embodiment_names, right_embodiments
 
@@ -219,4 +212,4 @@ def embodiments(*, as_json: JsonOption = False) -> None:
         }
         for robot in robots
     ]
-    show({}, as_json, rows)
+    asked.show({}, rows)

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from gr00t_data.stages.settings import MixtureSettings, Shares
-from gr00t_model.shell.app import (
-    EmbodimentOption,
-    JsonOption,
-    LakeOption,
-    lake_at,
-    print_json,
-    progress_bar,
-    show,
-    tell,
-)
+from gr00t_model.shell.app import InLake, OfRobot, Shown, print_json, progress_bar, tell
 from gr00t_model.shell.options import verb
 
 if TYPE_CHECKING:
@@ -33,20 +24,17 @@ ManifestArgument = Annotated[
 @verb
 def stats(
     *,
-    embodiment: EmbodimentOption = "gr1",
     shares: Shares,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Measure normalization statistics over all accepted episodes of the lake, weighed as the mixture is.
 
     Only stores that are new are read. Example: `gr00t stats --weight PickNPlace=0.5`
     """
     from gr00t_data.batches.statistics.oddities import oddities
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages import mix as stages
 
-    robot, where = load_embodiment(embodiment), lake_at(lake)
+    robot, where = asked.robot, asked.where
     statistics, path = stages.measure_statistics(where, robot, shares)
     rows = [
         {"part": f"{side}.{name}", "count": part.count, "mean": _short(part.mean), "std": _short(part.std)}
@@ -56,9 +44,9 @@ def stats(
     ]
     facts: dict[str, Any] = {"statistics": str(path), "digest": statistics.digest, "shares": statistics.shares}
     facts["notes"] = oddities(statistics, robot)
-    notes = facts["notes"] if as_json else facts.pop("notes")
-    show(facts, as_json, rows)
-    for note in () if as_json else notes:
+    notes = facts["notes"] if asked.as_json else facts.pop("notes")
+    asked.show(facts, rows)
+    for note in () if asked.as_json else notes:
         tell(note)
 
 
@@ -70,21 +58,18 @@ def _short(values: tuple[float, ...]) -> str:
 @verb
 def write(
     *,
-    embodiment: EmbodimentOption = "gr1",
     settings: MixtureSettings,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Write down what training samples: stores, shares, accepted episodes, held-out episodes, seed.
 
     `gr00t mix preview` says what a mixture will do before it is written, `gr00t mix diff A B` how two differ.
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages.mix import mix as write_mixture
 
-    robot = load_embodiment(embodiment)
-    manifest, path = write_mixture(lake_at(lake), robot, settings)
-    _show_preview(manifest, robot, None, as_json, {"file": str(path)})
+    robot = asked.robot
+    manifest, path = write_mixture(asked.where, robot, settings)
+    _show_preview(manifest, robot, None, asked, {"file": str(path)})
 
 
 @mix.command
@@ -93,30 +78,27 @@ def preview(
     recipe: Annotated[str, Parameter(help="A training recipe: how many samples it draws.")] = "gr1_nano",
     /,
     *,
-    embodiment: EmbodimentOption = "gr1",
     manifest: Annotated[str, Parameter(help="Preview this manifest (path or name) instead of planning one.")] = "",
     settings: MixtureSettings,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """What a mixture will be made of in training, before any: probabilities, hours, repeats, shares, traps.
 
     Nothing is written. Example: `gr00t mix preview gr1_nano_long --temperature 2`
     """
     from gr00t_data.batches.mixture.manifest import MixtureManifest
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages.mix import plan_mix
     from gr00t_data.stages.names import manifest_named
     from gr00t_model.stages.train import samples_of
 
-    robot, samples, where = load_embodiment(embodiment), samples_of(recipe), lake_at(lake)
+    robot, samples, where = asked.robot, samples_of(recipe), asked.where
     planned = MixtureManifest.load(manifest_named(where, manifest)) if manifest else plan_mix(where, robot, settings)
-    _show_preview(planned, robot, samples, as_json, {"recipe": recipe})
+    _show_preview(planned, robot, samples, asked, {"recipe": recipe})
 
 
 @mix.command
 @verb
-def diff(before: ManifestArgument, after: ManifestArgument, /, *, lake: LakeOption = None) -> int:
+def diff(before: ManifestArgument, after: ManifestArgument, /, *, asked: InLake) -> int:
     """How one manifest differs from another, as JSON; exit status 1 when it does.
 
     Example: `gr00t mix diff 0a1b3c5d mixture_gr1`
@@ -125,7 +107,7 @@ def diff(before: ManifestArgument, after: ManifestArgument, /, *, lake: LakeOpti
     from gr00t_data.batches.mixture.preview import difference
     from gr00t_data.stages.names import manifest_named
 
-    one, other = (MixtureManifest.load(manifest_named(lake_at(lake), text)) for text in (before, after))
+    one, other = (MixtureManifest.load(manifest_named(asked.where, text)) for text in (before, after))
     changes = difference(one, other).facts()
     print_json(changes)
     return 1 if changes else 0
@@ -139,8 +121,7 @@ def export(
     /,
     *,
     held_out: Annotated[bool, Parameter(help="Also the episodes kept for evaluation.")] = False,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Write the episodes of a mixture as one LeRobot v3.0 dataset, for trainers that read that format.
 
@@ -150,29 +131,29 @@ def export(
     from gr00t_data.stages.mix import export_mixture
     from gr00t_data.stages.names import manifest_named
 
-    chosen = MixtureManifest.load(manifest_named(lake_at(lake), manifest))
+    chosen = MixtureManifest.load(manifest_named(asked.where, manifest))
     with progress_bar("exporting") as progress:
         notes = export_mixture(chosen, target, progress, held_out=held_out)
     lines = [{name: fact for name, fact in vars(note).items() if fact is not None} for note in notes]
-    show({"target": str(target), "notes": lines if as_json else len(lines)}, as_json)
-    for note in () if as_json else notes:
+    asked.show({"target": str(target), "notes": lines if asked.as_json else len(lines)})
+    for note in () if asked.as_json else notes:
         tell(note.message)
 
 
 def _show_preview(
-    manifest: "MixtureManifest", embodiment: "Embodiment", samples: int | None, as_json: bool, facts: dict[str, Any]
+    manifest: "MixtureManifest", embodiment: "Embodiment", samples: int | None, asked: Shown, facts: dict[str, Any]
 ) -> None:
     """Print what a manifest will draw."""
     from gr00t_data.batches.mixture.preview import preview
 
     seen = preview(manifest, embodiment.control_hz, samples, embodiment.action_horizon)
-    if as_json:
-        show({**facts, **asdict(seen)}, True)
+    if asked.as_json:
+        asked.show({**facts, **asdict(seen)})
         return
     facts = {**facts, "digest": seen.manifest, "training frames": seen.frames, "hours": f"{seen.hours:.3g}"}
     facts |= {"samples drawn": seen.samples, "held-out episodes": len(manifest.held_out)}
     rows = [{k: f"{v:.4g}" if isinstance(v, float) else v for k, v in vars(row).items()} for row in seen.sources]
-    show(facts, False, rows)
+    asked.show(facts, rows)
     for title, shares in (("by kind", seen.kinds), ("by task", seen.tasks)):
         tell(f"{title}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
     for warning in seen.warnings:

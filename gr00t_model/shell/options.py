@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 NAMES = {
     "source": "--from",
+    "as_json": "--json",
     "defects": "--defect",
     "instructions": "--instruction",
     "embodiment": ("--embodiment", "-e"),
@@ -70,8 +71,13 @@ def _options(parameter: inspect.Parameter, is_model: bool) -> Iterator[inspect.P
         hint, default = field.annotation, field.get_default(call_default_factory=True)
         if get_origin(hint) is dict:
             hint, default = list[str], [f"{key}={value}" for key, value in default.items()]
-        shown = _shown(name, Annotated[hint, Parameter(help=field.description)], default)
+        shown = _shown(name, Annotated[hint, *_own(field), Parameter(help=field.description)], default)
         yield parameter.replace(name=name, kind=parameter.KEYWORD_ONLY, default=default, annotation=shown)
+
+
+def _own(field: FieldInfo) -> list[Parameter]:
+    """What a field says of its option itself."""
+    return [one for one in field.metadata if isinstance(one, Parameter)]
 
 
 def _shown(name: str, annotation: Any, default: Any) -> Any:

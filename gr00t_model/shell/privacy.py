@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from gr00t_data.lake import Lake
-from gr00t_model.shell.app import JsonOption, LakeOption, lake_at, show
+from gr00t_model.shell.app import InLake
 from gr00t_model.shell.options import verb
 
 
@@ -23,8 +23,7 @@ def withdraw(
         Parameter(help="Also delete their pictures, rows, decoded copies, cached features and found hands. For good."),
     ] = False,
     undo: Annotated[bool, Parameter(help="Take an entry written by mistake off the list.")] = False,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Take a participant's clips out of everything to come, and name all that has seen them.
 
@@ -39,20 +38,20 @@ def withdraw(
     """
     from gr00t_data.terms.withdrawal import Withdrawal, WithdrawalError
 
-    where = lake_at(lake)
+    where = asked.where
     if listing:
-        show({}, as_json, _listed(where))
+        asked.show({}, _listed(where))
         return
     entry = Withdrawal(participant, dataset, video, reason)
     if undo:
-        show(_undone(where, entry), as_json)
+        asked.show(_undone(where, entry))
         return
     if not (participant or video):
         raise WithdrawalError("name who withdraws: `gr00t withdraw P07`, or a video with --video")
     facts, rows = withdraw_from(where, entry)
     if purge:
         facts |= _purged(where, entry)
-    show(facts, as_json, rows)
+    asked.show(facts, rows)
 
 
 def withdraw_from(lake: Lake, entry: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:

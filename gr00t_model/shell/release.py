@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gr00t_model.release.rule import Rule
-from gr00t_model.shell.app import EmbodimentOption, JsonOption, LakeOption, lake_at, say, show
+from gr00t_model.shell.app import InLake, OfRobot, say
 from gr00t_model.shell.options import UsageError, verb
 
 
@@ -16,9 +16,7 @@ def release(
     *,
     force: Annotated[bool, Parameter(help="Release it whatever the rule says.")] = False,
     rule: Rule,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Release a checkpoint if it is not worse than the released one; list the releases; go back to the one before.
 
@@ -27,12 +25,11 @@ def release(
     Example: `gr00t release checkpoint_gr1`
     Example: `gr00t release rollback`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.stages.names import checkpoint_named
     from gr00t_model.release import history as releases
     from gr00t_model.stages.release import release_by_hand
 
-    where, robot = lake_at(lake), load_embodiment(embodiment)
+    where, robot = asked.where, asked.robot
     if what == "rollback":
         releases.rollback(where, robot.name)
     elif what != "list":
@@ -41,9 +38,9 @@ def release(
     facts = {"embodiment": robot.name, "released": current.checkpoint if current else None, "model card": None}
     if current:
         facts["model card"] = str(releases.folder_of(where, robot.name) / f"{current.number:04d}/MODEL_CARD.md")
-    elif not as_json:
+    elif not asked.as_json:
         facts = {"embodiment": robot.name, "released": f"nothing of it in {where.root} stands released"}
-    show(facts, as_json, releases.rows(where, robot.name))
+    asked.show(facts, releases.rows(where, robot.name))
 
 
 @verb
@@ -53,8 +50,7 @@ def lineage(
     *,
     participant: Annotated[str, Parameter(help="A person: what holds their clips, and what learned from them.")] = "",
     dataset: Annotated[str | None, Parameter(help="Only the participant of this dataset.")] = None,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Which episodes a checkpoint has seen; or which stores, manifests and checkpoints hold an episode.
 
@@ -67,15 +63,15 @@ def lineage(
     from gr00t_model.lineage.people import of_participant
     from gr00t_model.release.licences import licences_of
 
-    where = lake_at(lake)
+    where = asked.where
     if bool(what) == bool(participant):
         raise UsageError("WHAT: give a checkpoint or a store, or --participant")
     if participant:
-        show({"participant": participant}, as_json, [vars(one) for one in of_participant(where, participant, dataset)])
+        asked.show({"participant": participant}, [vars(one) for one in of_participant(where, participant, dataset)])
         return
     checkpoint = find_checkpoint(where, what)
     if checkpoint is None:
-        show({"episode": what}, as_json, [vars(one) for one in of_episode(where, what)])
+        asked.show({"episode": what}, [vars(one) for one in of_episode(where, what)])
         return
     rows = of_checkpoint(where, checkpoint)
     facts = {
@@ -86,7 +82,7 @@ def lineage(
         "licences": ", ".join(sorted({row.licence for row in rows})),
         **licences_of(checkpoint),
     }
-    show(facts, as_json, [{n.replace("_", " "): value for n, value in vars(row).items()} for row in rows])
+    asked.show(facts, [{n.replace("_", " "): value for n, value in vars(row).items()} for row in rows])
 
 
 @verb
@@ -95,8 +91,7 @@ def reproduce(
     /,
     *,
     run: Annotated[bool, Parameter(help="Train it too, and compare the weights.")] = False,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> int:
     """Make the run of a checkpoint again from its record; says where code, libraries or inputs are not as they were.
 
@@ -109,7 +104,7 @@ def reproduce(
     from gr00t_model.lineage.reproduce import same_weights
     from gr00t_model.stages.train import train_run
 
-    where = lake_at(lake)
+    where = asked.where
     folder = checkpoint_named(where, checkpoint).absolute()
     made = prepare(where, folder)
     facts = {"checkpoint": str(folder), "run": str(made.run.root) if made.run else None, "as it was": made.same}
@@ -118,5 +113,5 @@ def reproduce(
         launched = train_run(made.run, say)
         equal = launched.outcome.state == "complete" and same_weights(folder, made.run.checkpoint)
         facts |= {"state": launched.outcome.state, "same weights": equal}
-    show(facts, as_json, made.differences)
+    asked.show(facts, made.differences)
     return 0 if made.same and equal else 1

@@ -5,21 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gr00t_model.shell.app import (
-    EmbodimentOption,
-    JsonOption,
-    LakeOption,
-    lake_at,
-    progress_bar,
-    say,
-    show,
-)
+from gr00t_model.shell.app import InLake, OfRobot, progress_bar, say
 from gr00t_model.shell.options import verb
 from gr00t_model.stages.settings import EvaluationSettings, FinetuneSettings, GroundSettings
 
 
 @verb
-def ground(*, settings: GroundSettings, lake: LakeOption = None, as_json: JsonOption = False) -> None:
+def ground(*, settings: GroundSettings, asked: InLake) -> None:
     """Make the base of the nano preset: a vision-language model that points at the named object.
 
     What was begun goes on; Ctrl-C saves the state first.
@@ -28,18 +20,16 @@ def ground(*, settings: GroundSettings, lake: LakeOption = None, as_json: JsonOp
     from gr00t_model.stages.base import base_model
 
     with progress_bar("grounding") as progress:
-        folder, digest = base_model(lake_at(lake), settings, progress=progress, stop=StopRequest())
-    show({"base": str(folder), "digest": digest}, as_json)
+        folder, digest = base_model(asked.where, settings, progress=progress, stop=StopRequest())
+    asked.show({"base": str(folder), "digest": digest})
 
 
 @verb
 def train(
     *,
     settings: FinetuneSettings,
-    embodiment: EmbodimentOption = "gr1",
     dry_run: Annotated[bool, Parameter(help="Print what would train and the memory it takes.")] = False,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Train on the lake's current mixture; an interrupted run resumes. Ctrl-C saves the state first.
 
@@ -48,22 +38,21 @@ def train(
     Example: `gr00t train --recipe gr1_nano --set steps=500`
     Example: `gr00t train --recipe gr1_n1_5_3b --tune low_memory --dry-run`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.stages import train as stages
 
     if dry_run:
-        config, plan = stages.training_plan(settings, embodiment)
-        facts = {"config": config.to_dict(), "memory": plan.to_dict()} if as_json else plan.facts()
-        show(facts, as_json, None if as_json else plan.rows())
+        config, plan = stages.training_plan(settings, asked.embodiment)
+        facts = {"config": config.to_dict(), "memory": plan.to_dict()} if asked.as_json else plan.facts()
+        asked.show(facts, None if asked.as_json else plan.rows())
         return
-    where, robot = lake_at(lake), load_embodiment(embodiment)
-    run = stages.new_run(where, robot, settings, embodiment)
+    where, robot = asked.where, asked.robot
+    run = stages.new_run(where, robot, settings, asked.embodiment)
     launched = stages.train_run(run, say)
     facts = {"run": str(run.root), "state": launched.outcome.state, "step": launched.outcome.step}
     if launched.outcome.state == "complete":
         folder, digest = stages.publish_checkpoint(where, robot, run)
         facts |= {"checkpoint": str(folder), "digest": digest}
-    show({**facts, **launched.outcome.losses}, as_json)
+    asked.show({**facts, **launched.outcome.losses})
 
 
 @verb
@@ -75,8 +64,7 @@ def merge(
     into: Annotated[Path, Parameter(help="Folder to write; must not exist.")],
     /,
     *,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Merge a LoRA adapter into its base: a full model that needs no peft.
 
@@ -85,11 +73,11 @@ def merge(
     from gr00t_data.stages.names import named
     from gr00t_model.training.merge import merge_into
 
-    where = lake_at(lake)
+    where = asked.where
     trained = named(where, adapter, where.checkpoints)
     inside = trained / "adapter"
     merge_into(named(where, base, where.checkpoints), inside if inside.is_dir() else trained, into)
-    show({"merged": str(into)}, as_json)
+    asked.show({"merged": str(into)})
 
 
 @verb
@@ -102,8 +90,7 @@ def describe_model(
     ] = [],  # noqa: B006
     shapes: Annotated[Path | None, Parameter(help="Write name -> shape of every tensor to this JSON file.")] = None,
     flare: Annotated[bool, Parameter(help="Count FLARE's own tensors too.")] = False,
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: InLake,
 ) -> None:
     """Names, shapes and parameter counts of a model; reads no weights and needs no memory for them.
 
@@ -112,33 +99,30 @@ def describe_model(
     from gr00t_data.stages.names import named
     from gr00t_model.stages import describe
 
-    where = lake_at(lake)
+    where = asked.where
     found = named(where, folder, where.checkpoints) if folder else None
     facts = describe.describe_model(preset, found, settings, shapes, flare)
-    if as_json:
-        show(facts, as_json)
+    if asked.as_json:
+        asked.show(facts)
         return
     counts = facts.pop("parameters")
-    show(facts, as_json, [{"part": part, "parameters": f"{count:,}"} for part, count in counts.items()])
+    asked.show(facts, [{"part": part, "parameters": f"{count:,}"} for part, count in counts.items()])
 
 
 @verb
 def evaluate(
     *,
     settings: EvaluationSettings,
-    embodiment: EmbodimentOption = "gr1",
-    lake: LakeOption = None,
-    as_json: JsonOption = False,
+    asked: OfRobot,
 ) -> None:
     """Evaluate the lake's checkpoint: open loop on held-out episodes, closed loop in the simulator.
 
     A checkpoint of several embodiments is evaluated open loop on each of them.
     Example: `gr00t eval --task reach --trials 100`
     """
-    from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_model.stages.evaluate import evaluate_checkpoint, evaluation_rows
 
-    report = evaluate_checkpoint(lake_at(lake), load_embodiment(embodiment), settings, say)
-    in_rows = ("open_loop", "others", "closed_loop", *(() if as_json else ("alignment",)))
+    report = evaluate_checkpoint(asked.where, asked.robot, settings, say)
+    in_rows = ("open_loop", "others", "closed_loop", *(() if asked.as_json else ("alignment",)))
     content = {k: v for k, v in report.content.facts().items() if k not in in_rows}
-    show({"report": str(report.folder), **content}, as_json, evaluation_rows(report.content))
+    asked.show({"report": str(report.folder), **content}, evaluation_rows(report.content))

@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gr00t_model.stages.inputs import MissingInput
-
-if TYPE_CHECKING:
-    pass
 
 
 def describe_model(

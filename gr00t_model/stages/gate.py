@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.gate.gate import Judged, ask_judge, check_labelled, judge, score_store, seal_accepted
@@ -15,11 +15,12 @@ from gr00t_data.curate.gate.opinion import Judge
 from gr00t_data.curate.gate.scores import SCORES
 from gr00t_data.curate.gate.sheet import write_sheets
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate, labelling_model
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment, embodiment_names, right_embodiments
 from gr00t_data.lake import Lake
 from gr00t_data.replayed import Replayer
 from gr00t_data.sources.content import store_name
+from gr00t_data.store.provenance import Said
 from gr00t_data.store.store import EpisodeStore
 
 if TYPE_CHECKING:
@@ -34,6 +35,45 @@ Progress = Callable[[str, int, int], None]
 
 def _silent(what: str, done: int, total: int) -> None:
     """No progress."""
+
+
+class Decision(Said):
+    """What became of one clip; ``reasons`` is empty when it was accepted."""
+
+    episode: int
+    clip: str | None = None
+    reasons: tuple[str, ...]
+
+
+class Opinions(Said):
+    """Of the external judge: clips it was asked about, and why it said nothing of some."""
+
+    asked: int
+    without_verdict: tuple[str, ...]
+
+
+class GateReport(Said):
+    """``report.json`` of a gate.
+
+    Attributes:
+        rejected_by: score or judge -> clips.
+        false_rejects: share of the recorded episodes that the thresholds would reject.
+        sheets: names of the contact sheets beside it.
+    """
+
+    clips: int
+    accepted: int
+    rejected_by: dict[str, int]
+    slot: int | None
+    false_rejects: float
+    judge: Opinions
+    sheets: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The report in a folder of the gate."""
+        return cls.model_validate(read_json(folder / "report.json"))
 
 
 @dataclass(frozen=True)
@@ -96,7 +136,7 @@ def gate_store(
         judged = ask_judge(labelled, judged, settings.judge, cache / "judge", _of(progress, "asking the judge"))
     thresholds.save(folder / "thresholds.json")
     sheets = write_sheets(folder, labelled, judged)
-    write_json(folder / "report.json", _report(labelled, judged, thresholds, settings, sheets))
+    write_json(folder / "report.json", _report(labelled, judged, thresholds, settings, sheets).facts())
     accepted = seal_accepted(labelled, embodiment, judged, thresholds, lake.stores / title, settings.slot)
     lake.point(f"trajectories_{labelled.root.name}", accepted.root, accepted.digest)
     return accepted, folder
@@ -169,7 +209,7 @@ def free_slot(embodiment: Embodiment) -> int:
 
 def _depends_on(
     labelled: EpisodeStore, embodiment: Embodiment, thresholds: Thresholds, settings: GateSettings
-) -> dict[str, Any]:
+) -> dict[str, object]:
     plain = asdict(replace(settings, thresholds=None))
     return {
         "store": labelled.digest,
@@ -186,29 +226,29 @@ def _report(
     thresholds: Thresholds,
     settings: GateSettings,
     sheets: Sequence[Path],
-) -> dict[str, Any]:
+) -> GateReport:
     accepted = sum(one.accepted for one in judged)
     asked = [one.opinion for one in judged if one.opinion is not None]
     named = [reason.split()[0].rstrip(":") for one in judged for reason in one.reasons]
-    return {
-        "store": {"name": labelled.root.name, "digest": labelled.digest, "idm": labelling_model([labelled])},
-        "clips": len(judged),
-        "accepted": accepted,
-        "kept_share": accepted / max(len(judged), 1),
-        "rejected_by": {name: named.count(name) for name in (*SCORES, "judge") if name in named},
-        "slot": settings.slot,
-        "calibrated_on": thresholds.calibrated_on,
-        "false_rejects": thresholds.false_rejects,
-        "promised": thresholds.promised,
-        "judge": {
-            "asked": len(asked),
-            "without_verdict": [one.problem for one in asked if one.verdict is None],
-        },
-        "sheets": [path.name for path in sheets],
-        "decisions": [_decision(labelled, one) for one in judged],
-    }
+    judge = Opinions(asked=len(asked), without_verdict=tuple(one.problem for one in asked if one.verdict is None))
+    return GateReport.model_validate(
+        {
+            "store": {"name": labelled.root.name, "digest": labelled.digest, "idm": labelling_model([labelled])},
+            "clips": len(judged),
+            "accepted": accepted,
+            "kept_share": accepted / max(len(judged), 1),
+            "rejected_by": {name: named.count(name) for name in (*SCORES, "judge") if name in named},
+            "slot": settings.slot,
+            "calibrated_on": thresholds.calibrated_on,
+            "false_rejects": thresholds.false_rejects,
+            "promised": thresholds.promised,
+            "judge": judge,
+            "sheets": [path.name for path in sheets],
+            "decisions": [_decision(labelled, one) for one in judged],
+        }
+    )
 
 
-def _decision(labelled: EpisodeStore, one: Judged) -> dict[str, Any]:
+def _decision(labelled: EpisodeStore, one: Judged) -> Decision:
     row = labelled.row(one.episode)
-    return {**one.to_dict(), "instruction": row.instruction, "clip": row.source.clip}
+    return Decision.model_validate({**one.to_dict(), "instruction": row.instruction, "clip": row.source.clip})

@@ -4,12 +4,12 @@ No torch at import: the stages that need it import it when called.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.index import Index
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
@@ -19,8 +19,10 @@ from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
+from gr00t_model.idm.report import IdmReport, Scores
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.stages.inputs import needed
+from gr00t_model.stages.settings import LabellingSettings
 
 
 def recorded_stores(
@@ -79,28 +81,26 @@ def train_idm(
     return model, digest
 
 
-def measure_idm(
-    folder: Path, checked: Sequence[tuple[EpisodeStore, Index]], frame_gap: int | None = None
-) -> dict[str, Any]:
+def measure_idm(folder: Path, checked: Sequence[tuple[EpisodeStore, Index]], frame_gap: int | None = None) -> IdmReport:
     """The report of ``idm.evaluate.evaluate_idm``; kept beside the model unless the time step is a wrong one."""
     from gr00t_model.idm.artifact import load_artifact
     from gr00t_model.idm.evaluate import evaluate_idm
 
     report = evaluate_idm(load_artifact(folder), checked, frame_gap=frame_gap)
     if frame_gap is None:
-        write_json(folder / "report.json", report)
+        report.save(folder)
     return report
 
 
-def beats_baselines(moving: Mapping[str, Mapping[str, float | None]]) -> tuple[bool, str]:
+def beats_baselines(moving: Mapping[str, Scores]) -> tuple[bool, str]:
     """Whether a model says more than predictors without one, and a sentence about it.
 
     Labels of one that does not would pass a gate whose thresholds its own labels set.
 
     Args:
-        moving: predictor -> scores over all that moves, of ``report.json``.
+        moving: predictor -> scores over all that moves.
     """
-    r2 = {who: one["r2"] for who, one in moving.items() if one["r2"] is not None}
+    r2 = {who: one.r2 for who, one in moving.items() if isfinite(one.r2)}
     own = r2.pop("idm", None)
     if own is None or not r2:
         return False, "nothing moved in the held-out episodes: not measured"
@@ -126,9 +126,7 @@ def label_store(
     idm: Path,
     *,
     name: str | None = None,
-    device: str = "cpu",
-    batch_size: int = 32,
-    workers: int = 1,
+    settings: LabellingSettings = LabellingSettings(),
     progress: Progress = lambda done, total: None,
 ) -> tuple[Path, str]:
     """Label a store of generated clips with the model in the folder ``idm``, into a new store of the lake.
@@ -145,8 +143,9 @@ def label_store(
     from gr00t_model.idm.artifact import load_artifact
     from gr00t_model.idm.label import label_store as label
 
-    artifact = load_artifact(idm, device)
+    artifact = load_artifact(idm, settings.device)
     target = lake.stores / (name or f"{store.root.name}-labelled-{artifact.digest[:8]}")
     with locked(lake.root / "idm" / f"{target.name}.lock"):
-        done = label(store, artifact, target, batch_size=batch_size, workers=workers, progress=progress)
+        how = settings.model_dump(exclude={"device"})
+        done = label(store, artifact, target, **how, progress=progress)
     return done.root, done.digest

@@ -11,7 +11,7 @@ from gr00t_model.lineage.record import Record
 from gr00t_model.release.card import write_card
 from gr00t_model.release.history import Event, ReleaseError, Verdict, folder_of, history, judge, release, released
 from gr00t_model.release.rule import Rule
-from gr00t_model.stages.inputs import MissingInput
+from gr00t_model.stages.inputs import MissingInput, needed
 
 
 def release_candidate(
@@ -28,7 +28,7 @@ def release_candidate(
     Raises:
         MissingInput: nothing was evaluated yet.
     """
-    report = _report(lake, embodiment)
+    report = needed(lake, f"evaluation_{embodiment.name}", "gr00t eval")
     content = Evaluation.load(report)
     verdict = judge(content, history(lake, embodiment.name), rule)
     if not (verdict.release or forced):
@@ -81,11 +81,3 @@ def starting_settings(lake: Lake, embodiment: Embodiment, start: str) -> list[st
     """
     found = released(lake, embodiment.name) if start == "released" else None
     return [f"model.base={found[0]}"] if found and not learned_from(lake, found[0]) else []
-
-
-def _report(lake: Lake, embodiment: Embodiment) -> Path:
-    pointed = lake.pointed(f"evaluation_{embodiment.name}")
-    if pointed is None:
-        name = f"evaluation_{embodiment.name}"
-        raise MissingInput(f"{lake.root}: has no {name} yet; run `gr00t eval` or materialize {name}")
-    return pointed[0]

@@ -52,6 +52,14 @@ class EvaluationSettings(Settings):
     processes: int = Field(default=2, ge=1, description="Processes that simulate.")
 
 
+class LabellingSettings(Settings):
+    """How a labelling is executed; what comes out does not depend on it."""
+
+    batch_size: int = Field(default=32, ge=1, description="Windows at once, of several clips where they are short.")
+    workers: int = Field(default=1, ge=1, description="Threads that decode ahead.")
+    device: str = Field(default="auto", description="cpu, cuda, cuda:1, ... or auto.")
+
+
 class GatingSettings(Settings):
     """How generated clips are judged, and how accepted ones enter training."""
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.curate.gate.thresholds import GateError
-from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Say
@@ -14,7 +12,8 @@ from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.stages.stores import check, checked_stores, sealed_stores, unlabelled
 from gr00t_data.store.store import EpisodeStore, json_lines
 from gr00t_data.terms.licences import UNKNOWN, joined
-from gr00t_model.stages.gate import GateSettings, free_slot, gate_store
+from gr00t_model.idm.report import IdmReport
+from gr00t_model.stages.gate import GateReport, GateSettings, free_slot, gate_store
 from gr00t_model.stages.idm import beats_baselines
 from gr00t_model.stages.settings import TrajectoriesSettings
 
@@ -29,15 +28,25 @@ class Gated:
 
     Attributes:
         accepted: the sealed store of accepted trajectories; None when every clip was rejected or nobody judged them.
-        report: of the gate, see ``neural_gate.gate_store``.
+        report: of the gate; None with the folder.
         folder: with the report and the contact sheets; None when every clip was rejected before they were written.
     """
 
     clips: EpisodeStore
     accepted: EpisodeStore | None
     folder: Path | None
-    report: dict[str, Any]
+    report: GateReport | None
     problem: str = ""
+
+    @property
+    def rejected_by(self) -> str:
+        """The scores and how many clips each rejected, or why nobody judged them."""
+        return ", ".join(f"{k} {v}" for k, v in self.report.rejected_by.items()) if self.report else self.problem
+
+    @property
+    def sheet(self) -> Path | None:
+        """The first contact sheet."""
+        return self.folder / self.report.sheets[0] if self.folder and self.report else None
 
 
 def generated_stores(lake: Lake, embodiment: Embodiment) -> list[EpisodeStore]:
@@ -78,7 +87,7 @@ def make_trajectories(
             f"{lake.root}: has {len(stores)} stores of generated clips and no inverse dynamics model of "
             f"{embodiment.name}; materialize idm_{embodiment.name} or run `gr00t idm train`"
         )
-    good, told = beats_baselines(read_json(pointed[0] / "report.json")["moving"])
+    good, told = beats_baselines(IdmReport.load(pointed[0]).moving)
     if not (good or settings.any_model):
         problem = f"{pointed[0]}: {told}; its labels would be guesses: train it longer or on more episodes"
         return [_judged_by_nobody(lake, store, problem, say) for store in stores]
@@ -104,11 +113,11 @@ def _gated(
         accepted, folder = gate_store(lake, store, embodiment, idm, real=real, settings=settings, progress=progress)
     except GateError as error:
         return _judged_by_nobody(lake, store, str(error), say)
-    return Gated(store, accepted, folder, read_json(folder / "report.json"))
+    return Gated(store, accepted, folder, GateReport.load(folder))
 
 
 def _judged_by_nobody(lake: Lake, store: EpisodeStore, problem: str, say: Say) -> Gated:
     """What an earlier judgement accepted is not accepted any more: the clips stand for themselves again."""
     say(problem)
     lake.point(f"trajectories_{store.root.name}", store.root, store.digest)
-    return Gated(store, None, None, {}, problem)
+    return Gated(store, None, None, None, problem)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -38,7 +37,7 @@ from gr00t_model.loop.optimizer import trainable
 from gr00t_model.loop.run import Outcome
 from gr00t_model.training.base import copy_tokenizer
 from gr00t_model.training.config import TrainConfig
-from gr00t_model.training.episodes import episodes_drawn
+from gr00t_model.training.episodes import SeenEpisode, episodes_drawn
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, learning_libraries
 from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
 from gr00t_model.training.precision import restore_stored, widen
@@ -79,9 +78,8 @@ class Checkpoint:
         manifest: the mixture it was trained on.
         members: every mixture it was trained on with its robot, of which the three above are the first.
         train_config: the configuration of its run.
-        versions: libraries, Python, digests of the code and of the base.
-        metrics: steps and last losses.
-        episodes: every episode it has seen: store digest, kind, licence, episode number, samples drawn.
+        steps: it was trained for.
+        episodes: every episode it has seen.
     """
 
     folder: Path
@@ -90,9 +88,8 @@ class Checkpoint:
     embodiment: Embodiment
     manifest: MixtureManifest
     train_config: TrainConfig
-    versions: dict[str, Any]
-    metrics: dict[str, Any]
-    episodes: list[dict[str, Any]]
+    steps: int
+    episodes: tuple[SeenEpisode, ...]
     members: tuple[Member, ...]
 
     @classmethod
@@ -120,9 +117,8 @@ class Checkpoint:
                 embodiment=members[0].embodiment,
                 manifest=members[0].manifest,
                 train_config=train_config,
-                versions=versions,
-                metrics=read_json(folder / _METRICS),
-                episodes=read_json(folder / "episodes.json")["episodes"],
+                steps=read_json(folder / _METRICS)["step"],
+                episodes=tuple(map(SeenEpisode.model_validate, read_json(folder / "episodes.json")["episodes"])),
                 members=members,
             )
         except (ModelConfigError, ValueError, KeyError, TypeError) as error:
@@ -246,14 +242,14 @@ def _as_published(model: Groot, base: Path) -> None:
     merge_slots(model)
 
 
-def _versions() -> dict[str, Any]:
-    libraries = learning_libraries()
+def _versions() -> dict[str, object]:
     return {
         "format": FORMAT,
         "gr00t-lake": _own_version(),
         "python": platform.python_version(),
         "code": learning_key(),
-    } | {"libraries": libraries}
+        "libraries": learning_libraries(),
+    }
 
 
 def _own_version() -> str:

@@ -1,14 +1,28 @@
 """Which episodes a training has seen, from the order in which it draws them."""
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gr00t_data.batches.loader import JointOrder
+from gr00t_data.store.provenance import Kind, Said
+
+if TYPE_CHECKING:
+    from gr00t_data.batches.loader import JointOrder
 
 
-def episodes_drawn(order: JointOrder, samples: int) -> list[dict[str, Any]]:
+class SeenEpisode(Said):
+    """An episode that a training drew from: digest of its store, its number, and how often it was drawn."""
+
+    store: str
+    episode: int
+    kind: Kind
+    licence: str
+    samples: int
+    embodiment: str | None = None
+
+
+def episodes_drawn(order: "JointOrder", samples: int) -> list[dict[str, str | int]]:
     """Every episode among the first ``samples`` samples of an order, with its embodiment and how often it was drawn."""
     seen: Counter[tuple[int, ...]] = Counter()
     chunk = 65_536

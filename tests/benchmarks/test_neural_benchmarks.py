@@ -16,9 +16,9 @@ from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact, Robot
 from gr00t_model.idm.config import nano
-from gr00t_model.idm.evaluate import Scores
 from gr00t_model.idm.examples import measure_actions, takes_of
 from gr00t_model.idm.model import Idm
+from gr00t_model.idm.report import Scores
 from gr00t_model.idm.timing import Timing
 from tests.data.builders import GR1, sealed
 

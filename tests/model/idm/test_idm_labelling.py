@@ -195,8 +195,8 @@ def test_training_resumes_where_it_stood(recorded: EpisodeStore, tmp_path: Path)
     loaded = load_artifact(straight)
     assert loaded.timing == Timing(20, 16, 20, 16) and len(loaded.digest) == 64
     report = evaluate_idm(loaded, [recorded])
-    assert set(report["moving"]) == {"idm", "mean_action", "previous_action", "linear_on_pixels"}
-    assert report["episodes"] == 1 and set(report["parts"]) == {"left_arm", "right_arm", "left_hand", "right_hand"}
+    assert set(report.moving) == {"idm", "mean_action", "previous_action", "linear_on_pixels"}
+    assert report.episodes == 1 and set(report.parts) == {"left_arm", "right_arm", "left_hand", "right_hand"}
 
 
 def test_a_training_that_is_told_to_stop_saves_its_state_first(recorded: EpisodeStore, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import UnknownName, find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
-from gr00t_model.lineage.record import LineageError, Record, SeenEpisode, Settings, Versions
+from gr00t_model.lineage.record import LineageError, Record, Settings, Versions
 from gr00t_model.release.card import table
 from gr00t_model.release.history import (
     Event,
@@ -26,6 +26,7 @@ from gr00t_model.release.history import (
 )
 from gr00t_model.release.licences import NVIDIA_LICENCE, OWN_LICENCE, RANDOM, base_licence
 from gr00t_model.release.rule import Rule
+from gr00t_model.training.episodes import SeenEpisode
 
 REPORT: dict[str, Any] = {
     "checkpoint": "cc",

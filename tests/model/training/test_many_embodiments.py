@@ -130,8 +130,8 @@ def test_the_checkpoint_records_all_its_mixtures(run, lake):
         ("so100", 2.0, 6),
     ]
     assert checkpoint.manifest == checkpoint.members[0].manifest
-    assert {entry["embodiment"] for entry in checkpoint.episodes} == {"gr1", "so100"}
-    assert sum(entry["samples"] for entry in checkpoint.episodes) == 2 * 6
+    assert {entry.embodiment for entry in checkpoint.episodes} == {"gr1", "so100"}
+    assert sum(entry.samples for entry in checkpoint.episodes) == 2 * 6
     metadata = read_json(run.checkpoint / "experiment_cfg/metadata.json")
     assert set(metadata) == {"gr1", "so100"}
     assert metadata["so100"]["modalities"]["video"]["wrist"]["resolution"] == [SIDE_PX, SIDE_PX]

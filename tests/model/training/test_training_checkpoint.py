@@ -45,8 +45,8 @@ def test_it_holds_what_the_run_was_made_of(lake, run):
     assert checkpoint.train_config == run.config()
     assert checkpoint.manifest.digest == MixtureManifest.load(lake.manifest).digest
     assert checkpoint.embodiment.name == "gr1"
-    assert checkpoint.metrics["step"] == 4
-    assert set(checkpoint.versions["libraries"]) >= {"torch", "transformers", "accelerate"}
+    assert checkpoint.steps == 4
+    assert set(read_json(checkpoint.folder / "versions.json")["libraries"]) >= {"torch", "transformers", "accelerate"}
     assert read_json(run.checkpoint / "train_config.json")["key"] == run.key
 
 
@@ -66,10 +66,10 @@ def test_it_names_every_episode_it_has_seen(lake, run):
     manifest = MixtureManifest.load(lake.manifest)
     drawn = [sample.episode for sample in manifest.samples(0, 4 * 3)]
     episodes = Checkpoint.load(run.checkpoint).episodes
-    assert {entry["episode"]: entry["samples"] for entry in episodes} == {e: drawn.count(e) for e in set(drawn)}
-    assert {entry["store"] for entry in episodes} == {manifest.sources[0].digest}
-    assert {(entry["kind"], entry["licence"]) for entry in episodes} == {("simulated", "Apache-2.0")}
-    assert not {entry["episode"] for entry in episodes} & {episode for _, episode in manifest.held_out}
+    assert {entry.episode: entry.samples for entry in episodes} == {e: drawn.count(e) for e in set(drawn)}
+    assert {entry.store for entry in episodes} == {manifest.sources[0].digest}
+    assert {(entry.kind, entry.licence) for entry in episodes} == {("simulated", "Apache-2.0")}
+    assert not {entry.episode for entry in episodes} & {episode for _, episode in manifest.held_out}
 
 
 def test_episodes_are_counted_over_many_samples(lake):
@@ -108,7 +108,8 @@ def test_a_run_that_was_interrupted_leaves_the_same_checkpoint(lake, run, tmp_pa
     again = prepare_run(lake.config(), tmp_path)
     assert train(again, AtStep()).step == 2 and train(again, StopRequest()).steps_done == 2
     first, second = Checkpoint.load(run.checkpoint), Checkpoint.load(again.checkpoint)
-    assert first.metrics["steps_done"] != second.metrics["steps_done"] and first.digest == second.digest
+    done = [read_json(one.folder / "metrics.json")["steps_done"] for one in (first, second)]
+    assert done[0] != done[1] and first.digest == second.digest
 
 
 def test_nothing_in_a_run_folder_is_a_pickle(run):

@@ -175,6 +175,6 @@ def test_two_processes_train_as_one(lake, tmp_path):
     for name in learned:
         step = float((wanted[name] - start[name]).abs().max())
         assert float((exported[name] - wanted[name]).abs().max()) < 0.3 * step, name
-    assert {e["samples"] for e in Checkpoint.load(run.checkpoint).episodes} == {
-        e["samples"] for e in Checkpoint.load(one.checkpoint).episodes
+    assert {e.samples for e in Checkpoint.load(run.checkpoint).episodes} == {
+        e.samples for e in Checkpoint.load(one.checkpoint).episodes
     }
