@@ -48,7 +48,7 @@ FORBIDDEN = {
 }
 """A module whose name starts with the left may not import one whose name starts with anything on the right."""
 FULLEST = 20
-TYPED = ("gr00t_data",)
+TYPED = ("gr00t_data", "assets", "pipelines")
 """Packages whose rooms take from and give to other rooms and packages nothing that is ``Any``."""
 UNTYPED = ("gr00t_data.disk.read_json",)
 """What may answer ``Any``: JSON as it is read, before its reader says what it must be."""

@@ -1,5 +1,6 @@
 """How a world model is trained, as data. No torch."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -49,7 +50,7 @@ class DreamTraining(LoopConfig):
         return f"dream_{self.preset}"
 
     @classmethod
-    def of(cls, fields: dict[str, Any]) -> "DreamTraining":
+    def of(cls, fields: Mapping[str, object]) -> "DreamTraining":
         """From a dictionary.
 
         Raises:

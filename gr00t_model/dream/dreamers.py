@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.pictures import fitted
 from gr00t_model.dream.shots import Shot
-from gr00t_model.dream.world_model import ClipShape, DreamError, WorldModel
+from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler, WorldModel
 
 _ORACLE_PX, _ORACLE_HZ, _ORACLE_FRAMES = 256, 20.0, 140
 
@@ -30,7 +30,7 @@ class Dreamt:
 
     frames: UInt8[np.ndarray, "t h w 3"]
     first_frame: UInt8[np.ndarray, "h w 3"]
-    made: dict[str, Any] = field(default_factory=dict)
+    made: dict[str, object] = field(default_factory=dict)
     truth: np.ndarray | None = None
     instruction: str = ""
 
@@ -148,7 +148,7 @@ def _scene_instruction(shot: Shot) -> str:
     return draw_scene(scene["task"], scene["seed"]).instruction
 
 
-def open_world_model(folder: Path, adapter: Path | None, sampler: Any, kept: Path | None = None) -> WorldModel:
+def open_world_model(folder: Path, adapter: Path | None, sampler: Sampler, kept: Path | None = None) -> WorldModel:
     """The model of a folder, by what the folder holds.
 
     Raises:

@@ -6,6 +6,7 @@ mistaken for a drop, and goes on with the next clip.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def make_clips(
     job: DreamJob,
     listed: list[Shot],
     shape: ClipShape,
-    common: dict[str, Any],
+    common: Mapping[str, str],
     progress: Progress,
 ) -> Path:
     """Make what is missing of the drop ``target`` and return it. A folder that is there is whole, nothing is done.

@@ -1,7 +1,7 @@
 """A job: everything that decides the clips of one drop, as data. Equal jobs have equal keys. No torch."""
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
 
 from pydantic import Field
 
@@ -46,7 +46,9 @@ def clip_seed(seed: int, shot: Shot, candidate: int) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) >> 1
 
 
-def job_key(job: DreamJob, facts: dict[str, Any], shape: ClipShape, listed: list[Shot], embodiment_digest: str) -> str:
+def job_key(
+    job: DreamJob, facts: Mapping[str, object], shape: ClipShape, listed: list[Shot], embodiment_digest: str
+) -> str:
     """SHA-256 over all that decides the bytes: the model by content, shots, shape, seeds, code. Paths do not count."""
     told = [[shot.origin, shot.prompt, shot.instruction] for shot in listed]
     rest = {"candidates": job.candidates, "seed": job.seed, "licence": job.licence, "defects": job.defects}

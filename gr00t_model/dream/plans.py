@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
@@ -58,7 +57,7 @@ def plan_training(
     return DreamTraining.of(changed_fields(planned.model_dump(mode="json"), settings.settings))
 
 
-def training_facts(config: DreamTraining) -> dict[str, Any]:
+def training_facts(config: DreamTraining) -> dict[str, object]:
     """What a training would learn from, for a dry run."""
     from gr00t_data.store.store import EpisodeStore
 

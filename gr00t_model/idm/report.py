@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
@@ -89,7 +89,7 @@ class IdmReport:
         """Write it beside the model."""
         write_json(model / "report.json", self.facts())
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """As in the file."""
         return _REPORT.dump_python(self, mode="json")
 

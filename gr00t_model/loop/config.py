@@ -1,7 +1,7 @@
 """What every training is told: its steps, the optimizer, the machine, and how a wrong setting is named. No torch."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -16,7 +16,7 @@ Checked = TypeVar("Checked", bound=BaseModel)
 
 
 def validated(
-    kind: type[Checked], fields: Mapping[str, Any], what: str, error: Callable[[str], ValueError] = ConfigError
+    kind: type[Checked], fields: Mapping[str, object], what: str, error: Callable[[str], ValueError] = ConfigError
 ) -> Checked:
     """``fields`` as a ``kind``.
 

@@ -121,7 +121,7 @@ class RunFolder:
         """Forget the former outcome: from here on, no outcome means a trainer that crashed."""
         (self.root / "outcome.json").unlink(missing_ok=True)
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, float]]:
         """The logged metrics, oldest first; empty when nothing was logged."""
         if not self.metrics.is_file():
             return []

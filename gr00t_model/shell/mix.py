@@ -141,7 +141,7 @@ def export(
 
 
 def _show_preview(
-    manifest: "MixtureManifest", embodiment: "Embodiment", samples: int | None, asked: Shown, facts: dict[str, Any]
+    manifest: "MixtureManifest", embodiment: "Embodiment", samples: int | None, asked: Shown, facts: dict[str, object]
 ) -> None:
     """Print what a manifest will draw."""
     from gr00t_data.batches.mixture.preview import preview

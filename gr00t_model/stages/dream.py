@@ -48,11 +48,11 @@ class Planned:
     dreamer: Dreamer
     shots: list[Shot]
     shape: ClipShape
-    common: dict[str, Any]
+    common: dict[str, str]
     key: str
     target: Path
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able, for a dry run."""
         return {
             "drop": str(self.target),

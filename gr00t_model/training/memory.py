@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -99,9 +98,9 @@ class Plan:
         columns = ("parameters", "trainable", "bytes")
         return [{"part": part.name} | {name: f"{getattr(part, name):,}" for name in columns} for part in self.parts]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
-        return asdict(self) | {"total": self.total}
+        return {**asdict(self), "total": self.total}
 
 
 def plan(config: TrainConfig, on_gpu: bool) -> Plan:
