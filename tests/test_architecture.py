@@ -31,9 +31,10 @@ STOREYS = {
     ),
     "gr00t_model": (
         ("groot", "loop"),
+        ("lineage",),
         ("training", "grounding", "idm"),
         ("dream", "policy"),
-        ("evaluate", "serve", "lineage"),
+        ("evaluate", "serve"),
         ("release",),
         ("stages",),
         ("retrain",),

@@ -65,9 +65,9 @@ def store_named(lake: Lake, text: str) -> EpisodeStore:
 
 
 def find_checkpoint(lake: Lake, text: str) -> Path | None:
-    """A checkpoint by path, by name in the lake, by a part of its digest, or by a pointer such as ``released_gr1``;
-    None where there is none."""
-    return find(lake, text, lake.checkpoints, "train_config.json")
+    """A checkpoint by path, by name in the lake, by a part of its digest, or by a pointer such as ``released_gr1``; a
+    merged model too, which holds its lineage alone. None where there is none."""
+    return find(lake, text, lake.checkpoints, "train_config.json") or find(lake, text, lake.checkpoints, "lineage.json")
 
 
 def checkpoint_named(lake: Lake, text: str) -> Path:

@@ -14,7 +14,8 @@ from gr00t_data.lake import Lake
 from gr00t_data.stages.names import SHORTEST_DIGEST
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, sealed_in
-from gr00t_model.lineage.record import LineageError, Record, checkpoints
+from gr00t_model.lineage.chain import LineageError
+from gr00t_model.lineage.record import chain_of, checkpoints
 
 
 @dataclass(frozen=True)
@@ -54,29 +55,26 @@ class Holder:
 
 def of_checkpoint(lake: Lake, folder: Path) -> list[Sight]:
     """Every episode a checkpoint has seen, those of the checkpoints it started from included."""
-    record = Record.load(folder)
+    own, *before = chain_of(folder)
     stores = {store.digest: store for store in sealed_in(lake.stores)}
     verdicts = Verdicts(lake)
-    rows = []
-    for one in (record, *record.bases()):
-        for entry in one.episodes:
-            digest, number = entry.store, entry.episode
-            rows.append(
-                Sight(
-                    store=one.store_names.get(digest, "?"),
-                    episode=number,
-                    kind=entry.kind,
-                    licence=entry.licence,
-                    embodiment=entry.embodiment or one.members[0].embodiment,
-                    samples=entry.samples,
-                    source=_source(stores.get(digest), number),
-                    instruction=one.instructions.get((digest, number), ""),
-                    verdict_today=verdicts.of(digest, number) if digest in stores else "the store is gone",
-                    digest=digest[:16],
-                    through="" if one is record else one.folder.name,
-                )
-            )
-    return rows
+    return [
+        Sight(
+            store=link.stores.get(entry.store, "?"),
+            episode=entry.episode,
+            kind=entry.kind,
+            licence=entry.licence,
+            embodiment=entry.embodiment or "?",
+            samples=entry.samples,
+            source=_source(stores.get(entry.store), entry.episode),
+            instruction=entry.instruction,
+            verdict_today=verdicts.of(entry.store, entry.episode) if entry.store in stores else "the store is gone",
+            digest=entry.store[:16],
+            through="" if link is own else link.name,
+        )
+        for link in (own, *before)
+        for entry in link.episodes
+    ]
 
 
 def _source(store: EpisodeStore | None, number: int) -> str:
@@ -193,25 +191,19 @@ def _place_in(manifest: MixtureManifest, digest: str, wanted: frozenset[int] | N
     return ""
 
 
-def _holds_out(manifest: MixtureManifest, digest: str, wanted: frozenset[int] | None) -> bool:
-    """Whether a manifest keeps one of these episodes for evaluation."""
-    digests = [source.digest for source in manifest.sources]
-    held_out = {episode for at, episode in manifest.held_out if digests[at] == digest}
-    return bool(held_out if wanted is None else held_out & wanted)
-
-
 def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[Holder]:
     """A row for each checkpoint that has seen a store or some episodes of it, or held them out."""
     released = {p.stem: read_json(p)["path"] for p in sorted((lake.root / "current").glob("released_*.json"))}
     for record in checkpoints(lake):
-        for one in (record, *record.bases()):
-            found = [e for e in one.episodes if e.store == digest and (numbers is None or e.episode in numbers)]
-            held_out = any(_holds_out(member, digest, numbers) for member in one.members)
+        own = record.link("checkpoint", "")
+        for link in (own, *record.chain):
+            found = [e for e in link.episodes if e.store == digest and (numbers is None or e.episode in numbers)]
+            held_out = any(store == digest and (numbers is None or n in numbers) for store, n in link.held_out)
             if not found and not held_out:
                 continue
             samples = sum(entry.samples for entry in found)
             how = f"{len(found)} episodes drawn {samples} times" if found else "held out, never drawn"
-            how += "" if one is record else f", through {one.folder.name}"
+            how += "" if link is own else f", through {link.name}"
             path = record.folder.relative_to(lake.root).as_posix()
             pointers = ", ".join(name for name, target in released.items() if target == path)
             what = f"checkpoint ({pointers})" if pointers else "checkpoint"

@@ -1,14 +1,14 @@
 """Lineage of a person: their clips, and every store, mixture and checkpoint that holds or has seen them. No torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, read
+from gr00t_model.lineage.chain import LineageError, Link, SeenEpisode, unknown
 from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows
-from gr00t_model.lineage.record import LineageError, Record, Settings
+from gr00t_model.lineage.record import Settings, checkpoints, links_of
 
 
 def of_participant(lake: Lake, participant: str, dataset: str | None = None, video: str | None = None) -> list[Holder]:
@@ -30,12 +30,23 @@ def of_participant(lake: Lake, participant: str, dataset: str | None = None, vid
 
 
 def reach(lake: Lake, entry: Withdrawal) -> dict[str, tuple[str, set[int]]]:
-    """Store digest -> (store name, episodes) of a person, those noted at an earlier withdrawal included."""
+    """Store digest -> (store name, episodes) of a person: in the stores, in what checkpoints of the lake have recorded,
+    and those noted at an earlier withdrawal.
+    """
     noted = [clip for one in read(lake.root).entries if one.key == entry.key for clip in one.clips]
+    links = (link for record in checkpoints(lake) for link in (record.link("checkpoint", ""), *record.chain))
     found: dict[str, tuple[str, set[int]]] = {}
     for clip in [*noted, *clips_of(lake, Withdrawals((entry,)))]:
         found.setdefault(clip.digest, (clip.store, set()))[1].update(clip.episodes)
+    for link in links:
+        for seen in _recorded(link, entry):
+            found.setdefault(seen.store, (link.stores.get(seen.store, "?"), set()))[1].add(seen.episode)
     return found
+
+
+def _recorded(link: Link, entry: Withdrawal) -> Iterator[SeenEpisode]:
+    """The episodes of a link whose own record names the person."""
+    yield from (one for one in link.episodes if any(entry.reaches(*person) for person in one.people))
 
 
 def _clips(lake: Lake, reached: dict[str, tuple[str, set[int]]]) -> Iterator[Holder]:
@@ -55,28 +66,44 @@ class ConsentError(ValueError):
     """Weights that have learned from someone who withdrew; the message names who, and what to start from instead."""
 
 
-def learned_from(lake: Lake, checkpoint: Path) -> dict[str, int]:
-    """Who withdrew of the people that a checkpoint has seen, those of its bases included -> clips it has seen."""
+def learned_from(lake: Lake, chain: Sequence[Link]) -> dict[str, int]:
+    """Who withdrew of the people that weights have seen -> clips they have seen."""
     found: dict[str, int] = {}
-    record = Record.load(checkpoint)
     for entry in read(lake.root).entries:
         clips = {(digest, number) for digest, (_, numbers) in reach(lake, entry).items() for number in numbers}
-        seen = {(one.store, one.episode) for each in (record, *record.bases()) for one in each.episodes} & clips
+        seen = {(one.store, one.episode) for link in chain for one in link.episodes} & clips
+        seen |= {(one.store, one.episode) for link in chain for one in _recorded(link, entry)}
         if seen:
             found[entry.who] = len(seen)
     return found
 
 
+def consent(lake: Lake, chain: Sequence[Link]) -> str:
+    """What is known of the consent of the people that weights have seen, for people; "" when nothing bars it."""
+    if people := learned_from(lake, chain):
+        who = ", ".join(f"{count} clips of {name}" for name, count in people.items())
+        return f"learned from {who}, who withdrew"
+    gone = ", ".join(f"{link.what} {link.name}" for link in chain if not link.recorded)
+    return f"unknown: no record is found of {gone}" if gone else ""
+
+
 def require_consent(lake: Lake, config: Settings) -> None:
-    """Whether a run may start from its base and its embedding: neither has seen anybody who withdrew.
+    """Whether a run may start from its base and its embedding: neither has seen anybody who withdrew, as far back as
+    their records go, and there is a record of each.
 
     Raises:
-        ConsentError: one of them has.
+        ConsentError: one of them has, or nobody can say.
     """
     for what, folder in config.started_from:
-        if people := learned_from(lake, folder):
-            who = ", ".join(f"{count} clips of {name}" for name, count in people.items())
+        chain = links_of(folder, what, config.model.preset) if folder.is_dir() else (unknown(what, folder.name),)
+        if learned_from(lake, chain):
             raise ConsentError(
-                f"{folder}: this {what} has learned from {who}, who withdrew; start from weights that have not: the "
+                f"{folder}: this {what} has {consent(lake, chain)}; start from weights that have not: the "
                 "base model (start `base`), or a checkpoint trained on a mixture made since"
+            )
+        if said := consent(lake, chain):
+            raise ConsentError(
+                f"{folder}: whether anybody withdrew whom this {what} has learned from is {said}; put that folder back "
+                "where it was, state the licence (`license:`) in the README.md of weights that came from elsewhere, "
+                "or start from weights with a record"
             )

@@ -11,14 +11,18 @@ from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.store.provenance import Said
-from gr00t_model.training.episodes import SeenEpisode
-
-_MOST_BASES = 100
-"""A chain of bases longer than this is taken for a circle."""
-
-
-class LineageError(ValueError):
-    """Nothing is known by that name; the message says what was looked at."""
+from gr00t_model.lineage.chain import (
+    CHAIN,
+    LineageError,
+    Link,
+    SeenEpisode,
+    below,
+    folder_digest,
+    random_weights,
+    read_chain,
+    root,
+    unknown,
+)
 
 
 class FlareSettings(Said):
@@ -42,10 +46,15 @@ class Settings(Said):
     model: ModelSettings
 
     @property
+    def random(self) -> bool:
+        """Whether the weights were drawn."""
+        return self.model.base in (None, "", "random")
+
+    @property
     def started_from(self) -> list[tuple[str, Path]]:
-        """(what, folder) of the checkpoints of this program that the weights started from, or were aligned to."""
-        named = (("base", self.model.base), ("embedding", self.model.flare.embedding))
-        return [(what, Path(one)) for what, one in named if one and (Path(one) / "episodes.json").is_file()]
+        """(what, folder) of what the weights started from, or were aligned to."""
+        named = (("base", None if self.random else self.model.base), ("embedding", self.model.flare.embedding))
+        return [(what, Path(one)) for what, one in named if one]
 
 
 class Versions(Said):
@@ -107,15 +116,97 @@ class Record:
         sources = [source for one in self.members for source in one.sources]
         return {(s.digest, entry.index): entry.instruction for s in sources for entry in s.episodes}
 
-    def bases(self) -> Iterator["Record"]:
-        """The checkpoints it was trained on top of, the nearest first."""
-        record: Record = self
-        for _ in range(_MOST_BASES):
-            base = dict(record.config.started_from).get("base")
-            if base is None:
-                return
-            record = Record.load(base)
-            yield record
+    @cached_property
+    def chain(self) -> tuple[Link, ...]:
+        """The weights it was made from, the nearest first: as its folder says, else as their folders say.
+
+        Raises:
+            LineageError: a record of it cannot be read.
+        """
+        if (self.folder / CHAIN).is_file():
+            return read_chain(self.folder)
+        return tuple(links_from(self.config, self.versions.base, near=self.folder))
+
+    def link(self, what: str, digest: str) -> Link:
+        """It as a link of the chain of what is made from it."""
+        first = self.members[0].embodiment
+        told = (
+            episode.model_copy(
+                update={
+                    "instruction": self.instructions.get((episode.store, episode.episode), ""),
+                    "embodiment": episode.embodiment or first,
+                }
+            )
+            for episode in self.episodes
+        )
+        return Link(
+            what=what,
+            name=self.folder.name,
+            digest=digest,
+            recipe=self.config.recipe,
+            key=self.key,
+            stores=self.store_names,
+            episodes=tuple(told),
+            held_out=tuple((one.sources[at].digest, n) for one in self.members for at, n in one.held_out),
+        )
+
+
+def links_from(config: Settings, base_digest: str = "", *, near: Path | None = None) -> Iterator[Link]:
+    """The chain of what a configuration starts from.
+
+    Args:
+        base_digest: of the base when it was used; empty where nobody wrote it down.
+        near: given when that was long ago: other weights that lie there now are not the base, and a base that was moved
+            together with this folder, in the same lake, is found.
+    """
+    if config.random:
+        yield random_weights(base_digest)
+    for what, named in config.started_from:
+        digest = base_digest if what == "base" else ""
+        folder = named if near is None else _found(named, digest, near)
+        if folder is None or not folder.is_dir():
+            yield unknown(what, named.name, digest)
+        else:
+            yield from links_of(folder, what, config.model.preset, digest)
+
+
+def _found(named: Path, digest: str, near: Path) -> Path | None:
+    """The folder that was meant: where it was, or in the same place of a lake that was moved."""
+    moved = [above.joinpath(*named.parts[-n:]) for above in near.parents[:4] for n in (2, 3)]
+    found = [folder for folder in (named, *moved) if folder.is_dir()]
+    return next((folder for folder in found if not digest or folder_digest(folder) == digest), None)
+
+
+def chain_of(folder: Path) -> tuple[Link, ...]:
+    """What a checkpoint has seen itself, then the chain before it. Merged folders and adapters have one as well.
+
+    Raises:
+        LineageError: the folder has no record.
+    """
+    if (folder / CHAIN).is_file() and not (folder / "train_config.json").is_file():
+        return (Link(what="merged", name=folder.name), *read_chain(folder))
+    record = Record.load(folder)
+    return (record.link("checkpoint", ""), *record.chain)
+
+
+def links_of(folder: Path, what: str, preset: str = "", digest: str = "") -> tuple[Link, ...]:
+    """A folder with weights as a link, and the chain before it.
+
+    Args:
+        what: ``base``, ``embedding`` or ``adapter``.
+        preset: of the run that started from it; says which licence published weights have.
+        digest: of the folder, where it is known; it takes reading all weights.
+
+    Raises:
+        LineageError: a record is there and cannot be read.
+    """
+    digest = digest or folder_digest(folder)
+    if (folder / "train_config.json").is_file():
+        record = Record.load(folder)
+        return (record.link(what, digest), *below(record.chain, what, folder.name))
+    if (folder / CHAIN).is_file():
+        return (Link(what=what, name=folder.name, digest=digest), *below(read_chain(folder), what, folder.name))
+    return (root(folder, what, digest, preset),)
 
 
 def checkpoints(lake: Lake) -> list[Record]:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
 from gr00t_model.evaluate.evaluation import Evaluation
+from gr00t_model.lineage.chain import Link, SeenEpisode, write_chain
 from gr00t_model.lineage.record import Record
 from gr00t_model.release.history import Event
-from gr00t_model.release.licences import base_licence
-from gr00t_model.training.episodes import SeenEpisode
 
 
 def write_card(record: Record, report: Path, content: Evaluation, folder: Path, event: Event) -> Path:
@@ -27,6 +26,7 @@ def write_card(record: Record, report: Path, content: Evaluation, folder: Path, 
             shutil.copyfile(figure, temporary / figure.name)
         write_json(temporary / "report.json", content.facts())
         write_json(temporary / "episodes.json", [episode.facts() for episode in record.episodes])
+        write_chain(temporary, record.chain)
         write_text(temporary / "MODEL_CARD.md", card(record, content, event, [figure.name for figure in figures]))
     return folder / "MODEL_CARD.md"
 
@@ -67,18 +67,18 @@ def _summary(record: Record, content: Evaluation, event: Event) -> str:
 
 def _stores(record: Record) -> list[dict[str, object]]:
     """One row a store; those that only a checkpoint before it has seen say so."""
-    own = _stores_of(record, "")
-    return own + [row for base in record.bases() for row in _stores_of(base, base.folder.name)]
+    own = _stores_of(record.link("checkpoint", ""), "")
+    return own + [row for link in record.chain for row in _stores_of(link, link.name)]
 
 
-def _stores_of(record: Record, through: str) -> list[dict[str, object]]:
-    total = sum(episode.samples for episode in record.episodes) or 1
+def _stores_of(link: Link, through: str) -> list[dict[str, object]]:
+    total = sum(episode.samples for episode in link.episodes) or 1
     grouped: dict[str, list[SeenEpisode]] = defaultdict(list)
-    for episode in record.episodes:
+    for episode in link.episodes:
         grouped[episode.store].append(episode)
     return [
         {
-            "store": record.store_names.get(digest, digest[:16]),
+            "store": link.stores.get(digest, digest[:16]),
             "kind": episodes[0].kind,
             "licence": episodes[0].licence,
             "episodes seen": len(episodes),
@@ -99,11 +99,10 @@ def _kinds(record: Record) -> str:
 
 
 def _base(record: Record) -> str:
-    chain = [record, *record.bases()]
-    name, licence = base_licence(chain[-1].config)
-    digest = chain[-1].versions.base
-    before = "".join(f"Trained on from `{base.folder.name}`. " for base in chain[1:])
-    return f"{before}Base `{name}`, licence: {licence}." + (f" Digest `{digest[:16]}`." if digest else "")
+    bases = [link for link in record.chain if link.what == "base"]
+    before = "".join(f"Trained on from `{link.name}`. " for link in bases[:-1])
+    first, digest = bases[-1], bases[-1].digest[:16]
+    return f"{before}Base `{first.name}`, licence: {first.licence}." + (f" Digest `{digest}`." if digest else "")
 
 
 def _licences(record: Record) -> str:

@@ -1,32 +1,27 @@
 """Under which terms weights may be used: those of their data, of the models that made its labels, and of their base."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.terms.licences import LicenceError, joined, obstacles
-from gr00t_model.lineage.record import Record, Settings
+from gr00t_model.lineage.chain import Link
+from gr00t_model.lineage.record import Settings, chain_of, links_from
 from gr00t_model.training.config import TrainConfig
 
 
-def inherited(config: Settings) -> Iterator[tuple[str, str]]:
-    """(what, licence) of everything that the weights started from, or were aligned to.
-
-    A base or an embedding that this program trained brings the licences of all it has seen.
-    """
-    for what, folder in config.started_from:
-        record = Record.load(folder)
-        for store, licence in _data(record):
-            yield f"store {store}, through {what} {folder.name}", licence
-        yield from inherited(record.config)
-    if not any(what == "base" for what, _ in config.started_from):
-        name, licence = base_licence(config)
-        yield f"base {name}", licence
+def inherited(chain: Iterable[Link]) -> Iterator[tuple[str, str]]:
+    """(what, licence) of everything that the weights started from, or were aligned to, and of all it has seen."""
+    for link in chain:
+        for store, licence in _data(link):
+            yield f"store {store}, through {link.what} {link.name}", licence
+        if link.licence:
+            yield f"{link.what} {link.name}" + ("" if link.recorded else ", of which no record is found"), link.licence
 
 
-def _data(record: Record) -> list[tuple[str, str]]:
-    seen = {(entry.store, entry.licence) for entry in record.episodes}
-    return sorted((record.store_names.get(digest) or digest[:16], licence) for digest, licence in seen)
+def _data(link: Link) -> list[tuple[str, str]]:
+    seen = {(entry.store, entry.licence) for entry in link.episodes}
+    return sorted((link.stores.get(digest) or digest[:16], licence) for digest, licence in seen)
 
 
 def licences_of(checkpoint: Path) -> dict[str, str]:
@@ -35,9 +30,9 @@ def licences_of(checkpoint: Path) -> dict[str, str]:
     Raises:
         LineageError: the folder is not a checkpoint.
     """
-    record = Record.load(checkpoint)
-    came = list(inherited(record.config))
-    every = [(f"store {store}", licence) for store, licence in _data(record)] + came
+    own, *before = chain_of(checkpoint)
+    came = list(inherited(before))
+    every = [(f"store {store}", licence) for store, licence in _data(own)] + came
     bars = [
         f"{what}: {'; '.join(f'{b.name}, {b.why}' for b in found)}"
         for what, text in every
@@ -64,7 +59,7 @@ def require_licences(config: TrainConfig) -> None:
         for manifest in manifests
         for source in manifest.sources
     ]
-    every = [*data, *inherited(Settings.model_validate(config.model_dump(mode="json")))]
+    every = [*data, *inherited(links_from(Settings.model_validate(config.model_dump(mode="json"))))]
     bars = [
         f"  {what}, {text}: {'; '.join(b.why for b in found)}" for what, text in every if (found := obstacles(text))
     ]
@@ -75,36 +70,3 @@ def require_licences(config: TrainConfig) -> None:
             + "\nmake the other mixtures "
             "with `--licence-profile commercial` too, start from other weights, or mix with the profile 'any'"
         )
-
-
-NVIDIA_LICENCE = "NSCL v1 as published with nvidia/GR00T-N1.5-3B, to be treated as non-commercial"
-
-
-OWN_LICENCE = "Apache-2.0 (grounded on pictures of this project's own simulator)"
-
-
-RANDOM = "none: random weights"
-
-
-def base_licence(config: Settings) -> tuple[str, str]:
-    """(name, licence) of what the weights started from.
-
-    Returns:
-        the licence is that of the folder (``license:`` in its README.md) where it says one, else what is known of
-        the preset.
-    """
-    model = config.model
-    if not model.base:
-        return "random weights", RANDOM
-    folder = Path(model.base)
-    stated = _stated_licence(folder / "README.md")
-    name = f"{model.preset} {folder.name}"
-    return name, stated or (OWN_LICENCE if model.preset == "nano" else NVIDIA_LICENCE)
-
-
-def _stated_licence(readme: Path) -> str | None:
-    if not readme.is_file():
-        return None
-    lines = readme.read_text(encoding="utf-8", errors="replace").splitlines()
-    found = [line for line in lines[:80] if line.lower().startswith(("license:", "license_name:"))]
-    return found[-1].partition(":")[2].strip() or None if found else None

@@ -60,7 +60,8 @@ def lineage(
     """
     from gr00t_data.stages.names import find_checkpoint
     from gr00t_model.lineage.lineage import of_checkpoint, of_episode
-    from gr00t_model.lineage.people import of_participant
+    from gr00t_model.lineage.people import consent, of_participant
+    from gr00t_model.lineage.record import chain_of
     from gr00t_model.release.licences import licences_of
 
     where = asked.where
@@ -81,6 +82,7 @@ def lineage(
         "kinds": ", ".join(sorted({row.kind for row in rows})),
         "licences": ", ".join(sorted({row.licence for row in rows})),
         **licences_of(checkpoint),
+        "consent": consent(where, chain_of(checkpoint)) or "nobody whom it has learned from withdrew",
     }
     asked.show(facts, [{n.replace("_", " "): value for n, value in vars(row).items()} for row in rows])
 
@@ -100,8 +102,8 @@ def reproduce(
     Example: `gr00t reproduce released_gr1 --run`
     """
     from gr00t_data.stages.names import checkpoint_named
-    from gr00t_model.lineage.reproduce import reproduce as prepare
-    from gr00t_model.lineage.reproduce import same_weights
+    from gr00t_model.release.reproduce import reproduce as prepare
+    from gr00t_model.release.reproduce import same_weights
     from gr00t_model.stages.train import train_run
 
     where = asked.where

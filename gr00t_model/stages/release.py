@@ -6,8 +6,8 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
-from gr00t_model.lineage.people import learned_from
-from gr00t_model.lineage.record import Record
+from gr00t_model.lineage.people import consent
+from gr00t_model.lineage.record import Record, chain_of
 from gr00t_model.release.card import write_card
 from gr00t_model.release.history import Event, ReleaseError, Verdict, folder_of, history, judge, release, released
 from gr00t_model.release.rule import Rule
@@ -74,10 +74,11 @@ def release_by_hand(
 def starting_settings(lake: Lake, embodiment: Embodiment, start: str) -> list[str]:
     """The setting that starts a run from the released checkpoint; none for ``base``, or when nothing is released.
 
-    None either when the released checkpoint has learned from somebody who withdrew since: what comes next must not.
+    None either when the released checkpoint has learned from somebody who withdrew since, or nobody can say: what comes
+    next must not.
 
     Args:
         start: ``base`` or ``released``.
     """
     found = released(lake, embodiment.name) if start == "released" else None
-    return [f"model.base={found[0]}"] if found and not learned_from(lake, found[0]) else []
+    return [f"model.base={found[0]}"] if found and not consent(lake, chain_of(found[0])) else []

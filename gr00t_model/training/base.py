@@ -18,6 +18,7 @@ from gr00t_model.groot.prompt import Prompt, open_prompt, train_tokenizer
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
 from gr00t_model.groot.weights.nvidia import load, read_config, save
 from gr00t_model.groot.weights.own_slots import train_slots
+from gr00t_model.lineage.chain import random_weights, write_chain
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.training.alignment_target import set_flare
 from gr00t_model.training.config import Model, TrainConfig
@@ -107,6 +108,7 @@ def make_base(folder: Path, model: Model, texts: Iterable[str], seed: int) -> No
         train_tokenizer(texts, temporary / "tokenizer", config.backbone.vision.tokens_per_image)
         torch.manual_seed(seed)
         save(Groot(config), temporary)
+        write_chain(temporary, [random_weights()])
 
 
 def changed(config: GrootConfig, changes: dict[str, Any]) -> GrootConfig:

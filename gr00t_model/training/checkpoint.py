@@ -33,11 +33,13 @@ from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
 from gr00t_model.groot.weights.nvidia import WeightsError, load, save
 from gr00t_model.groot.weights.own_slots import merge_slots
+from gr00t_model.lineage.chain import SeenEpisode, below, write_chain
+from gr00t_model.lineage.record import Record, Settings, links_from
 from gr00t_model.loop.optimizer import trainable
 from gr00t_model.loop.run import Outcome
 from gr00t_model.training.base import copy_tokenizer
 from gr00t_model.training.config import TrainConfig
-from gr00t_model.training.episodes import SeenEpisode, episodes_drawn
+from gr00t_model.training.episodes import episodes_drawn, with_people
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, learning_libraries
 from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
 from gr00t_model.training.precision import restore_stored, widen
@@ -208,12 +210,13 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
         world: number of ranks, which decides how many samples were drawn.
     """
     base = Path(config.model.base) if config.model.base else run.fresh_base
+    digest = base_digest(base)
     members = open_members(config.data)
     with replacing_folder(run.checkpoint) as folder:
         if config.model.lora.on:
             from gr00t_model.groot.lora import save_adapter
 
-            save_adapter(model, folder / "adapter", base_digest(base))
+            save_adapter(model, folder / "adapter", digest)
         _as_published(model, base)
         save(model, folder, metadata=members_metadata(members))
         copy_tokenizer(config, base, folder / "tokenizer")
@@ -221,9 +224,25 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
         write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
         write_json(folder / _METRICS, outcome.model_dump())
         samples = outcome.step * config.accumulate * config.batch_size * world
-        write_json(folder / "episodes.json", {"episodes": episodes_drawn(JointOrder.of(members), samples)})
-        write_json(folder / "versions.json", _versions() | {"base": base_digest(base)})
+        drawn = episodes_drawn(JointOrder.of(members), samples)
+        write_json(folder / "episodes.json", {"episodes": with_people(drawn, [one.manifest for one in members])})
+        write_json(folder / "versions.json", _versions() | {"base": digest})
+        _write_lineage(folder, config, digest, run.root.name)
     return run.checkpoint
+
+
+def _write_lineage(folder: Path, config: TrainConfig, base: str, name: str) -> None:
+    """What the weights were made from; an adapter can go without the checkpoint, so it has its run's record beside it.
+
+    Args:
+        base: digest of the base.
+        name: of the run.
+    """
+    chain = tuple(links_from(Settings.model_validate(config.model_dump(mode="json")), base))
+    write_chain(folder, chain)
+    if (folder / "adapter").is_dir():
+        own = Record.load(folder).link("adapter", "").model_copy(update={"name": name})
+        write_chain(folder / "adapter", (own, *below(chain, "adapter", name)))
 
 
 def _as_published(model: Groot, base: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.code_key import code_key, library_versions
-from gr00t_data.disk import digest_file, digest_json, write_json
+from gr00t_data.disk import digest_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_model.lineage.chain import folder_digest
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.training.config import Mixture, TrainConfig
@@ -103,10 +104,9 @@ def base_digest(folder: Path) -> str:
     Raises:
         ConfigError: no such folder.
     """
-    files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else []
-    if not files:
+    if not (folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))):
         raise ConfigError(f"model.base: {folder} is not a folder with a model; leave it empty for random weights")
-    return digest_json({str(path.relative_to(folder)): digest_file(path) for path in files})
+    return folder_digest(folder)
 
 
 def learning_key() -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 from gr00t_data.disk import read_json, replacing_folder
 from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_tensors, merge_adapter
 from gr00t_model.groot.weights.nvidia import load, save
+from gr00t_model.lineage.chain import CHAIN, Link, below, folder_digest, read_chain, unknown, write_chain
+from gr00t_model.lineage.record import chain_of, links_of
 from gr00t_model.training.key import base_digest
 from gr00t_model.training.precision import widen
 
@@ -13,7 +15,8 @@ _PREFIX = "base_model.model."
 
 
 def merge_into(base: Path, adapter: Path, folder: Path) -> None:
-    """Write ``base`` with ``adapter`` merged in to ``folder``: config.json, safetensors, and the base's tokenizer.
+    """Write ``base`` with ``adapter`` merged in to ``folder``: config.json, safetensors, the base's tokenizer, and what
+    both have seen.
 
     The parts that the adapter touches are written in float32. A peft adapter that does not name its base is merged
     into any base it fits.
@@ -31,8 +34,19 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
     merge_adapter(model, adapter)
     with replacing_folder(folder) as temporary:
         save(model, temporary)
+        write_chain(temporary, (*_of_adapter(adapter), *links_of(base, "base")))
         if (base / "tokenizer").is_dir():
             shutil.copytree(base / "tokenizer", temporary / "tokenizer")
+
+
+def _of_adapter(adapter: Path) -> tuple[Link, ...]:
+    """What an adapter has seen: its own record, that of the checkpoint it lies in, else nobody knows."""
+    if (adapter / CHAIN).is_file():
+        return read_chain(adapter)
+    if (adapter.parent / "train_config.json").is_file():
+        own, *before = chain_of(adapter.parent)
+        return (own.model_copy(update={"what": "adapter"}), *below(before, "adapter", own.name))
+    return (unknown("adapter", adapter.name, folder_digest(adapter)),)
 
 
 def _check_base(base: Path, adapter: Path) -> None:

@@ -10,12 +10,13 @@ from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors, PartErrors
+from gr00t_model.lineage.chain import LineageError
 from gr00t_model.lineage.lineage import of_checkpoint, of_episode
-from gr00t_model.lineage.record import LineageError, Record
-from gr00t_model.lineage.reproduce import reproduce, same_weights
+from gr00t_model.lineage.record import Record
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.release.card import card
 from gr00t_model.release.history import Event, release
+from gr00t_model.release.reproduce import reproduce, same_weights
 from gr00t_model.training.checkpoint import Checkpoint
 from gr00t_model.training.config import Flare, Model
 from gr00t_model.training.key import PolicyRun

@@ -10,7 +10,15 @@ from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import UnknownName, find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
-from gr00t_model.lineage.record import LineageError, Record, Settings, Versions
+from gr00t_model.groot.config import GrootConfig
+from gr00t_model.lineage.chain import (
+    NVIDIA_LICENCE,
+    OWN_LICENCE,
+    LineageError,
+    SeenEpisode,
+    root,
+)
+from gr00t_model.lineage.record import Record, Settings, Versions
 from gr00t_model.release.card import table
 from gr00t_model.release.history import (
     Event,
@@ -24,7 +32,6 @@ from gr00t_model.release.history import (
     rollback,
     rows,
 )
-from gr00t_model.release.licences import NVIDIA_LICENCE, OWN_LICENCE, RANDOM, base_licence
 from gr00t_model.release.rule import Rule
 from gr00t_model.training.episodes import SeenEpisode
 
@@ -189,35 +196,34 @@ def test_records_keep_what_they_do_not_know() -> None:
     assert Settings.model_validate(config).facts() == config
 
 
-def test_what_weights_started_from_is_of_this_program_only(tmp_path: Path) -> None:
-    """A base or an embedding counts when it says which episodes it has seen; published weights do not."""
-    for name in ("own", "published"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "own/episodes.json").write_text("{}")
-    model = {"base": str(tmp_path / "published"), "flare": {"embedding": str(tmp_path / "own")}}
-    assert Settings.model_validate({"model": model}).started_from == [("embedding", tmp_path / "own")]
-    assert Settings.model_validate({"model": {"base": str(tmp_path / "own")}}).started_from[0][0] == "base"
-    assert Settings.model_validate({"model": {}}).started_from == []
+def test_what_weights_started_from() -> None:
+    model = {"base": "weights/published", "flare": {"embedding": "weights/own"}}
+    named = [("base", Path("weights/published")), ("embedding", Path("weights/own"))]
+    assert Settings.model_validate({"model": model}).started_from == named
+    assert Settings.model_validate({"model": {}}).started_from == [] and Settings.model_validate({"model": {}}).random
 
 
 @pytest.mark.parametrize(
-    ("readme", "preset", "licence"),
+    ("readme", "marks", "licence"),
     [
-        (None, "nano", OWN_LICENCE),
-        (None, "n1_5_3b", NVIDIA_LICENCE),
-        ("# no header\n", "n1_5_3b", NVIDIA_LICENCE),
-        ("---\nlicense: MIT\n---\n", "nano", "MIT"),
-        ("---\nlicense: other\nlicense_name: lab terms\n---\n", "nano", "lab terms"),
-        ("---\nLicense:\n---\n", "nano", OWN_LICENCE),
-        ("\n" * 90 + "license: MIT\n", "nano", OWN_LICENCE),
+        (None, "grounding.json", OWN_LICENCE),
+        (None, "", "unknown"),
+        (None, "config.json", NVIDIA_LICENCE),
+        ("# no header\n", "config.json", NVIDIA_LICENCE),
+        ("---\nlicense: MIT\n---\n", "", "MIT"),
+        ("---\nlicense: other\nlicense_name: lab terms\n---\n", "", "lab terms"),
+        ("---\nLicense:\n---\n", "grounding.json", OWN_LICENCE),
+        ("\n" * 90 + "license: MIT\n", "", "unknown"),
     ],
 )
-def test_the_licence_of_a_base(tmp_path: Path, readme: str | None, preset: str, licence: str) -> None:
+def test_the_licence_of_weights_from_elsewhere(tmp_path: Path, readme: str | None, marks: str, licence: str) -> None:
     if readme is not None:
         (tmp_path / "README.md").write_text(readme)
-    config = Settings.model_validate({"model": {"base": str(tmp_path), "preset": preset}})
-    assert base_licence(config) == (f"{preset} {tmp_path.name}", licence)
-    assert base_licence(Settings.model_validate({"model": {}})) == ("random weights", RANDOM)
+    if marks:
+        write_json(tmp_path / marks, GrootConfig().to_dict() if marks == "config.json" else {})
+    found = root(tmp_path, "base", "d")
+    assert (found.name, found.licence, found.recorded) == (tmp_path.name, licence, licence != "unknown")
+    assert root(tmp_path, "base", "d", "n1_5_3b").recorded  # nobody trains that size from nothing
 
 
 def test_a_table_keeps_its_cells_in_their_row() -> None:

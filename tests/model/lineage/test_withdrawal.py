@@ -18,8 +18,9 @@ from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.purge import purge
 from gr00t_data.terms.withdrawal import FILE, Withdrawal, WithdrawalError, add, read
+from gr00t_model.lineage.chain import LineageError
 from gr00t_model.lineage.people import ConsentError, learned_from, of_participant, require_consent
-from gr00t_model.lineage.record import LineageError, Settings
+from gr00t_model.lineage.record import Settings, chain_of
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.release.history import release
 from gr00t_model.stages.release import starting_settings
@@ -206,7 +207,7 @@ def test_weights_that_saw_them_are_no_base(lake: Lake) -> None:
     require_consent(lake, started)
     assert starting_settings(lake, GR1, "released") == [f"model.base={folder}"]
     add(lake, Withdrawal("P07"))
-    seen = learned_from(lake, folder)
+    seen = learned_from(lake, chain_of(folder))
     assert list(seen) == ["participant 'P07'"] and 1 <= seen["participant 'P07'"] <= 3
     with pytest.raises(ConsentError, match=r"this base has learned from \d clips of participant 'P07', who withdrew"):
         require_consent(lake, started)

@@ -10,7 +10,8 @@ from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.terms.licences import LicenceError
-from gr00t_model.release.licences import NVIDIA_LICENCE, licences_of, require_licences
+from gr00t_model.lineage.chain import NVIDIA_LICENCE
+from gr00t_model.release.licences import licences_of, require_licences
 from gr00t_model.training.config import Model
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import SMALL
