@@ -95,11 +95,15 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+_READABLE = 0o444
+
+
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; when the block ends well it takes the name ``path``.
 
-    ``path`` must not exist, or be an older version that may be thrown away.
+    Everybody may read what lies in it, whatever the library that wrote a file thought of that. ``path`` must not exist,
+    or be an older version that may be thrown away.
     """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +113,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o755)
             for file in temporary.rglob("*"):
                 if file.is_file():
+                    if file.stat().st_mode & _READABLE != _READABLE:
+                        file.chmod(0o644)
                     _fsync_file(file)
             if path.exists():
                 shutil.rmtree(path)

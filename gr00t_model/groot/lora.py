@@ -1,14 +1,15 @@
 """LoRA (arXiv 2106.09685) through peft: which layers get an adapter, and how adapters are kept, saved and merged.
 
 peft puts its layers into the model in place, so the model stays a Groot: the training loop, the states and the policy
-need to know nothing of it. An adapter is saved in peft's own format, so peft alone can load it onto the base.
+need to know nothing of it. An adapter is saved in peft's own format, so peft can load it onto the base; the slots that
+train beside it have a file of their own.
 
 The published code wraps the same layers and freezes all else. The encoders and the decoder of a robot the base has
 never seen then stay random. Here the slots in use can train as well (``slots`` of ``add_lora``), and so does what a
 published base lacks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -20,15 +21,15 @@ from torch import Tensor, nn
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.weights.own_slots import OwnSlots, merge_slots, train_slots
+from gr00t_model.groot.weights.own_slots import merge_slots, put_slot_rows, slot_rows, train_slots
 
 ADAPTER_BASE = "base.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_SLOTS = "slots.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 WRAPPED = ("q_proj", "k_proj", "v_proj", "to_q", "to_k", "to_v")
 """Linears whose name contains one of these get an adapter, as in the published code."""
 SCOPES = {"action_head": ("action_head.",), "whole": ("backbone.", "action_head.")}
-_SLOT_MODULES = ("action_head.state_encoder", "action_head.action_encoder", "action_head.action_decoder")
 _NOT_PUBLISHED = ("flare", "embedding", "action_head.missing_state", "action_head.model.prompt_condition")
 """Modules of ours: a published base has no weights for them, so they train beside the adapters."""
 _ADAPTER = "default"  # peft's usual name of the only adapter
@@ -84,34 +85,45 @@ def merge_lora(model: Groot) -> None:
 
 
 def save_adapter(model: Groot, folder: Path, base_digest: str) -> None:
-    """Write adapter_config.json and adapter_model.safetensors as peft reads them, and ``base_digest`` beside them.
+    """Write what trained and nothing else: adapter_config.json and adapter_model.safetensors as peft reads them, the
+    rows of the slots that trained, and ``base_digest``.
 
-    Slots and modules that train beside the adapters are written whole, as peft's ``modules_to_save``.
+    Modules that train beside the adapters are peft's ``modules_to_save``. A slot is a row of a tensor that holds all
+    robots, which peft can only save whole (1.2 GB in N1.5 for one robot); its rows lie in ``slots.safetensors``.
     """
     config = cast(dict[str, LoraConfig], model.peft_config)[_ADAPTER]
     tensors = {name: tensor for name, tensor in model.state_dict().items() if ".lora_" in name}
     tensors = {name.replace(f".{_ADAPTER}.", "."): tensor for name, tensor in tensors.items()}
-    modules = _modules_to_save(model)
+    modules = [name for part in _NOT_PUBLISHED for name in _learning(model, part)]
     for module in modules:
-        whole = model.get_submodule(module).state_dict(prefix=f"{module}.")
-        tensors |= {name: tensor for name, tensor in whole.items() if ".base_layer." not in name}
-    for name, layer in model.named_modules():
-        if isinstance(layer, OwnSlots):
-            tensors |= {f"{name}.{key}": value for key, value in layer.whole().items()}
+        tensors |= model.get_submodule(module).state_dict(prefix=f"{module}.")
     folder.mkdir(parents=True, exist_ok=True)
     fields = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
     write_json(folder / ADAPTER_CONFIG, {**fields, "inference_mode": True, "modules_to_save": modules or None})
-    tensors = {f"{_PREFIX}{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    # A second key in the metadata would make the bytes differ from save to save: they are written in any order.
-    save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    _save({f"{_PREFIX}{name}": tensor for name, tensor in tensors.items()}, folder / ADAPTER_WEIGHTS)
+    if rows := slot_rows(model):
+        _save(rows, folder / ADAPTER_SLOTS)
     write_json(folder / ADAPTER_BASE, {"sha256": base_digest})
 
 
-def _modules_to_save(model: Groot) -> list[str]:
-    """Modules that train outside the adapters."""
-    learning = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    modules = (*_SLOT_MODULES, *_NOT_PUBLISHED)
-    return [module for module in modules if any(name.startswith(f"{module}.") for name in learning)]
+def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    # A second key in the metadata would make the bytes differ from save to save: they are written in any order.
+    save_file(plain, path, metadata={"format": "pt"})
+
+
+def _learning(model: nn.Module, name: str) -> list[str]:
+    """The largest modules at or below ``name`` in which every parameter trains."""
+    try:
+        module = model.get_submodule(name)
+    except AttributeError:
+        return []
+    trains = [parameter.requires_grad for parameter in module.parameters()]
+    if not any(trains):
+        return []
+    if all(trains):
+        return [name]
+    return [found for child, _ in module.named_children() for found in _learning(model, f"{name}.{child}")]
 
 
 def merge_adapter(model: Groot, folder: Path) -> None:
@@ -138,6 +150,29 @@ def merge_adapter(model: Groot, folder: Path) -> None:
             )
     merged = peft_model.merge_and_unload()  # pyright: ignore[reportCallIssue]
     assert merged is model
+    put_adapter_slots(model, folder)
+
+
+def put_adapter_slots(model: nn.Module, folder: Path) -> None:
+    """Write the slots that trained beside an adapter into a model, whether peft has wrapped it or not.
+
+    Raises:
+        AdapterError: the file is broken, or of another model.
+    """
+    try:
+        put_slot_rows(model, adapter_slots(folder))
+    except (AttributeError, RuntimeError, IndexError, ValueError, KeyError) as error:
+        raise AdapterError(f"{folder / ADAPTER_SLOTS}: does not fit this base ({error})") from error
+
+
+def adapter_slots(folder: Path) -> dict[str, Tensor]:
+    """The rows of the slots that trained beside an adapter; none where no slot did.
+
+    Raises:
+        AdapterError: the file is broken.
+    """
+    path = folder / ADAPTER_SLOTS
+    return _tensors_of(path) if path.is_file() else {}
 
 
 def adapter_tensors(folder: Path) -> dict[str, Tensor]:
@@ -154,7 +189,11 @@ def adapter_tensors(folder: Path) -> dict[str, Tensor]:
             )
     if (kind := read_json(folder / ADAPTER_CONFIG).get("peft_type")) != "LORA":
         raise AdapterError(f"{folder}/{ADAPTER_CONFIG}: peft_type is {kind!r}, only 'LORA' can be merged")
+    return _tensors_of(folder / ADAPTER_WEIGHTS)
+
+
+def _tensors_of(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(folder / ADAPTER_WEIGHTS)
+        return load_file(path)
     except SafetensorError as error:
-        raise AdapterError(f"{folder}/{ADAPTER_WEIGHTS}: cannot be read ({error}); copy it again") from error
+        raise AdapterError(f"{path}: cannot be read ({error}); copy it again") from error

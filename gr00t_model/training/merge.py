@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from gr00t_data.disk import read_json, replacing_folder
-from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_tensors, merge_adapter
+from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_slots, adapter_tensors, merge_adapter
 from gr00t_model.groot.weights.nvidia import load, save
 from gr00t_model.lineage.chain import CHAIN, Link, below, folder_digest, read_chain, unknown, write_chain
 from gr00t_model.lineage.record import chain_of, links_of
@@ -27,10 +27,10 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
     """
     if folder.exists():
         raise AdapterError(f"{folder} exists already; name another folder or remove it")
-    tensors = adapter_tensors(adapter)
+    learned = adapter_tensors(adapter).keys() | adapter_slots(adapter).keys()
     _check_base(base, adapter)
     model = load(base)
-    widen(model, {name.removeprefix(_PREFIX) for name in tensors})
+    widen(model, {name.removeprefix(_PREFIX) for name in learned})
     merge_adapter(model, adapter)
     with replacing_folder(folder) as temporary:
         save(model, temporary)

@@ -5,7 +5,7 @@ optimizer reads and writes all of it, the averaged weights and the states hold a
 slots that no row uses. Of the published model's 32 slots that is 305 million parameters when one robot is trained.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -34,19 +34,10 @@ class OwnSlots(SlotLinear):
         return super().forward(x, [(self.slots.index(slot), rows) for slot, rows in groups])
 
     @torch.no_grad()
-    def whole(self) -> dict[str, Float[Tensor, "s ..."]]:
-        """``W`` and ``b`` of all slots, the trained ones in their places, in the dtype of the trained ones."""
-        base, places = self.base_layer, torch.tensor(self.slots, device=self.W.device)
-        return {
-            "W": base.W.to(self.W.dtype).index_copy(0, places, self.W),
-            "b": base.b.to(self.b.dtype).index_copy(0, places, self.b),
-        }
-
-    @torch.no_grad()
     def merged(self) -> SlotLinear:
         """The slot linear with the trained slots written back."""
-        for name, weight in self.whole().items():
-            self.base_layer.get_parameter(name).copy_(weight)
+        for name in ("W", "b"):
+            self.base_layer.get_parameter(name)[list(self.slots)] = self.get_parameter(name).to(self.base_layer.W.dtype)
         return self.base_layer
 
 
@@ -71,3 +62,33 @@ def merge_slots(model: nn.Module) -> None:
     for name, module in list(model.named_modules()):
         if isinstance(module, OwnSlots):
             model.set_submodule(name, module.merged())
+
+
+_NUMBERS = "slots"
+
+
+def slot_rows(model: nn.Module) -> dict[str, Tensor]:
+    """Name of a slot linear's parameter -> the rows of its trained slots, and under ``slots`` their numbers (int64);
+    empty when no slot trains on its own.
+    """
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, OwnSlots)}
+    if not layers:
+        return {}
+    rows = {f"{name}.{key}": layer.get_parameter(key) for name, layer in layers.items() for key in ("W", "b")}
+    return {_NUMBERS: torch.tensor(next(iter(layers.values())).slots)} | rows
+
+
+@torch.no_grad()
+def put_slot_rows(model: nn.Module, rows: Mapping[str, Tensor]) -> None:
+    """Write what ``slot_rows`` gave into the slot linears of another model, in their dtype.
+
+    Raises:
+        ValueError: a tensor does not fit; AttributeError: the model has no such parameter.
+    """
+    for name, values in rows.items():
+        if name == _NUMBERS:
+            continue
+        whole, numbers = model.get_parameter(name), rows[_NUMBERS].tolist()
+        if whole[numbers].shape != values.shape:
+            raise ValueError(f"{name}: expected rows {list(whole[numbers].shape)}, found {list(values.shape)}")
+        whole[numbers] = values.to(whole)

@@ -11,12 +11,14 @@ from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_model.groot.lora import (
     ADAPTER_BASE,
     ADAPTER_CONFIG,
+    ADAPTER_SLOTS,
     ADAPTER_WEIGHTS,
     AdapterError,
     add_lora,
     lora_targets,
     merge_adapter,
     merge_lora,
+    put_adapter_slots,
     save_adapter,
 )
 from gr00t_model.groot.model import Groot
@@ -135,11 +137,13 @@ def test_slots_of_other_embodiments_are_untouched():
 
 @pytest.mark.parametrize("slots", [(), (1, 3)])
 @pytest.mark.parametrize("scope", ["action_head", "whole"])
-def test_peft_alone_loads_what_was_saved(tmp_path, scope, slots):
+def test_peft_loads_what_was_saved(tmp_path, scope, slots):
     model = trained(scope, slots)
     save_adapter(model, tmp_path, "digest")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [ADAPTER_CONFIG, ADAPTER_WEIGHTS, ADAPTER_BASE]
+    files = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, ADAPTER_BASE, *([ADAPTER_SLOTS] if slots else [])]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
     loaded = PeftModel.from_pretrained(small_model(), str(tmp_path)).eval()
+    put_adapter_slots(loaded.get_base_model(), tmp_path)  # the rows of slots, which peft could only hold whole
     torch.testing.assert_close(act(loaded), act(model), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(losses(loaded), losses(model), rtol=1e-5, atol=1e-5)
 
@@ -159,6 +163,18 @@ def test_a_saved_adapter_merges_into_its_base(tmp_path, scope):
     merge_adapter(merged, tmp_path)
     assert merged.state_dict().keys() == small_model().state_dict().keys()
     torch.testing.assert_close(act(merged), act(model), rtol=1e-5, atol=1e-5)
+
+
+def test_slots_of_another_model_are_named(tmp_path: Path) -> None:
+    save_adapter(trained(slots=(1, 3)), tmp_path, "digest")
+    rows = load_file(tmp_path / ADAPTER_SLOTS)
+    for change in ({"slots": torch.tensor([1, 99])}, {"action_head.state_encoder.layer1.b": torch.zeros(2, 3)}):
+        save_file(rows | change, tmp_path / ADAPTER_SLOTS)
+        with pytest.raises(AdapterError, match=r"slots\.safetensors: does not fit this base"):
+            merge_adapter(small_model(), tmp_path)
+    (tmp_path / ADAPTER_SLOTS).write_bytes(b"PK")
+    with pytest.raises(AdapterError, match=r"slots\.safetensors: cannot be read"):
+        merge_adapter(small_model(), tmp_path)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from gr00t_model.groot.lora import AdapterError
+from gr00t_model.groot.lora import AdapterError, put_adapter_slots
 from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.loop.config import ConfigError, Machine
 from gr00t_model.loop.launch import launch
@@ -96,7 +96,19 @@ def test_the_checkpoint_holds_the_averaged_adapters(run):
 
 def test_peft_loads_the_adapter_onto_the_base(run):
     loaded = PeftModel.from_pretrained(load(run.fresh_base), str(run.checkpoint / "adapter")).eval()
+    put_adapter_slots(loaded.get_base_model(), run.checkpoint / "adapter")
     torch.testing.assert_close(act(loaded), act(load(run.checkpoint)), rtol=1e-5, atol=1e-5)
+
+
+def test_an_adapter_holds_what_was_trained_and_nothing_else(run):
+    folder = run.checkpoint / "adapter"
+    last = load_file(run.states / "00000004" / "weights.safetensors")
+    files = {name: load_file(folder / f"{name}.safetensors") for name in ("adapter_model", "slots")}
+    stored = sum(tensor.numel() for file in files.values() for tensor in file.values()) - 1  # the slot's number
+    assert stored == sum(tensor.numel() for name, tensor in last.items() if name != USUAL_MAP)
+    assert files["slots"]["slots"].tolist() == [24]
+    assert {name.split(".")[1] for name in files["slots"] if name != "slots"} == SLOT_MODULES
+    assert all(path.stat().st_mode & 0o444 == 0o444 for path in run.checkpoint.rglob("*"))
 
 
 def test_merging_the_adapter_gives_the_checkpoint(run, tmp_path):
