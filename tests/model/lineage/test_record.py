@@ -33,7 +33,6 @@ from gr00t_model.release.history import (
     rows,
 )
 from gr00t_model.release.rule import Rule
-from gr00t_model.training.episodes import SeenEpisode
 
 REPORT: dict[str, Any] = {
     "checkpoint": "cc",
