@@ -1,10 +1,12 @@
-"""Clip: one generated video before it is an episode."""
+"""Clip: one generated video before it is an episode; Found: all of a drop."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from gr00t_data.store.provenance import Refusal
 
 
 @dataclass(frozen=True)
@@ -36,3 +38,19 @@ class Clip:
     action: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     first_frame: Path | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a drop holds.
+
+    Attributes:
+        form: how the clips are laid out: ``manifest``, ``labels``, ``names`` or ``GR00T-Dreams dataset``.
+        refused: what the drop names and does not hold, with reasons.
+        findings: defects of the drop as a whole, each with what was done about it.
+    """
+
+    form: str
+    clips: tuple[Clip, ...]
+    refused: tuple[Refusal, ...] = ()
+    findings: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ a state and actions of 44 zeros for every robot, instructions marked ``<DREAM>``
 was predicted. What can be repaired without guessing is; the rest refuses the episode.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import PathError, path_inside, read_json
-from gr00t_data.sources.neural.clip import Clip
+from gr00t_data.sources.neural.clip import Clip, Found
 from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError, json_lines, task_lines
 from gr00t_data.store.tables import column_matrix
@@ -25,16 +25,7 @@ _CHUNK_EPISODES = 1000
 _SAME_RATE = 0.05
 
 
-@dataclass(frozen=True)
-class Read:
-    """The clips of a dataset, what was refused, and what is wrong with all of it."""
-
-    clips: tuple[Clip, ...]
-    refused: tuple[Refusal, ...]
-    findings: tuple[str, ...]
-
-
-def read_dataset(drop: Path) -> Read:
+def read_dataset(drop: Path) -> Found:
     """The episodes of a GR00T-Dreams dataset as clips.
 
     Raises:
@@ -53,9 +44,10 @@ def read_dataset(drop: Path) -> Read:
             clips.append(_clip(drop, info, line))
         except (OSError, KeyError, TypeError, ValueError) as error:
             refused.append(Refusal(name, f"{drop}: {name}: {error}"))
-    if any(clip.action is not None and not clip.action.any() for clip in clips):
+    named = [clip if clip.action is None or clip.action.any() else replace(clip, action=None) for clip in clips]
+    if any(one is not clip for one, clip in zip(named, clips, strict=True)):
         findings.append("actions are placeholders (all zero): left out; label the store with `gr00t label`")
-    return Read(tuple(_without_placeholders(clip) for clip in clips), tuple(refused), tuple(findings))
+    return Found("GR00T-Dreams dataset", tuple(named), tuple(refused), tuple(findings))
 
 
 def _about_all(drop: Path, info: dict[str, Any]):
@@ -117,9 +109,3 @@ def _task(drop: Path, table: Any) -> str:
         return ""
     number = int(table.column("task_index")[0].as_py())
     return dict(task_lines(drop / "meta/tasks.jsonl")).get(number, "")
-
-
-def _without_placeholders(clip: Clip) -> Clip:
-    if clip.action is None or clip.action.any():
-        return clip
-    return Clip(**{**vars(clip), "action": None})

@@ -3,13 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import PathError, path_inside, visible_files
 from gr00t_data.sources.neural import dreams
-from gr00t_data.sources.neural.clip import Clip
+from gr00t_data.sources.neural.clip import Clip, Found
 from gr00t_data.store.provenance import Refusal
 
 MANIFEST = "manifest.jsonl"
@@ -23,22 +22,6 @@ was planted into an oracle dream. Others are kept too, under ``other``."""
 
 _READ = {"file", "instruction", "embodiment", "view", "fps", "time_warp", "first_frame"}
 _NUMBERED = re.compile(r"^\d+_")
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a drop holds.
-
-    Attributes:
-        form: how the clips are laid out: ``manifest``, ``labels``, ``names`` or ``GR00T-Dreams dataset``.
-        refused: what the drop names and does not hold, with reasons.
-        findings: defects of the drop as a whole, each with what was done about it.
-    """
-
-    form: str
-    clips: tuple[Clip, ...]
-    refused: tuple[Refusal, ...] = ()
-    findings: tuple[str, ...] = ()
 
 
 class ClipsError(ValueError):
@@ -56,8 +39,7 @@ def find_clips(drop: Path) -> Found:
         ClipsError: none of them.
     """
     if (drop / "meta/info.json").is_file():
-        read = dreams.read_dataset(drop)
-        return Found("GR00T-Dreams dataset", read.clips, read.refused, read.findings)
+        return dreams.read_dataset(drop)
     if (drop / MANIFEST).is_file():
         return _listed(drop)
     if (drop / "labels").is_dir() and (drop / "videos").is_dir():

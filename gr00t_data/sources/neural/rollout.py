@@ -10,9 +10,10 @@ from typing import Literal
 import mujoco
 import numpy as np
 
-from gr00t_data.sources.sim.body import MOVING_INDEX, SIDES
+from gr00t_data.sources.sim.body import MOVING_INDEX
 from gr00t_data.sources.sim.draw import Scene, draw_scene
 from gr00t_data.sources.sim.render import EgoCamera
+from gr00t_data.sources.sim.scene import ids_of
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import World
 from gr00t_data.store.store import EpisodeStore
@@ -121,18 +122,16 @@ def roll_out(scene: NamedScene, action: np.ndarray) -> Rollout:
         poses.append(world.data.qpos.copy())
         hands.append(world.hands_m)
         world.advance(command)
-    names = [f"object{index}" for index in range(len(world.scene.things))]
-    joints = [mujoco.mj_name2id(world.model, mujoco.mjtObj.mjOBJ_JOINT, name) for name in names]
-    object_at = tuple(int(world.model.jnt_qposadr[joint]) for joint in joints)
+    joints = ids_of(world.model, mujoco.mjtObj.mjOBJ_JOINT, _objects(world.scene))
+    object_at = tuple(world.model.jnt_qposadr[joints].tolist())
     joints_at = np.setdiff1d(np.arange(world.model.nq), [at + k for at in object_at for k in range(_FREE_JOINT)])
-    moving = np.array([_actuated(world, number) for number in range(world.model.nu)])
+    moving = world.model.jnt_qposadr[world.model.actuator_trnid[:, 0]]
     assert set(moving.tolist()) == set(joints_at.tolist())
     return Rollout(world.scene, np.array(poses), np.asarray(action), object_at, moving, np.array(hands))
 
 
-def _actuated(world: World, actuator: int) -> int:
-    """Where the joint of an actuator is in a pose."""
-    return int(world.model.jnt_qposadr[world.model.actuator_trnid[actuator, 0]])
+def _objects(scene: Scene) -> list[str]:
+    return [f"object{index}" for index in range(len(scene.things))]
 
 
 def drawn(rollout: Rollout, size: int, thickness: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -164,17 +163,15 @@ def drawn(rollout: Rollout, size: int, thickness: np.ndarray | None = None) -> I
 def robot_geoms(scene: Scene) -> np.ndarray:
     """bool [geoms]: which geoms of a scene are the robot."""
     world = World(scene)
-    things = [mujoco.mj_name2id(world.model, mujoco.mjtObj.mjOBJ_GEOM, f"object{k}") for k in range(len(scene.things))]
     robot = world.model.geom_group == 1
-    robot[things] = False
+    robot[ids_of(world.model, mujoco.mjtObj.mjOBJ_GEOM, _objects(scene))] = False
     return robot
 
 
 def _limbs(world: World, side: str) -> np.ndarray:
     """Ids of the geoms of the upper arm, the forearm and the palm."""
     names = [f"{side}_upper_arm", f"{side}_forearm", f"{side}_palm"]
-    bodies = [mujoco.mj_name2id(world.model, mujoco.mjtObj.mjOBJ_BODY, name) for name in names]
-    return np.flatnonzero(np.isin(world.model.geom_bodyid, bodies))
+    return np.flatnonzero(np.isin(world.model.geom_bodyid, ids_of(world.model, mujoco.mjtObj.mjOBJ_BODY, names)))
 
 
 def _thicken(world: World, geoms: np.ndarray, sizes: np.ndarray, boxes: np.ndarray, times: float) -> None:
@@ -187,8 +184,3 @@ def _thicken(world: World, geoms: np.ndarray, sizes: np.ndarray, boxes: np.ndarr
             model.geom_size[geom, 1] = sizes[geom, 1] + added
         model.geom_aabb[geom, 3:] = boxes[geom, 3:] + added
         model.geom_rbound[geom] = np.linalg.norm(model.geom_aabb[geom, 3:])
-
-
-def side_number(scene: Scene) -> int:
-    """0 for the left hand, 1 for the right: which one acts."""
-    return SIDES.index(scene.side)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from gr00t_data.sources.neural.oracle.planting import Material, Plant, Planted, PlantError, every_row, middle_frame
-from gr00t_data.sources.neural.rollout import Rollout, drawn, side_number
-from gr00t_data.sources.sim.body import MOVING_INDEX
+from gr00t_data.sources.neural.rollout import Rollout, drawn
+from gr00t_data.sources.sim.body import MOVING_INDEX, SIDES
 from gr00t_data.sources.sim.kinematics import ArmKinematics
 from gr00t_data.sources.sim.tasks import phrase
 from gr00t_data.sources.sim.world import part_slots
@@ -95,7 +95,7 @@ def carry(material: Material) -> Planted:
 def _lifted(rollout: Rollout, height_m: np.ndarray) -> Rollout:
     """The acting hand ``height_m`` [T] higher and open, by inverse kinematics; the commands follow."""
     side = rollout.scene.side
-    kinematics, number = ArmKinematics(side), side_number(rollout.scene)
+    kinematics, number = ArmKinematics(side), SIDES.index(side)
     arm, hand = part_slots(f"{side}_arm"), part_slots(f"{side}_hand")
     state, action, pose = rollout.state, rollout.action.copy(), rollout.pose.copy()
     open_rad, told_open = state[0, hand].copy(), rollout.action[0, hand].copy()

@@ -3,16 +3,13 @@
 They test labelling and the gate without a video model. They say nothing about how real a generated video looks.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from PIL import Image
 
-from gr00t_data.disk import digest_file, read_json, replacing, write_json, write_json_lines
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.neural.oracle.defects_picture import PICTURE_DEFECTS
@@ -28,11 +25,6 @@ from gr00t_data.video import files as video
 
 DEFECTS: Mapping[str, Plant] = MappingProxyType({**PICTURE_DEFECTS, **SCENE_DEFECTS})
 """Defect -> how it is planted. Where the scene can be drawn again that is done, else pictures are changed."""
-
-TRUTH = "truth"
-"""Folder of a drop with the hidden actions, ``<clip>.npy``, float64 [frames, A]."""
-
-_NAME_LETTERS = 80
 
 
 @dataclass(frozen=True)
@@ -204,54 +196,3 @@ def _episode(one: Dream, number: int, wanted: Wanted, embodiment: Embodiment, hi
         video=dict(one.videos),
         source=EpisodeSource.model_validate(said),
     )
-
-
-def write_drop(
-    store: EpisodeStore,
-    embodiment: Embodiment,
-    wanted: Sequence[Wanted],
-    drop: Path,
-    *,
-    seed: int = 0,
-    progress: Progress = silent,
-) -> Path:
-    """The dreams as a generator leaves them: ``<N>_<instruction>.mp4``, ``manifest.jsonl`` with the provenance and the
-    planted defect of each, ``first/<N>.png``. The hidden actions lie in ``truth/<N>.npy``, which no reader of clips
-    looks at; ``truth/refused`` names the episodes that could not have their defect. A killed run goes on with the next
-    dream. For one camera: the first of the store.
-
-    Raises:
-        ValueError: an unknown defect.
-    """
-    lines = {int(path.stem): read_json(path) for path in sorted((drop / TRUTH).glob("*.json"))}
-    refused = []
-    for number, one in _each(store, wanted, seed, lines):
-        if isinstance(one, Refusal):
-            refused.append(vars(one))
-        else:
-            lines[number] = _leave(drop, number, one, store.cameras[0], embodiment)
-        progress(number + 1, len(wanted))
-    write_json(drop / TRUTH / "refused" / "refused.json", refused)
-    ordered = [lines[number] for number in sorted(lines)]
-    write_json_lines(drop / "manifest.jsonl", ordered)
-    return drop
-
-
-def _leave(drop: Path, number: int, one: Dream, camera: str, embodiment: Embodiment) -> Facts:
-    """Write the files of one dream; its line of the manifest comes last and says that all are there."""
-    name = f"{number}_{_file_name(one.instruction)}.mp4"
-    video.encode(drop / name, one.videos[camera], embodiment.control_hz)
-    with replacing(drop / f"first/{number}.png") as temporary:
-        Image.fromarray(one.first_frame).save(temporary, format="PNG")
-    with replacing(drop / TRUTH / f"{number}.npy") as temporary:
-        np.save(temporary, one.action, allow_pickle=False)
-    line = {"file": name, "instruction": one.instruction, "embodiment": embodiment.name, "view": camera}
-    line |= {"fps": embodiment.control_hz, "first_frame": f"first/{number}.png", **one.made}
-    line["first_frame_sha256"] = digest_file(drop / f"first/{number}.png")
-    write_json(drop / TRUTH / f"{number:06d}.json", line)
-    return line
-
-
-def _file_name(instruction: str) -> str:
-    """An instruction as published folders write it into names: no blanks, no slashes, not too long."""
-    return re.sub(r"[\s/\\:]+", "_", instruction.strip())[:_NAME_LETTERS] or "clip"
