@@ -15,7 +15,7 @@ from benchmarks.clocks import cpu_s
 from benchmarks.command import command, heading, row
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.demos import record_episode
-from gr00t_data.sources.sim.env import TASKS
+from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ
 from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import Lake

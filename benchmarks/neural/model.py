@@ -12,7 +12,7 @@ from benchmarks.command import say
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.sim.env import TASKS
+from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.stages.stores import check

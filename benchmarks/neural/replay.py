@@ -17,7 +17,8 @@ from cyclopts.validators import Number
 from benchmarks.command import Json, command, table
 from benchmarks.neural.model import DEFAULT, Options, Subject
 from gr00t_data.sources.sim.body import SIDES
-from gr00t_data.sources.sim.env import TASKS, TabletopEnv
+from gr00t_data.sources.sim.env import TabletopEnv
+from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.idm.examples import read_pictures
 from gr00t_model.idm.label import combined

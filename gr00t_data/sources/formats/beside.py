@@ -1,18 +1,9 @@
 """Files that lie beside a recording and are named by it: found inside the drop's folder or not at all."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.sources.recordings.streams import StreamError, VideoFile
 from gr00t_data.video.packets import probe
-
-
-@dataclass(frozen=True)
-class VideoBeside:
-    """An mp4 and how many frames its packets say it has."""
-
-    frames: VideoFile
-    count: int
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -29,11 +20,11 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-def video_beside(recording: Path, template: str, episode: str) -> VideoBeside:
-    """The mp4 of an episode, ``{episode}`` in the template filled in, in the recording's folder.
+def video_beside(recording: Path, template: str, episode: str) -> tuple[VideoFile, int]:
+    """The mp4 of an episode, ``{episode}`` in the template filled in, beside the recording; and its packets' number.
 
     Raises:
         StreamError: see ``inside``. VideoError: not a readable video.
     """
     path = inside(recording.parent, template.replace("{episode}", episode))
-    return VideoBeside(VideoFile(path), probe(path).frames)
+    return VideoFile(path), probe(path).frames

@@ -5,8 +5,6 @@ the GR-1 teleoperation corpus published with GR00T: a bent elbow is negative, an
 shoulder pitch, the right shoulder roll opens to negative values. The ranges stay inside the extremes of that corpus.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 ROBOT = "gr1"
@@ -27,6 +25,8 @@ _LEG_JOINTS = ("hip_roll", "hip_yaw", "hip_pitch", "knee_pitch", "ankle_pitch", 
 _NECK_JOINTS = ("head_roll", "head_pitch", "head_yaw")
 _WAIST_JOINTS = ("waist_yaw", "waist_pitch", "waist_roll")
 SIDES = ("left", "right")
+_IN = {"left": -1, "right": 1}
+"""Which way along y is in for an arm."""
 
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("left_arm", tuple(f"left_{j}" for j in ARM_JOINTS)),
@@ -87,28 +87,13 @@ def rest_posture(side: str) -> np.ndarray:
     return np.array(_LEFT_REST_RAD) * signs
 
 
-@dataclass(frozen=True)
-class _Side:
-    """Which way is out for a left or a right arm."""
-
-    name: str
-
-    @property
-    def out(self) -> int:
-        return 1 if self.name == "left" else -1
-
-    @property
-    def inward(self) -> int:
-        return -self.out
-
-
 def robot_xml() -> str:
     """MJCF of the torso (drawn for viewers only) and of both arms, to stand inside ``<worldbody>``."""
     torso = (
         '<geom name="torso" type="box" pos="-0.12 0 1.2" size="0.08 0.14 0.25" group="3" contype="0" conaffinity="0"/>'
         '<geom name="head" type="sphere" pos="-0.1 0 1.58" size="0.1" group="3" contype="0" conaffinity="0"/>'
     )
-    return torso + "".join(_arm_xml(_Side(name)) for name in SIDES)
+    return torso + "".join(_arm_xml(side) for side in SIDES)
 
 
 def actuators_xml() -> str:
@@ -127,12 +112,12 @@ def _servo(joint: str) -> str:
     return 'class="thumb"' if joint.startswith("thumb") else 'class="finger"'
 
 
-def _hinge(side: _Side, joint: str, axis: str, kind: str) -> str:
-    low, high = joint_range(side.name, joint)
-    return f'<joint name="{side.name}_{joint}" class="{kind}" axis="{axis}" range="{low} {high}"/>'
+def _hinge(side: str, joint: str, axis: str, kind: str) -> str:
+    low, high = joint_range(side, joint)
+    return f'<joint name="{side}_{joint}" class="{kind}" axis="{axis}" range="{low} {high}"/>'
 
 
-def _arm_xml(side: _Side) -> str:
+def _arm_xml(side: str) -> str:
     shoulder = "".join(
         _hinge(side, f"shoulder_{turn}", axis, "shoulder")
         for turn, axis in (("pitch", "0 1 0"), ("roll", "1 0 0"), ("yaw", "0 0 1"))
@@ -142,16 +127,16 @@ def _arm_xml(side: _Side) -> str:
         for turn, axis in (("yaw", "0 0 1"), ("roll", "1 0 0"), ("pitch", "0 1 0"))
     )
     return f"""
-<body name="{side.name}_upper_arm" pos="0 {side.out * SHOULDER_HALF_WIDTH_M} {SHOULDER_HEIGHT_M}" gravcomp="1">
+<body name="{side}_upper_arm" pos="0 {-_IN[side] * SHOULDER_HALF_WIDTH_M} {SHOULDER_HEIGHT_M}" gravcomp="1">
   {shoulder}
   <geom class="limb" type="capsule" fromto="0 0 0 0 0 -{UPPER_ARM_M}" size="0.042" mass="1.5"/>
-  <body name="{side.name}_forearm" pos="0 0 -{UPPER_ARM_M}" gravcomp="1">
+  <body name="{side}_forearm" pos="0 0 -{UPPER_ARM_M}" gravcomp="1">
     {_hinge(side, "elbow_pitch", "0 1 0", "shoulder")}
     <geom class="limb" type="capsule" fromto="0 0 0 0 0 -{FOREARM_M - 0.03}" size="0.034" mass="0.9"/>
-    <body name="{side.name}_palm" pos="0 0 -{FOREARM_M}" gravcomp="1">
+    <body name="{side}_palm" pos="0 0 -{FOREARM_M}" gravcomp="1">
       {wrist}
-      <geom class="hand" name="{side.name}_palm" type="box" pos="0 0 -0.05" size="0.036 0.012 0.045" mass="0.3"/>
-      <site name="{side.name}_grasp" pos="0 {side.inward * GRASP_BEFORE_PALM_M} -{GRASP_BELOW_WRIST_M}"/>
+      <geom class="hand" name="{side}_palm" type="box" pos="0 0 -0.05" size="0.036 0.012 0.045" mass="0.3"/>
+      <site name="{side}_grasp" pos="0 {_IN[side] * GRASP_BEFORE_PALM_M} -{GRASP_BELOW_WRIST_M}"/>
       {"".join(_finger_xml(side, index) for index in range(4))}
       {_thumb_xml(side)}
     </body>
@@ -159,26 +144,26 @@ def _arm_xml(side: _Side) -> str:
 </body>"""
 
 
-def _finger_xml(side: _Side, index: int) -> str:
+def _finger_xml(side: str, index: int) -> str:
     """One hinge a finger; straight at zero it leans out by 0.45 rad, its tip is bent back in by 0.5 rad."""
-    axis = f"{side.inward} 0 0"
+    axis = f"{_IN[side]} 0 0"
     return f"""
-<body name="{side.name}_{HAND_JOINTS[index]}" pos="{(index - 1.5) * 0.016:.4f} 0 -0.093"
-      euler="{-0.45 * side.inward} 0 0" gravcomp="1">
+<body name="{side}_{HAND_JOINTS[index]}" pos="{(index - 1.5) * 0.016:.4f} 0 -0.093"
+      euler="{-0.45 * _IN[side]} 0 0" gravcomp="1">
   {_hinge(side, HAND_JOINTS[index], axis, "finger")}
   <geom class="hand" type="capsule" fromto="0 0 0 0 0 -0.042" size="0.0085" mass="0.02"/>
-  <geom class="hand" type="capsule" fromto="0 0 -0.042 0 {side.inward * 0.0153:.4f} -0.0701" size="0.0085" mass="0.02"/>
+  <geom class="hand" type="capsule" fromto="0 0 -0.042 0 {_IN[side] * 0.0153:.4f} -0.0701" size="0.0085" mass="0.02"/>
 </body>"""
 
 
-def _thumb_xml(side: _Side) -> str:
+def _thumb_xml(side: str) -> str:
     """Two hinges: yaw swings the thumb from beside the palm (0) to opposite the fingers (1.74), pitch closes it."""
     return f"""
-<body name="{side.name}_thumb_root" pos="0 {side.inward * 0.005} -0.062" euler="0 0 {-0.17 * side.inward}" gravcomp="1">
-  {_hinge(side, "thumb_yaw", f"0 0 {side.inward}", "thumb")}
+<body name="{side}_thumb_root" pos="0 {_IN[side] * 0.005} -0.062" euler="0 0 {-0.17 * _IN[side]}" gravcomp="1">
+  {_hinge(side, "thumb_yaw", f"0 0 {_IN[side]}", "thumb")}
   <geom class="hand" type="capsule" fromto="0.01 0 0 0.085 0 0" size="0.009" mass="0.03"/>
-  <body name="{side.name}_thumb" pos="0.088 0 0" gravcomp="1">
+  <body name="{side}_thumb" pos="0.088 0 0" gravcomp="1">
     {_hinge(side, "thumb_pitch", "0 1 0", "thumb")}
-    <geom class="hand" name="{side.name}_thumb" type="box" pos="0 0 -0.048" size="0.007 0.02 0.05" mass="0.03"/>
+    <geom class="hand" name="{side}_thumb" type="box" pos="0 0 -0.048" size="0.007 0.02 0.05" mass="0.03"/>
   </body>
 </body>"""

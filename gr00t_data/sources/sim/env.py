@@ -1,6 +1,5 @@
 """The simulator as an environment in the manner of Gymnasium: reset, step, observations in the policy's words."""
 
-from collections.abc import Mapping
 from typing import TypedDict
 
 import numpy as np
@@ -12,8 +11,6 @@ from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.scene import HALF_HEIGHT_M, PLATE_TOP_M
 from gr00t_data.sources.sim.tasks import PUSH_M, STEP_LIMIT, TASKS, Progress, judge
 from gr00t_data.sources.sim.world import World
-
-__all__ = ["TASKS", "TabletopEnv"]
 
 CAMERA = "ego_view"
 Pixel = Float32[np.ndarray, "2"]
@@ -77,17 +74,16 @@ class TabletopEnv:
         self.image_size = image_size
         self._seed: int | None = None
 
-    def reset(self, seed: int, options: Mapping[str, str] | None = None) -> tuple[Observation, Info]:
+    def reset(self, seed: int) -> tuple[Observation, Info]:
         """Start the scene of (task, seed): always the same one.
 
         Args:
             seed: any non-negative integer.
-            options: ``{"task": name}`` overrides the task for this episode.
 
         Returns:
             (observation, info).
         """
-        task = (options or {}).get("task") or self.task or TASKS[int(np.random.default_rng([7, seed]).integers(3))]
+        task = self.task or TASKS[int(np.random.default_rng([7, seed]).integers(3))]
         self._seed = seed
         self.world = World(draw_scene(task, seed))
         self.camera = EgoCamera(self.world, self.image_size)

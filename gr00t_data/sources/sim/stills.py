@@ -55,9 +55,7 @@ class Stills:
         return len(self.images)
 
 
-def render_stills(
-    count: int, seed: int, image_size: int = 120, workers: int = 1, tasks: tuple[str, ...] = TASKS
-) -> Stills:
+def render_stills(count: int, seed: int, image_size: int = 120, workers: int = 1) -> Stills:
     """Render ``count`` stills of (seed, 0), (seed, 1), ...: each a pure function of its pair, whatever ``workers`` is.
 
     Raises:
@@ -66,11 +64,10 @@ def render_stills(
     if count < 1:
         raise ValueError(f"expected a positive count of stills, found {count}")
     ranges = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
-    fixed = (repeat(seed), repeat(image_size), repeat(tasks))
     if workers <= 1 or len(ranges) == 1:
-        return _joined([_render(numbers, seed, image_size, tasks) for numbers in ranges])
+        return _joined([_render(numbers, seed, image_size) for numbers in ranges])
     with worker_pool(workers) as pool:
-        return _joined(list(pool.map(_render, ranges, *fixed)))
+        return _joined(list(pool.map(_render, ranges, repeat(seed), repeat(image_size))))
 
 
 def _joined(parts: list[Stills]) -> Stills:
@@ -82,9 +79,9 @@ def _joined(parts: list[Stills]) -> Stills:
     return Stills(**columns)
 
 
-def _render(numbers: range, seed: int, image_size: int, tasks: tuple[str, ...]) -> Stills:
+def _render(numbers: range, seed: int, image_size: int) -> Stills:
     arms = {side: ArmKinematics(side) for side in SIDES}
-    rows = [_still(np.random.default_rng([13, seed, number]), image_size, tasks, arms) for number in numbers]
+    rows = [_still(np.random.default_rng([13, seed, number]), image_size, arms) for number in numbers]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     for name, values in columns.items():
         if not isinstance(values[0], str):
@@ -92,10 +89,8 @@ def _render(numbers: range, seed: int, image_size: int, tasks: tuple[str, ...]) 
     return Stills(**columns)
 
 
-def _still(
-    generator: np.random.Generator, image_size: int, tasks: tuple[str, ...], arms: dict[str, ArmKinematics]
-) -> dict[str, Any]:
-    scene = draw_scene(str(generator.choice(tasks)), int(generator.integers(2**31)))
+def _still(generator: np.random.Generator, image_size: int, arms: dict[str, ArmKinematics]) -> dict[str, Any]:
+    scene = draw_scene(str(generator.choice(TASKS)), int(generator.integers(2**31)))
     world = World(scene)
     _disturb(world, generator, arms)
     camera = EgoCamera(world, image_size)

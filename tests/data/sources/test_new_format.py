@@ -51,8 +51,8 @@ class Csv(Recordings):
             return Samples(times_ns, np.stack([table[column] for column in columns], axis=1))
 
         sides = bound_parts(mapping, embodiment, samples)
-        file = video_beside(drop / name, mapping.cameras["front_view"].file, Path(name).stem)
-        camera = camera_of(mapping.cameras["front_view"], "front_view", embodiment, times_ns, file.frames)
+        frames, _ = video_beside(drop / name, mapping.cameras["front_view"].file, Path(name).stem)
+        camera = camera_of(mapping.cameras["front_view"], "front_view", embodiment, times_ns, frames)
         return RawEpisode(name, sides["state"], sides["action"], {"front_view": camera}, "press the button")
 
     def contents(self, drop: Path) -> list[Found]:

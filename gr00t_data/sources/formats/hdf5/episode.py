@@ -126,9 +126,9 @@ def _camera(
     clock: "_Clock",
 ) -> CameraStream:
     if source.file:
-        file = video_beside(path, source.file, name.rpartition("#")[2] if "#" in name else path.stem)
-        times_ns = clock.stamps(file.count, source.file)[0]
-        return camera_of(source, camera, embodiment, times_ns, file.frames)
+        frames, count = video_beside(path, source.file, name.rpartition("#")[2] if "#" in name else path.stem)
+        times_ns = clock.stamps(count, source.file)[0]
+        return camera_of(source, camera, embodiment, times_ns, frames)
     dataset = _dataset(group, source.key)
     if not _is_compressed(dataset) and dataset.ndim != 4:
         raise StreamError(f"{path}: {dataset.name}: holds {dataset.dtype} {dataset.shape}, expected pictures")

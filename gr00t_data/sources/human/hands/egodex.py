@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from gr00t_data.sources.human.hands.tracks import INDEX_TIP, LANDMARKS, SIDES, THUMB_TIP, HandTracks, HandTracksError
-from gr00t_data.sources.human.hands.wrists import inverse, rigid
+from gr00t_data.sources.human.hands.wrists import inverse, projected, rigid
 
 LICENCE = "CC-BY-NC-ND-4.0"
 """Of the dataset; its labels are a part of it."""
@@ -60,11 +60,12 @@ def read_egodex(path: Path, frames: int, picture_px: tuple[int, int] | None = No
     wrists = inverse(cameras)[:, None] @ world
     present = rigid(wrists) & (confidence >= _LEAST_CONFIDENCE)
     apart = np.linalg.norm(points[:, :, THUMB_TIP] - points[:, :, INDEX_TIP], axis=-1)
+    unseen = picture_px is None or "intrinsic" not in arrays
     return HandTracks(
         times_s=np.arange(frames) / FPS,
         present=present,
         confidence=confidence.astype(np.float32),
-        landmarks_px=None if picture_px is None else _projected(points, cameras, arrays.get("intrinsic"), present),
+        landmarks_px=None if unseen else projected(points, inverse(cameras), arrays["intrinsic"], present),
         wrist_poses=np.where(present[..., None, None], wrists, np.nan),
         apertures_m=np.where(present, apart, np.nan),
         cameras=cameras,
@@ -134,18 +135,3 @@ def _picture_of(intrinsic: np.ndarray | None, picture_px: tuple[int, int] | None
     whole = 2 * intrinsic[0, 2], 2 * intrinsic[1, 2]
     same_shape = abs(whole[0] * picture_px[1] - whole[1] * picture_px[0]) < 0.02 * whole[0] * picture_px[1]
     return (round(whole[0]), round(whole[1])) if same_shape else picture_px
-
-
-def _projected(
-    points: np.ndarray, cameras: np.ndarray, intrinsic: np.ndarray | None, present: np.ndarray
-) -> np.ndarray | None:
-    """float32 [T, 2, 21, 2] in pixels; NaN behind the camera and where the hand is absent. None without intrinsics."""
-    if intrinsic is None:
-        return None
-    homogeneous = np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
-    seen = np.einsum("tij,thkj->thki", inverse(cameras), homogeneous)[..., :3]
-    ahead = (seen[..., 2:] > 0) & present[..., None, None]
-    pixels = np.einsum("ij,thkj->thki", intrinsic, seen)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        flat = pixels[..., :2] / pixels[..., 2:]
-    return np.where(ahead, flat, np.nan).astype(np.float32)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from gr00t_data.sources.human.hands.tracks import INDEX_TIP, LANDMARKS, SIDES, THUMB_TIP, HandTracks, HandTracksError
-from gr00t_data.sources.human.hands.wrists import inverse, pose_of, rigid
+from gr00t_data.sources.human.hands.wrists import inverse, pose_of, projected, rigid
 
 LICENCE = "CC-BY-NC-ND-4.0"
 """Of HaWoR and the MANO model, which made the labels; the code of VITRA is MIT, but labels follow their model."""
@@ -83,7 +83,7 @@ def read_vitra(path: Path, times_s: np.ndarray, picture_px: tuple[int, int] | No
     intrinsics = arrays.get("intrinsics")
     pixels = None
     if picture_px is not None and intrinsics is not None and intrinsics.shape == (3, 3):
-        pixels = _spread(_projected(points, world_to_camera, intrinsics, present), frames, len(times_s))
+        pixels = _spread(projected(points, world_to_camera, intrinsics, present), frames, len(times_s))
     # Between and beyond its rows nobody knows the camera; there are no hands there, so any camera will do.
     nearest = np.clip(np.searchsorted(frames, np.arange(len(times_s))), 0, rows - 1)
     return HandTracks(
@@ -145,13 +145,3 @@ def _side(path: Path, arrays: Mapping[str, np.ndarray], side: str, rows: int) ->
     joints = _array(path, arrays, f"{side}.joints_worldspace", (rows, LANDMARKS, 3))
     kept = _array(path, arrays, f"{side}.kept_frames", (rows,)) > 0
     return pose_of(turns, places), joints, kept
-
-
-def _projected(
-    points: np.ndarray, world_to_camera: np.ndarray, intrinsics: np.ndarray, present: np.ndarray
-) -> np.ndarray:
-    seen = np.einsum("tij,thkj->thki", world_to_camera[:, :3, :3], points) + world_to_camera[:, None, None, :3, 3]
-    pixels = np.einsum("ij,thkj->thki", intrinsics, seen)
-    ahead = (seen[..., 2:] > 0) & present[..., None, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(ahead, pixels[..., :2] / pixels[..., 2:], np.nan).astype(np.float32)

@@ -50,6 +50,15 @@ def in_one_camera(wrists: Float[np.ndarray, "t h 4 4"], cameras: Float[np.ndarra
     return (inverse(first) @ cameras)[:, None] @ wrists
 
 
+def projected(points: np.ndarray, world_to_camera: Poses, intrinsics: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """float32 [T, 2, 21, 2] in pixels; NaN behind the camera and where the hand is absent."""
+    seen = np.einsum("tij,thkj->thki", world_to_camera[:, :3, :3], points) + world_to_camera[:, None, None, :3, 3]
+    pixels = np.einsum("ij,thkj->thki", intrinsics, seen)
+    ahead = (seen[..., 2:] > 0) & present[..., None, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(ahead, pixels[..., :2] / pixels[..., 2:], np.nan).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Track:
     """The path of one hand through the frames in which it was found.

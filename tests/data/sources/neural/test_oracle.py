@@ -1,14 +1,11 @@
 """Oracle dreams: every defect is planted where the truth says, and nothing else is changed."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gr00t_data.lake import Lake
-from gr00t_data.sources.neural.ingest import ingest_clips
-from gr00t_data.sources.neural.oracle.oracle import DEFECTS, TRUTH, Dream, Wanted, dream, dreams_of, write_drop
+from gr00t_data.sources.neural.oracle.oracle import DEFECTS, Dream, Wanted, dream, dreams_of
 from gr00t_data.sources.neural.oracle.planting import PlantError
 from gr00t_data.sources.neural.replay import replay_in_simulator
 from gr00t_data.sources.neural.rollout import NamedScene, RolloutError, roll_out, rollout_of
@@ -135,26 +132,3 @@ def test_dreams_and_their_truth_are_sealed_side_by_side(store: EpisodeStore, tmp
     source = hidden.rows[1].source.facts()
     assert source is not None and source["generated"]["defect"]["name"] == "freeze" and source["defect"] == "freeze"
     assert hidden.video_path(1, "ego_view").read_bytes() == true.video_path(1, "ego_view").read_bytes()
-
-
-def test_a_drop_as_a_generator_leaves_it(store: EpisodeStore, tmp_path: Path) -> None:
-    wanted = [Wanted(REACH), Wanted(PUSH, "freeze"), Wanted(REACH, "carry")]
-
-    def dies(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_drop(store, GR1, wanted, tmp_path / "drop", progress=dies)
-    assert not (tmp_path / "drop/manifest.jsonl").exists()
-    drop = write_drop(store, GR1, wanted, tmp_path / "drop")
-    whole = write_drop(store, GR1, wanted, tmp_path / "whole")
-    assert (drop / "manifest.jsonl").read_bytes() == (whole / "manifest.jsonl").read_bytes()
-    lines = [json.loads(line) for line in (drop / "manifest.jsonl").read_text().splitlines()]
-    assert [line.get("defect", {}).get("name") for line in lines] == [None, "freeze"]
-    assert "carry" in (drop / "truth/refused/refused.json").read_text()
-    taken = ingest_clips(drop, GR1, Lake(tmp_path / "lake"))
-    assert len(taken.rows) == 2 and taken.about.source.refused == ()
-    source = taken.rows[1].source.facts()
-    assert source is not None and source["generated"]["scene"]["task"] == "push" and source["first_frame_png"]
-    np.testing.assert_array_equal(np.load(drop / TRUTH / "1.npy"), store.action(PUSH))
-    assert taken.about.absent == ("state", "action") and not taken.action(1).any()

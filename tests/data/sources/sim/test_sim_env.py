@@ -6,10 +6,10 @@ import pytest
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.body import JOINTS, PARTS, SIDES
 from gr00t_data.sources.sim.draw import COLOURS, draw_scene
-from gr00t_data.sources.sim.env import TASKS, TabletopEnv
+from gr00t_data.sources.sim.env import TabletopEnv
 from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.kinematics import ArmKinematics
-from gr00t_data.sources.sim.tasks import STEP_LIMIT
+from gr00t_data.sources.sim.tasks import STEP_LIMIT, TASKS
 from gr00t_data.sources.sim.world import part_slots, start_posture
 
 SIZE = 64

@@ -5,8 +5,9 @@ import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.sources.sim.demos import record_demos, record_episode
-from gr00t_data.sources.sim.env import TASKS, TabletopEnv
+from gr00t_data.sources.sim.env import TabletopEnv
 from gr00t_data.sources.sim.stills import render_stills
+from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.store.writing import StoreWriter
 
 SIZE = 64
