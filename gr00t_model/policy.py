@@ -1,7 +1,9 @@
 """Policy: a checkpoint that acts. Observations and actions have the published GR00T keys; values are in their units."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import operator
+import threading
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,19 +17,20 @@ from gr00t_data.batches.transforms.transforms import build_transforms
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.horizon import chunk_steps
 from gr00t_data.video import files as video
+from gr00t_model.acting import bounds as bounding
+from gr00t_model.acting.bounds import ActingWarning, ActionError, Bounds
+from gr00t_model.acting.observation import Observation, Seen, read_observation
+from gr00t_model.acting.report import ActingReport, Answer, Session
+from gr00t_model.acting.values import ObservationError
+from gr00t_model.groot.denoising import whole_steps
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.prompt import Prompt
+from gr00t_model.groot.prompt import Prompt, PromptError
 from gr00t_model.groot.weights.published_folder import is_published, open_published
 from gr00t_model.training.checkpoint import Checkpoint
 
-Observation = Mapping[str, Any]
 Actions = dict[str, np.ndarray]
 
-_VIDEO_NDIM = 4
-
-
-class ObservationError(ValueError):
-    """An observation the policy cannot act on; the message names the key, what was found and what is expected."""
+__all__ = ["ActionError", "Actions", "Bounds", "Observation", "ObservationError", "Policy"]
 
 
 def _name_of(embodiment: str | Path | Embodiment | None) -> str | None:
@@ -36,16 +39,6 @@ def _name_of(embodiment: str | Path | Embodiment | None) -> str | None:
     if isinstance(embodiment, Path) or embodiment.endswith((".yaml", ".yml")):
         return load_embodiment(embodiment).name
     return embodiment
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """An observation with its batch dimension made explicit."""
-
-    images: np.ndarray  # uint8 [B, V, H, W, 3], at the size of the model
-    state: dict[str, np.ndarray]  # part -> float64 [B, D]
-    instructions: list[str]
-    single: bool
 
 
 class Policy:
@@ -58,6 +51,9 @@ class Policy:
     - ``annotation.<...>``: the instruction, a list of B texts (or one text for all rows).
 
     Keys of an answer: ``action.<part>``: float32 [B, horizon, D] in the unit of the part.
+
+    What is odd about an observation, and how many actions lay beyond the robot's limits, stands in the report of each
+    call (``act``, ``report``) and in the counts of the ``session``; the first time, it is a warning.
     """
 
     def __init__(
@@ -72,17 +68,28 @@ class Policy:
         denoising_steps: int | None = None,
         seed: int = 0,
         centre_crop: bool = False,
+        bounds: Bounds = Bounds(),
+        squeeze: bool = False,
+        verified: bool = False,
     ) -> None:
         """Args:
         acting_steps: steps of a chunk that were learnt, the first ones; None is all that the embodiment has.
         centre_crop: take the middle 0.95 of a picture, for a model that was trained on random crops.
+        bounds: what is done about odd observations and about actions beyond the robot's limits.
+        squeeze: drop every axis of length one of an answer without batch dimension, as the published policy does: a
+            gripper of one value is [horizon].
+        verified: whether the files of the model were compared with their recorded digests.
         """
         self.model = model.eval()
         self.prompt = prompt
         self.embodiment = embodiment
         self.selection = embodiment.selection(selection)
-        self.denoising_steps = denoising_steps
-        self.seed = seed
+        self.denoising_steps = None if denoising_steps is None else whole_steps(denoising_steps)
+        self.seed = _whole_seed(seed)
+        self.bounds, self.squeeze, self.verified = bounds, squeeze, verified
+        self.report: ActingReport | None = None
+        self._session, self._lock, self._warned = Session(), threading.Lock(), set[str]()
+        self._seen = statistics.state
         side = model.config.backbone.vision.image_size
         self._crop = PublishedVideo(size=(side, side)) if centre_crop else None
         head = model.config.action_head
@@ -105,6 +112,8 @@ class Policy:
         denoising_steps: int | None = None,
         seed: int = 0,
         published_behaviour: bool = False,
+        squeeze: bool | None = None,
+        bounds: Bounds = Bounds(),
     ) -> Self:
         """The policy of a checkpoint folder: of a run of ours, or as published (nvidia/GR00T-N1.5-3B).
 
@@ -116,13 +125,16 @@ class Policy:
             tokenizer: published folders: where the tokenizer lies; None looks inside the folder.
             dtype: of the weights (bfloat16 is the published choice on a GPU); None keeps what is stored.
             published_behaviour: write the instruction as the published policy does, ``['text']`` with brackets.
+            squeeze: single answers without any axis of length one, as published; None: as ``published_behaviour``.
+            bounds: what is done about odd observations and about actions beyond the robot's limits.
 
         Raises:
             CheckpointError: the folder is not a checkpoint, not one of this version, or does not know the embodiment.
             MetadataError: a published folder without statistics of the embodiment.
             PromptError: a published folder without a tokenizer.
         """
-        settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed}
+        settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed, "bounds": bounds}
+        settings["squeeze"] = published_behaviour if squeeze is None else squeeze
         if is_published(folder):
             found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
             found.prompt.published_behaviour = published_behaviour
@@ -151,95 +163,140 @@ class Policy:
         """The unit of each ``action.<part>``."""
         return {f"action.{name}": self.embodiment.action_part(name).unit for name in self.selection.action}
 
-    @torch.no_grad()
+    @property
+    def session(self) -> Session:
+        """Counts over all calls since the policy was made."""
+        return self._session
+
     def get_action(
         self, observation: Observation, *, seed: int | None = None, denoising_steps: int | None = None
     ) -> Actions:
-        """The next chunk. The same observation, seed and steps give the same actions.
+        """The next chunk, which ``report`` then tells about. The same observation, seed and steps give the same one.
 
         Args:
             seed: of the noise the actions are denoised from; default: the policy's own, the same at every call.
             denoising_steps: Euler steps; default: the policy's, else the model's.
 
         Raises:
-            ObservationError: a key is missing or of a wrong shape or type.
+            ObservationError: a key is missing or of a wrong kind, shape or type, or the bounds refuse it.
+            ActionError: the actions are not finite, or the bounds refuse them.
+            DenoisingError: not a whole number of steps from 1 on.
         """
+        return self.act(observation, seed=seed, denoising_steps=denoising_steps).actions
+
+    def act(self, observation: Observation, *, seed: int | None = None, denoising_steps: int | None = None) -> Answer:
+        """``get_action`` with the report of this call beside the actions, for those who call from several threads."""
+        try:
+            answer = self._answer(observation, seed, denoising_steps)
+        except (ObservationError, ActionError):
+            self._count(Session(refused=1))
+            raise
+        self._count(Session.of(answer.report))
+        self.report = answer.report
+        return answer
+
+    def _count(self, counts: Session) -> None:
+        with self._lock:
+            self._session += counts
+
+    @torch.no_grad()
+    def _answer(self, observation: Observation, seed: int | None, denoising_steps: int | None) -> Answer:
+        chosen = self.denoising_steps if denoising_steps is None else denoising_steps
+        steps = whole_steps(self.model.config.action_head.num_inference_timesteps if chosen is None else chosen)
+        seed = self.seed if seed is None else _whole_seed(seed)
         rows = self._rows(observation)
+        report = self._noticed(rows, seed, steps)
         batch = self._batch(rows).to(self.model.device)
         generator = torch.Generator(device=self.model.device)
-        generator.manual_seed(self.seed if seed is None else seed)
-        normalised = self.model.get_action(batch, denoising_steps or self.denoising_steps, generator)
-        parts = self._action.inverse(normalised[:, : self.horizon].float().cpu().numpy().astype(np.float64))
-        answer = {f"action.{name}": values.astype(np.float32) for name, values in parts.items()}
-        return {key: values[0] for key, values in answer.items()} if rows.single else answer
+        generator.manual_seed(seed)
+        normalised = self.model.get_action(batch, steps, generator)
+        actions, beyond = self._restored(normalised[:, : self.horizon].float().cpu().numpy().astype(np.float64))
+        report = replace(report, beyond_limits=beyond, clipped=bool(beyond) and self.bounds.action == "clip")
+        answer = {f"action.{name}": self._shaped(values, rows.single) for name, values in actions.items()}
+        return Answer(answer, report)
+
+    def _noticed(self, rows: Seen, seed: int, steps: int) -> ActingReport:
+        """What is odd about an observation: refused where the bounds say so, else warned about once."""
+        parts = {name: self.embodiment.state_part(name) for name in self.selection.state}
+        far = bounding.far_states(rows.state, parts, self._seen, self.bounds.far_spans)
+        empty = bounding.blank(rows.state, rows.video)
+        bounding.refuse_odd(far, empty, self.bounds)
+        self._warn({f"state.{name}": f"state.{name}: {text}, far outside" for name, text in far.items()})
+        self._warn({text: f"{text}; is it connected?" for text in empty})
+        return ActingReport(
+            rows=len(rows.instructions),
+            single=rows.single,
+            seed=seed,
+            denoising_steps=steps,
+            far_states=far,
+            blank=empty,
+            converted=rows.converted,
+            ignored=rows.ignored,
+            verified=self.verified,
+        )
+
+    def _restored(self, normalised: np.ndarray) -> tuple[Actions, dict[str, int]]:
+        """Part -> float32 [B, T, D] in its unit, and how many of its values lay beyond its limits."""
+        remedy = "verify the weights, and look at the state and the pictures"
+        bounding.require_finite(self._action.concat.inverse(self._action.pad.inverse(normalised)), remedy)
+        actions = {name: values.astype(np.float32) for name, values in self._action.inverse(normalised).items()}
+        bounding.require_finite(actions, remedy)
+        parts = {name: self.embodiment.action_part(name) for name in actions}
+        beyond = bounding.beyond_limits(actions, parts, self.bounds.action_margin)
+        if beyond and self.bounds.action == "refuse":
+            bounding.refuse_beyond(beyond, actions, parts)
+        done = "cut to them" if self.bounds.action == "clip" else "left as they are"
+        said = "actions lie beyond the robot's limits"
+        self._warn({f"action.{name}": f"action.{name}: {count} {said}, {done}" for name, count in beyond.items()})
+        return (bounding.within_limits(actions, parts) if self.bounds.action == "clip" else actions), beyond
+
+    def _warn(self, lines: dict[str, str]) -> None:
+        for key in lines.keys() - self._warned:
+            self._warned.add(key)
+            warnings.warn(f"{lines[key]} (told once; policy.session counts)", ActingWarning, stacklevel=6)
+
+    def _shaped(self, values: np.ndarray, single: bool) -> np.ndarray:
+        if not single:
+            return values
+        return values.squeeze() if self.squeeze else values[0]
 
     def batch_of(self, observation: Observation) -> Batch:
         """What the model is given for an observation, on its device; ObservationError as in ``get_action``."""
         return self._batch(self._rows(observation)).to(self.model.device)
 
-    def _batch(self, rows: _Rows) -> Batch:
-        state = torch.from_numpy(self._state(rows.state).astype(np.float32))[:, None]
-        ids, mask = self.prompt(rows.instructions, len(self.selection.cameras))
+    def _rows(self, observation: Observation) -> Seen:
+        return read_observation(observation, self.embodiment, self.selection)
+
+    def _batch(self, rows: Seen) -> Batch:
+        with np.errstate(over="ignore"):
+            state = torch.from_numpy(self._state(rows.state).astype(np.float32))[:, None]
+        if not torch.isfinite(state).all():
+            raise ObservationError("the state is so far outside what training saw that it is infinite to the model")
+        try:
+            ids, mask = self.prompt(rows.instructions, len(self.selection.cameras))
+        except PromptError as error:
+            raise ObservationError(f"{self.selection.language}: {error}") from error
         real = torch.from_numpy(np.broadcast_to(self._state.pad.mask, state.shape).copy())
         slots = torch.full((len(state),), self.embodiment.slot, dtype=torch.int64)
-        images = torch.from_numpy(rows.images)
+        images = torch.from_numpy(np.stack([self._sized(frames) for frames in rows.video.values()], axis=1))
         return Batch(
             state=state, state_mask=real, embodiment_id=slots, images=images, input_ids=ids, attention_mask=mask
         )
 
-    def _rows(self, observation: Observation) -> _Rows:
-        self._check_keys(observation)
-        frames = {name: np.asarray(observation[f"video.{name}"]) for name in self.selection.cameras}
-        single = next(iter(frames.values())).ndim == _VIDEO_NDIM
-        images = np.stack([self._image(name, array, single) for name, array in frames.items()], axis=1)
-        state = {name: self._part(name, observation[f"state.{name}"], single) for name in self.selection.state}
-        rows = {f"state.{name}": len(values) for name, values in state.items()} | {"video": len(images)}
-        texts = self._instructions(observation[self.selection.language], len(images))
-        if len(set(rows.values())) != 1:
-            raise ObservationError(f"all keys must have the same number of rows, found {rows}")
-        return _Rows(images, state, texts, single)
-
-    def _check_keys(self, observation: Observation) -> None:
-        wanted = [f"video.{name}" for name in self.selection.cameras]
-        wanted += [f"state.{name}" for name in self.selection.state]
-        wanted.append(self.selection.language)
-        if missing := [key for key in wanted if key not in observation]:
-            raise ObservationError(
-                f"the observation lacks {', '.join(missing)}; the selection {self.selection.name!r} of "
-                f"{self.embodiment.name!r} needs {', '.join(wanted)}"
-            )
-
-    def _image(self, name: str, frames: np.ndarray, single: bool) -> np.ndarray:
-        """uint8 [B, size, size, 3]."""
-        frames = frames[None] if single else frames
-        if frames.dtype != np.uint8 or frames.ndim != _VIDEO_NDIM + 1 or frames.shape[1] != 1 or frames.shape[-1] != 3:
-            raise ObservationError(
-                f"video.{name}: expected uint8 [1, H, W, 3], or [B, 1, H, W, 3] for B rows, "
-                f"found {frames.dtype} {list(frames.shape[1:] if single else frames.shape)}"
-            )
+    def _sized(self, frames: np.ndarray) -> np.ndarray:
+        """uint8 [B, H, W, 3] to [B, size, size, 3], as training sees them."""
         side = self.model.config.backbone.vision.image_size
         if self._crop is not None:
-            return self._crop(torch.from_numpy(np.ascontiguousarray(frames)))[:, 0].numpy()
-        return frames[:, 0] if frames.shape[2:4] == (side, side) else video.resize(frames[:, 0], (side, side))
+            return self._crop(torch.from_numpy(frames)[:, None])[:, 0].numpy()
+        return frames if frames.shape[1:3] == (side, side) else video.resize(frames, (side, side))
 
-    def _part(self, name: str, values: Any, single: bool) -> np.ndarray:
-        """float64 [B, D]."""
-        found = np.asarray(values, dtype=np.float64)
-        array = found[None] if single else found
-        width = self.embodiment.state_part(name).dim
-        if array.ndim != 3 or array.shape[1:] != (1, width):
-            expected = f"[1, {width}]" if single else f"[B, 1, {width}]"
-            raise ObservationError(f"state.{name}: expected {expected} as the video has, found {list(found.shape)}")
-        if not np.isfinite(array).all():
-            raise ObservationError(f"state.{name}: holds NaN or infinity; check the sensor before acting on it")
-        return array[:, 0]
 
-    def _instructions(self, given: Any, rows: int) -> list[str]:
-        texts = [given] if isinstance(given, str) else [str(text) for text in given]
-        if len(texts) == 1:
-            texts = texts * rows
-        if len(texts) != rows or not all(text.strip() for text in texts):
-            raise ObservationError(
-                f"{self.selection.language}: expected {rows} non-empty texts, found {list(map(str, texts))!r}"
-            )
-        return texts
+def _whole_seed(seed: object) -> int:
+    """ValueError unless it is a whole number that torch takes."""
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type] - what has no __index__ is refused below
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number < 2**63:
+        raise ValueError(f"seed: expected a whole number from 0 on, found {seed!r}")
+    return number

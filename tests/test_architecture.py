@@ -32,7 +32,7 @@ STOREYS = {
     "gr00t_model": (
         ("groot", "loop"),
         ("lineage",),
-        ("training", "grounding", "idm"),
+        ("training", "grounding", "idm", "acting"),
         ("dream", "policy"),
         ("evaluate", "serve"),
         ("release",),

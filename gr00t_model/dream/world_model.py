@@ -51,7 +51,7 @@ class Sampler(Settings):
             ``none`` runs no check, and whoever says so answers for the terms of the model's licence.
     """
 
-    steps: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1, strict=True)
     guidance: float | None = Field(default=None, ge=1)
     negative_prompt: str = ""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from gr00t_model.groot.denoising import DenoisingError, whole_steps
 from gr00t_model.groot.flare.config import FlareConfig
 from gr00t_model.groot.section import ConfigError, Section
 
@@ -134,6 +135,14 @@ class AdapterConfig(Section):
     final_dropout: bool = True
 
 
+def check_inference_steps(steps: object, buckets: int) -> None:
+    """ConfigError unless ``num_inference_timesteps`` is a whole number from 1 to the times the model tells apart."""
+    try:
+        whole_steps(steps, buckets, "action_head_cfg.num_inference_timesteps")
+    except DenoisingError as error:
+        raise ConfigError(str(error)) from None
+
+
 @dataclass(frozen=True)
 class ActionHeadConfig(Section):
     """Everything after the backbone; field names of the published ``action_head_cfg``."""
@@ -163,6 +172,7 @@ class ActionHeadConfig(Section):
 
     def __post_init__(self) -> None:
         self._check_sizes()
+        check_inference_steps(self.num_inference_timesteps, self.num_timestep_buckets)
         if self.noise_beta_beta != 1.0:
             raise ConfigError(f"action_head_cfg.noise_beta_beta must be 1.0 as published, found {self.noise_beta_beta}")
         width = self.diffusion_model_cfg.width

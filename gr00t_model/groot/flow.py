@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from gr00t_model.groot.denoising import whole_steps
+
 
 def sample_time(
     rows: int, alpha: float, s: float, generator: torch.Generator | None, device: torch.device
@@ -79,5 +81,10 @@ def euler(
 
 
 def step_buckets(steps: int, buckets: int) -> list[int]:
-    """The time bucket of each Euler step: 0, 250, 500, 750 for four steps of a thousand buckets."""
+    """The time bucket of each Euler step: 0, 250, 500, 750 for four steps of a thousand buckets.
+
+    Raises:
+        DenoisingError: not a whole number of steps from 1 to ``buckets``.
+    """
+    steps = whole_steps(steps, buckets)
     return [int(step / steps * buckets) for step in range(steps)]

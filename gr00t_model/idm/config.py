@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from gr00t_data.settings import Settings
-from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
+from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig, check_inference_steps
 from gr00t_model.loop.config import Optimizer
 
 IMAGE_TOKEN, PAD_TOKEN = 1, 0
@@ -137,6 +137,7 @@ class IdmConfig:
         }
         if wrong := {name: width for name, width in widths.items() if width != self.hidden_size}:
             raise ConfigError(f"every part must be hidden_size {self.hidden_size} wide, found {wrong}")
+        check_inference_steps(self.num_inference_timesteps, self.num_timestep_buckets)
 
     @property
     def tokens_per_image(self) -> int:

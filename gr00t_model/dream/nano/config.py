@@ -30,7 +30,7 @@ class NanoConfig(Settings):
     text_width: int = 64
     vocabulary: int = 512
     most_words: int = Field(default=48, ge=8)
-    sampling_steps: int = 20
+    sampling_steps: int = Field(default=20, ge=1, strict=True)
     shift: float = 2.0
 
 

@@ -1,0 +1,168 @@
+"""Bounds at both ends of a policy: states that training never saw, and actions that the robot cannot take."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from gr00t_data.batches.statistics.statistics import PartStatistics
+from gr00t_data.embodiment.robot import Part
+from gr00t_data.settings import Settings
+from gr00t_model.acting.values import ObservationError
+
+Parts = dict[str, np.ndarray]
+
+_STILL_SHARE = 0.05
+"""A dimension that hardly moved in training has no width of its own: this share of its part's widest one stands in."""
+_DEGREES = 180 / np.pi
+
+
+class ActionError(ValueError):
+    """Actions that no robot should get; the message names the part, what was found and what is expected."""
+
+
+class ActingWarning(UserWarning):
+    """An observation that is odd, or actions that had to be cut; told once a part, counted at every call."""
+
+
+class Bounds(Settings):
+    """What a policy does at its bounds. Actions that are not finite are refused whatever is said here."""
+
+    far_state: Literal["warn", "refuse"] = Field(
+        default="warn", description="A state far outside what training saw (degrees for radians)."
+    )
+    far_spans: float = Field(
+        default=1.0, ge=0, description="How far is far: beyond the smallest and largest value, in their distance."
+    )
+    blank: Literal["warn", "refuse"] = Field(
+        default="warn", description="A state of zeros, or a picture of one colour."
+    )
+    action: Literal["clip", "refuse", "keep"] = Field(
+        default="clip", description="An action beyond the robot's limits: cut to them, no answer, or left as it is."
+    )
+    action_margin: float = Field(
+        default=0.01, ge=0, description="Share of a limit's range by which it may be exceeded without being counted."
+    )
+
+
+def far_states(
+    state: Mapping[str, np.ndarray], parts: Mapping[str, Part], seen: Mapping[str, PartStatistics], spans: float
+) -> dict[str, str]:
+    """Part -> its worst value, for parts with one more than ``spans`` widths outside what was measured.
+
+    Args:
+        state: part -> float64 [B, D] in its unit.
+        seen: part -> statistics of the training data; a part without is not judged.
+    """
+    found = {}
+    for name, values in state.items():
+        if name in seen and (text := _far(values, parts[name], seen[name], spans)):
+            found[name] = text
+    return found
+
+
+def _far(values: np.ndarray, part: Part, seen: PartStatistics, spans: float) -> str:
+    low, high = np.array(seen.min), np.array(seen.max)
+    width = np.maximum(high - low, max(_STILL_SHARE * float((high - low).max()), _least_width(part, low, high)))
+    beyond = np.maximum(low - values, values - high) / width
+    if beyond.max() <= spans:
+        return ""
+    row, dim = (int(place) for place in np.unravel_index(int(beyond.argmax()), beyond.shape))
+    value = values[row, dim]
+    degrees = part.unit == "rad" and abs(value) > 2 * np.pi and low[dim] - 1 <= value / _DEGREES <= high[dim] + 1
+    return (
+        f"{part.joint(dim)} is {value:.4g} {part.unit}, training saw {low[dim]:.4g} to {high[dim]:.4g}"
+        f"{' (degrees for radians?)' if degrees else ''}"
+    )
+
+
+def _least_width(part: Part, low: np.ndarray, high: np.ndarray) -> float:
+    """For a part that never moved: a share of its limits, else of its values."""
+    ranges = [top - bottom for bottom, top in part.limits or ()]
+    return _STILL_SHARE * float(max([*ranges, *np.abs(low), *np.abs(high), 1e-6])) if (high == low).all() else 0.0
+
+
+def blank(state: Mapping[str, np.ndarray], video: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """What of an observation says nothing: all zeros in a row's state, pictures of one colour."""
+    found = []
+    if state and (np.concatenate([*state.values()], axis=1) == 0).all(axis=1).any():
+        found.append("state: every value is zero")
+    for name, frames in video.items():
+        if one := [frame[0, 0].tolist() for frame in frames if _one_colour(frame[::16, ::16]) and _one_colour(frame)]:
+            found.append(f"video.{name}: one colour throughout {tuple(one[0])}")
+    return tuple(found)
+
+
+def _one_colour(frame: np.ndarray) -> bool:
+    return bool((frame == frame[0, 0]).all())
+
+
+def refuse_odd(far: Mapping[str, str], empty: tuple[str, ...], bounds: Bounds) -> None:
+    """ObservationError for what the bounds do not allow."""
+    if far and bounds.far_state == "refuse":
+        said = "; ".join(f"state.{name}: {text}" for name, text in far.items())
+        raise ObservationError(
+            f"{said}; that is far outside what the checkpoint was trained on: check the unit and the order of the "
+            "joints, or let it pass with Bounds(far_state='warn')"
+        )
+    if empty and bounds.blank == "refuse":
+        raise ObservationError(
+            f"{'; '.join(empty)}; check that it is connected, or let it pass with Bounds(blank='warn')"
+        )
+
+
+def require_finite(actions: Mapping[str, np.ndarray], remedy: str) -> None:
+    """ActionError when any value of ``actions`` (part -> [B, T, D]) is NaN or infinite."""
+    for name, values in actions.items():
+        bad = ~np.isfinite(values)
+        if bad.any():
+            row, step, dim = (int(place[0]) for place in np.nonzero(bad))
+            raise ActionError(
+                f"action.{name}: the model gives {values[row, step, dim]} (row {row}, step {step}, value {dim}; "
+                f"{int(bad.sum())} of {bad.size}); nothing is returned: {remedy}"
+            )
+
+
+def beyond_limits(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part], margin: float) -> dict[str, int]:
+    """Part -> number of values of [B, T, D] that exceed the part's limits by more than ``margin`` of their range."""
+    counts = {}
+    for name, values in actions.items():
+        if (limits := parts[name].limits) is not None:
+            low, high = np.array(limits, dtype=np.float64).T
+            beyond = np.maximum(low - values, values - high) > margin * (high - low)
+            counts |= {name: int(beyond.sum())} if beyond.any() else {}
+    return counts
+
+
+def within_limits(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> Parts:
+    """``actions`` (part -> float32 [B, T, D]) with every value cut to its part's limits, where it has any."""
+    return {name: np.clip(values, *_float32_limits(parts[name])) for name, values in actions.items()}
+
+
+def _float32_limits(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest float32 that the limits hold: rounding must not lead beyond them."""
+    exact = np.array(part.limits or [(-np.inf, np.inf)])
+    near = exact.astype(np.float32)
+    inward = np.nextafter(near, np.float32([np.inf, -np.inf]))
+    outside = np.stack([near[:, 0] < exact[:, 0], near[:, 1] > exact[:, 1]], axis=1)
+    low, high = np.where(outside, inward, near).T
+    return low, high
+
+
+def refuse_beyond(counts: Mapping[str, int], actions: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> None:
+    """ActionError that names the worst value of each part in ``counts``, and its limits."""
+    said = []
+    for name in counts:
+        low, high = np.array(parts[name].limits, dtype=np.float64).T
+        beyond = np.maximum(low - actions[name], actions[name] - high) / (high - low)
+        place = np.unravel_index(int(beyond.argmax()), beyond.shape)
+        dim = int(place[-1])
+        said.append(
+            f"action.{name}: {parts[name].joint(dim)} is {actions[name][place]:.4g} {parts[name].unit}, its limits are "
+            f"{low[dim]:.4g} to {high[dim]:.4g} ({counts[name]} values beyond)"
+        )
+    raise ActionError(
+        f"{'; '.join(said)}; nothing is returned: look at the state and the pictures, or have actions cut to "
+        "the limits with Bounds(action='clip')"
+    )
