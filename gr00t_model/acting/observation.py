@@ -102,7 +102,7 @@ def _picture_remedy(found: np.ndarray) -> str:
         return "; one number is no picture"
     if found.shape[-1] == 4:
         return "; drop the alpha channel: picture[..., :3]"
-    if found.ndim >= 3 and found.shape[-1] != 3 and found.shape[-3] in (1, 3, 4):
+    if found.ndim >= 3 and found.shape[-1] != 3 and found.shape[-3] in ((3, 4) if found.ndim == 3 else (1, 3, 4)):
         return "; the channels come last here: np.moveaxis(picture, -3, -1)"
     if found.shape[-1] != 3:
         return "; a grey picture has no colours: repeat it three times if training did"
