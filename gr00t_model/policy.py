@@ -16,6 +16,7 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.transforms.transforms import build_transforms
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.horizon import chunk_steps
+from gr00t_data.integrity import require_intact
 from gr00t_data.video import files as video
 from gr00t_model.acting import bounds as bounding
 from gr00t_model.acting.bounds import ActingWarning, ActionError, Bounds
@@ -129,6 +130,7 @@ class Policy:
             bounds: what is done about odd observations and about actions beyond the robot's limits.
 
         Raises:
+            IntegrityError: a file is not the one that was recorded when the checkpoint was made.
             CheckpointError: the folder is not a checkpoint, not one of this version, or does not know the embodiment.
             MetadataError: a published folder without statistics of the embodiment.
             PromptError: a published folder without a tokenizer.
@@ -136,11 +138,13 @@ class Policy:
         settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed, "bounds": bounds}
         settings["squeeze"] = published_behaviour if squeeze is None else squeeze
         if is_published(folder):
+            settings["verified"] = require_intact(Path(folder))
             found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
             found.prompt.published_behaviour = published_behaviour
             model = found.model.to(device)
             return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
         checkpoint = Checkpoint.load(folder)
+        settings["verified"] = checkpoint.require_intact()
         member = checkpoint.member(_name_of(embodiment), selection)
         prompt = checkpoint.prompt()
         prompt.published_behaviour = published_behaviour

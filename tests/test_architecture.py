@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("gr00t_data", "gr00t_model", "assets", "pipelines")
 
 # Floors of a library from the ground up. Rooms on one floor do not know each other, and none knows one above it.
-GROUND = ("disk", "locks", "workers", "rotations", "lake", "code_key", "replayed", "settings", "progress")
+GROUND = ("disk", "locks", "workers", "rotations", "lake", "code_key", "replayed", "settings", "progress", "integrity")
 STOREYS = {
     "gr00t_data": (
         GROUND,

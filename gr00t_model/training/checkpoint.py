@@ -6,6 +6,7 @@ the tokenizer, the versions of the libraries and of this code, and the metrics.
 """
 
 import platform
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,13 +21,13 @@ from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import (
     digest_json,
-    folder_digests,
     link_or_copy,
     read_json,
     replacing_folder,
     write_json,
 )
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import digests_of, require_intact, write_record
 from gr00t_model.groot.config import ConfigError as ModelConfigError
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
@@ -50,6 +51,7 @@ FORMAT = 1
 """Layout of the folder; another number cannot be read."""
 
 _METRICS = "metrics.json"
+_NAMED = re.compile(r"-([0-9a-f]{16})$")
 FILES = (
     "config.json",
     "statistics.json",
@@ -144,11 +146,33 @@ class Checkpoint:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over names and bytes of all its files but ``metrics.json``, which tells how the run went.
+        """SHA-256 (hex) over names and bytes of all its files but the record of their digests and ``metrics.json``,
+        which tells how the run went.
 
         So a run that was interrupted, and needed other memory in the end, leaves the checkpoint of one that was not.
         """
-        return digest_json({name: value for name, value in folder_digests(self.folder).items() if name != _METRICS})
+        return digest_json(digests_of(self.folder, (_METRICS,)))
+
+    def require_intact(self) -> bool:
+        """Compare its files with what was recorded of them: in the folder, or, for one that was made before there was
+        a record, by the digest in the name that ``publish`` gave it.
+
+        Returns:
+            whether anything had been recorded.
+
+        Raises:
+            IntegrityError: a file is not the one that was recorded.
+            CheckpointError: the digest is not the one in the name.
+        """
+        if require_intact(self.folder):
+            return True
+        named = _NAMED.search(self.folder.resolve().name)
+        if named and self.digest[:16] != named[1]:
+            raise CheckpointError(
+                f"{self.folder}: its files have digest {self.digest[:16]}, its name says {named[1]}; a file was "
+                "changed or added: copy the folder again from where it was made, or export the run again"
+            )
+        return named is not None
 
     def model(self, device: torch.device | str = "cpu") -> Groot:
         """The network with its weights, in evaluation mode.
@@ -228,6 +252,7 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
         write_json(folder / "episodes.json", {"episodes": with_people(drawn, [one.manifest for one in members])})
         write_json(folder / "versions.json", _versions() | {"base": digest})
         _write_lineage(folder, config, digest, run.root.name)
+        write_record(folder, free=(_METRICS,))  # last: it names every file
     return run.checkpoint
 
 

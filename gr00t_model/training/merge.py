@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from gr00t_data.disk import read_json, replacing_folder
+from gr00t_data.integrity import write_record
 from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_slots, adapter_tensors, merge_adapter
 from gr00t_model.groot.weights.nvidia import load, save
 from gr00t_model.lineage.chain import CHAIN, Link, below, folder_digest, read_chain, unknown, write_chain
@@ -37,6 +38,7 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
         write_chain(temporary, (*_of_adapter(adapter), *links_of(base, "base")))
         if (base / "tokenizer").is_dir():
             shutil.copytree(base / "tokenizer", temporary / "tokenizer")
+        write_record(temporary)  # last: it names every file
 
 
 def _of_adapter(adapter: Path) -> tuple[Link, ...]:

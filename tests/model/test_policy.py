@@ -1,13 +1,16 @@
 """The policy: published keys, units restored, deterministic by seed, clear complaints."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
+from gr00t_data.integrity import RECORD, IntegrityError
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import ObservationError, Policy
-from gr00t_model.training.checkpoint import Checkpoint
+from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, publish
 from gr00t_model.training.key import prepare_run
 from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
@@ -144,3 +147,49 @@ def test_it_needs_statistics_of_its_embodiment(run):
     del checkpoint.statistics.action["left_arm"]
     with pytest.raises(ValueError, match="left_arm"):
         Policy(checkpoint.model(), checkpoint.prompt(), checkpoint.embodiment, checkpoint.statistics)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        "config.json",
+        "statistics.json",
+        "embodiment.yaml",
+        "manifest.json",
+        "train_config.json",
+        "versions.json",
+        "episodes.json",
+        "tokenizer/tokenizer.json",
+        "experiment_cfg/metadata.json",
+    ],
+)
+def test_a_file_that_is_not_the_recorded_one_does_not_act(run, tmp_path, name):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(run.checkpoint, folder)
+    assert Policy.from_checkpoint(folder).verified
+    path = folder / name
+    if name == "model.safetensors":
+        content = bytearray(path.read_bytes())
+        content[-5] ^= 1
+        path.write_bytes(content)
+    else:
+        path.write_text(path.read_text() + "\n")
+    with pytest.raises(IntegrityError, match=f"{name} is not the recorded file"):
+        Policy.from_checkpoint(folder)
+    if name == "model.safetensors":
+        with pytest.raises(IntegrityError):
+            Checkpoint.load(folder).model()
+
+
+def test_a_checkpoint_made_before_there_was_a_record_is_known_by_its_name(run, tmp_path):
+    published = publish(run.checkpoint, tmp_path)
+    (published / RECORD).unlink()
+    assert Policy.from_checkpoint(published).verified
+    copied = tmp_path / "another_name"
+    shutil.copytree(published, copied)
+    assert not Policy.from_checkpoint(copied).verified
+    (published / "statistics.json").unlink()  # a link to the run's own
+    (published / "statistics.json").write_text((copied / "statistics.json").read_text().replace("0.1", "0.2"))
+    with pytest.raises(CheckpointError, match="its name says"):
+        Policy.from_checkpoint(published)

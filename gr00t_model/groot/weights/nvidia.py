@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers.initialization import no_init_weights
 
 from gr00t_data.disk import read_json, replacing, write_json
+from gr00t_data.integrity import require_intact
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.weights.growth import grown
@@ -197,12 +198,17 @@ def load(
     Args:
         config: other settings than the folder's own config.json; action and state dimensions and positions may be
             more than the folder has (see ``growth``), and what the folder lacks is drawn from torch's generator.
+
+    Raises:
+        IntegrityError: a file is not the one that the folder's own record names.
+        WeightsError: as ``load_weights``.
     """
     own = read_config(folder)
     config = own if config is None else config
     with no_init_weights():
         model = Groot(config)
     fresh = load_weights(model, folder, grow=config != own)
+    require_intact(Path(folder))  # after reading, which says more exactly what is wrong with what cannot be read
     if any(name.startswith("flare.") for name in fresh) and model.flare is not None:
         model.flare.reset()
     if "action_head.model.prompt_condition.weight" in fresh:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import write_record
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.alignment import Alignment, alignment, mean_cosine, skill, variety
 from gr00t_model.evaluate.evaluation import AlignmentResult
@@ -126,6 +127,7 @@ def test_the_future_frame_follows_the_pace_of_the_store(checkpoint, tmp_path):
     written = json.loads((slow / "config.json").read_text())
     written["flare_cfg"]["horizon_frames"] = 5
     (slow / "config.json").write_text(json.dumps(written))
+    write_record(slow, free=("metrics.json",))
     found = alignment(slow, stride_frames=8)
     now, later = targets_at(checkpoint, (0, 8, 16)), targets_at(checkpoint, (10, 18, 26))
     assert (found.episodes, found.pairs, found.horizon_frames) == (2, 6, 5)
@@ -148,6 +150,7 @@ def test_what_cannot_be_measured_says_so(lake, checkpoint, tmp_path):
     written = json.loads((long / "config.json").read_text())
     written["flare_cfg"]["horizon_frames"] = FRAMES
     (long / "config.json").write_text(json.dumps(written))
+    write_record(long, free=("metrics.json",))
     with pytest.raises(EvaluationError, match=f"longer than the horizon of {FRAMES} frames"):
         alignment(long)
 

@@ -1,0 +1,84 @@
+"""Integrity: a folder is opened only when its files are those that were recorded when it was made.
+
+The record is ``digests.json`` in the folder itself: {"sha256": {name: digest}, "free": [names that may change]}. A file
+is hashed once in a process and again whenever its stamp (size, times, inode) differs.
+"""
+
+import os
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+from gr00t_data.disk import digest_file, read_json, visible_files, write_json
+
+RECORD = "digests.json"
+
+_READ_UNASKED = (".safetensors", ".json", ".yaml", ".jinja")
+"""Suffixes of files that loaders read because they are there: none may be added to a recorded folder."""
+_NAMED = 5
+
+
+class IntegrityError(ValueError):
+    """Files that are not those that were recorded; the message names them and the remedy."""
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, from memory while its stamp is the one it had when it was hashed."""
+    found = path.stat()
+    stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    return _digest(os.fspath(path.resolve()), stamp)
+
+
+@lru_cache(maxsize=65_536)
+def _digest(path: str, stamp: tuple[int, ...]) -> str:
+    return digest_file(Path(path))
+
+
+def digests_of(folder: Path, free: Collection[str] = ()) -> dict[str, str]:
+    """Relative name -> SHA-256 of every visible file but the record and the ``free`` ones, several at a time."""
+    names = [path.relative_to(folder).as_posix() for path in visible_files(folder)]
+    names = [name for name in names if name != RECORD and name not in free]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return dict(zip(names, pool.map(lambda name: digest_of(folder / name), names), strict=True))
+
+
+def write_record(folder: Path, free: Collection[str] = ()) -> None:
+    """Record every file of a folder that is complete; ``free`` ones may change or go."""
+    write_json(folder / RECORD, {"sha256": digests_of(folder, free), "free": sorted(free)})
+
+
+def require_intact(folder: Path) -> bool:
+    """Compare every file of ``folder`` with its record.
+
+    Returns:
+        whether there is a record; folders made by others, and earlier, have none.
+
+    Raises:
+        IntegrityError: a file has other bytes, is gone, or was added where a loader would read it.
+    """
+    record = folder / RECORD
+    if not record.is_file():
+        return False
+    try:
+        content = read_json(record)
+        recorded, free = dict(content["sha256"]), set(content["free"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{record}: is no record of digests ({error!r}); {_REMEDY}") from error
+    if wrong := _differences(folder, recorded, free):
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise IntegrityError(f"{folder}: {'; '.join(wrong[:_NAMED])}{more}; {_REMEDY}")
+    return True
+
+
+_REMEDY = "copy the whole folder again from where it was made, or make it again"
+
+
+def _differences(folder: Path, recorded: dict[str, str], free: set[str]) -> list[str]:
+    found = digests_of(folder, free)
+    wrong = [f"{name} is gone" for name in recorded if name not in found]
+    wrong += [f"{name} was added" for name in found if name not in recorded and name.endswith(_READ_UNASKED)]
+    for name, digest in found.items():
+        if name in recorded and digest != recorded[name]:
+            wrong.append(f"{name} is not the recorded file (SHA-256 {digest[:12]}, recorded {recorded[name][:12]})")
+    return wrong

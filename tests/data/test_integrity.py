@@ -1,0 +1,70 @@
+"""A recorded folder is opened only as it was; every byte counts, and a file is hashed once."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gr00t_data import integrity
+from gr00t_data.integrity import RECORD, IntegrityError, digest_of, require_intact, write_record
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "weights.safetensors").write_bytes(bytes(1000))
+    (tmp_path / "inner/statistics.json").write_text('{"mean": 1.25}')
+    (tmp_path / "metrics.json").write_text("{}")
+    write_record(tmp_path, free=("metrics.json",))
+    return tmp_path
+
+
+def test_a_folder_as_it_was_opens_also_elsewhere(folder: Path, tmp_path_factory: pytest.TempPathFactory):
+    assert require_intact(folder)
+    moved = tmp_path_factory.mktemp("moved") / "folder"
+    folder.rename(moved)
+    assert require_intact(moved)
+
+
+def test_without_a_record_nothing_is_known(tmp_path: Path):
+    assert not require_intact(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "inner/statistics.json"])
+def test_one_changed_bit_is_seen_whatever_the_stamp_says(folder: Path, name: str):
+    assert require_intact(folder)
+    path, before = folder / name, (folder / name).stat()
+    content = bytearray(path.read_bytes())
+    content[7] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(IntegrityError, match=f"{name} is not the recorded file.*copy the whole folder again"):
+        require_intact(folder)
+
+
+def test_files_that_went_or_came_are_named(folder: Path):
+    (folder / "weights.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(IntegrityError, match=r"weights\.safetensors is gone; model\S+json was added"):
+        require_intact(folder)
+
+
+def test_what_no_loader_reads_and_what_is_free_may_change(folder: Path):
+    (folder / "README.md").write_text("mine")
+    (folder / "metrics.json").write_text('{"step": 1}')
+    assert require_intact(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"sha256": 3, "free": []}'])
+def test_a_damaged_record_is_no_record(folder: Path, text: str):
+    (folder / RECORD).write_text(text)
+    with pytest.raises(IntegrityError, match="is no record of digests"):
+        require_intact(folder)
+
+
+def test_an_unchanged_file_is_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    first = digest_of(folder / "weights.safetensors")
+    monkeypatch.setattr(integrity, "digest_file", lambda path: "read again")
+    assert digest_of(folder / "weights.safetensors") == first
+    os.utime(folder / "weights.safetensors")
+    assert digest_of(folder / "weights.safetensors") == "read again"
