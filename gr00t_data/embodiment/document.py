@@ -49,6 +49,8 @@ class PartDocument(Document):
     """One named slice of state or action. ``limits``: null, one [low, high] for all dimensions, or one a dimension.
 
     ``latency_s``: how much later than the event its stamps are; subtracted when recordings are aligned.
+    ``closed``, ``open``: the two values, in ``unit``, of a gripper that ``binary`` turns into 0 and 1; both or none,
+    and none means 0 and 1 where the unit is "1".
     """
 
     name: Name
@@ -61,6 +63,8 @@ class PartDocument(Document):
     dtype: DType = "float64"
     column: Column | None = None
     latency_s: float = 0.0
+    closed: float | None = None
+    open: float | None = None
 
 
 class CameraDocument(Document):
@@ -120,6 +124,7 @@ def contradictions(document: EmbodimentDocument) -> Iterator[Contradiction]:
         for place, part in enumerate(parts):
             yield from _limits_errors((side, place, "limits"), part)
             yield from _part_errors((side, place), part)
+            yield from _switch_errors((side, place), part)
     for name, selection in document.selections.items():
         yield from _selection_errors(("selections", name), selection, document)
     if document.default_selection not in document.selections:
@@ -175,6 +180,50 @@ def _part_errors(where: Location, part: PartDocument) -> Iterator[Contradiction]
         yield (*where, "normalization"), found, "'binary' for values that are not floats"
 
 
+def _switch_errors(where: Location, part: PartDocument) -> Iterator[Contradiction]:
+    """The two values of a binary part against each other, its unit, its dtype and its limits."""
+    two = {"closed": part.closed, "open": part.open}
+    given = {name: value for name, value in two.items() if value is not None}
+    if len(given) == 1:
+        missing = next(name for name in two if name not in given)
+        yield (*where, missing), f"only {next(iter(given))!r}", f"both, or neither: {missing!r} too"
+    elif given and part.closed == part.open:
+        yield (*where, "open"), f"{part.open:g}, the same as closed", "two values that differ"
+    elif part.normalization == "binary" and not given and part.unit != "1":
+        yield (*where, "normalization"), *_unsaid(part)
+    for name, value in given.items():
+        if why := _outside(part, value):
+            yield (*where, name), f"{value:g}", why
+    if {*given.values()} == {0, 1} and part.unit == "percent":
+        yield (*where, "open"), "0 and 1 in percent", 'values in percent, such as 0 and 100, or the unit "1"'
+
+
+def _unsaid(part: PartDocument) -> tuple[str, str]:
+    return (
+        f"'binary' with unit {part.unit!r}, of which nobody says which two values it has",
+        f"the keys 'closed' and 'open' in {part.unit} (closed: 0, open: 100), or another normalization; only unit '1' "
+        "goes without, and then means 0 and 1",
+    )
+
+
+_SPANS = {"percent": (-10.0, 110.0), "normalised": (-1.05, 1.05)}
+"""What can be said in these units: percent as far as LeRobot's calibration lets a gripper go."""
+
+
+def _outside(part: PartDocument, value: float) -> str:
+    """Why ``value`` cannot be one of the two of a part; empty when it can."""
+    low, high = _SPANS.get(part.unit, (float("-inf"), float("inf")))
+    if not low <= value <= high:
+        return f"{low:g} to {high:g}, as the unit {part.unit!r} has it"
+    if part.dtype in ("int64", "bool") and (value != int(value) or (part.dtype == "bool" and value not in (0, 1))):
+        return f"a value that dtype {part.dtype} can hold"
+    limits = part.limits or []
+    for pair in limits if all(isinstance(item, list) for item in limits) else [limits]:
+        if _is_interval(pair) and not pair[0] <= value <= pair[1]:
+            return f"a value within the limits {pair}"
+    return ""
+
+
 def _selection_errors(
     where: Location, selection: SelectionDocument, document: EmbodimentDocument
 ) -> Iterator[Contradiction]:
@@ -188,6 +237,10 @@ def _selection_errors(
     for side in ("state", "action"):
         for field in (f"{side}_normalization", f"{side}_rotations"):
             yield from _override_errors((*where, field), getattr(selection, field), getattr(selection, side))
+        for part in getattr(document, side):
+            mode = getattr(selection, f"{side}_normalization").get(part.name, part.normalization)
+            if mode == "binary" != part.normalization and part.closed is None and part.unit != "1":
+                yield (*where, f"{side}_normalization", part.name), *_unsaid(part)
         rotated = [part.name for part in getattr(document, side) if part.rotation]
         for name in getattr(selection, f"{side}_rotations"):
             if name not in rotated:

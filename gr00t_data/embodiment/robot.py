@@ -51,6 +51,7 @@ class Part:
         joints: the name of each dimension.
         column: the column of the table that holds the values (``original_key`` in modality.json).
         latency_s: how much later than the event the stamps of a recording are.
+        closed, open: the two values of a gripper in ``unit``, where its YAML says them.
     """
 
     name: str
@@ -65,6 +66,14 @@ class Part:
     joints: tuple[str, ...]
     column: str
     latency_s: float = 0.0
+    closed: float | None = None
+    open: float | None = None
+
+    @property
+    def switch(self) -> tuple[float, float]:
+        """The smaller and the larger of the two values that ``binary`` tells apart: 0 and 1 where nothing is said."""
+        low, high = sorted((self.closed or 0.0, 1.0 if self.open is None else self.open))
+        return low, high
 
     @property
     def dim(self) -> int:
@@ -234,11 +243,14 @@ def load_embodiment(name_or_path: str | Path) -> Embodiment:
 
 
 def _content(document: EmbodimentDocument) -> dict[str, Any]:
-    """What the digest names. A latency of zero is left out: it says nothing, and older digests stay what they were."""
+    """What the digest names. What says nothing (a latency of zero, no two values) is left out: older digests stay."""
     content = document.model_dump(mode="json", exclude={"description"})
     for item in (*content["cameras"], *content["state"], *content["action"]):
         if item["latency_s"] == 0:
             del item["latency_s"]
+        for name in ("closed", "open"):
+            if item.get(name, 0) is None:
+                del item[name]
     return content
 
 

@@ -137,17 +137,12 @@ def beyond_limits(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part], 
 
 def within_limits(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> Parts:
     """``actions`` (part -> float32 [B, T, D]) with every value cut to its part's limits, where it has any."""
-    return {name: np.clip(values, *_float32_limits(parts[name])) for name, values in actions.items()}
-
-
-def _float32_limits(part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest and the largest float32 that the limits hold: rounding must not lead beyond them."""
-    exact = np.array(part.limits or [(-np.inf, np.inf)])
-    near = exact.astype(np.float32)
-    inward = np.nextafter(near, np.float32([np.inf, -np.inf]))
-    outside = np.stack([near[:, 0] < exact[:, 0], near[:, 1] > exact[:, 1]], axis=1)
-    low, high = np.where(outside, inward, near).T
-    return low, high
+    cut = {}
+    for name, values in actions.items():
+        limits = parts[name].limits
+        low, high = np.array(limits, dtype=np.float32).T if limits else np.float32([-np.inf, np.inf])
+        cut[name] = np.clip(values, low, high)
+    return cut
 
 
 def refuse_beyond(counts: Mapping[str, int], actions: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> None:

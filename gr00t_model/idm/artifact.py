@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
-from gr00t_data.batches.transforms.transforms import VectorTransform, vector_transform
+from gr00t_data.batches.transforms.transforms import VectorTransform, require_switches, vector_transform
 from gr00t_data.disk import digest_json, folder_digests, read_json, replacing_folder, write_json, write_text
 from gr00t_data.embodiment.robot import Embodiment, Part, load_embodiment
 from gr00t_model.groot.weights.nvidia import WeightsError
@@ -59,6 +59,7 @@ class Robot:
         """Actions in their units to the model's ``padded`` values, and back. Rotations keep their representation."""
         modes = self.embodiment.selection(self.selection).action_normalization
         statistics = self.statistics.action
+        require_switches("action", self.parts, modes, statistics)
         if self.standardised:
             # Bounds one standard deviation from the mean: the same numbers, and constants stay constants.
             statistics = {name: _one_std_around(one) for name, one in statistics.items()}

@@ -46,7 +46,7 @@ def combine_windows(
             frame is dropped.
         starts: ascending, each once.
         parts: side by side in ``predicted``.
-        binary: names of parts that are on (over 0.5) or off; a tie is off.
+        binary: names of parts that have one of two values (``Part.switch``); a tie is the smaller one.
         scale: what a spread of one is, in units; usually the standard deviation of the training data.
     """
     votes = np.zeros(length, dtype=np.int64)
@@ -84,8 +84,10 @@ def _mean(
 def _majority(
     values: np.ndarray, starts: np.ndarray, votes: np.ndarray, part: Part, scale: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    share = _sums((values > 0.5).astype(np.float64), starts, len(votes)) / np.maximum(votes, 1)[:, None]
-    return (share > 0.5).astype(np.float64), 2 * np.minimum(share, 1 - share).mean(1)
+    low, high = part.switch
+    above = (values > (low + high) / 2).astype(np.float64)
+    share = _sums(above, starts, len(votes)) / np.maximum(votes, 1)[:, None]
+    return np.where(share > 0.5, high, low), 2 * np.minimum(share, 1 - share).mean(1)
 
 
 def _rotation(

@@ -18,6 +18,7 @@ import torch
 from gr00t_data.batches.loader import JointOrder
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.batches.rows import Member
+from gr00t_data.batches.statistics.metadata import NEW_EMBODIMENT_SLOT
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import (
     digest_json,
@@ -33,7 +34,7 @@ from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
 from gr00t_model.groot.weights.nvidia import WeightsError, load, save
-from gr00t_model.groot.weights.own_slots import merge_slots
+from gr00t_model.groot.weights.own_slots import copy_slot, merge_slots
 from gr00t_model.lineage.chain import SeenEpisode, below, write_chain
 from gr00t_model.lineage.record import Record, Settings, links_from
 from gr00t_model.loop.optimizer import trainable
@@ -42,7 +43,14 @@ from gr00t_model.training.base import copy_tokenizer
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.episodes import episodes_drawn, with_people
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, learning_libraries
-from gr00t_model.training.members import members_metadata, open_members, read_members, write_members
+from gr00t_model.training.members import (
+    members_metadata,
+    new_embodiment,
+    open_members,
+    read_members,
+    write_members,
+    write_tags,
+)
 from gr00t_model.training.precision import restore_stored, widen
 
 LIBRARIES = ("safetensors", "scipy")
@@ -228,7 +236,9 @@ def _check_version(folder: Path) -> None:
 def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome: Outcome, world: int) -> Path:
     """Write the checkpoint of a finished run to ``run.checkpoint`` in one step. ``model`` holds the weights to export.
 
-    It is a full model that needs no peft. The adapter of a LoRA run lies in ``adapter/`` beside it, in peft's format.
+    It is a full model that needs no peft, and the published code finds the robot of the run in it, under its own tag or
+    as ``new_embodiment`` with the projectors of slot 31. The adapter of a LoRA run lies in ``adapter/`` beside it, in
+    peft's format.
 
     Args:
         world: number of ranks, which decides how many samples were drawn.
@@ -241,7 +251,10 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
             from gr00t_model.groot.lora import save_adapter
 
             save_adapter(model, folder / "adapter", digest)
+            write_tags(members, folder / "adapter")
         _as_published(model, base)
+        if tagged := new_embodiment(members):
+            copy_slot(model, tagged.slot, NEW_EMBODIMENT_SLOT)
         save(model, folder, metadata=members_metadata(members))
         copy_tokenizer(config, base, folder / "tokenizer")
         write_members(config.data, folder)

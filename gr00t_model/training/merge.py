@@ -10,6 +10,7 @@ from gr00t_model.groot.weights.nvidia import load, save
 from gr00t_model.lineage.chain import CHAIN, Link, below, folder_digest, read_chain, unknown, write_chain
 from gr00t_model.lineage.record import chain_of, links_of
 from gr00t_model.training.key import base_digest
+from gr00t_model.training.members import merge_tags
 from gr00t_model.training.precision import widen
 
 _PREFIX = "base_model.model."
@@ -34,7 +35,7 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
     widen(model, {name.removeprefix(_PREFIX) for name in learned})
     merge_adapter(model, adapter)
     with replacing_folder(folder) as temporary:
-        save(model, temporary)
+        save(model, temporary, metadata=merge_tags(model, base, adapter))
         write_chain(temporary, (*_of_adapter(adapter), *links_of(base, "base")))
         if (base / "tokenizer").is_dir():
             shutil.copytree(base / "tokenizer", temporary / "tokenizer")

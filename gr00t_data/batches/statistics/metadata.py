@@ -17,8 +17,9 @@ from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore
 
 METADATA = Path("experiment_cfg", "metadata.json")
-PUBLISHED_SLOTS = {"gr1": 24, "oxe_droid": 17, "agibot_genie1": 26, "new_embodiment": 31}
-"""Embodiment tag -> slot, as in the released N1.5 code."""
+NEW_EMBODIMENT, NEW_EMBODIMENT_SLOT = "new_embodiment", 31
+PUBLISHED_SLOTS = {"gr1": 24, "oxe_droid": 17, "agibot_genie1": 26, NEW_EMBODIMENT: NEW_EMBODIMENT_SLOT}
+"""Embodiment tag -> slot, as in the released N1.5 code, which knows no other tag."""
 
 _NUMBERS = ("max", "min", "mean", "std", "q01", "q99")
 _RGB = 3

@@ -5,7 +5,7 @@ keeps their float type. Order (rotation, normalization, parts side by side, zero
 the published GR00T N1.5 transforms, so that published statistics and checkpoints keep their meaning.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,6 +18,11 @@ from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rotations import WIDTHS, Rotate, bound
 
 Forward = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+_SWITCH_REACH = 0.1
+"""How far the data of a binary part may lie beyond its two values, as a share of their distance: grippers overshoot."""
+_SWITCH_WAY = 0.55
+"""Least share of that distance that data which move must cover: 0 and 1 are no grippers of -1 and 1."""
 
 MODES = ("min_max", "q99", "mean_std", "scale", "binary", "sin_cos", "identity")
 
@@ -121,6 +126,25 @@ _NORMALIZERS = {
     "scale": _Normalizer(("min", "max"), _by_largest, None),
     "binary": _Normalizer(("min", "max"), _above_half, _above_half),
 }
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A part with two values: 0 for the smaller one and 1 for the larger, told apart at their middle.
+
+    With 0 and 1 it is the published ``binary``.
+    """
+
+    low: float
+    high: float
+
+    def __call__(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... d"]:
+        """1 above the middle, else 0."""
+        return (values > (self.low + self.high) / 2).astype(values.dtype)
+
+    def inverse(self, values: Float[np.ndarray, "... d"]) -> Float[np.ndarray, "... d"]:
+        """Exactly the larger value above 0.5, else the smaller."""
+        return np.where(values > 0.5, self.high, self.low).astype(values.dtype)
 
 
 @dataclass(frozen=True)
@@ -237,7 +261,8 @@ def build_transforms(
     """The transforms of state and action that a selection asks for.
 
     Raises:
-        TransformError: statistics of another embodiment or without a part, an unknown mode, or too many dimensions.
+        TransformError: statistics of another embodiment or without a part, an unknown mode, too many dimensions, or
+            data that a binary part cannot have (see ``require_switches``).
     """
     if statistics.embodiment_digest != embodiment.digest:
         raise TransformError(
@@ -247,12 +272,48 @@ def build_transforms(
     chosen = embodiment.selection(selection)
     state = [embodiment.state_part(name) for name in chosen.state]
     action = [embodiment.action_part(name) for name in chosen.action]
+    require_switches("state", state, chosen.state_normalization, statistics.state)
+    require_switches("action", action, chosen.action_normalization, statistics.action)
     return (
         vector_transform(state, chosen.state_normalization, chosen.state_rotations, statistics.state, max_state_dim),
         vector_transform(
             action, chosen.action_normalization, chosen.action_rotations, statistics.action, max_action_dim
         ),
     )
+
+
+def require_switches(
+    side: str, parts: Sequence[Part], modes: Mapping[str, str], statistics: Mapping[str, PartStatistics]
+) -> None:
+    """The data of every binary part must lie about its two values, and on both sides of their middle when they move.
+
+    Raises:
+        TransformError: they do not; names the values of the embodiment and those of the data.
+    """
+    for part in parts:
+        found = statistics.get(part.name)
+        if modes.get(part.name, part.normalization) != "binary" or found is None:
+            continue
+        low, high = part.switch
+        smallest, largest = (np.array(ends) for ends in (found.min, found.max))
+        if why := _not_between(smallest, largest, low, high):
+            said = "0 and 1" if part.closed is None else f"closed {part.closed:g} and open {part.open:g}"
+            raise TransformError(
+                f"{side}.{part.name}: is binary between {said} ({part.unit}), but the data run from "
+                f"{smallest.min():g} to {largest.max():g}, {why}; say `closed` and `open` of the part in the YAML as "
+                "they are in the data, or take another normalization"
+            )
+
+
+def _not_between(smallest: np.ndarray, largest: np.ndarray, low: float, high: float) -> str:
+    """What is wrong with data that run from ``smallest`` to ``largest`` (each [d]); empty when nothing is."""
+    way, middle = high - low, (low + high) / 2
+    if smallest.min() < low - _SWITCH_REACH * way or largest.max() > high + _SWITCH_REACH * way:
+        return "beyond them"
+    moves = largest - smallest > _SWITCH_REACH * way
+    if (moves & ((smallest > middle) | (largest <= middle))).any():
+        return f"and never cross the middle, {middle:g}"
+    return "half of the way or less" if (moves & (largest - smallest < _SWITCH_WAY * way)).any() else ""
 
 
 def vector_transform(
@@ -291,7 +352,7 @@ def _steps(part: Part, mode: str, target: str | None, statistics: PartStatistics
         raise TransformError(
             f"part {part.name!r}: the statistics have no {part.dim} numbers for it; measure them again"
         )
-    return (*turn, Normalize(statistics, mode))
+    return (*turn, Switch(*part.switch) if mode == "binary" else Normalize(statistics, mode))
 
 
 def _rotation_bounds(rotation: str) -> PartStatistics:

@@ -92,3 +92,11 @@ def put_slot_rows(model: nn.Module, rows: Mapping[str, Tensor]) -> None:
         if whole[numbers].shape != values.shape:
             raise ValueError(f"{name}: expected rows {list(whole[numbers].shape)}, found {list(values.shape)}")
         whole[numbers] = values.to(whole)
+
+
+@torch.no_grad()
+def copy_slot(model: nn.Module, source: int, target: int) -> None:
+    """Give ``target`` of every slot linear the weights of ``source``; nothing where the model has no such slot."""
+    for module in model.modules():
+        if type(module) is SlotLinear and target < len(module.W):
+            module.W[target], module.b[target] = module.W[source], module.b[source]
