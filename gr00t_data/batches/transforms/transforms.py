@@ -296,7 +296,8 @@ def require_switches(
             continue
         low, high = part.switch
         smallest, largest = (np.array(ends) for ends in (found.min, found.max))
-        if why := _not_between(smallest, largest, low, high):
+        jitter = 0.0 if part.closed is None else _SWITCH_REACH * (high - low)
+        if why := _not_between(smallest, largest, low, high, jitter):
             said = "0 and 1" if part.closed is None else f"closed {part.closed:g} and open {part.open:g}"
             raise TransformError(
                 f"{side}.{part.name}: is binary between {said} ({part.unit}), but the data run from "
@@ -305,12 +306,16 @@ def require_switches(
             )
 
 
-def _not_between(smallest: np.ndarray, largest: np.ndarray, low: float, high: float) -> str:
-    """What is wrong with data that run from ``smallest`` to ``largest`` (each [d]); empty when nothing is."""
+def _not_between(smallest: np.ndarray, largest: np.ndarray, low: float, high: float, jitter: float) -> str:
+    """What is wrong with data that run from ``smallest`` to ``largest`` (each [d]); empty when nothing is.
+
+    Args:
+        jitter: what a gripper that rests may move; one that goes from 0 or -1 to exactly 1 does not rest.
+    """
     way, middle = high - low, (low + high) / 2
     if smallest.min() < low - _SWITCH_REACH * way or largest.max() > high + _SWITCH_REACH * way:
         return "beyond them"
-    moves = largest - smallest > _SWITCH_REACH * way
+    moves = (largest - smallest > jitter) | (np.isin(smallest, (0, -1)) & (largest == 1))
     if (moves & ((smallest > middle) | (largest <= middle))).any():
         return f"and never cross the middle, {middle:g}"
     return "half of the way or less" if (moves & (largest - smallest < _SWITCH_WAY * way)).any() else ""
