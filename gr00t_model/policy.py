@@ -91,6 +91,8 @@ class Policy:
         self.report: ActingReport | None = None
         self._session, self._lock, self._warned = Session(), threading.Lock(), set[str]()
         self._seen = statistics.state
+        self._commanded = {name: embodiment.action_part(name) for name in self.selection.action}
+        self._limits = bounding.action_limits(self._commanded, statistics.action, bounds.far_spans)
         side = model.config.backbone.vision.image_size
         self._crop = PublishedVideo(size=(side, side)) if centre_crop else None
         head = model.config.action_head
@@ -245,14 +247,14 @@ class Policy:
         bounding.require_finite(self._action.concat.inverse(self._action.pad.inverse(normalised)), remedy)
         actions = {name: values.astype(np.float32) for name, values in self._action.inverse(normalised).items()}
         bounding.require_finite(actions, remedy)
-        parts = {name: self.embodiment.action_part(name) for name in actions}
-        beyond = bounding.beyond_limits(actions, parts, self.bounds.action_margin)
-        if beyond and self.bounds.action == "refuse":
-            bounding.refuse_beyond(beyond, actions, parts)
-        done = "cut to them" if self.bounds.action == "clip" else "left as they are"
+        bounds, limits = self.bounds, self._limits
+        if bounds.action == "refuse":
+            bounding.refuse_beyond(actions, self._commanded, limits, bounds.action_margin)
+        beyond = bounding.beyond_limits(actions, limits, bounds.action_margin)
+        done = "cut to them" if bounds.action == "clip" else "left as they are"
         said = "actions lie beyond the robot's limits"
         self._warn({f"action.{name}": f"action.{name}: {count} {said}, {done}" for name, count in beyond.items()})
-        return (bounding.within_limits(actions, parts) if self.bounds.action == "clip" else actions), beyond
+        return (bounding.within_limits(actions, limits) if bounds.action == "clip" else actions), beyond
 
     def _warn(self, lines: dict[str, str]) -> None:
         for key in lines.keys() - self._warned:

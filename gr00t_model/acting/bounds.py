@@ -12,6 +12,8 @@ from gr00t_data.settings import Settings
 from gr00t_model.acting.values import ObservationError
 
 Parts = dict[str, np.ndarray]
+Limits = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Part -> the smallest and the largest value of each dimension, float64 [D] each."""
 
 _STILL_SHARE = 0.05
 """A dimension that hardly moved in training has no width of its own: this share of its part's widest one stands in."""
@@ -39,7 +41,9 @@ class Bounds(Settings):
         default="warn", description="A state of zeros, or a picture of one colour."
     )
     action: Literal["clip", "refuse", "keep"] = Field(
-        default="clip", description="An action beyond the robot's limits: cut to them, no answer, or left as it is."
+        default="clip",
+        description="An action beyond the robot's limits (where its YAML has none: far outside what training "
+        "commanded): cut to them, no answer, or left as it is.",
     )
     action_margin: float = Field(
         default=0.01, ge=0, description="Share of a limit's range by which it may be exceeded without being counted."
@@ -64,8 +68,7 @@ def far_states(
 
 def _far(values: np.ndarray, part: Part, seen: PartStatistics, spans: float) -> str:
     low, high = np.array(seen.min), np.array(seen.max)
-    width = np.maximum(high - low, max(_STILL_SHARE * float((high - low).max()), _least_width(part, low, high)))
-    beyond = np.maximum(low - values, values - high) / width
+    beyond = np.maximum(low - values, values - high) / _widths(part, seen)
     if beyond.max() <= spans:
         return ""
     row, dim = (int(place) for place in np.unravel_index(int(beyond.argmax()), beyond.shape))
@@ -77,10 +80,26 @@ def _far(values: np.ndarray, part: Part, seen: PartStatistics, spans: float) -> 
     )
 
 
-def _least_width(part: Part, low: np.ndarray, high: np.ndarray) -> float:
-    """For a part that never moved: a share of its limits, else of its values."""
-    ranges = [top - bottom for bottom, top in part.limits or ()]
-    return _STILL_SHARE * float(max([*ranges, *np.abs(low), *np.abs(high), 1e-6])) if (high == low).all() else 0.0
+def _widths(part: Part, seen: PartStatistics) -> np.ndarray:
+    """From the smallest to the largest value of each dimension [D]; of those that never moved, what stands in."""
+    low, high = np.array(seen.min), np.array(seen.max)
+    widest = float((high - low).max())
+    if not widest:
+        widest = max([1e-6, *np.abs(low), *(top - bottom for bottom, top in part.limits or ())])
+    return np.maximum(high - low, _STILL_SHARE * widest)
+
+
+def action_limits(parts: Mapping[str, Part], seen: Mapping[str, PartStatistics], spans: float) -> Limits:
+    """The limits of each part, where its YAML says any; else what training commanded, ``spans`` widths wider."""
+    limits: Limits = {}
+    for name, part in parts.items():
+        if part.limits is not None:
+            low, high = np.array(part.limits, dtype=np.float64).T
+            limits[name] = low, high
+        elif name in seen:
+            room = spans * _widths(part, seen[name])
+            limits[name] = np.array(seen[name].min) - room, np.array(seen[name].max) + room
+    return limits
 
 
 def blank(state: Mapping[str, np.ndarray], video: Mapping[str, np.ndarray]) -> tuple[str, ...]:
@@ -124,40 +143,38 @@ def require_finite(actions: Mapping[str, np.ndarray], remedy: str) -> None:
             )
 
 
-def beyond_limits(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part], margin: float) -> dict[str, int]:
+def beyond_limits(actions: Mapping[str, np.ndarray], limits: Limits, margin: float) -> dict[str, int]:
     """Part -> number of values of [B, T, D] that exceed the part's limits by more than ``margin`` of their range."""
-    counts = {}
-    for name, values in actions.items():
-        if (limits := parts[name].limits) is not None:
-            low, high = np.array(limits, dtype=np.float64).T
-            beyond = np.maximum(low - values, values - high) > margin * (high - low)
-            counts |= {name: int(beyond.sum())} if beyond.any() else {}
-    return counts
+    counts = {name: int((_excess(actions[name], *limits[name]) > margin).sum()) for name in actions if name in limits}
+    return {name: count for name, count in counts.items() if count}
 
 
-def within_limits(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> Parts:
+def _excess(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How far beyond, in shares of the range; negative inside."""
+    return np.maximum(low - values, values - high) / (high - low)
+
+
+def within_limits(actions: Mapping[str, np.ndarray], limits: Limits) -> Parts:
     """``actions`` (part -> float32 [B, T, D]) with every value cut to its part's limits, where it has any."""
-    cut = {}
-    for name, values in actions.items():
-        limits = parts[name].limits
-        low, high = np.array(limits, dtype=np.float32).T if limits else np.float32([-np.inf, np.inf])
-        cut[name] = np.clip(values, low, high)
+    cut = dict(actions)
+    for name, (low, high) in limits.items():
+        cut[name] = np.clip(actions[name], low.astype(np.float32), high.astype(np.float32))
     return cut
 
 
-def refuse_beyond(counts: Mapping[str, int], actions: Mapping[str, np.ndarray], parts: Mapping[str, Part]) -> None:
-    """ActionError that names the worst value of each part in ``counts``, and its limits."""
+def refuse_beyond(actions: Mapping[str, np.ndarray], parts: Mapping[str, Part], limits: Limits, margin: float) -> None:
+    """ActionError that names the worst value of each part that exceeds its limits by more than ``margin``, if any."""
     said = []
-    for name in counts:
-        low, high = np.array(parts[name].limits, dtype=np.float64).T
-        beyond = np.maximum(low - actions[name], actions[name] - high) / (high - low)
-        place = np.unravel_index(int(beyond.argmax()), beyond.shape)
+    for name, count in beyond_limits(actions, limits, margin).items():
+        low, high = limits[name]
+        place = np.unravel_index(int(_excess(actions[name], low, high).argmax()), actions[name].shape)
         dim = int(place[-1])
         said.append(
             f"action.{name}: {parts[name].joint(dim)} is {actions[name][place]:.4g} {parts[name].unit}, its limits are "
-            f"{low[dim]:.4g} to {high[dim]:.4g} ({counts[name]} values beyond)"
+            f"{low[dim]:.4g} to {high[dim]:.4g} ({count} values beyond)"
         )
-    raise ActionError(
-        f"{'; '.join(said)}; nothing is returned: look at the state and the pictures, or have actions cut to "
-        "the limits with Bounds(action='clip')"
-    )
+    if said:
+        raise ActionError(
+            f"{'; '.join(said)}; nothing is returned: look at the state and the pictures, or have actions cut to the "
+            "limits with Bounds(action='clip')"
+        )

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.acting.bounds import ActingWarning
 from gr00t_model.acting.report import Session
 from gr00t_model.groot.config import ActionHeadConfig, ConfigError
 from gr00t_model.groot.denoising import DenoisingError
+from gr00t_model.groot.prompt import train_tokenizer
 from gr00t_model.idm.config import IdmConfig
 from gr00t_model.policy import ActionError, Bounds, ObservationError, Policy
-from tests.model.acting.arm import network, observation, policy
+from tests.model.acting.arm import network, observation, policy, robot, statistics
 
 REFUSE = Bounds(far_state="refuse", blank="refuse", action="refuse")
 
@@ -140,3 +142,14 @@ def test_single_answers_are_squeezed_as_published_when_asked(tmp_path: Path):
     assert shapes[True]["action.gripper"].shape == (16,) and shapes[True]["action.arm"].shape == (16, 2)
     batch = policy(tmp_path, squeeze=True).get_action(observation(rows=1))
     assert batch["action.gripper"].shape == (1, 16, 1)
+
+
+def test_without_limits_what_training_commanded_bounds_the_actions(tmp_path: Path):
+    """From -1 to 1 rad in training: one such width beyond is -3 to 3."""
+    yaml = tmp_path / "small_arm.yaml"
+    yaml.write_text(robot(tmp_path).text.replace("limits: [-3.0, 3.0]", "limits: null"))
+    arm = load_embodiment(yaml)
+    acting = saying(Policy(network(), train_tokenizer(["pick"], tmp_path / "t", 4), arm, statistics(arm)), 10.0, -2.5)
+    with pytest.warns(ActingWarning, match="16 actions lie beyond"):
+        answer = acting.act(observation())
+    assert (answer.actions["action.arm"] == [3.0, -2.5]).all() and answer.report.beyond_limits == {"arm": 16}
