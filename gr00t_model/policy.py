@@ -259,7 +259,7 @@ class Policy:
     def _warn(self, lines: dict[str, str]) -> None:
         for key in lines.keys() - self._warned:
             self._warned.add(key)
-            warnings.warn(f"{lines[key]} (told once; policy.session counts)", ActingWarning, stacklevel=6)
+            warnings.warn(f"{lines[key]} (told once; policy.session counts)", ActingWarning, stacklevel=7)
 
     def _shaped(self, values: np.ndarray, single: bool) -> np.ndarray:
         if not single:
