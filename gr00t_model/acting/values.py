@@ -93,8 +93,10 @@ def _check_text(key: str, text: object, rows: int) -> None:
         raise ObservationError(f"{key}: expected {rows} texts, found {told(text)} among them; {remedy}")
     if len(text) > MOST_CHARACTERS:
         raise ObservationError(f"{key}: a text has {len(text)} characters, expected up to {MOST_CHARACTERS}")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ObservationError(f"{key}: the text {text!r:.80} holds half a character; decode it as UTF-8")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ObservationError(f"{key}: the text {text!r:.80} holds half a character; decode it as UTF-8") from error
 
 
 def _many(value: object) -> bool:

@@ -105,7 +105,7 @@ def members_metadata(members: Sequence[Member]) -> dict[str, Any]:
         entry = dataset_metadata(member.embodiment, member.statistics, cameras, store)
         entries[member.embodiment.name] = entry
         if tagged is member.embodiment:
-            entries[NEW_EMBODIMENT] = entry | {"embodiment_tag": NEW_EMBODIMENT}
+            entries[NEW_EMBODIMENT] = {**entry, "embodiment_tag": NEW_EMBODIMENT}
     return entries
 
 
