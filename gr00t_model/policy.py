@@ -227,7 +227,7 @@ class Policy:
         far = bounding.far_states(rows.state, parts, self._seen, self.bounds.far_spans)
         empty = bounding.blank(rows.state, rows.video)
         bounding.refuse_odd(far, empty, self.bounds)
-        self._warn({f"state.{name}": f"state.{name}: {text}, far outside" for name, text in far.items()})
+        self._warn({f"state.{name}": f"state.{name} is far outside: {text}" for name, text in far.items()})
         self._warn({text: f"{text}; is it connected?" for text in empty})
         return ActingReport(
             rows=len(rows.instructions),

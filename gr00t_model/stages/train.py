@@ -53,6 +53,7 @@ def new_run(
         MissingInput: the mixture, the statistics or the base model is missing; says what to run.
         ConfigError: no such recipe, or a change that does not fit.
         ConsentError: the weights to start from have seen somebody who withdrew.
+        TransformError: a binary gripper whose data are not between its two values.
         LicenceError: a mixture has the commercial profile, and the weights or another mixture do not fit it.
     """
     recipe_named(settings.recipe)  # a mistyped one is told before what a lake lacks
@@ -62,11 +63,23 @@ def new_run(
     changes = [*starting_settings(lake, embodiment, settings.start), *settings.changes]
     config = override(recipe_named(settings.recipe, data), changes)
     config = _with_embedding(lake, embodiment, _with_base(lake, config))
+    _require_switches(config)
     require_licences(config)
     require_consent(lake, Settings.model_validate(config.model_dump(mode="json")))
     run = prepare_run(config, lake.runs)
     lake.point(f"{_product(config, 'run')}_{embodiment.name}", run.root, run.key)
     return run
+
+
+def _require_switches(config: TrainConfig) -> None:
+    """TransformError before any process starts, when the data of a binary gripper are not between its two values."""
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
+    from gr00t_data.batches.statistics.statistics import NormStats
+    from gr00t_data.batches.transforms.transforms import require_switches_of
+
+    for mixture in config.data.mixtures:
+        selection = MixtureManifest.load(Path(mixture.manifest)).selection
+        require_switches_of(load_embodiment(mixture.embodiment), selection, NormStats.load(Path(mixture.statistics)))
 
 
 def _mixture(lake: Lake, embodiment: Embodiment, named: str, weight: float = 1.0) -> Mixture:

@@ -272,14 +272,22 @@ def build_transforms(
     chosen = embodiment.selection(selection)
     state = [embodiment.state_part(name) for name in chosen.state]
     action = [embodiment.action_part(name) for name in chosen.action]
-    require_switches("state", state, chosen.state_normalization, statistics.state)
-    require_switches("action", action, chosen.action_normalization, statistics.action)
+    require_switches_of(embodiment, selection, statistics)
     return (
         vector_transform(state, chosen.state_normalization, chosen.state_rotations, statistics.state, max_state_dim),
         vector_transform(
             action, chosen.action_normalization, chosen.action_rotations, statistics.action, max_action_dim
         ),
     )
+
+
+def require_switches_of(embodiment: Embodiment, selection: str | None, statistics: NormStats) -> None:
+    """``require_switches`` of both sides of a selection."""
+    chosen = embodiment.selection(selection)
+    state = [embodiment.state_part(name) for name in chosen.state]
+    action = [embodiment.action_part(name) for name in chosen.action]
+    require_switches("state", state, chosen.state_normalization, statistics.state)
+    require_switches("action", action, chosen.action_normalization, statistics.action)
 
 
 def require_switches(
