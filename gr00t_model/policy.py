@@ -26,6 +26,7 @@ from gr00t_model.acting.values import ObservationError
 from gr00t_model.groot.denoising import whole_steps
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt, PromptError
+from gr00t_model.groot.weights.eval_transform import centre_crop_of
 from gr00t_model.groot.weights.published_folder import is_published, open_published
 from gr00t_model.training.checkpoint import Checkpoint
 
@@ -47,7 +48,8 @@ class Policy:
 
     Keys of an observation (``T`` is 1; the leading ``B`` may be left out, and is then left out of the answer too):
 
-    - ``video.<camera>``: uint8 [B, T, H, W, 3] RGB of any size, resized as in training.
+    - ``video.<camera>``: uint8 [B, T, H, W, 3] RGB of any size, as the camera gives it: cropped where the weights were
+      trained on crops (published ones were), and resized.
     - ``state.<part>``: float [B, T, D] in the unit of the part.
     - ``annotation.<...>``: the instruction, a list of B texts (or one text for all rows).
 
@@ -117,6 +119,7 @@ class Policy:
         published_behaviour: bool = False,
         squeeze: bool | None = None,
         bounds: Bounds = Bounds(),
+        centre_crop: bool | None = None,
     ) -> Self:
         """The policy of a checkpoint folder: of a run of ours, or as published (nvidia/GR00T-N1.5-3B).
 
@@ -130,6 +133,7 @@ class Policy:
             published_behaviour: write the instruction as the published policy does, ``['text']`` with brackets.
             squeeze: single answers without any axis of length one, as published; None: as ``published_behaviour``.
             bounds: what is done about odd observations and about actions beyond the robot's limits.
+            centre_crop: act on the middle 0.95 of a picture; None: as the weights were trained (published ones: yes).
 
         Raises:
             IntegrityError: a file is not the one that was recorded when the checkpoint was made.
@@ -139,13 +143,14 @@ class Policy:
         """
         settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed, "bounds": bounds}
         settings["squeeze"] = published_behaviour if squeeze is None else squeeze
-        if is_published(folder):
+        checkpoint = None if is_published(folder) else Checkpoint.load(folder)
+        settings["centre_crop"] = centre_crop_of(Path(folder)) if centre_crop is None else centre_crop
+        if checkpoint is None:
             settings["verified"] = require_intact(Path(folder))
             found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
             found.prompt.published_behaviour = published_behaviour
             model = found.model.to(device)
             return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
-        checkpoint = Checkpoint.load(folder)
         settings["verified"] = checkpoint.require_intact()
         member = checkpoint.member(_name_of(embodiment), selection)
         prompt = checkpoint.prompt()
@@ -160,7 +165,6 @@ class Policy:
             member.statistics,
             member.manifest.selection,
             acting_steps=member.acting_steps,
-            centre_crop=checkpoint.train_config.data.augment,
             **settings,
         )
 

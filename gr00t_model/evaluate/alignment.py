@@ -165,15 +165,18 @@ def _episode(
     policy: Policy, checkpoint: Checkpoint, held: Held, pairs: list[tuple[int, int]], generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """(predicted, present, future) embeddings, float32 [n, M, E] each, in pieces, of (frame, future frame) pairs."""
-    side, chosen = policy.model.config.backbone.vision.image_size, policy.selection
+    chosen, needed = policy.selection, sorted({frame for pair in pairs for frame in pair})
     if not pairs:
         return []
-    views = {name: video.decode(held.store.video_path(held.episode, name), (side, side)) for name in chosen.cameras}
+    paths = {name: held.store.video_path(held.episode, name) for name in chosen.cameras}
+    views = {name: video.decode_at(path, needed) for name, path in paths.items()}  # as the camera gave them
+    place = {frame: number for number, frame in enumerate(needed)}
     parts = [checkpoint.embodiment.state_part(name) for name in chosen.state]
     states = read_parts(held.store, held.episode, parts)
 
     def batch(rows: list[int], shown: list[int]) -> Batch:
-        observation: dict[str, Any] = {f"video.{name}": view[shown][:, None] for name, view in views.items()}
+        seen = [place[frame] for frame in shown]
+        observation: dict[str, Any] = {f"video.{name}": view[seen][:, None] for name, view in views.items()}
         observation |= {f"state.{name}": values[rows][:, None] for name, values in states.items()}
         return policy.batch_of({**observation, chosen.language: [held.instruction] * len(rows)})
 

@@ -190,15 +190,14 @@ def _episode(
 
 def _predict(held: Held, policy: Policy, embodiment: Embodiment, frames: list[int]) -> Parts:
     """Part -> float32 [len(frames), horizon, D]."""
-    side = policy.model.config.backbone.vision.image_size
     chosen = policy.selection
     paths: dict[str, Path] = {name: held.store.video_path(held.episode, name) for name in chosen.cameras}
-    views = {name: video.decode(path, (side, side)) for name, path in paths.items()}
+    views = {name: video.decode_at(path, frames) for name, path in paths.items()}  # as the camera gave them
     states = read_parts(held.store, held.episode, [embodiment.state_part(name) for name in chosen.state])
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in chosen.action}
     for start in range(0, len(frames), _ROWS_AT_ONCE):
         rows = frames[start : start + _ROWS_AT_ONCE]
-        observation = {f"video.{name}": view[rows][:, None] for name, view in views.items()}
+        observation = {f"video.{name}": view[start : start + _ROWS_AT_ONCE, None] for name, view in views.items()}
         observation |= {f"state.{name}": values[rows][:, None] for name, values in states.items()}
         answer = policy.get_action({**observation, chosen.language: [held.instruction] * len(rows)})
         for name in chosen.action:

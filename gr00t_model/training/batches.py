@@ -20,7 +20,7 @@ from gr00t_data.store.store import EpisodeStore
 from gr00t_model.groot.prompt import Prompt
 from gr00t_model.loop.progress import say
 from gr00t_model.training.alignment_target import target_view
-from gr00t_model.training.augment import augmented, picture_generator, stored_side
+from gr00t_model.training.augment import augmented, picture_generator, size_before_crop
 from gr00t_model.training.base import Base
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
@@ -53,9 +53,9 @@ class Batches:
         members = open_members(config.data)
         cached = config.cache_features and config.model.backbone_frozen
         taken = base.model.config.backbone.vision.image_size
-        size = stored_side(taken) if config.data.augment else taken
+        size = size_before_crop(members, taken) if config.data.augment else (taken, taken)
         budget_bytes = round(config.data.cache_budget_gb * 1e9) or None
-        frames = FramesCache(Path(config.data.cache) / "frames", (size, size), budget_bytes)
+        frames = FramesCache(Path(config.data.cache) / "frames", size, budget_bytes)
         decoding = config.data.order == "clips" and not cached
         with accelerator.main_process_first():
             for member in () if decoding else members:
@@ -66,7 +66,7 @@ class Batches:
             members,
             cache=None if decoding else frames,
             order=config.data.order,
-            image_size=(size, size),
+            image_size=size,
             decoders=config.machine.decoders,
             tokenize=base.prompt,
             batch_size=config.batch_size,

@@ -33,6 +33,7 @@ from gr00t_model.groot.config import ConfigError as ModelConfigError
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt
+from gr00t_model.groot.weights.eval_transform import write_eval_transform
 from gr00t_model.groot.weights.nvidia import WeightsError, load, save
 from gr00t_model.groot.weights.own_slots import copy_slot, merge_slots
 from gr00t_model.lineage.chain import SeenEpisode, below, write_chain
@@ -252,12 +253,14 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
 
             save_adapter(model, folder / "adapter", digest)
             write_tags(members, folder / "adapter")
+            write_eval_transform(folder / "adapter", config.data.augment)
         _as_published(model, base)
         if tagged := new_embodiment(members):
             copy_slot(model, tagged.slot, NEW_EMBODIMENT_SLOT)
         save(model, folder, metadata=members_metadata(members))
         copy_tokenizer(config, base, folder / "tokenizer")
         write_members(config.data, folder)
+        write_eval_transform(folder, config.data.augment)
         write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
         write_json(folder / _METRICS, outcome.model_dump())
         samples = outcome.step * config.accumulate * config.batch_size * world

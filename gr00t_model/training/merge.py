@@ -6,6 +6,7 @@ from pathlib import Path
 from gr00t_data.disk import read_json, replacing_folder
 from gr00t_data.integrity import write_record
 from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_slots, adapter_tensors, merge_adapter
+from gr00t_model.groot.weights.eval_transform import centre_crop_of, write_eval_transform
 from gr00t_model.groot.weights.nvidia import load, save
 from gr00t_model.lineage.chain import CHAIN, Link, below, folder_digest, read_chain, unknown, write_chain
 from gr00t_model.lineage.record import chain_of, links_of
@@ -37,6 +38,8 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
     with replacing_folder(folder) as temporary:
         save(model, temporary, metadata=merge_tags(model, base, adapter))
         write_chain(temporary, (*_of_adapter(adapter), *links_of(base, "base")))
+        # Pictures as the adapter's training had them. One made before that was noted lies in its run's checkpoint.
+        write_eval_transform(temporary, centre_crop_of(adapter, adapter.parent, base))
         if (base / "tokenizer").is_dir():
             shutil.copytree(base / "tokenizer", temporary / "tokenizer")
         write_record(temporary)  # last: it names every file

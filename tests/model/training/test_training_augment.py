@@ -11,7 +11,7 @@ from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.published_video import PublishedVideo
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.policy import Policy
-from gr00t_model.training.augment import augmented, picture_generator, stored_side
+from gr00t_model.training.augment import augmented, picture_generator, size_before_crop
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.key import prepare_run, run_key
 from gr00t_model.training.train import train
@@ -63,7 +63,7 @@ def test_without_chance_it_is_the_middle() -> None:
 
 @pytest.mark.parametrize("side", [28, 32, 224, 256, 448])
 def test_the_crop_gives_the_size_of_the_model(side: int) -> None:
-    assert int(stored_side(side) * PublishedVideo().crop_scale) == side
+    assert int(size_before_crop(side) * PublishedVideo().crop_scale) == side
 
 
 def test_resumed_to_the_bit_and_centred_in_the_policy(lake: TinyLake, tmp_path: Path) -> None:
