@@ -1,19 +1,29 @@
 """Crop and jitter in training: one draw a row, resumed to the bit, refused on cached features, centred in use."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from gr00t_data.batches.batch import Batch
+from gr00t_data.batches.mixture.manifest import MixtureSource
 from gr00t_data.batches.published_video import PublishedVideo
+from gr00t_data.store.store import EpisodeStore
+from gr00t_data.video.files import decode, decode_at, encode
+from gr00t_model.groot.weights.eval_transform import EVAL_TRANSFORM, centre_crop_of
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.policy import Policy
 from gr00t_model.training.augment import augmented, picture_generator, size_before_crop
-from gr00t_model.training.config import TrainConfig
+from gr00t_model.training.base import open_base
+from gr00t_model.training.batches import Batches
+from gr00t_model.training.config import Data, TrainConfig
 from gr00t_model.training.key import prepare_run, run_key
+from gr00t_model.training.members import open_members
+from gr00t_model.training.recipes import recipe
 from gr00t_model.training.train import train
 from tests.model.tiny import SIDE_PX, TinyLake, build
 from tests.model.training.test_training_loop import StopAfter, assert_bitwise_equal, never, weights
@@ -61,9 +71,41 @@ def test_without_chance_it_is_the_middle() -> None:
     assert (seen.images.int() - batch.images[:, :, 1:33, 1:33].int()).abs().max() <= 1
 
 
-@pytest.mark.parametrize("side", [28, 32, 224, 256, 448])
-def test_the_crop_gives_the_size_of_the_model(side: int) -> None:
-    assert int(size_before_crop(side) * PublishedVideo().crop_scale) == side
+def test_training_crops_what_was_recorded_and_then_resizes(lake: TinyLake, tmp_path: Path) -> None:
+    config, accelerator = augmenting(lake), Accelerator(cpu=True)
+    run = prepare_run(config, tmp_path)
+    batches = Batches.open(config, open_base(config, run), accelerator)
+    batch = batches.batch(0)
+    assert batch.images is not None and batch.sample_ids
+    _, episode, frame = batch.sample_ids[0].split("/")
+    recorded = decode_at(EpisodeStore.open(lake.store).video_path(int(episode), "ego_view"), [int(frame)])
+    assert np.array_equal(batch.images[0].numpy(), recorded)
+    seen = batches.seen(batch).images
+    assert seen is not None
+    # The middle 30 of 32 pixels, enlarged again: as published, where the size of a picture is that of the camera.
+    middle = torch.from_numpy(recorded[:, 1:31, 1:31]).permute(0, 3, 1, 2).float() / 255
+    wanted = torch.nn.functional.interpolate(middle, (SIDE_PX, SIDE_PX), mode="bilinear", antialias=True) * 255
+    assert torch.equal(seen[0, 0], wanted[0].to(torch.uint8).permute(1, 2, 0))
+
+
+def test_cameras_of_two_sizes_are_brought_to_one(lake: TinyLake, capsys: pytest.CaptureFixture[str]) -> None:
+    small = open_members(lake.config().data)[0]
+    assert size_before_crop([small], 224) == (SIDE_PX, SIDE_PX)
+    large = replace(small, manifest=replace(small.manifest, sources=(_wider(small.manifest.sources[0], lake),)))
+    for side in (28, 32, 224, 448):
+        height, width = size_before_crop([small, large], side)
+        assert height == width and int(height * PublishedVideo().crop_scale) == side
+    assert "the cameras record 24 x 48, 32 x 32: pictures are resized to" in capsys.readouterr().out
+
+
+def _wider(source: MixtureSource, lake: TinyLake) -> MixtureSource:
+    """A copy of the lake's store whose cameras record 24 x 48 pixels."""
+    folder = lake.cache.parent / "wider"
+    shutil.copytree(lake.store, folder)
+    for path in folder.rglob("*.mp4"):
+        encode(path, decode(path, (24, 48)), 20)
+    (folder / "meta/seal.json").unlink()
+    return replace(source, store=str(folder), digest=EpisodeStore.open(folder).digest)
 
 
 def test_resumed_to_the_bit_and_centred_in_the_policy(lake: TinyLake, tmp_path: Path) -> None:
@@ -76,11 +118,18 @@ def test_resumed_to_the_bit_and_centred_in_the_policy(lake: TinyLake, tmp_path: 
     assert_bitwise_equal(weights(whole), weights(halves))
     losses = [run.records()[0]["loss"] for run in (whole, plain)]
     assert losses[0] != losses[1]
+    assert [centre_crop_of(run.checkpoint) for run in (whole, plain)] == [True, False]
     policy, bare = (Policy.from_checkpoint(run.checkpoint) for run in (whole, plain))
     frames = np.random.default_rng(0).integers(0, 256, (2, 1, 60, 80, 3), dtype=np.uint8)
     centred = PublishedVideo(size=(SIDE_PX, SIDE_PX))(torch.from_numpy(frames))[:, 0].numpy()
     assert np.array_equal(policy._image("ego_view", frames, single=False), centred)
     assert not np.array_equal(bare._image("ego_view", frames, single=False), centred)
+    for run in (whole, plain):  # one from before the file acts as it was trained
+        (run.checkpoint / EVAL_TRANSFORM).unlink()
+    assert [centre_crop_of(run.checkpoint) for run in (whole, plain)] == [True, False]
+    (whole.checkpoint / EVAL_TRANSFORM).write_text("[]")
+    with pytest.raises(ValueError, match=r"eval_transform\.json: expected"):
+        Policy.from_checkpoint(whole.checkpoint)
 
 
 def test_cached_features_cannot_be_augmented(lake: TinyLake) -> None:
@@ -88,3 +137,10 @@ def test_cached_features_cannot_be_augmented(lake: TinyLake) -> None:
     with pytest.raises(ConfigError, match=r"data\.augment=true changes the pictures at every step"):
         TrainConfig.from_dict(fields)
     assert run_key(augmenting(lake)) != run_key(lake.config(cache_features=False))
+
+
+def test_the_published_recipe_augments_whatever_the_inputs() -> None:
+    inputs = Data(manifest="m.json", cache="c")
+    assert recipe("gr1_n1_5_3b", inputs).data == Data(manifest="m.json", cache="c", augment=True)
+    assert not recipe("gr1_n1_5_3b", Data(augment=False)).data.augment
+    assert recipe("gr1_nano", inputs).data == inputs

@@ -10,6 +10,8 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from gr00t_model.groot.lora import AdapterError, put_adapter_slots
+from gr00t_model.groot.lora import AdapterError
+from gr00t_model.groot.weights.eval_transform import centre_crop_of
 from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.loop.config import ConfigError, Machine
 from gr00t_model.loop.launch import launch
@@ -113,6 +115,7 @@ def test_an_adapter_holds_what_was_trained_and_nothing_else(run):
 
 def test_merging_the_adapter_gives_the_checkpoint(run, tmp_path):
     merge_into(run.fresh_base, run.checkpoint / "adapter", tmp_path / "merged")
+    assert not centre_crop_of(tmp_path / "merged")  # as the adapter was trained, though the base says nothing
     torch.testing.assert_close(act(load(tmp_path / "merged")), act(load(run.checkpoint)), rtol=1e-5, atol=1e-5)
     assert (tmp_path / "merged" / "tokenizer").is_dir()
     again = [str(run.checkpoint / "adapter"), str(run.fresh_base), str(tmp_path / "merged")]
