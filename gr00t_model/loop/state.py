@@ -69,8 +69,16 @@ def load_state(
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    """safetensors refuses tensors that share memory, so every one is written as a copy of its own."""
-    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, path)
+    """safetensors refuses tensors that share memory: those are written as copies of their own."""
+    held: set[int] = set()
+    alone = {}
+    for name, tensor in tensors.items():
+        here = tensor.detach().cpu().contiguous()
+        memory = here.untyped_storage()
+        shared = memory.data_ptr() in held or memory.nbytes() != here.nbytes
+        held.add(memory.data_ptr())
+        alone[name] = here.clone() if shared else here
+    save_file(alone, path)
 
 
 def _load(path: Path) -> dict[str, Tensor]:

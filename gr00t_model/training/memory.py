@@ -1,20 +1,29 @@
 """What a run would train and how much memory a rank of it needs, found without making a weight or reading data.
 
-    total = weights + gradients + optimizer state + averaged weights + exchange buckets + activations
+    step = weights + gradients + optimizer state + averaged weights + exchange buckets + activations + mapped
+    total = the larger of step and export, on a CPU + process
 
 - weights: each parameter in the dtype it is stored in while training, and buffers;
 - gradients: 4 bytes a trainable parameter;
 - optimizer state: 8 bytes (adamw) or 2 and a scale per block of 256 (8 bit) a trainable parameter;
 - averaged weights: 4 bytes a trainable parameter, when optimizer.ema_decay is set;
 - exchange buckets: 4 bytes a trainable parameter, with several processes;
-- activations: of one simulated step (see ``activations``), bf16 copies of weights included.
+- activations: of one simulated step (see ``activations``), bf16 copies of weights included;
+- mapped: on a CPU, the pages of the base's files beyond the weights. Weights that keep the type of the file are pages
+  of it; those that are converted leave the pages they were read from, which the system takes back when memory is
+  short. Of the frozen embedding and of the other robots' slots a step reads next to nothing, so their pages are not
+  there;
+- export: writing the checkpoint, where what trained and the parts around it are float32, beside the optimizer state,
+  mapped pages included;
+- process: Python and its libraries, on a CPU.
 
-Activations are largest before the gradients exist, so the sum is an upper bound of what tensors take. The small model
-on a CPU takes between 0.9 and 1.1 times as much (``python -m benchmarks.memory``); no GPU has been measured. There,
-what the libraries, the GPU's context and the allocator's gaps take comes on top.
+Activations are largest before the gradients exist, so the step is an upper bound of what tensors take. On a CPU the
+published size takes between 0.85 and 1.15 times the total (``python -m benchmarks.size``) and the small model between
+0.9 and 1.1 times (``python -m benchmarks.memory``); no GPU has been measured. There, what the libraries, the GPU's
+context and the allocator's gaps take comes on top.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,12 +37,13 @@ from gr00t_model.groot.config import GrootConfig, KeypointConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
-from gr00t_model.groot.weights.nvidia import read_config
+from gr00t_model.groot.weights.nvidia import read_config, stored_tensors
 from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.optimizer import trainable as trainable_parameters
 from gr00t_model.training.activations import measure_step
 from gr00t_model.training.base import add_own_weights, changed, slots_in_use, with_training_switches
 from gr00t_model.training.config import TrainConfig
-from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training
+from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training, widen
 
 PARTS = (
     ("vision tower", "backbone.eagle_model.vision_model."),
@@ -50,6 +60,11 @@ PARTS = (
 )
 """The rows of the table: a name, and how its parameters' names begin. Adapters of LoRA get a row of their own."""
 _INSTRUCTION_TOKENS = 16  # an instruction of about a dozen words
+_PROCESS_BYTES = 650_000_000
+"""Resident memory of a trainer before it reads the base: torch 2.13, transformers 5.23, pyarrow, PyAV, on a CPU."""
+_STORED = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+"""Types of weights as safetensors headers write them."""
+_EMBEDDING = "backbone.eagle_model.language_model.model.embed_tokens.weight"
 _MOMENT_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
 
 
@@ -69,6 +84,9 @@ class Plan:
 
     Attributes:
         step_peak: the most that gradients and activations take together at any time of the simulated step.
+        mapped, process: what a CPU holds beside tensors during a step (below 0 where pages of weights are not read);
+            0 on a GPU.
+        export: all that is held while the checkpoint is written, but for ``process``.
     """
 
     parts: tuple[Part, ...]
@@ -79,16 +97,21 @@ class Plan:
     buckets: int
     activations: int
     step_peak: int
+    mapped: int
+    export: int
+    process: int
 
     @property
     def total(self) -> int:
         """The upper bound."""
-        return self.weights + self.gradients + self.optimizer + self.average + self.buckets + self.activations
+        standing = self.weights + self.gradients + self.optimizer + self.average + self.buckets
+        return max(standing + self.activations + self.mapped, self.export) + self.process
 
     def facts(self) -> dict[str, str]:
         """The estimate for people, in GB of 10**9 bytes."""
         trainable, whole = (sum(getattr(part, name) for part in self.parts) for name in ("trainable", "parameters"))
-        terms = ("weights", "gradients", "optimizer", "average", "buckets", "activations", "total")
+        terms = ("weights", "gradients", "optimizer", "average", "buckets", "activations")
+        terms += ("mapped", "export", "process", "total")
         return {"trainable": f"{trainable:,} of {whole:,} parameters"} | {
             name: f"{getattr(self, name) / 1e9:.2f} GB" for name in terms
         }
@@ -114,16 +137,73 @@ def plan(config: TrainConfig, on_gpu: bool) -> Plan:
     store_for_training(model, frozen_dtype(config.machine, on_gpu))
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     step = measure_step(model, batch_maker(config, model), products)
+    optimizer = round(_MOMENT_BYTES[config.optimizer.kind] * trainable)
+    average = 4 * trainable if config.optimizer.ema_decay else 0
+    parts, stored = parts_of(model), _stored_types(config, model)
+    mapped = 0 if on_gpu else _mapped_bytes(model, stored) - _unread_bytes(model, stored)
     return Plan(
-        parts=parts_of(model),
-        weights=sum(tensor.nbytes for tensor in _tensors(model).values()),
+        parts=parts,
+        weights=sum(part.bytes for part in parts),
         gradients=4 * trainable,
-        optimizer=round(_MOMENT_BYTES[config.optimizer.kind] * trainable),
-        average=4 * trainable if config.optimizer.ema_decay else 0,
+        optimizer=optimizer,
+        average=average,
         buckets=4 * trainable if config.machine.num_processes > 1 else 0,
         activations=step.activations,
         step_peak=step.peak,
+        mapped=mapped,
+        export=_exported_bytes(model, stored, on_gpu) + optimizer + average,
+        process=0 if on_gpu else _PROCESS_BYTES,
     )
+
+
+def _stored_types(config: TrainConfig, model: Groot) -> dict[str, torch.dtype]:
+    """The type of each tensor in the files of the base; a fresh base is float32."""
+    if not config.model.base:
+        return {name.replace(".base_layer.", "."): torch.float32 for name in model.state_dict() if ".lora_" not in name}
+    found = stored_tensors(Path(config.model.base))
+    return {name: _STORED[tensor.dtype] for name, tensor in found.items() if tensor.dtype in _STORED}
+
+
+def _frozen(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters that do not train, each under the name it has in the base, tied ones under both."""
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if not parameter.requires_grad:
+            yield name.replace(".base_layer.", "."), parameter
+
+
+def _mapped_bytes(model: Groot, stored: dict[str, torch.dtype]) -> int:
+    """Pages of the base's files beside the weights: of those that train, and of those held in another type."""
+    frozen = dict(_frozen(model))
+    sizes = {name: tensor.numel() for name, tensor in model.state_dict().items()} | {
+        name: parameter.numel() for name, parameter in frozen.items()
+    }
+    kept = {name for name, parameter in frozen.items() if parameter.dtype == stored.get(name)}
+    return sum(sizes[name] * stored[name].itemsize for name in stored.keys() & sizes.keys() - kept)
+
+
+def _unread_bytes(model: Groot, stored: dict[str, torch.dtype]) -> int:
+    """Of weights that are pages of the base's files: those that a step does not read."""
+    frozen = dict(model.named_parameters())
+    names = [_EMBEDDING, *(name for name in frozen if name.endswith(".base_layer.W"))]
+    return sum(
+        frozen[name].nbytes
+        for name in names
+        if not frozen[name].requires_grad and frozen[name].dtype == stored.get(name.replace(".base_layer.", "."))
+    )
+
+
+def _exported_bytes(model: Groot, stored: dict[str, torch.dtype], on_gpu: bool) -> int:
+    """Weights and mapped pages while the checkpoint is written; ``model`` becomes that of ``export_checkpoint``."""
+    learned = set(trainable_parameters(model))
+    for name, parameter in _frozen(model):
+        parameter.data = parameter.data.to(stored.get(name, parameter.dtype))
+    widen(model, learned)
+    tensors = _tensors(model)
+    held = sum(tensor.nbytes for tensor in tensors.values())
+    if on_gpu:
+        return held
+    written_twice = tensors[_EMBEDDING].nbytes  # tied
+    return held + written_twice + _mapped_bytes(model, stored)
 
 
 def model_without_values(config: TrainConfig) -> Groot:
