@@ -1,4 +1,4 @@
-"""The memory estimate of `gr00t train --dry-run` beside what a real process takes: nano on the CPU.
+"""The estimate of a step in `gr00t train --dry-run` beside what a real process takes: nano on the CPU.
 
     python -m benchmarks.memory
 
@@ -97,6 +97,6 @@ def main(of: Annotated[str, Parameter(show=False)] = "") -> None:
         estimate = plan(override(recipe("gr1_nano"), settings), on_gpu=False)
         words = [sys.executable, "-m", "benchmarks.memory", "--of", json.dumps(settings)]
         measured = int(subprocess.check_output(words, text=True, env=os.environ | _RETURN_MEMORY))
-        standing = estimate.total - estimate.gradients - estimate.activations
-        megabytes = [estimate.total / 1e6, (standing + estimate.step_peak) / 1e6, measured / 1e6]
-        print(row(name, *map("{:.0f}".format, megabytes), f"{estimate.total / measured:.2f}"))
+        standing = estimate.step - estimate.gradients - estimate.activations
+        megabytes = [estimate.step / 1e6, (standing + estimate.step_peak) / 1e6, measured / 1e6]
+        print(row(name, *map("{:.0f}".format, megabytes), f"{estimate.step / measured:.2f}"))

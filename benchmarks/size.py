@@ -1,6 +1,6 @@
 """The published size without a GPU: random weights of 2.7 billion parameters act, train, are exported and read again.
 
-    nice python -m benchmarks.size [--only CASE]
+    nice python -m benchmarks.size
 
 Needs 24 GB of memory, 30 GB of disk, and about ten minutes of two cores with bf16. Each case trains two steps through
 the loop of `gr00t train` in a process of its own, whose peak memory (mapped files included) stands beside the estimate
@@ -14,13 +14,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from cyclopts import Parameter
 
+from benchmarks.command import command, heading, row, say
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_model.groot.cpu_products import use_fast_products
@@ -56,6 +59,10 @@ _DENOISING_STEPS = 4
 _IMAGE_TOKEN = 1
 """Of a tokenizer that is trained here: the published one is not part of this repository."""
 _BOUND = 0.15
+_TITLES = (
+    "batch 1", "open, s", "step, s", "in all, s", "peak GB", "estimate GB", "ratio", "read, s", "act, s", "peak GB",
+    "actions",
+)  # fmt: skip
 
 
 def peak_gb() -> float:
@@ -148,14 +155,13 @@ def reload(root: Path) -> dict[str, Any]:
     }
 
 
-STAGES = {"make": make, "train": train, "reload": reload}
+STAGES: dict[str, Callable[[Path], dict[str, Any]]] = {"make": make, "train": train, "reload": reload}
 
 
 def child(stage: str, folder: Path) -> dict[str, Any]:
     """A stage in a process of its own; its last line is its report."""
-    command = [sys.executable, "-m", "benchmarks.size", stage, str(folder)]
-    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return json.loads(lines[-1])
+    words = [sys.executable, "-m", "benchmarks.size", "--stage", stage, "--folder", str(folder)]
+    return json.loads(subprocess.check_output(words, text=True).splitlines()[-1])
 
 
 def lake_with_demonstrations(root: Path) -> Lake:
@@ -165,8 +171,8 @@ def lake_with_demonstrations(root: Path) -> Lake:
         ["stats"],
         ["mix", "--held-out-share", "0"],
     ):
-        command = [str(Path(sys.executable).with_name("gr00t")), *verb, "--lake", str(root)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        words = [str(Path(sys.executable).with_name("gr00t")), *verb, "--lake", str(root)]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     return Lake(root)
 
 
@@ -175,33 +181,34 @@ def case(name: str, lake: Lake, base: Path) -> tuple[str, bool]:
     settings = FinetuneSettings(recipe="gr1_n1_5_3b", settings=[f"model.base={base}", *_COMMON, *CASES[name]])
     run = new_run(lake, load_embodiment("gr1"), settings)
     trained, again = child("train", run.root), child("reload", run.root)
-    ratio = trained["estimate"] / trained["peak"]
-    holds = again["equal"] and again["finite"] and abs(ratio - 1) <= _BOUND
     shutil.rmtree(run.root)
+    ratio = trained["estimate"] / trained["peak"]
     cells = [f"{trained[field]:.0f}" for field in ("open", "step", "seconds")]
     cells += [f"{trained['peak']:.1f}", f"{trained['estimate']:.1f}", f"{ratio:.2f}"]
-    cells += [f"{again['open']:.0f}, {again['act']:.0f}", f"{again['peak']:.1f}"]
-    return " | ".join(["", name, *cells, "the same" if again["equal"] else "OTHERS", ""]).strip(), holds
+    cells += [f"{again[field]:.0f}" for field in ("open", "act")] + [f"{again['peak']:.1f}"]
+    holds = again["equal"] and again["finite"] and abs(ratio - 1) <= _BOUND
+    return row(name, *cells, "the same" if again["equal"] else "OTHERS"), holds
 
 
-def main() -> None:
-    if len(sys.argv) == 3 and sys.argv[1] in STAGES:
-        report = STAGES[sys.argv[1]](Path(sys.argv[2]))
-        print(json.dumps(report))
-        return
-    only = sys.argv[2:] if sys.argv[1:2] == ["--only"] else list(CASES)
-    with tempfile.TemporaryDirectory() as folder:
-        lake, base = lake_with_demonstrations(Path(folder, "lake")), Path(folder, "base")
+@command
+def main(
+    only: Annotated[list[str] | None, Parameter(help=f"Cases: {', '.join(CASES)}; default: all.")] = None,
+    *,
+    stage: Annotated[str, Parameter(show=False)] = "",
+    folder: Annotated[Path | None, Parameter(show=False)] = None,
+) -> bool:
+    """Print a row a case; exit status 1 when a peak lies beyond 15 % of its estimate, or actions differ."""
+    if stage and folder is not None:
+        print(json.dumps(STAGES[stage](folder)))
+        return True
+    with tempfile.TemporaryDirectory() as here:
+        lake, base = lake_with_demonstrations(Path(here, "lake")), Path(here, "base")
         made = child("make", base)
-        print(f"weights made and saved in {made['seconds']:.0f} s, peak {made['peak']:.1f} GB\n")
-        print("| batch 1 | open s | step s | all s | peak GB | estimate GB | ratio | read, act s | GB | actions |")
-        print("|---|---|---|---|---|---|---|---|---|---|")
-        rows = [case(name, lake, base) for name in only]
-        for row, _ in rows:
-            print(row, flush=True)
-    if not all(holds for _, holds in rows):
-        raise SystemExit(f"a peak further than {100 * _BOUND:.0f} % from its estimate, or other actions")
-
-
-if __name__ == "__main__":
-    main()
+        say(f"weights made and saved in {made['seconds']:.0f} s, peak {made['peak']:.1f} GB")
+        print(heading(*_TITLES))
+        kept = True
+        for name in only or CASES:
+            line, holds = case(name, lake, base)
+            print(line, flush=True)
+            kept = kept and holds
+    return kept

@@ -102,10 +102,15 @@ class Plan:
     process: int
 
     @property
-    def total(self) -> int:
-        """The upper bound."""
+    def step(self) -> int:
+        """What tensors take in a step: the upper bound."""
         standing = self.weights + self.gradients + self.optimizer + self.average + self.buckets
-        return max(standing + self.activations + self.mapped, self.export) + self.process
+        return standing + self.activations
+
+    @property
+    def total(self) -> int:
+        """What the training takes at its most."""
+        return max(self.step + self.mapped, self.export) + self.process
 
     def facts(self) -> dict[str, str]:
         """The estimate for people, in GB of 10**9 bytes."""
