@@ -122,8 +122,8 @@ def test_resumed_to_the_bit_and_centred_in_the_policy(lake: TinyLake, tmp_path: 
     policy, bare = (Policy.from_checkpoint(run.checkpoint) for run in (whole, plain))
     frames = np.random.default_rng(0).integers(0, 256, (2, 1, 60, 80, 3), dtype=np.uint8)
     centred = PublishedVideo(size=(SIDE_PX, SIDE_PX))(torch.from_numpy(frames))[:, 0].numpy()
-    assert np.array_equal(policy._image("ego_view", frames, single=False), centred)
-    assert not np.array_equal(bare._image("ego_view", frames, single=False), centred)
+    assert np.array_equal(policy._sized(frames[:, 0]), centred)
+    assert not np.array_equal(bare._sized(frames[:, 0]), centred)
     for run in (whole, plain):  # one from before the file acts as it was trained
         (run.checkpoint / EVAL_TRANSFORM).unlink()
     assert [centre_crop_of(run.checkpoint) for run in (whole, plain)] == [True, False]

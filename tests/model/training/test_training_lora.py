@@ -10,7 +10,6 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from gr00t_model.groot.lora import AdapterError, put_adapter_slots
-from gr00t_model.groot.lora import AdapterError
 from gr00t_model.groot.weights.eval_transform import centre_crop_of
 from gr00t_model.groot.weights.nvidia import load
 from gr00t_model.loop.config import ConfigError, Machine
