@@ -71,7 +71,7 @@ def plan_windows(
             "fewer frames or a higher rate"
         )
     ordered = sorted(long, key=lambda pair: hashlib.sha256(f"{pair[0].digest}/{pair[1].index}".encode()).hexdigest())
-    held = min(round(held_out_share * len(ordered)), len(ordered) - 1)
+    held = min(max(round(held_out_share * len(ordered)), held_out_share > 0), len(ordered) - 1)
     cut = [[w for s, row in part for w in _windows(s, row.index, row.length, shape, stride_frames)]
            for part in (ordered[held:], ordered[:held])]  # fmt: skip
     return Windows(cut[0], cut[1], len(told) - len(long), len(every) - len(told))

@@ -4,6 +4,7 @@ Each part's error is in its unit, beside two baselines that know nothing of the 
 the mean action of the training data. A model that only smooths its input does not beat the first.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.values.masks import Parts, read_parts
 from gr00t_data.batches.values.pace import chunk_reader
+from gr00t_data.curate.subject.signals import spans
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.progress import Progress, silent
 from gr00t_data.rates import pace_of
@@ -26,6 +28,10 @@ from gr00t_model.training.checkpoint import Checkpoint
 _ROWS_AT_ONCE = 32
 _STILL = 1e-9
 """A baseline error below this (in the unit of the part) means that the part did not move."""
+
+_VARIES_SHARE = 1e-5
+"""A dimension varies when its standard deviation in the training data is over this share of its range; noise of what
+stands still has one as well, and errors counted in it would outweigh all others."""
 
 
 class EvaluationError(ValueError):
@@ -130,8 +136,9 @@ def evaluate_open_loop(
         examples.append(_episode(episode, policy, member.embodiment, parts, stride_frames, tally))
         progress(done, len(held))
     units = {part.name: part.unit for part in parts}
-    shown = max(examples, key=lambda parts_shown: max(map(_motion, parts_shown)))
-    example = max(shown, key=_motion)
+    ranges = {part.name: spans(part) for part in parts}
+    shown = max(examples, key=lambda parts_shown: max(_motion(one, ranges) for one in parts_shown))
+    example = max(shown, key=lambda one: _motion(one, ranges))
     return OpenLoop(len(held), tally.chunks, tally.parts(), units, tally.overall(), example, shown)
 
 
@@ -212,9 +219,9 @@ def _example(held: Held, part: Part, frames: list[int], predicted: Parts, record
     return Example(part.name, part.unit, held.instruction, shown, recorded[part.name][1:], replans)
 
 
-def _motion(example: Example) -> float:
-    """The largest range of any dimension, in its unit."""
-    return float(np.ptp(example.recorded, axis=0).max())
+def _motion(example: Example, ranges: Mapping[str, np.ndarray]) -> float:
+    """How far any dimension goes, share of what its joint can: percent and radians side by side."""
+    return float((np.ptp(example.recorded, axis=0) / ranges[example.part]).max())
 
 
 class _Tally:
@@ -224,6 +231,7 @@ class _Tally:
         self.chunks = 0
         self._mean = {part.name: np.array(statistics.action[part.name].mean) for part in parts}
         self._std = {part.name: np.array(statistics.action[part.name].std) for part in parts}
+        self._varies = {part.name: self._std[part.name] > _VARIES_SHARE * spans(part) for part in parts}
         self._sums = {part.name: np.zeros((3, part.dim)) for part in parts}
         self._steps = {part.name: 0 for part in parts}
 
@@ -241,6 +249,6 @@ class _Tally:
         """Mean over the dimensions that vary in the training data, each in its standard deviations."""
         scaled = []
         for name, sums in self._sums.items():
-            varies = self._std[name] > _STILL
+            varies = self._varies[name]
             scaled.append((sums / self._steps[name])[:, varies] / self._std[name][varies])
         return Errors(*map(float, np.concatenate(scaled, axis=1).mean(axis=1)))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gr00t_data.batches.values.masks import LABEL_VALID
+from gr00t_data.curate.subject.signals import spans
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
@@ -124,6 +125,12 @@ def _check(store: EpisodeStore, artifact: Artifact) -> None:
             "label it with a model of its own embodiment"
         )
     artifact.timing.check_store(store)
+    if unseen := [camera for camera in artifact.robot.cameras if camera not in store.cameras]:
+        raise LabelError(
+            f"{store.root}: its clips show {', '.join(store.cameras)}, the model also looks at {', '.join(unseen)}; "
+            f"train one on what they show (`gr00t idm train --selection NAME`, a selection of {robot.name} without "
+            f"{', '.join(unseen)}), or generate clips with all of its views"
+        )
 
 
 def _label_all(
@@ -206,12 +213,24 @@ def combined(index: int, chunks: np.ndarray, clip: Clip, artifact: Artifact) -> 
 
 
 def combining(artifact: Artifact) -> dict[str, Any]:
-    """What ``combine_windows`` needs to know of the parts: which are binary, and the scale of each dimension."""
+    """What ``combine_windows`` needs to know of the parts: which are binary, and the scale of each dimension.
+
+    The scale is the standard deviation of the training data, in the unit of the part; what hardly moved has that of its
+    own part, or of its range, so that a part in percent says nothing about one in radians.
+    """
     modes = artifact.robot.embodiment.selection(artifact.robot.selection).action_normalization
     binary = frozenset(part.name for part in artifact.robot.parts if modes[part.name] == "binary")
-    std = [artifact.robot.statistics.action[part.name].std for part in artifact.robot.parts]
-    scale = np.concatenate([np.array(one) for one in std])
-    return {"binary": binary, "scale": np.maximum(scale, _STILL_SHARE * scale.max(initial=0.0))}
+    return {"binary": binary, "scale": scales(artifact)}
+
+
+def scales(artifact: Artifact) -> np.ndarray:
+    """float64 [D], in units: what counts as much as one standard deviation, of every predicted dimension."""
+    found = []
+    for part in artifact.robot.parts:
+        std = np.array(artifact.robot.statistics.action[part.name].std)
+        floor = np.maximum(std.max(initial=0.0), _STILL_SHARE * spans(part))
+        found.append(np.maximum(std, _STILL_SHARE * floor))
+    return np.concatenate(found)
 
 
 def _episode(store: EpisodeStore, artifact: Artifact, labelled: Labelled, writer: StoreWriter) -> Episode:

@@ -142,8 +142,8 @@ def _first_frame(
         )
     cameras = embodiment.selection().cameras
     same_size = video.resize(given[None], (frames[""].shape[1], frames[""].shape[2]))
-    cut = cut_views(same_size, layout, cameras, (FIRST_PX, FIRST_PX))[cameras[0]][0]
-    return {FIRST_FRAME: png_text(cut)}
+    cut = cut_views(same_size, layout, cameras, (FIRST_PX, FIRST_PX))
+    return {FIRST_FRAME: png_text(next(iter(cut.values()))[0])}
 
 
 def read_picture(path: Path) -> np.ndarray:

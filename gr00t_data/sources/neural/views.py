@@ -1,6 +1,6 @@
 """What a generated picture is made of: one view, a grid of four, black bars around either. Probed, not assumed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -37,11 +37,13 @@ class Layout:
         name: one of LAYOUTS.
         content: the picture without the black bars around it.
         bars: whether there were any.
+        camera: whose one view it is, where the drop says so; else that of the first camera.
     """
 
     name: str
     content: Box
     bars: bool
+    camera: str | None = None
 
 
 def probe_layout(frames: UInt8[np.ndarray, "t h w 3"]) -> Layout:
@@ -86,6 +88,8 @@ def choose_layout(frames: UInt8[np.ndarray, "t h w 3"], said: str | None, camera
     """
     found = probe_layout(frames)
     wanted = "single" if said in cameras else said
+    if said in cameras and found.name == "single":
+        return replace(found, camera=said)
     if wanted is not None and wanted not in LAYOUTS:
         raise ViewError(f"the view {said!r} is none of {', '.join((*LAYOUTS, *cameras))}; correct the manifest")
     if wanted == "gr1_crop":
@@ -117,7 +121,7 @@ def cut_views(
         return {camera: video.fit(tile, size) for camera, tile in zip(cameras[:3], tiles, strict=True)}
     if layout.name == "gr1_crop":
         inner = video.resize(_boxed(inner, GR1_CROP), _GR1_SIZE)
-    return {cameras[0]: video.fit(inner, size)}
+    return {layout.camera or cameras[0]: video.fit(inner, size)}
 
 
 def _boxed(frames: np.ndarray, box: Box) -> np.ndarray:
