@@ -127,7 +127,8 @@ def evaluate_open_loop(
     held = held_out(member.manifest)[:most_episodes]
     if not held:
         raise EvaluationError(
-            f"mixture {member.manifest.name!r} holds out no episode; make it with held_out_share above 0"
+            f"mixture {member.manifest.name!r} holds out no episode; mix again with --held-out-share above 0 "
+            "and at least two episodes of a store that are no copies of each other"
         )
     parts = [member.embodiment.action_part(name) for name in policy.selection.action]
     tally = _Tally(parts, member.statistics)

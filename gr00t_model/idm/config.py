@@ -46,7 +46,9 @@ class IdmTraining(Settings):
     standardise: bool = Field(
         default=True, description="Actions have deviation 1; false: scaled by extremes, as published."
     )
-    held_out_share: float = Field(default=0.15, ge=0, le=0.9, description="Of the episodes, kept to measure on.")
+    held_out_share: float = Field(
+        default=0.15, ge=0, le=0.9, description="Of the episodes, kept to measure on; one at the least."
+    )
     held_out: tuple[str, ...] = Field(
         default=(), description="Measure on these instead: <first 12 of the store's digest>/<episode>."
     )

@@ -1,11 +1,13 @@
 """How good an inverse dynamics model is on episodes it has not seen, beside predictors that cost nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
+from gr00t_data.curate.subject.signals import spans
+from gr00t_data.embodiment.robot import Part
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.artifact import Artifact
 from gr00t_model.idm.combine import combine_windows
@@ -19,16 +21,19 @@ from gr00t_model.idm.examples import (
     takes_of,
     window_starts,
 )
-from gr00t_model.idm.label import combining
+from gr00t_model.idm.label import combining, scales
 from gr00t_model.idm.predict import Clip, predict_clips
 from gr00t_model.idm.report import IdmReport, Labels, LabelScores, Scores
+
+LIBRARIES = ("av", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 
 _PIXELS = 8
 _RIDGE = 1.0
 _MOVING_SHARE = 0.02
 """A dimension moves when its standard deviation is over this share of the widest one in its part."""
 
-_MOVING_FLOOR = 1e-3
+_MOVING_FLOOR_SHARE = 2e-4
+"""And over this share of its range, whatever the unit: a milliradian of a joint that turns by five."""
 _NO_WAY = 1e-12
 _LINEAR_WINDOWS = 4000
 _LINEAR_EPISODES = 300
@@ -60,14 +65,35 @@ def evaluate_idm(
     predicted = list(predict_clips(artifact, clips, batch_size=batch_size, frame_gap=gap))
     predictors = {"idm": np.concatenate(predicted)}
     predictors |= _baselines(artifact, sources, recordings, starts) if baselines else {}
+    return report_of(
+        artifact,
+        predictors,
+        truth,
+        episodes=len(recordings),
+        frame_gap=gap,
+        labels=_labels(artifact, recordings, starts, predicted),
+    )
+
+
+def report_of(
+    artifact: Artifact,
+    predictors: Mapping[str, Float[np.ndarray, "w t d"]],
+    truth: Float[np.ndarray, "w t d"],
+    *,
+    episodes: int,
+    frame_gap: int,
+    labels: Labels,
+) -> IdmReport:
+    """The report on predicted chunks against recorded ones: per part in its unit, and over all in no unit."""
     tables = {name: _by_part(artifact, chunk, truth) for name, chunk in predictors.items()}
     return IdmReport(
-        episodes=len(recordings),
-        windows=len(starts),
-        frame_gap=gap,
+        episodes=episodes,
+        windows=len(truth),
+        frame_gap=frame_gap,
         timing=artifact.timing,
         moving={name: _over_all(artifact, chunk, truth) for name, chunk in predictors.items()},
-        labels=_labels(artifact, recordings, starts, predicted),
+        moves={part.name: int(chosen.sum()) for part, _, chosen in _moving_parts(artifact, truth)},
+        labels=labels,
         parts={part.name: {name: table[part.name] for name, table in tables.items()} for part in artifact.robot.parts},
     )
 
@@ -141,27 +167,32 @@ def _grey(pictures: np.ndarray) -> np.ndarray:
 
 
 def _by_part(artifact: Artifact, predicted: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:
-    scores, first = {}, 0
-    for part in artifact.robot.parts:
-        columns = slice(first, first + part.dim)
-        scores[part.name] = score(predicted[..., columns], truth[..., columns], part.absolute)
-        first += part.dim
-    return scores
+    return {
+        part.name: score(predicted[..., columns], truth[..., columns], part.absolute, chosen)
+        for part, columns, chosen in _moving_parts(artifact, truth)
+    }
 
 
 def _over_all(artifact: Artifact, predicted: np.ndarray, truth: np.ndarray) -> Scores:
-    chosen = _moving_of_all(artifact, truth)
-    return score(predicted[..., chosen], truth[..., chosen], _absolute(artifact)[chosen])
+    """Over all that moves, in standard deviations: degrees, percent and metres count alike."""
+    chosen, scale = _moving_of_all(artifact, truth), scales(artifact)
+    every = np.ones(len(chosen), dtype=bool)
+    told, real = (values[..., chosen] / scale[chosen] for values in (predicted, truth))
+    return score(told, real, _absolute(artifact)[chosen], every)
 
 
 def _moving_of_all(artifact: Artifact, truth: np.ndarray) -> np.ndarray:
     """The dimensions of all parts that move, judged part by part."""
-    pieces, first = [], 0
+    return np.concatenate([columns[chosen] for _, columns, chosen in _moving_parts(artifact, truth)])
+
+
+def _moving_parts(artifact: Artifact, truth: np.ndarray) -> Iterator[tuple[Part, np.ndarray, np.ndarray]]:
+    """Each part, its columns, and which of them move."""
+    first = 0
     for part in artifact.robot.parts:
         columns = np.arange(first, first + part.dim)
-        pieces.append(columns[moving(truth[..., columns])])
+        yield part, columns, moving(truth[..., columns], _MOVING_FLOOR_SHARE * spans(part))
         first += part.dim
-    return np.concatenate(pieces)
 
 
 def _absolute(artifact: Artifact) -> np.ndarray:
@@ -169,21 +200,25 @@ def _absolute(artifact: Artifact) -> np.ndarray:
     return np.concatenate([np.full(part.dim, part.absolute) for part in artifact.robot.parts])
 
 
-def moving(truth: Float[np.ndarray, "... d"]) -> np.ndarray:
-    """bool [D]: dimensions that vary in the recorded data."""
+def moving(truth: Float[np.ndarray, "... d"], floor: float | np.ndarray = 0.0) -> np.ndarray:
+    """bool [D]: dimensions of one part that vary in the recorded data by more than ``floor``, in its unit."""
     std = truth.reshape(-1, truth.shape[-1]).std(0)
-    return std > max(_MOVING_FLOOR, _MOVING_SHARE * float(std.max(initial=0)))
+    return std > np.maximum(floor, _MOVING_SHARE * float(std.max(initial=0)))
 
 
 def score(
-    predicted: Float[np.ndarray, "w t d"], truth: Float[np.ndarray, "w t d"], absolute: bool | np.ndarray = True
+    predicted: Float[np.ndarray, "w t d"],
+    truth: Float[np.ndarray, "w t d"],
+    absolute: bool | np.ndarray = True,
+    some: np.ndarray | None = None,
 ) -> Scores:
-    """Compare chunks; NaN for R2 and magnitude when nothing moves.
+    """Compare chunks of one unit; NaN for R2 and magnitude when nothing moves.
 
     Args:
         absolute: bool [D] or one for all; False where an action is a displacement.
+        some: bool [D], the dimensions that move; None finds them.
     """
-    some = moving(truth)
+    some = moving(truth) if some is None else some
     error = float(np.abs(predicted - truth).mean())
     if not some.any():
         return Scores(float("nan"), error, float("nan"), float("nan"))
@@ -232,22 +267,24 @@ def _labels(
     ranks = [np.argsort(np.argsort(values)) for values in (spread, wrong)]
     parts = _by_part(artifact, action[None], true[None])
     overall = _over_all(artifact, action[None], true[None])
-    first, steps = 0, {}
-    for part in artifact.robot.parts:
-        steps[part.name] = _steps(artifact, found, np.arange(first, first + part.dim))
-        first += part.dim
+    steps = {part.name: _steps(artifact, found, columns) for part, columns, _ in _moving_parts(artifact, true)}
+    all_steps = _steps(artifact, found, _moving_of_all(artifact, true), scales(artifact))
     return Labels(
         {name: LabelScores(one.r2, one.error, steps[name]) for name, one in parts.items()},
-        LabelScores(overall.r2, overall.error, _steps(artifact, found, _moving_of_all(artifact, true))),
+        LabelScores(overall.r2, overall.error, all_steps),
         {int(count): float(wrong[votes == count].mean()) for count in np.unique(votes)},
         float(np.corrcoef(ranks[0], ranks[1])[0, 1]),
     )
 
 
-def _steps(artifact: Artifact, found: Sequence[_Told], chosen: np.ndarray) -> float:
-    """How far labels move from row to row by how far the robot did, over the dimensions ``chosen``."""
+def _steps(
+    artifact: Artifact, found: Sequence[_Told], chosen: np.ndarray, scale: Float[np.ndarray, " d"] | None = None
+) -> float:
+    """How far labels move from row to row by how far the robot did, over the dimensions ``chosen``: of one unit, or
+    each in its ``scale``."""
     kept, ways = _absolute(artifact)[chosen], np.zeros(2)
+    unit = np.ones(len(chosen)) if scale is None else scale[chosen]
     for one in found:
-        for side, rows in enumerate((one.action[:, chosen], one.true[:, chosen])):
+        for side, rows in enumerate((one.action[:, chosen] / unit, one.true[:, chosen] / unit)):
             ways[side] += np.linalg.norm(np.where(kept, np.diff(rows, axis=0), rows[1:]), axis=-1).sum()
     return float(ways[0] / max(ways[1], _NO_WAY))

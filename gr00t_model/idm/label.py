@@ -69,6 +69,7 @@ def label_store(
     *,
     batch_size: int = 32,
     workers: int = 1,
+    guesses: frozenset[str] = frozenset(),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> EpisodeStore:
     """Predict the actions of every clip and seal them with the clip's pictures as a new store of the kind ``neural``.
@@ -80,6 +81,7 @@ def label_store(
 
     Args:
         workers: threads that decode clips ahead of the model.
+        guesses: predicted parts that are masked all the same, because the model only guesses them.
 
     Raises:
         LabelError: another embodiment, or no clip could be labelled.
@@ -96,7 +98,7 @@ def label_store(
     )
     if (target / SEAL).is_file():
         return _same_or_refuse(EpisodeStore.open(target), source)
-    writer = _writer(target, store, artifact, source)
+    writer = _writer(target, store, artifact, source, guesses)
     writer.claim(source.facts(), "store or model")
     refused = _label_all(writer, store, artifact, batch_size, workers, progress)
     if not len(writer):
@@ -104,8 +106,10 @@ def label_store(
     return writer.seal(refused)
 
 
-def _writer(target: Path, store: EpisodeStore, artifact: Artifact, source: StoreSource) -> StoreWriter:
-    predicted = {part.name for part in artifact.robot.parts}
+def _writer(
+    target: Path, store: EpisodeStore, artifact: Artifact, source: StoreSource, guesses: frozenset[str]
+) -> StoreWriter:
+    predicted = {part.name for part in artifact.robot.parts} - guesses
     unknown = [f"action.{part.name}" for part in artifact.robot.embodiment.action if part.name not in predicted]
     return StoreWriter.create(
         target,

@@ -61,6 +61,7 @@ def gate(
         judge=_judge(judge, judge_url, judge_prompt, judge_frames, judge_timeout_s),
         replay=settings.replay,
         slot=free_slot(robot) if settings.own_slot else None,
+        any_model=settings.any_model,
     )
     real = [store_named(where, text) for text in calibrate]
     labels, title = model_named(where, idm) if idm else None, name or f"{opened.root.name}-accepted"

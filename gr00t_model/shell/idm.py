@@ -98,7 +98,7 @@ def evaluate(
     from gr00t_model.stages import idm as stages
 
     robot, where = asked.robot, asked.where
-    folder = stages.model_named(where, model, asked.embodiment)
+    folder = stages.model_named(where, model, robot.name)
     checked = stages.recorded_stores(where, robot, stores, say)
     _show_report(stages.measure_idm(folder, checked, frame_gap), folder, asked)
 

@@ -24,7 +24,8 @@ from gr00t_data.store.provenance import Said
 from gr00t_data.store.store import EpisodeStore
 
 if TYPE_CHECKING:
-    from gr00t_model.idm.artifact import Artifact
+    from gr00t_model.idm.report import guessed_parts
+from gr00t_model.idm.artifact import Artifact
 
 LIBRARIES = ("av", "imagehash", "mujoco", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 
@@ -85,12 +86,14 @@ class GateSettings:
         judge: an external judge of the clips that the scores accept; None asks nobody.
         replay: execute the inferred actions in the embedded simulator, where the provenance names a scene.
         slot: projectors that the accepted episodes train; None keeps the robot's own.
+        any_model: take labels that are no better than a guess.
     """
 
     thresholds: Thresholds | None = None
     judge: Judge | None = None
     replay: bool = True
     slot: int | None = None
+    any_model: bool = False
 
 
 def gate_store(
@@ -121,10 +124,11 @@ def gate_store(
         GateError: no thresholds, thresholds of another model's labels, or no clip was accepted (see the report).
         StoreError: the name is taken by other content.
     """
-    artifact = _load(idm)
-    labelled = _labelled(lake, store, artifact, progress)
+    model = _Model.load(idm, settings.any_model)
+    labelled = _labelled(lake, store, model, progress)
     check_labelled(labelled)
-    thresholds = _thresholds(lake, real, artifact, embodiment, settings, labelled, progress)
+    settings = replace(settings, replay=settings.replay and not _masks_what_acts(labelled, embodiment))
+    thresholds = _thresholds(lake, real, model, embodiment, settings, labelled, progress)
     key = digest_json(_depends_on(labelled, embodiment, thresholds, settings))
     title = store_name(name or f"{store.root.name}-accepted-{key[:8]}")
     folder = lake.root / "gate" / f"{title}-{key[:8]}"
@@ -142,23 +146,38 @@ def gate_store(
     return accepted, folder
 
 
-def _load(idm: Path | None) -> "Artifact | None":
-    from gr00t_model.idm.artifact import load_artifact
+@dataclass(frozen=True)
+class _Model:
+    """An inverse dynamics model, and the parts that it only guesses."""
 
-    return None if idm is None else load_artifact(idm)
+    artifact: "Artifact"
+    guesses: frozenset[str]
+
+    @classmethod
+    def load(cls, folder: Path | None, any_model: bool) -> "_Model | None":
+        from gr00t_model.idm.artifact import load_artifact
+
+        return None if folder is None else cls(load_artifact(folder), guessed_parts(folder, any_model))
 
 
-def _labelled(lake: Lake, store: EpisodeStore, artifact: "Artifact | None", progress: Progress) -> EpisodeStore:
+def _labelled(lake: Lake, store: EpisodeStore, model: _Model | None, progress: Progress) -> EpisodeStore:
     """The store with the model's labels. They lie in the cache: nothing there is taken for training."""
-    if artifact is None:
-        return store
-    if store.about.source.idm == artifact.digest:
+    if model is None or store.about.source.idm == model.artifact.digest:
         return store
     from gr00t_model.idm.label import label_store
 
-    made_of = digest_json([store.digest, artifact.digest, code_key("gr00t_model.idm.label")])
+    made_of = digest_json(
+        [store.digest, model.artifact.digest, sorted(model.guesses), code_key("gr00t_model.idm.label")]
+    )
     target = lake.cache / "gate" / "labelled" / made_of[:16] / store.root.name
-    return label_store(store, artifact, target, progress=_of(progress, f"labelling {store.root.name}"))
+    said = _of(progress, f"labelling {store.root.name}")
+    return label_store(store, model.artifact, target, guesses=model.guesses, progress=said)
+
+
+def _masks_what_acts(labelled: EpisodeStore, embodiment: Embodiment) -> bool:
+    """Whether the labels leave out a part that a policy commands: what the robot did then cannot be executed."""
+    absent = set(labelled.about.absent or ())
+    return any(f"action.{part}" in absent for part in embodiment.selection().action)
 
 
 def _of(progress: Progress, what: str) -> Callable[[int, int], None]:
@@ -168,7 +187,7 @@ def _of(progress: Progress, what: str) -> Callable[[int, int], None]:
 def _thresholds(
     lake: Lake,
     real: Sequence[EpisodeStore],
-    artifact: "Artifact | None",
+    model: _Model | None,
     embodiment: Embodiment,
     settings: GateSettings,
     labelled: EpisodeStore,
@@ -176,7 +195,7 @@ def _thresholds(
 ) -> Thresholds:
     thresholds = settings.thresholds
     if thresholds is None:
-        stores = [_labelled(lake, store, artifact, progress) for store in real]
+        stores = [_labelled(lake, store, model, progress) for store in real]
         replayer = replayer_of(embodiment, settings.replay)
         kept = lake.cache / "gate" / "scores"
         scored = [
@@ -184,10 +203,10 @@ def _thresholds(
             for one in stores
         ]
         thresholds = calibrate(scored)
-    model = labelling_model([labelled])
-    if thresholds.idm is not None and model != thresholds.idm:
+    idm = labelling_model([labelled])
+    if thresholds.idm is not None and idm != thresholds.idm:
         raise GateError(
-            f"{labelled.root}: was labelled by the model {str(model)[:16]}, the thresholds were set with labels of "
+            f"{labelled.root}: was labelled by the model {str(idm)[:16]}, the thresholds were set with labels of "
             f"{thresholds.idm[:16]}; label real episodes with the model of the clips and calibrate again"
         )
     return thresholds

@@ -3,8 +3,8 @@
 No torch at import: the stages that need it import it when called.
 """
 
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.code_key import code_key
@@ -19,10 +19,12 @@ from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
-from gr00t_model.idm.report import IdmReport, Scores
+from gr00t_model.idm.report import IdmReport, guessed_parts
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.stages.inputs import needed
 from gr00t_model.stages.settings import LabellingSettings
+
+_MEASURE = "gr00t_model.idm.evaluate"
 
 
 def recorded_stores(
@@ -75,10 +77,16 @@ def train_idm(
         model = folder / "model"
         if not (model / "report.json").is_file():
             train_on(checked, embodiment, folder, training, say, stop)
+        if not _measured(model):
             measure_idm(model, checked)
         digest = load_artifact(model).digest
     lake.point(f"idm_{embodiment.name}", model, digest)
     return model, digest
+
+
+def _measured(model: Path) -> bool:
+    """Whether its report was made by this code."""
+    return (model / "report.json").is_file() and IdmReport.load(model).code == code_key(_MEASURE)
 
 
 def measure_idm(folder: Path, checked: Sequence[tuple[EpisodeStore, Index]], frame_gap: int | None = None) -> IdmReport:
@@ -86,26 +94,10 @@ def measure_idm(folder: Path, checked: Sequence[tuple[EpisodeStore, Index]], fra
     from gr00t_model.idm.artifact import load_artifact
     from gr00t_model.idm.evaluate import evaluate_idm
 
-    report = evaluate_idm(load_artifact(folder), checked, frame_gap=frame_gap)
+    report = replace(evaluate_idm(load_artifact(folder), checked, frame_gap=frame_gap), code=code_key(_MEASURE))
     if frame_gap is None:
         report.save(folder)
     return report
-
-
-def beats_baselines(moving: Mapping[str, Scores]) -> tuple[bool, str]:
-    """Whether a model says more than predictors without one, and a sentence about it.
-
-    Labels of one that does not would pass a gate whose thresholds its own labels set.
-
-    Args:
-        moving: predictor -> scores over all that moves.
-    """
-    r2 = {who: one.r2 for who, one in moving.items() if isfinite(one.r2)}
-    own = r2.pop("idm", None)
-    if own is None or not r2:
-        return False, "nothing moved in the held-out episodes: not measured"
-    best = max(r2, key=lambda who: r2[who])
-    return own > r2[best], f"R2 {own:.2f} on held-out episodes, {best.replace('_', ' ')} has {r2[best]:.2f}"
 
 
 def model_named(lake: Lake, text: str = "", embodiment: str = "gr1") -> Path:
@@ -129,7 +121,8 @@ def label_store(
     settings: LabellingSettings = LabellingSettings(),
     progress: Progress = lambda done, total: None,
 ) -> tuple[Path, str]:
-    """Label a store of generated clips with the model in the folder ``idm``, into a new store of the lake.
+    """Label a store of generated clips with the model in the folder ``idm``, into a new store of the lake. Parts
+    that it only guesses are masked.
 
     Args:
         name: of the new store; the old one's name and the model's digest by default, so that it is made once for both.
@@ -138,7 +131,8 @@ def label_store(
         Its folder and digest.
 
     Raises:
-        LabelError, TimingError, StoreError: see ``idm.label.label_store``. ValueError: no such device.
+        LabelError, TimingError, StoreError: see ``idm.label.label_store``. GuessError: see ``guessed_parts``.
+        ValueError: no such device.
     """
     from gr00t_model.idm.artifact import load_artifact
     from gr00t_model.idm.label import label_store as label
@@ -146,6 +140,7 @@ def label_store(
     artifact = load_artifact(idm, settings.device)
     target = lake.stores / (name or f"{store.root.name}-labelled-{artifact.digest[:8]}")
     with locked(lake.root / "idm" / f"{target.name}.lock"):
-        how = settings.model_dump(exclude={"device"})
+        how = settings.model_dump(exclude={"device", "any_model"})
+        how["guesses"] = guessed_parts(idm, settings.any_model)
         done = label(store, artifact, target, **how, progress=progress)
     return done.root, done.digest

@@ -52,17 +52,24 @@ class EvaluationSettings(Settings):
     processes: int = Field(default=2, ge=1, description="Processes that simulate.")
 
 
+_ANY_MODEL = Field(
+    default=False, description="Label even with an inverse dynamics model, or a part, that is no better than a guess."
+)
+
+
 class LabellingSettings(Settings):
-    """How a labelling is executed; what comes out does not depend on it."""
+    """How a labelling is executed; what comes out does not depend on batch size, workers or device."""
 
     batch_size: int = Field(default=32, ge=1, description="Windows at once, of several clips where they are short.")
     workers: int = Field(default=1, ge=1, description="Threads that decode ahead.")
     device: str = Field(default="auto", description="cpu, cuda, cuda:1, ... or auto.")
+    any_model: bool = _ANY_MODEL
 
 
 class GatingSettings(Settings):
     """How generated clips are judged, and how accepted ones enter training."""
 
+    any_model: bool = _ANY_MODEL
     replay: bool = Field(default=True, description="Execute the actions in the simulator, where its scene is known.")
     own_slot: bool = Field(
         default=True, description="Accepted clips train projectors of their own, as DreamGen does, not the robot's."
@@ -71,7 +78,3 @@ class GatingSettings(Settings):
 
 class TrajectoriesSettings(GatingSettings):
     """How the graph labels and judges every store of generated clips."""
-
-    any_model: bool = Field(
-        default=False, description="Label even with an inverse dynamics model that is no better than a guess."
-    )

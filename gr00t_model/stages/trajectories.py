@@ -12,9 +12,8 @@ from gr00t_data.sources.neural.ingest import ingest_clips
 from gr00t_data.stages.stores import check, checked_stores, sealed_stores, unlabelled
 from gr00t_data.store.store import EpisodeStore, json_lines
 from gr00t_data.terms.licences import UNKNOWN, joined
-from gr00t_model.idm.report import IdmReport
+from gr00t_model.idm.report import GuessError, guessed_parts
 from gr00t_model.stages.gate import GateReport, GateSettings, free_slot, gate_store
-from gr00t_model.stages.idm import beats_baselines
 from gr00t_model.stages.settings import TrajectoriesSettings
 
 
@@ -87,12 +86,13 @@ def make_trajectories(
             f"{lake.root}: has {len(stores)} stores of generated clips and no inverse dynamics model of "
             f"{embodiment.name}; materialize idm_{embodiment.name} or run `gr00t idm train`"
         )
-    good, told = beats_baselines(IdmReport.load(pointed[0]).moving)
-    if not (good or settings.any_model):
-        problem = f"{pointed[0]}: {told}; its labels would be guesses: train it longer or on more episodes"
-        return [_judged_by_nobody(lake, store, problem, say) for store in stores]
+    try:
+        guessed_parts(pointed[0], settings.any_model)
+    except GuessError as error:
+        return [_judged_by_nobody(lake, store, str(error), say) for store in stores]
     real = [store for store, _ in checked_stores(lake, embodiment) if store.kind in ("real", "simulated")]
-    how = GateSettings(replay=settings.replay, slot=free_slot(embodiment) if settings.own_slot else None)
+    slot = free_slot(embodiment) if settings.own_slot else None
+    how = GateSettings(replay=settings.replay, slot=slot, any_model=settings.any_model)
     return [_gated(lake, store, embodiment, pointed[0], real, how, say) for store in stores]
 
 

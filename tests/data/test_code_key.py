@@ -24,6 +24,7 @@ ENTRIES = (
     "gr00t_model.training.batches",
     "gr00t_model.idm.train",
     "gr00t_model.idm.label",
+    "gr00t_model.idm.evaluate",
     "gr00t_model.dream.train",
     "gr00t_model.dream.generate",
     "gr00t_model.grounding.ground",

@@ -119,7 +119,7 @@ def preview(
         rows,
         dict(kinds),
         _most(tasks),
-        tuple(_warnings(rows, training)),
+        (*_nothing_held_out(manifest), *_warnings(rows, training)),
     )
 
 
@@ -141,6 +141,15 @@ def _most(shares: Mapping[str, float]) -> dict[str, float]:
     if rest := order[_TASKS_SHOWN:]:
         shown[f"({len(rest)} others)"] = sum(share for _, share in rest)
     return shown
+
+
+def _nothing_held_out(manifest: MixtureManifest) -> tuple[str, ...]:
+    if manifest.held_out:
+        return ()
+    return (
+        "no episode is held out, so nothing is left to evaluate on: give a held-out share above 0, and at least two "
+        "episodes of a store that are no copies of each other",
+    )
 
 
 def _warnings(rows: tuple[SourcePreview, ...], training: list[list[EpisodeEntry]]) -> list[str]:

@@ -34,6 +34,11 @@ def test_preview(manifest: MixtureManifest) -> None:
     assert "97% of the frames and gets 10%" in seen.warnings[0] and "drawn 324 times" in seen.warnings[1]
 
 
+def test_a_mixture_that_leaves_nothing_to_evaluate_on_says_so(manifest: MixtureManifest) -> None:
+    seen = preview(replace(manifest, held_out=()), control_hz=20)
+    assert seen.warnings[0].startswith("no episode is held out, so nothing is left to evaluate on")
+
+
 def test_the_horizon_is_the_same_time_in_every_source(manifest: MixtureManifest) -> None:
     fast = replace(manifest.sources[0], recorded_hz=30.0)
     seen = preview(replace(manifest, sources=(fast, manifest.sources[1])), control_hz=20, horizon=16)

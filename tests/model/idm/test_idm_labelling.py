@@ -239,3 +239,15 @@ def test_folders_without_a_time_step_do_not_load(artifact: Artifact, tmp_path: P
 def test_too_many_cameras_are_refused(artifact: Artifact) -> None:
     with pytest.raises(ValueError, match="8 images a row"):
         batch_of(artifact.model.config, 0, torch.zeros(1, 8, 64, 64, 3, dtype=torch.uint8))
+
+
+def test_a_clip_of_one_view_is_not_labelled_by_a_model_of_two(artifact: Artifact, tmp_path: Path) -> None:
+    clips = sealed(tmp_path / "clips", [episode(24, 7)], kind="neural")
+    text = (Path(__file__).parents[3] / "schemas/embodiments/gr1.yaml").read_text()
+    two = text.replace("cameras: [ego_view]", "cameras: [ego_view, wrist]").replace(
+        "cameras:\n", "cameras:\n  - {name: wrist, role: wrist, column: observation.images.wrist}\n", 1
+    )
+    (tmp_path / "gr1.yaml").write_text(two)
+    model = replace(artifact, robot=replace(artifact.robot, embodiment=load_embodiment(tmp_path / "gr1.yaml")))
+    with pytest.raises(LabelError, match=r"its clips show ego_view, the model also looks at wrist; train one on what"):
+        label_store(clips, model, tmp_path / "no")

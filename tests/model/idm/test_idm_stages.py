@@ -1,5 +1,6 @@
 """What an inverse dynamics model may learn from, the stages of the lake, and batches over many clips."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from gr00t_model.idm.predict import Clip, predict_clips, predict_windows
 from gr00t_model.idm.timing import Timing
 from gr00t_model.idm.train import IdmTrainingError, train_on
 from gr00t_model.stages.idm import label_store, train_idm
+from gr00t_model.stages.settings import LabellingSettings
 from tests.data.builders import GR1, episode, sealed, still_rows
 from tests.shell import invoke
 
@@ -117,8 +119,10 @@ def test_stages_are_made_once(lake: Lake, recorded: EpisodeStore) -> None:
     assert train_idm(lake, GR1, training=SHORT, say=said.append) == (folder, digest) and len(said) == before
     other, _ = train_idm(lake, GR1, training=SHORT.model_copy(update={"seed": 1}), say=said.append)
     assert other != folder
-    root, labelled = label_store(lake, recorded, folder)
-    assert root.name == f"recorded-labelled-{digest[:8]}" and label_store(lake, recorded, folder) == (root, labelled)
+    any_model = LabellingSettings(any_model=True)
+    root, labelled = label_store(lake, recorded, folder, settings=any_model)
+    assert root.name == f"recorded-labelled-{digest[:8]}"
+    assert label_store(lake, recorded, folder, settings=any_model) == (root, labelled)
     assert EpisodeStore.open(root).digest == labelled
 
 
@@ -239,8 +243,20 @@ def test_the_shell_takes_the_model_of_the_lake(recorded: EpisodeStore, tmp_path:
     trained = invoke(["idm", "train", "--steps", "1", "--batch-size", "2", *lake])
     assert trained.exit_code == 0, trained.output
     assert '"held_out_share"' not in trained.stdout and (tmp_path / "current/idm_gr1.json").is_file()
-    done = invoke(["label", str(clips.root), "--device", "cpu", "--batch-size", "4", *lake])
+    guess = invoke(["label", str(clips.root), "--device", "cpu", *lake])
+    assert guess.exit_code == 2 and "its labels would be guesses" in guess.stderr
+    done = invoke(["label", str(clips.root), "--device", "cpu", "--batch-size", "4", "--any-model", *lake])
     assert done.exit_code == 0, done.output
     assert EpisodeStore.open(stores / "clips-labelled").kind == "neural"
-    wrong = invoke(["label", str(clips.root), "--device", "abacus", "--name", "x", *lake])
+    wrong = invoke(["label", str(clips.root), "--device", "abacus", "--name", "x", "--any-model", *lake])
     assert "device 'abacus' is not there" in wrong.output
+
+
+def test_a_robot_is_given_by_its_file_too(recorded: EpisodeStore, tmp_path: Path) -> None:
+    sealed(tmp_path / "stores/recorded", [episode(24, seed) for seed in range(3)])
+    lake = ("--lake", str(tmp_path), "--json")
+    assert invoke(["idm", "train", "--steps", "1", "--batch-size", "2", *lake]).exit_code == 0
+    (tmp_path / "mine.yaml").write_text((Path(__file__).parents[3] / "schemas/embodiments/gr1.yaml").read_text())
+    told = invoke(["idm", "eval", "--embodiment", str(tmp_path / "mine.yaml"), *lake])
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout)["model"].startswith(str(tmp_path / "idm"))

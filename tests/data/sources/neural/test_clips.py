@@ -56,6 +56,12 @@ def test_labels_beside_videos(tmp_path: Path) -> None:
     assert {one.episode for one in found.refused} == {"videos/10.mp4", "videos/7.mp4"}
 
 
+def test_one_view_belongs_to_the_camera_that_is_named() -> None:
+    cameras = ("front", "wrist")
+    for said, camera in (("wrist", "wrist"), ("front", "front"), (None, "front"), ("single", "front")):
+        assert list(cut_views(pictures(), choose_layout(pictures(), said, cameras), cameras, (64, 64))) == [camera]
+
+
 def test_a_manifest_is_taken_at_its_word_where_files_bear_it_out(tmp_path: Path) -> None:
     movie(tmp_path / "one.mp4")
     movie(tmp_path / "stray.mp4")
