@@ -60,10 +60,11 @@ def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made
 
 def make_run(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Train in a process group that ends with this step, and report the losses."""
+    from gr00t_model.lineage.chain import described_base
     from gr00t_model.loop.loss_figure import loss_figure
     from gr00t_model.stages.train import new_run, train_run
 
-    run = new_run(lake, embodiment, config)
+    run = new_run(lake, embodiment, config, say=log.info)
     log.info(f"run folder {run.root}; a cancel saves the state before the processes end")
     launched = train_run(run, log.info)
     outcome = launched.outcome
@@ -71,6 +72,7 @@ def make_run(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: dg
     records = run.records()
     metadata = {
         "recipe": config.recipe,
+        "base": described_base(run.config().model.base, ""),
         "step": outcome.step,
         "steps done now": outcome.steps_done,
         "seconds": round(launched.seconds, 1),
@@ -124,6 +126,7 @@ def inputs_of(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: d
     """What ``finetune_<embodiment>`` reads, in the order in which it is built."""
     from gr00t_data.stages.ingest import SIMULATOR
     from gr00t_data.stages.stores import sealed_stores
+    from gr00t_model.stages.train import needs_grounded_base
 
     name = embodiment.name
     return [
@@ -150,7 +153,7 @@ def inputs_of(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: d
         ),
         Input(
             "base_nano",
-            "nano" in config.recipe and lake.pointed("base_nano") is None,
+            needs_grounded_base(lake, embodiment, config) and lake.pointed("base_nano") is None,
             lambda: make_base(config.base, lake, log),
             code_version("base_nano"),
         ),

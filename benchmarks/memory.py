@@ -23,13 +23,13 @@ from torch import nn
 from benchmarks.command import command, heading, row
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
 from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer
-from gr00t_model.training.base import add_own_weights, changed
+from gr00t_model.training.base import add_own_weights
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.memory import batch_maker, model_without_values, plan
 from gr00t_model.training.recipes import recipe
+from gr00t_model.training.runs.changes import preset_sizes
 from gr00t_model.training.settings import override
 
 CASES: dict[str, list[str]] = {
@@ -58,7 +58,7 @@ def real_batch(like: Batch) -> Batch:
 
 def train(config: TrainConfig) -> None:
     """A few steps of a real model."""
-    model = Groot(changed(PRESETS[config.model.preset](), config.model.changes))
+    model = Groot(preset_sizes(config.model.preset, config.model.changes))
     tune = config.model.tune
     model.freeze(tune.visual, tune.llm, tune.projector, tune.diffusion_model)
     if config.machine.gradient_checkpointing:

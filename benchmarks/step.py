@@ -28,6 +28,7 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import Lake, measure_statistics, mix
 from gr00t_data.stages.settings import Demonstrations
+from gr00t_model.lineage.chain import RANDOM_BASE
 from gr00t_model.loop.loop import Loop, Meter
 from gr00t_model.training.config import Data, TrainConfig
 from gr00t_model.training.key import prepare_run
@@ -52,6 +53,7 @@ def configuration(data: Data, steps: int, batch_size: int, threads: int, cached:
     recipe = gr1_nano()
     machine = recipe.machine.model_copy(update={"threads": threads})
     changes = {"data": data, "steps": steps, "batch_size": batch_size, "cache_features": cached, "machine": machine}
+    changes["model"] = recipe.model.model_copy(update={"base": RANDOM_BASE})
     return recipe.model_copy(update=changes)
 
 

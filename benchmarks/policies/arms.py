@@ -72,7 +72,7 @@ def successes(lake: Lake, arm: Arm, seed: int, scenes: Scenes) -> list[bool]:
     mixture = MixtureSettings(stores=[*arm.stores], neural_per_real=arm.neural_per_real, held_out_share=0.0)
     _, statistics = measure_statistics(lake, robot, mixture)
     manifest, _ = mix(lake, robot, mixture)
-    run = new_run(lake, robot, FinetuneSettings(settings=[*arm.settings, f"seed={seed}"]))
+    run = new_run(lake, robot, FinetuneSettings(settings=[*arm.settings, f"seed={seed}"], extend=False))
     kept = lake.root / "tried" / f"{digest_json([run.key, scenes.task, list(scenes.seeds)])[:16]}.json"
     if kept.is_file():
         return read_json(kept)["success"]

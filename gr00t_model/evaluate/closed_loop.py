@@ -93,6 +93,7 @@ def evaluate_closed_loop(
     processes: int = 1,
     image_size: int = 256,
     progress: Callable[[int, int], None] | None = None,
+    acting: tuple[tuple[str, str | None], ...] = (),
 ) -> ClosedLoop:
     """Run ``task`` once a seed, and once more with the instruction swapped when asked for.
 
@@ -102,9 +103,11 @@ def evaluate_closed_loop(
         checkpoint: folder; every process loads it.
         execute_steps: control steps executed of each predicted chunk.
         image_size: pixels of the rendered picture, as in the demonstrations.
+        acting: arguments of ``Policy.from_checkpoint``, for a folder that does not say itself which robot acts.
     """
+    how = (execute_steps, image_size, acting)
     jobs = [
-        _Job(str(checkpoint), task, tuple(seeds[start : start + _SCENES_AT_ONCE]), exchange, execute_steps, image_size)
+        _Job(str(checkpoint), task, tuple(seeds[start : start + _SCENES_AT_ONCE]), exchange, *how)
         for exchange in ([False, True] if swapped else [False])
         for start in range(0, len(seeds), _SCENES_AT_ONCE)
     ]
@@ -125,9 +128,10 @@ class _Job:
     swapped: bool
     execute_steps: int
     image_size: int
+    acting: tuple[tuple[str, str | None], ...]
 
     def run(self) -> list[Trial]:
-        policy = Policy.from_checkpoint(self.checkpoint)
+        policy = Policy.from_checkpoint(self.checkpoint, **dict(self.acting))  # type: ignore[arg-type]
         return run_trials(
             policy, self.task, self.seeds, self.swapped, execute_steps=self.execute_steps, image_size=self.image_size
         )

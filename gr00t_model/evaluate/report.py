@@ -18,6 +18,7 @@ from gr00t_model.evaluate.evaluation import (
     Share,
     TaskResult,
 )
+from gr00t_model.evaluate.foreign import Foreign
 from gr00t_model.evaluate.open_loop import Errors, EvaluationError, Example, OpenLoop, evaluate_open_loop
 from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.loop.loss_figure import loss_figure
@@ -68,6 +69,7 @@ def evaluate(
     losses: Sequence[dict[str, float]] = (),
     released: Path | None = None,
     say: Say | None = None,
+    foreign: Foreign | None = None,
 ) -> Report:
     """Evaluate a checkpoint on its held-out episodes (open loop, alignment) and closed loop in the simulator.
 
@@ -79,17 +81,23 @@ def evaluate(
         trials: unseen scenes per task.
         losses: logged metrics of the run, for its curve.
         released: a checkpoint to compare with, on the same episodes and scenes.
+        foreign: for a folder that no run of ours left: the mixture it is tried on.
     """
     tell = say or (lambda line: None)
-    checkpoint = Checkpoint.load(checkpoint_folder)
-    opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder))
+    checkpoint = foreign.checkpoint(checkpoint_folder) if foreign else Checkpoint.load(checkpoint_folder)
+    acting = foreign.acting if foreign else {}
+    opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder, **acting))
     tell(f"open loop: {_ratio_text(opened.overall)} on {opened.episodes} held-out episodes")
     others = _others(checkpoint, tell)
-    aligned = _aligned(checkpoint, tell)
+    aligned = None if foreign else _aligned(checkpoint, tell)
     seeds = unseen_seeds(checkpoint.manifest, trials)
     closed = []
     for task in tasks:
-        closed.append(evaluate_closed_loop(checkpoint_folder, task, seeds, swapped=swapped, processes=processes))
+        closed.append(
+            evaluate_closed_loop(
+                checkpoint_folder, task, seeds, swapped=swapped, processes=processes, acting=tuple(acting.items())
+            )
+        )
         tell(f"closed loop, {task}: success {closed[-1].success}, wrong object {closed[-1].wrong_object}")
         if closed[-1].swapped:
             tell(f"closed loop, {task}, instruction swapped: success {closed[-1].swapped_success}")

@@ -19,6 +19,15 @@ CHAIN = "lineage.json"
 NVIDIA_LICENCE = "NSCL v1 as published with nvidia/GR00T-N1.5-3B, to be treated as non-commercial"
 OWN_LICENCE = "Apache-2.0 (grounded on pictures of this project's own simulator)"
 RANDOM = "none: random weights"
+RANDOM_BASE = "random"
+"""Said in place of a folder by who wants to start from random weights. A folder of that name is ``./random``."""
+
+
+def described_base(base: str, digest: str) -> str:
+    """``model.base`` for people: the folder and the first characters of its digest, or that the weights were random."""
+    if base in ("", RANDOM_BASE):
+        return "random weights, as asked" if base else "random weights"
+    return f"{base} (digest {digest[:16]})" if digest else base
 
 
 class LineageError(ValueError):

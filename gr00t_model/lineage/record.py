@@ -13,10 +13,12 @@ from gr00t_data.lake import Lake
 from gr00t_data.store.provenance import Said
 from gr00t_model.lineage.chain import (
     CHAIN,
+    RANDOM_BASE,
     LineageError,
     Link,
     SeenEpisode,
     below,
+    described_base,
     folder_digest,
     random_weights,
     read_chain,
@@ -32,11 +34,16 @@ class FlareSettings(Said):
 
 
 class ModelSettings(Said):
-    """Of the model: the folder of the weights it started from, empty for random ones."""
+    """Of the model: the folder of the weights it started from; `random`, or empty in older files, for random ones."""
 
     base: str | None = None
     preset: str = ""
     flare: FlareSettings = FlareSettings()
+
+    @property
+    def base_folder(self) -> str | None:
+        """The folder of the base; None for random weights."""
+        return None if self.base in ("", RANDOM_BASE) else self.base
 
 
 class Settings(Said):
@@ -48,12 +55,12 @@ class Settings(Said):
     @property
     def random(self) -> bool:
         """Whether the weights were drawn."""
-        return self.model.base in (None, "", "random")
+        return self.model.base_folder is None
 
     @property
     def started_from(self) -> list[tuple[str, Path]]:
         """(what, folder) of what the weights started from, or were aligned to."""
-        named = (("base", None if self.random else self.model.base), ("embedding", self.model.flare.embedding))
+        named = (("base", self.model.base_folder), ("embedding", self.model.flare.embedding))
         return [(what, Path(one)) for what, one in named if one]
 
 
@@ -104,6 +111,11 @@ class Record:
             )
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise LineageError(f"{folder}: is not a checkpoint of this program ({error})") from error
+
+    @property
+    def base(self) -> str:
+        """What the weights started from: the folder and its digest, or random weights."""
+        return described_base(self.config.model.base or "", self.versions.base)
 
     @cached_property
     def store_names(self) -> dict[str, str]:

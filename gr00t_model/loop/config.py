@@ -1,9 +1,10 @@
 """What every training is told: its steps, the optimizer, the machine, and how a wrong setting is named. No torch."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from itertools import pairwise
+from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from gr00t_data.settings import Settings
 
@@ -90,6 +91,11 @@ class LoopConfig(Settings):
     """What the loop is told of a training, whatever it trains."""
 
     steps: int = Field(gt=0, description="Optimizer steps in all.")
+    earlier: tuple[tuple[int, int], ...] = Field(
+        default=(),
+        description="Of a run that was extended: up to which step it had how many steps in all. The learning rate of a "
+        "step is that of the run it was done for.",
+    )
     accumulate: int = Field(default=1, gt=0, description="Forward passes summed into one optimizer step.")
     seed: int = Field(default=42, ge=0, description="Of weights, order, noise and dropout.")
     checkpoint_every_steps: int = Field(
@@ -101,3 +107,17 @@ class LoopConfig(Settings):
     log_every_steps: int = Field(default=10, gt=0, description="How often a line of metrics is written.")
     optimizer: Optimizer = Field(default=Optimizer(), description="AdamW and its schedule.")
     machine: Machine = Field(default=Machine(), description="How the training is executed.")
+
+    @model_validator(mode="after")
+    def _earlier_steps_come_first(self) -> Self:
+        ends = [0, *(until for until, _ in self.earlier), self.steps]
+        if any(one >= other for one, other in pairwise(ends)) or any(until > steps for until, steps in self.earlier):
+            raise ValueError(
+                f"earlier={list(self.earlier)}: expected pairs (up to which step, steps in all) that rise and end "
+                f"below the {self.steps} steps of the run"
+            )
+        return self
+
+    def steps_of(self, step: int) -> int:
+        """The steps in all of the run that optimizer step ``step`` (0-based) was, or will be, done for."""
+        return next((steps for until, steps in self.earlier if step < until), self.steps)

@@ -20,9 +20,9 @@ from gr00t_model.loop.optimizer import AveragedWeights, build_optimizer, learnin
 from gr00t_model.loop.prefetch import prefetch
 from gr00t_model.loop.progress import Progress, say
 from gr00t_model.loop.ranks import summed
-from gr00t_model.loop.run import Outcome, RunFolder, peak_memory_bytes
+from gr00t_model.loop.run import Outcome, RunFolder, list_states, peak_memory_bytes
 from gr00t_model.loop.seeds import pass_generator
-from gr00t_model.loop.state import list_states, load_state, save_state
+from gr00t_model.loop.state import load_state, save_state
 from gr00t_model.loop.stop import Stopped, StopRequest
 
 Aim = TypeVar("Aim", bound=Objective[Any, Any])
@@ -150,7 +150,7 @@ class Loop(Generic[Aim]):
                     losses = meter.means(self.accelerator)
                     _check_finite(step, losses, float(norm))
                     if progress:
-                        rate = learning_rate(step - 1, config.steps, config.optimizer)
+                        rate = self._learning_rate(step - 1)
                         progress.log(step, losses, rate, float(norm))
                 if step % config.checkpoint_every_steps == 0 and step < config.steps:
                     self._save(step)
@@ -172,7 +172,7 @@ class Loop(Generic[Aim]):
     def step(self, step: int, batches: Iterator[Any], meter: "Meter") -> Tensor:
         """Optimizer step ``step`` (0-based); returns the norm of the gradient before clipping."""
         accelerator, config = self.accelerator, self.config
-        set_learning_rate(self.optimizer, learning_rate(step, config.steps, config.optimizer))
+        set_learning_rate(self.optimizer, self._learning_rate(step))
         for part in range(config.accumulate):
             number = (step * config.accumulate + part) * accelerator.num_processes + accelerator.process_index
             generator = pass_generator(config.seed, number, self.device)
@@ -188,6 +188,9 @@ class Loop(Generic[Aim]):
         self.average.update(step)
         self.objective.follow(step)
         return norm
+
+    def _learning_rate(self, step: int) -> float:
+        return learning_rate(step, self.config.steps_of(step), self.config.optimizer)
 
     def _exchange(self, now: bool) -> AbstractContextManager[None]:
         """Ranks exchange gradients only in the last pass of an accumulated step."""

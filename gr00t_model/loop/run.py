@@ -11,6 +11,16 @@ from gr00t_data.settings import Settings
 from gr00t_model.loop.config import ConfigError, Machine
 
 
+class DamagedRun(ValueError):
+    """A file of a run folder that cannot be read; the message names it, and the command that mends the folder."""
+
+    def __init__(self, root: Path, path: Path, found: object) -> None:
+        super().__init__(
+            f"{path}: {found}; `gr00t checkpoints {root} --mend` sets aside what is damaged, and the same training "
+            "command goes on from what is whole"
+        )
+
+
 class Outcome(Settings):
     """What a trainer wrote when it ended.
 
@@ -38,6 +48,13 @@ def peak_memory_bytes() -> int:
 
 NOT_LOSSES = ("step", "lr", "gradient_norm", "steps_per_s", "wall_s")
 """What a line of metrics holds beside the losses."""
+
+
+def list_states(states: Path) -> list[int]:
+    """Steps of the whole states in ``states``, ascending. Remains of a killed writer start with a dot: left out."""
+    if not states.is_dir():
+        return []
+    return sorted(int(folder.name) for folder in states.iterdir() if folder.is_dir() and folder.name.isdigit())
 
 
 @dataclass(frozen=True)
@@ -83,12 +100,18 @@ class RunFolder:
         Raises:
             ConfigError: no such file, or one that does not hold a configuration.
         """
+        return self._written()["config"]
+
+    def _written(self) -> dict[str, Any]:
         if not self.run_json.is_file():
             raise ConfigError(f"{self.run_json}: no such file; make it with `gr00t train --recipe NAME`")
-        fields = read_json(self.run_json)
-        if not isinstance(fields, dict) or not {"key", "config"} <= set(fields):
+        try:
+            written = read_json(self.run_json)
+        except ValueError as error:
+            raise ConfigError(f"{error}; `gr00t train` with the same recipe and settings writes it again") from error
+        if not isinstance(written, dict) or not {"key", "config"} <= set(written):
             raise ConfigError(f"{self.run_json}: expected the fields key and config")
-        return fields["config"]
+        return written
 
     @property
     def machine(self) -> Machine:
@@ -97,13 +120,20 @@ class RunFolder:
 
     @property
     def key(self) -> str:
-        """The key the run was made with."""
-        return read_json(self.run_json)["key"]
+        """The key the run was made with; ConfigError as ``fields``."""
+        return self._written()["key"]
 
     def outcome(self) -> Outcome | None:
-        """What the last trainer wrote; None while none has ended by itself."""
+        """What the last trainer wrote; None while none has ended by itself.
+
+        Raises:
+            DamagedRun: the file cannot be read.
+        """
         path = self.root / "outcome.json"
-        return Outcome.model_validate(read_json(path)) if path.is_file() else None
+        try:
+            return Outcome.model_validate(read_json(path)) if path.is_file() else None
+        except ValueError as error:
+            raise DamagedRun(self.root, path, str(error).splitlines()[0]) from error
 
     def finished(self) -> Outcome | None:
         """The outcome of a run that did its last step and left its product, with no step done now; else None."""
@@ -122,11 +152,18 @@ class RunFolder:
         (self.root / "outcome.json").unlink(missing_ok=True)
 
     def records(self) -> list[dict[str, float]]:
-        """The logged metrics, oldest first; empty when nothing was logged."""
+        """The logged metrics, oldest first; empty when nothing was logged.
+
+        Raises:
+            DamagedRun: the file cannot be read.
+        """
         if not self.metrics.is_file():
             return []
-        whole = self.metrics.read_text().rpartition("\n")[0]  # a full disk may have torn the last line
-        return [json.loads(line) for line in whole.splitlines() if line.strip()]
+        whole = self.metrics.read_bytes().rpartition(b"\n")[0]  # a full disk may have torn the last line
+        try:
+            return [json.loads(line) for line in whole.splitlines() if line.strip()]
+        except ValueError as error:
+            raise DamagedRun(self.root, self.metrics, f"holds a line that is no JSON ({error})") from error
 
     def last_losses(self) -> dict[str, float]:
         """The losses logged last; empty when nothing was logged."""

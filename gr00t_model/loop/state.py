@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gr00t_data.disk import read_json, replacing_folder, write_json
 from gr00t_model.loop.optimizer import AveragedWeights, trainable
+from gr00t_model.loop.run import list_states
 
 
 class StateError(ValueError):
@@ -42,13 +43,6 @@ def save_state(
     return folder
 
 
-def list_states(states: Path) -> list[int]:
-    """Steps of the whole states in ``states``, ascending. Remains of a killed writer start with a dot: left out."""
-    if not states.is_dir():
-        return []
-    return sorted(int(folder.name) for folder in states.iterdir() if folder.is_dir() and folder.name.isdigit())
-
-
 def load_state(
     states: Path, step: int, model: nn.Module, average: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> None:
@@ -57,15 +51,54 @@ def load_state(
     Raises:
         StateError: a file is missing or broken, or belongs to another model.
     """
+    load_learned(states, step, model, average)
+    _restore_moments(_load(states / f"{step:08d}" / "optimizer.safetensors"), model, optimizer)
+
+
+def load_learned(states: Path, step: int, model: nn.Module, average: AveragedWeights) -> None:
+    """Bring model and average to the state after ``step`` steps; nothing can be trained on from there.
+
+    Raises:
+        StateError: as ``load_state``.
+    """
     folder = states / f"{step:08d}"
-    if read_json(folder / "state.json")["step"] != step:
-        raise StateError(
-            f"{folder}/state.json holds another step; remove the folder to resume from the state before it"
-        )
+    check_step(folder)
     _copy(_load(folder / "weights.safetensors"), learned_tensors(model), folder / "weights.safetensors")
     if average.decay:
         _copy(_load(folder / "average.safetensors"), average.weights, folder / "average.safetensors")
-    _restore_moments(_load(folder / "optimizer.safetensors"), model, optimizer)
+
+
+def check_step(folder: Path) -> None:
+    """Whether a state says the step that its folder is named by.
+
+    Raises:
+        StateError: it does not, or says nothing.
+    """
+    try:
+        found = read_json(folder / "state.json")["step"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{folder}/state.json: cannot be read ({error}); {_remedy(folder)}") from error
+    if found != int(folder.name):
+        raise StateError(f"{folder}/state.json holds another step; {_remedy(folder)}")
+
+
+def check_state(folder: Path) -> None:
+    """Read all of a state, for whoever wants to know whether it is whole.
+
+    Raises:
+        StateError: it is not.
+    """
+    check_step(folder)
+    average = folder / "average.safetensors"
+    for name in ("weights.safetensors", "optimizer.safetensors", *([average.name] if average.is_file() else [])):
+        _load(folder / name)
+
+
+def _remedy(folder: Path) -> str:
+    return (
+        f"remove this folder to resume from the state before it (`gr00t checkpoints {folder.parents[1]} --mend` sets "
+        "aside all that are damaged)"
+    )
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
@@ -85,8 +118,7 @@ def _load(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        remedy = "remove this folder to resume from the state before it"
-        raise StateError(f"{path}: cannot be read ({error}); {remedy}") from error
+        raise StateError(f"{path}: cannot be read ({error}); {_remedy(path.parent)}") from error
 
 
 @torch.no_grad()

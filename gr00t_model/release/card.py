@@ -102,6 +102,7 @@ def _base(record: Record) -> str:
     bases = [link for link in record.chain if link.what == "base"]
     before = "".join(f"Trained on from `{link.name}`. " for link in bases[:-1])
     first, digest = bases[-1], bases[-1].digest[:16]
+    before = f"Started from {record.base}. {before}"
     return f"{before}Base `{first.name}`, licence: {first.licence}." + (f" Digest `{digest}`." if digest else "")
 
 

@@ -9,6 +9,7 @@ from gr00t_data.code_key import installed_version
 from gr00t_data.disk import digest_file, read_json
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
+from gr00t_model.lineage.chain import RANDOM_BASE
 from gr00t_model.lineage.record import Record
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, prepare_run, run_key
@@ -72,8 +73,8 @@ def _software(record: Record) -> list[dict[str, str]]:
 
 
 def _base(record: Record) -> list[dict[str, str]]:
-    base, then = record.config.model.base, record.versions.base
-    if not base:
+    base, then = record.config.model.base_folder, record.versions.base
+    if base is None:
         return []
     if not Path(base).is_dir():
         return [_row(f"base {base}", then, "gone")]
@@ -106,7 +107,8 @@ def _config(record: Record, place: Path, lake: Lake) -> TrainConfig:
         }
         mixtures.append(Mixture(**{**mixture.model_dump(include=set(Mixture.model_fields)), **paths}))
     data = config.data.model_copy(update={**mixtures[0].model_dump(), "also": tuple(mixtures[1:])})
-    return config.model_copy(update={"data": Data(**{**data.model_dump(), "cache": str(lake.cache)})})
+    model = config.model.model_copy(update={"base": config.model.base or RANDOM_BASE})
+    return config.model_copy(update={"data": Data(**{**data.model_dump(), "cache": str(lake.cache)}), "model": model})
 
 
 def same_weights(first: Path, second: Path) -> bool:

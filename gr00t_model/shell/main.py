@@ -14,7 +14,7 @@ _GROUPS = {
         "doctor": ("doctor", "explain"),
     },
     "Mixtures": {"mix": ("stats", "mix")},
-    "Training": {"train": ("ground", "train", "eval", "model", "merge")},
+    "Training": {"train": ("ground", "train", "checkpoints", "eval", "model", "merge")},
     "Generated video": {"dream": ("dream",), "idm": ("clips", "idm", "label"), "gate": ("gate",)},
     "People": {"human": ("human",), "hands": ("hands",), "privacy": ("withdraw",)},
     "Releases": {"release": ("release", "lineage", "reproduce")},

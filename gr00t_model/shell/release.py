@@ -61,7 +61,7 @@ def lineage(
     from gr00t_data.stages.names import find_checkpoint
     from gr00t_model.lineage.lineage import of_checkpoint, of_episode
     from gr00t_model.lineage.people import consent, of_participant
-    from gr00t_model.lineage.record import chain_of
+    from gr00t_model.lineage.record import Record, chain_of
     from gr00t_model.release.licences import licences_of
 
     where = asked.where
@@ -77,6 +77,7 @@ def lineage(
     rows = of_checkpoint(where, checkpoint)
     facts = {
         "checkpoint": str(checkpoint),
+        "base": Record.load(checkpoint).base,
         "episodes": len(rows),
         "samples": sum(row.samples for row in rows),
         "kinds": ", ".join(sorted({row.kind for row in rows})),

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gr00t_model.shell.app import InLake, OfRobot, progress_bar, say
-from gr00t_model.shell.options import verb
+from gr00t_model.shell.options import UsageError, verb
 from gr00t_model.stages.settings import EvaluationSettings, FinetuneSettings, GroundSettings
 
 
@@ -46,13 +46,47 @@ def train(
         asked.show(facts, None if asked.as_json else plan.rows())
         return
     where, robot = asked.where, asked.robot
-    run = stages.new_run(where, robot, settings, asked.embodiment)
+    run = stages.new_run(where, robot, settings, asked.embodiment, say)
     launched = stages.train_run(run, say)
     facts = {"run": str(run.root), "state": launched.outcome.state, "step": launched.outcome.step}
     if launched.outcome.state == "complete":
         folder, digest = stages.publish_checkpoint(where, robot, run)
         facts |= {"checkpoint": str(folder), "digest": digest}
     asked.show({**facts, **launched.outcome.losses})
+
+
+@verb
+def checkpoints(
+    run: Annotated[str, Parameter(help="A run: folder, name, part of its key, or pointer; left out: every run.")] = "",
+    /,
+    *,
+    at: Annotated[int | None, Parameter(help="Make the checkpoint of this step, under a name in the lake.")] = None,
+    mend: Annotated[bool, Parameter(help="Set aside what is damaged, so that training can go on.")] = False,
+    asked: InLake,
+) -> None:
+    """List the runs of the lake, or the states of one; make the checkpoint of a state; mend a damaged run folder.
+
+    What a step left acts, is evaluated and is trained on like the last one: `gr00t eval RUN --at STEP`,
+    `gr00t train --set model.base=RUN@STEP`.
+
+    Example: `gr00t checkpoints run_gr1 --at 500`
+    """
+    from gr00t_model.stages import checkpoints as stages
+
+    where = asked.where
+    if not run:
+        if mend or at is not None:
+            raise UsageError("RUN: name the run that --at or --mend is meant for")
+        asked.show({"lake": str(where.root)}, stages.run_rows(where))
+    elif mend:
+        mended, rows = stages.mend_run(where, run)
+        facts = {"run": str(mended.root), "set aside": len(rows), "whole states": stages.list_states(mended.states)}
+        asked.show(facts, rows)
+    elif at is not None:
+        asked.show({"checkpoint": str(stages.checkpoint_named(where, run, at)), "step": at})
+    else:
+        found = stages.run_named(where, run)
+        asked.show({"run": str(found.root)}, stages.state_rows(found))
 
 
 @verb
@@ -111,18 +145,30 @@ def describe_model(
 
 @verb
 def evaluate(
+    checkpoint: Annotated[
+        str, Parameter(help="A checkpoint, merged or published folder, by path or name; left out: the lake's newest.")
+    ] = "",
+    /,
     *,
     settings: EvaluationSettings,
+    at: Annotated[int | None, Parameter(help="CHECKPOINT is a run: evaluate it as it was at this step.")] = None,
+    tag: Annotated[str, Parameter(help="Published folders: whose statistics and slot act; else the robot's.")] = "",
+    tokenizer: Annotated[str, Parameter(help="Published folders that come without one: its folder.")] = "",
     asked: OfRobot,
 ) -> None:
-    """Evaluate the lake's checkpoint: open loop on held-out episodes, closed loop in the simulator.
+    """Evaluate a checkpoint: open loop on held-out episodes, closed loop in the simulator.
 
-    A checkpoint of several embodiments is evaluated open loop on each of them.
+    A checkpoint of several embodiments is evaluated open loop on each of them. A merged or published folder is tried on
+    what the lake's current mixture holds out.
+
     Example: `gr00t eval --task reach --trials 100`
+    Example: `gr00t eval run_gr1 --at 500 --task none`
+    Example: `gr00t eval GR00T-N1.5-3B --tokenizer Qwen3-1.7B --task none`
     """
-    from gr00t_model.stages.evaluate import evaluate_checkpoint, evaluation_rows
+    from gr00t_model.stages.evaluate import Chosen, evaluate_checkpoint, evaluation_rows
 
-    report = evaluate_checkpoint(asked.where, asked.robot, settings, say)
+    chosen = Chosen(checkpoint, at, asked.embodiment, tag, tokenizer)
+    report = evaluate_checkpoint(asked.where, asked.robot, settings, say, chosen)
     in_rows = ("open_loop", "others", "closed_loop", *(() if asked.as_json else ("alignment",)))
     content = {k: v for k, v in report.content.facts().items() if k not in in_rows}
     asked.show({"report": str(report.folder), **content}, evaluation_rows(report.content))

@@ -1,5 +1,7 @@
 """Evaluation as a stage: the report of a checkpoint, and its rows for a table."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_json
@@ -8,50 +10,104 @@ from gr00t_data.lake import Lake
 from gr00t_data.progress import Say
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors
 from gr00t_model.evaluate.paired import Comparison
+from gr00t_model.lineage.record import Record
 from gr00t_model.loop.run import RunFolder
+from gr00t_model.stages.checkpoints import checkpoint_named
 from gr00t_model.stages.inputs import needed
 from gr00t_model.stages.settings import EvaluationSettings
 
 if TYPE_CHECKING:
+    from gr00t_model.evaluate.foreign import Foreign
     from gr00t_model.evaluate.report import Report
 
 LIBRARIES = ("av", "mujoco", "numpy", "scipy", "torch", "transformers")
 
 
-def evaluate_checkpoint(lake: Lake, embodiment: Embodiment, settings: EvaluationSettings, say: Say) -> "Report":
-    """Evaluate the lake's current checkpoint; the report becomes ``evaluation_<embodiment>`` of the lake.
+@dataclass(frozen=True)
+class Chosen:
+    """What is evaluated.
+
+    Attributes:
+        checkpoint: path or name of a folder with a model; empty: the lake's current checkpoint.
+        at: ``checkpoint`` names a run, taken as it was at this step.
+        embodiment: name or YAML of the robot that acts, for a folder that others made; empty: its own name.
+        tag, tokenizer: of such a folder, as ``Policy.from_checkpoint`` takes them.
+    """
+
+    checkpoint: str = ""
+    at: int | None = None
+    embodiment: str = ""
+    tag: str = ""
+    tokenizer: str = ""
+
+
+def evaluate_checkpoint(
+    lake: Lake, embodiment: Embodiment, settings: EvaluationSettings, say: Say, chosen: Chosen = Chosen()
+) -> "Report":
+    """Evaluate a checkpoint. The report of the lake's current one becomes ``evaluation_<embodiment>`` of the lake.
 
     Where a checkpoint is released, the candidate is put beside it on the same held-out episodes and scenes. A robot
-    that the simulator does not have is evaluated open loop only, whatever ``tasks`` are named.
+    that the simulator does not have is evaluated open loop only, whatever ``tasks`` are named. A folder that is no
+    checkpoint of a run is tried on what the lake's current mixture holds out.
 
     Raises:
-        MissingInput: there is no checkpoint yet.
+        MissingInput: there is no checkpoint yet, or no mixture to try another one's on.
+        UnknownName: nothing of the name that was given.
     """
     from gr00t_data.sources.sim.body import ROBOT
     from gr00t_model.evaluate.report import evaluate
+    from gr00t_model.groot.weights.published_folder import is_published
     from gr00t_model.release.history import released
 
-    before = released(lake, embodiment.name)
-    checkpoint = needed(lake, f"checkpoint_{embodiment.name}", "gr00t train")
-    pointed = lake.pointed(f"run_{embodiment.name}")
+    folder = _folder(lake, embodiment, chosen)
     tasks = [task for task in settings.tasks if task != "none"]
     if tasks and embodiment.name != ROBOT:
         say(f"closed loop: none, the simulator has no {embodiment.name}")
         tasks = []
-    losses = RunFolder(pointed[0]).records() if pointed else []
+    theirs = _foreign(lake, embodiment, chosen) if is_published(folder) else None
+    before = None if theirs else released(lake, embodiment.name)
     report = evaluate(
-        checkpoint,
+        folder,
         lake.evaluations,
         tasks=tasks,
         trials=settings.trials,
         swapped=settings.swapped,
         processes=settings.processes,
-        losses=losses,
+        losses=[] if theirs else _losses(lake, folder),
         released=before[0] if before else None,
         say=say,
+        foreign=theirs,
     )
-    lake.point(f"evaluation_{embodiment.name}", report.folder, digest_json(report.content.facts()))
+    current = lake.pointed(f"checkpoint_{embodiment.name}")
+    if current and folder == current[0]:
+        lake.point(f"evaluation_{embodiment.name}", report.folder, digest_json(report.content.facts()))
     return report
+
+
+def _folder(lake: Lake, embodiment: Embodiment, chosen: Chosen) -> Path:
+    if not chosen.checkpoint and chosen.at is None:
+        return needed(lake, f"checkpoint_{embodiment.name}", "gr00t train")
+    return checkpoint_named(lake, chosen.checkpoint or f"run_{embodiment.name}", chosen.at)
+
+
+def _foreign(lake: Lake, embodiment: Embodiment, chosen: Chosen) -> "Foreign":
+    """The lake's current mixture for a folder that others made, and how that acts."""
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
+    from gr00t_data.batches.rows import Member
+    from gr00t_data.batches.statistics.statistics import NormStats
+    from gr00t_model.evaluate.foreign import Foreign
+
+    manifest = MixtureManifest.load(needed(lake, f"mixture_{embodiment.name}", "gr00t mix"))
+    statistics = NormStats.load(needed(lake, f"norm_stats_{embodiment.name}", "gr00t stats"))
+    member = Member(manifest, statistics, embodiment)
+    return Foreign(member, chosen.embodiment or embodiment.name, chosen.tag or None, chosen.tokenizer or None)
+
+
+def _losses(lake: Lake, checkpoint: Path) -> list[dict[str, float]]:
+    """The logged metrics of the run that left a checkpoint, where it is still there."""
+    key = Record.load(checkpoint).key
+    found = next(iter(sorted(lake.runs.glob(f"*-{key[:16]}"))), None) if lake.runs.is_dir() else None
+    return RunFolder(found).records() if found else []
 
 
 def evaluation_rows(content: Evaluation) -> list[dict[str, str]]:

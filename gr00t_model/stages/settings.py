@@ -29,6 +29,9 @@ class FinetuneSettings(Settings):
     start: Literal["base", "released"] = Field(
         default="base", description="Train from the base model, or on from the released checkpoint where there is one."
     )
+    extend: bool = Field(
+        default=True, description="Let a run of fewer steps go on where nothing else differs; off starts at step 0."
+    )
     also: list[str] = Field(
         default=[],
         description="Another embodiment in the same batches, NAME or NAME=WEIGHT, for example human_hands=0.5; each "

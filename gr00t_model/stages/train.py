@@ -10,48 +10,47 @@ from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.progress import Say
+from gr00t_data.stages.names import UnknownName
 from gr00t_model.lineage.people import require_consent
 from gr00t_model.lineage.record import Settings
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.launch import Launched, launch
+from gr00t_model.loop.run import DamagedRun
 from gr00t_model.release.licences import require_licences
+from gr00t_model.stages.checkpoints import checkpoint_named
 from gr00t_model.stages.inputs import MissingInput, needed
 from gr00t_model.stages.release import starting_settings
 from gr00t_model.stages.settings import FinetuneSettings
-from gr00t_model.training.config import Data, Mixture, TrainConfig
-from gr00t_model.training.key import PolicyRun, prepare_run
+from gr00t_model.training.config import Data, Mixture, Model, TrainConfig
+from gr00t_model.training.key import PolicyRun, prepare_run, require_base
 from gr00t_model.training.recipes import recipe as recipe_named
+from gr00t_model.training.runs.extended import run_beside
 from gr00t_model.training.settings import override
 
 if TYPE_CHECKING:
     from gr00t_model.training.memory import Plan
 
-_CHANGES_OF_A_BASE = {
-    f"action_head_cfg.{name}"
-    for name in (
-        "action_dim",
-        "max_state_dim",
-        "action_horizon",
-        "max_seq_len",
-        "missing_state_token",
-        "state_dropout",
-        "num_inference_timesteps",
-    )
-} | {"flare_cfg.embedding"}
-"""Changes under which the weights of a base keep their meaning: it is widened, or gets a token more."""
+GROUNDED = "base_nano"
+"""What a lake calls the grounded base of the nano preset."""
 
 
 def new_run(
-    lake: Lake, embodiment: Embodiment, settings: FinetuneSettings = FinetuneSettings(), embodiment_path: str = ""
+    lake: Lake,
+    embodiment: Embodiment,
+    settings: FinetuneSettings = FinetuneSettings(),
+    embodiment_path: str = "",
+    say: Say = lambda line: None,
 ) -> PolicyRun:
-    """The run folder of a recipe on the lake's current mixture and statistics; made if it is not there.
+    """The run folder of a recipe on the lake's current mixture and statistics; made if it is not there. A run that
+    differs only in having fewer steps goes on in it.
 
     Args:
         embodiment_path: the YAML the embodiment came from, when it is not a bundled one.
+        say: told what goes on, or beside which run this one starts anew.
 
     Raises:
         MissingInput: the mixture, the statistics or the base model is missing; says what to run.
-        ConfigError: no such recipe, or a change that does not fit.
+        ConfigError: no such recipe, a change that does not fit, or nothing says which weights to start from.
         ConsentError: the weights to start from have seen somebody who withdrew.
         TransformError: a binary gripper whose data are not between its two values.
         LicenceError: a mixture has the commercial profile, and the weights or another mixture do not fit it.
@@ -63,10 +62,12 @@ def new_run(
     changes = [*starting_settings(lake, embodiment, settings.start), *settings.changes]
     config = override(recipe_named(settings.recipe, data), changes)
     config = _with_embedding(lake, embodiment, _with_base(lake, config))
+    require_base(config)
+    _require_fit(lake, config)
     _require_switches(config)
     require_licences(config)
     require_consent(lake, Settings.model_validate(config.model_dump(mode="json")))
-    run = prepare_run(config, lake.runs)
+    run = run_beside(config, lake.runs, say) if settings.extend else prepare_run(config, lake.runs)
     lake.point(f"{_product(config, 'run')}_{embodiment.name}", run.root, run.key)
     return run
 
@@ -131,12 +132,46 @@ def training_plan(settings: FinetuneSettings, embodiment: str = "gr1") -> tuple[
 
 
 def _with_base(lake: Lake, config: TrainConfig) -> TrainConfig:
-    """nano starts from the lake's grounded base unless the user named another one, or changed what the base has."""
-    resized = config.model.changes.keys() - _CHANGES_OF_A_BASE
-    if config.model.preset != "nano" or config.model.base or resized:
+    """nano starts from the lake's grounded base unless the user said otherwise; checkpoints go by their names too."""
+    model = config.model
+    if takes_grounded_base(model):
+        base = needed(lake, GROUNDED, "gr00t ground")
+    elif model.base_folder is not None:
+        base = _folder_named(lake, model.base)
+    else:
         return config
-    base = needed(lake, "base_nano", "gr00t ground")
-    return config.model_copy(update={"model": config.model.model_copy(update={"base": str(base)})})
+    return config.model_copy(update={"model": model.model_copy(update={"base": str(base)})})
+
+
+def _folder_named(lake: Lake, text: str) -> Path:
+    try:
+        return checkpoint_named(lake, text)
+    except UnknownName as error:
+        raise ConfigError(f"model.base: {error}; random weights are asked for with --set model.base=random") from error
+
+
+def takes_grounded_base(model: Model) -> bool:
+    """Whether a run starts from the grounded base of its lake: nano, where nothing else is said."""
+    return model.preset == "nano" and not model.base
+
+
+def needs_grounded_base(lake: Lake, embodiment: Embodiment, settings: FinetuneSettings) -> bool:
+    """Whether ``new_run`` would ask the lake for its grounded base.
+
+    Raises:
+        ConfigError: no such recipe, or a change that does not fit.
+    """
+    changes = [*starting_settings(lake, embodiment, settings.start), *settings.changes]
+    return takes_grounded_base(override(recipe_named(settings.recipe), changes).model)
+
+
+def _require_fit(lake: Lake, config: TrainConfig) -> None:
+    """Look at base and tokenizer before anything is written. The grounded base as it is needs no look, and no torch."""
+    model, grounded = config.model, lake.pointed(GROUNDED)
+    if model.changes or model.tokenizer or grounded is None or model.base != str(grounded[0]):
+        from gr00t_model.training.runs.settled import settled_sizes
+
+        settled_sizes(model)
 
 
 def samples_of(name: str) -> int:
@@ -163,16 +198,21 @@ def publish_checkpoint(lake: Lake, embodiment: Embodiment, run: PolicyRun) -> tu
 
     Raises:
         MissingInput: the run is not complete.
-        CheckpointError: the run's checkpoint is broken.
+        DamagedRun: the run's checkpoint is broken.
     """
-    from gr00t_model.training.checkpoint import Checkpoint, is_checkpoint, publish
+    from gr00t_model.groot.weights.nvidia import WeightsError, stored_tensors
+    from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, is_checkpoint, publish
 
     if not is_checkpoint(run.checkpoint):
         raise MissingInput(
             f"{run.root}: is not finished, so it left no checkpoint; run `gr00t train` again, it resumes"
         )
-    with locked(lake.root / "locks" / "checkpoints"):
-        folder = publish(run.checkpoint, lake.checkpoints)
+    try:
+        stored_tensors(run.checkpoint)
+        with locked(lake.root / "locks" / "checkpoints"):
+            folder = publish(run.checkpoint, lake.checkpoints)
+    except (CheckpointError, WeightsError) as error:
+        raise DamagedRun(run.root, run.checkpoint, error) from error
     digest = Checkpoint.load(folder).digest
     lake.point(f"{_product(run.config(), 'checkpoint')}_{embodiment.name}", folder, digest)
     return folder, digest

@@ -4,25 +4,23 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import replacing_folder
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.prompt import Prompt, open_prompt, train_tokenizer
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
 from gr00t_model.groot.weights.nvidia import load, read_config, save
 from gr00t_model.groot.weights.own_slots import train_slots
 from gr00t_model.lineage.chain import random_weights, write_chain
-from gr00t_model.loop.config import ConfigError
 from gr00t_model.training.alignment_target import set_flare
 from gr00t_model.training.config import Model, TrainConfig
-from gr00t_model.training.key import PolicyRun, base_digest
+from gr00t_model.training.key import PolicyRun, base_digest, require_base
+from gr00t_model.training.runs.changes import changed, preset_sizes
+from gr00t_model.training.runs.settled import require_tokenizer
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,14 @@ class Base:
 
 
 def open_base(config: TrainConfig, run: PolicyRun) -> Base:
-    """Load the base of ``config``, or make a fresh one in the run's folder first.
+    """Load the base of ``config``, or make one of random weights in the run's folder first, where it asks for that.
 
     Raises:
-        ConfigError: an unknown preset, or a folder without a model.
+        ConfigError: nothing says what to start from, an unknown preset, or a folder without a model.
     """
-    folder = Path(config.model.base) if config.model.base else run.fresh_base
-    if not config.model.base and not folder.is_dir():
+    require_base(config)
+    folder = run.base_of(config)
+    if config.model.base_folder is None and not folder.is_dir():
         texts = {text for mixture in config.data.mixtures for text in _texts(Path(mixture.manifest))}
         make_base(folder, config.model, texts, config.seed)
     digest = base_digest(folder)
@@ -96,37 +95,23 @@ def instructions(manifest: MixtureManifest) -> list[str]:
 
 
 def make_base(folder: Path, model: Model, texts: Iterable[str], seed: int) -> None:
-    """Write a model with random weights, and a tokenizer trained on ``texts``, in one step.
+    """Write a model with random weights, and its tokenizer, in one step: the one that ``model`` names, or one trained
+    on ``texts``.
 
     Raises:
-        ConfigError: an unknown preset.
+        ConfigError: an unknown preset, or one that no tokenizer trained here fits.
+        PromptError: the named tokenizer is of another model.
     """
-    if model.preset not in PRESETS:
-        raise ConfigError(f"model.preset: expected one of {', '.join(PRESETS)}, found {model.preset!r}")
-    config = changed(PRESETS[model.preset](), model.changes)
+    config = preset_sizes(model.preset, model.changes)
+    require_tokenizer(config, model)
     with replacing_folder(folder) as temporary:
-        train_tokenizer(texts, temporary / "tokenizer", config.backbone.vision.tokens_per_image)
+        if model.tokenizer:
+            open_prompt(config, model.tokenizer).save(temporary / "tokenizer")
+        else:
+            train_tokenizer(texts, temporary / "tokenizer", config.backbone.vision.tokens_per_image)
         torch.manual_seed(seed)
         save(Groot(config), temporary)
         write_chain(temporary, [random_weights()])
-
-
-def changed(config: GrootConfig, changes: dict[str, Any]) -> GrootConfig:
-    """``config`` with dotted fields of its dictionary replaced (``action_head_cfg.action_horizon``).
-
-    Raises:
-        ConfigError: no such field.
-    """
-    fields = config.to_dict(with_defaults=True)
-    for dotted, value in changes.items():
-        *path, last = dotted.split(".")
-        section: Any = fields
-        for name in path:
-            section = section.get(name) if isinstance(section, dict) else None
-        if not isinstance(section, dict) or last not in section:
-            raise ConfigError(f"model.changes: the model has no field {dotted!r}")
-        section[last] = value
-    return GrootConfig.from_dict(fields)
 
 
 def with_training_switches(model: Groot, chosen: Model, folder: Path) -> Groot:

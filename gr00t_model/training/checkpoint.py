@@ -234,8 +234,10 @@ def _check_version(folder: Path) -> None:
         raise CheckpointError(f"{folder}/config.json: {error}") from error
 
 
-def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome: Outcome, world: int) -> Path:
-    """Write the checkpoint of a finished run to ``run.checkpoint`` in one step. ``model`` holds the weights to export.
+def export_checkpoint(
+    run: PolicyRun, config: TrainConfig, model: Groot, outcome: Outcome, world: int, into: Path | None = None
+) -> Path:
+    """Write the checkpoint of a run to ``run.checkpoint`` in one step. ``model`` holds the weights to export.
 
     It is a full model that needs no peft, and the published code finds the robot of the run in it, under its own tag or
     as ``new_embodiment`` with the projectors of slot 31. The adapter of a LoRA run lies in ``adapter/`` beside it, in
@@ -243,11 +245,13 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
 
     Args:
         world: number of ranks, which decides how many samples were drawn.
+        into: another folder, for a run that is not finished.
     """
-    base = Path(config.model.base) if config.model.base else run.fresh_base
+    base = run.base_of(config)
     digest = base_digest(base)
     members = open_members(config.data)
-    with replacing_folder(run.checkpoint) as folder:
+    target = into or run.checkpoint
+    with replacing_folder(target) as folder:
         if config.model.lora.on:
             from gr00t_model.groot.lora import save_adapter
 
@@ -269,7 +273,7 @@ def export_checkpoint(run: PolicyRun, config: TrainConfig, model: Groot, outcome
         write_json(folder / "versions.json", _versions() | {"base": digest})
         _write_lineage(folder, config, digest, run.root.name)
         write_record(folder, free=(_METRICS,))  # last: it names every file
-    return run.checkpoint
+    return target
 
 
 def _write_lineage(folder: Path, config: TrainConfig, base: str, name: str) -> None:

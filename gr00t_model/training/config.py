@@ -1,11 +1,13 @@
 """TrainConfig: everything a training run depends on, frozen, as JSON. The shell changes it (see ``settings``)."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gr00t_data.settings import Settings
 from gr00t_model.groot.flare.config import FlareConfig
+from gr00t_model.lineage.chain import RANDOM_BASE
 from gr00t_model.loop.config import ConfigError, LoopConfig, validated
 
 
@@ -150,8 +152,9 @@ class Model(Settings):
     """The network.
 
     Attributes:
-        preset: sizes of a fresh model (``nano``, ``n1_5_3b``); used when ``base`` is empty.
-        base: folder of the model to start from; empty for random weights from the seed.
+        preset: sizes of a fresh model (``nano``, ``n1_5_3b``); used when ``base`` is RANDOM_BASE.
+        base: folder of the model to start from, or RANDOM_BASE for random weights from the seed. Empty: nobody has said
+            so yet, and no run is made. (Runs of former versions were made then, from random weights.)
         tokenizer: folder of its tokenizer, for a base that comes without one (nvidia/GR00T-N1.5-3B does).
         changes: fields of the preset to replace, dotted (``action_head.num_layers``), for small tests.
         tune: which parts train, switch by switch or as a name of TUNE_CHOICES.
@@ -202,6 +205,11 @@ class Model(Settings):
                 "so it would do nothing; set model.flare.target_ema=1.0, or train the encoder (model.tune.visual=true)"
             )
         return self
+
+    @property
+    def base_folder(self) -> Path | None:
+        """The folder of the base; None for random weights."""
+        return None if self.base in ("", RANDOM_BASE) else Path(self.base)
 
     @property
     def backbone_frozen(self) -> bool:

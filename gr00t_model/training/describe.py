@@ -15,8 +15,8 @@ from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.weights.nvidia import Difference, compare, read_config, stored_tensors
 from gr00t_model.loop.config import ConfigError
-from gr00t_model.training.base import changed
 from gr00t_model.training.config import TrainConfig
+from gr00t_model.training.runs.changes import preset_sizes
 from gr00t_model.training.settings import override
 
 Shapes = dict[str, tuple[int, ...]]
@@ -43,7 +43,7 @@ def preset_config(name: str, settings: Sequence[str] = ()) -> GrootConfig:
     if name not in PRESETS:
         raise ConfigError(f"no preset {name!r}; expected one of {', '.join(PRESETS)}")
     chosen = override(TrainConfig(recipe=name, steps=1, batch_size=1), [f"model.changes.{text}" for text in settings])
-    return changed(PRESETS[name](), chosen.model.changes)
+    return preset_sizes(name, chosen.model.changes)
 
 
 def shapes_of(config: GrootConfig, *, flare: bool = False) -> Shapes:

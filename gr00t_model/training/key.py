@@ -6,7 +6,7 @@ from typing import Any
 from gr00t_data.code_key import code_key, library_versions
 from gr00t_data.disk import digest_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_model.lineage.chain import folder_digest
+from gr00t_model.lineage.chain import RANDOM_BASE, folder_digest
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.training.config import Mixture, TrainConfig
@@ -14,6 +14,8 @@ from gr00t_model.training.config import Mixture, TrainConfig
 _LEARNING_MACHINE = ("num_processes", "precision", "frozen_dtype")
 
 
+CONTENT = "content"
+"""Field of RUN.json: what the key of the run is the digest of."""
 _NOT_CONTENT = ("keep_states", "log_every_steps", "checkpoint_every_steps")
 
 
@@ -24,8 +26,17 @@ class PolicyRun(RunFolder):
 
     @property
     def fresh_base(self) -> Path:
-        """The model the run started from when its configuration named none."""
+        """The model with random weights that the run made when it was asked to start from them."""
         return self.root / "base"
+
+    def base_of(self, config: TrainConfig) -> Path:
+        """The folder of the model that the run starts from."""
+        return config.model.base_folder or self.fresh_base
+
+    @property
+    def exports(self) -> Path:
+        """Checkpoints of states before the last one, made when they were asked for; one folder each, named by step."""
+        return self.root / "exports"
 
     @property
     def checkpoint(self) -> Path:
@@ -39,9 +50,10 @@ class PolicyRun(RunFolder):
 
 def prepare_run(config: TrainConfig, runs: Path) -> PolicyRun:
     """The folder of ``config`` below ``runs``, with its ``RUN.json``. Equal content gives the same folder."""
-    key = run_key(config)
+    content = run_content(config)
+    key = digest_json(content)
     run = PolicyRun(runs / f"{config.recipe}-{key[:16]}")
-    write_json(run.run_json, {"key": key, "config": config.to_dict()})
+    write_json(run.run_json, {"key": key, "config": config.to_dict(), CONTENT: content})
     return run
 
 
@@ -53,16 +65,29 @@ def run_key(config: TrainConfig) -> str:
     Raises:
         ConfigError: an input is not named or not there.
     """
+    return digest_json(run_content(config))
+
+
+def run_content(config: TrainConfig) -> dict[str, Any]:
+    """What the key is the digest of, so that two runs can be told apart by what is different.
+
+    Raises:
+        ConfigError: an input is not named or not there.
+    """
     fields = config.to_dict()
+    if not config.earlier:
+        del fields["earlier"]
     for name in _NOT_CONTENT:
         del fields[name]
     fields["data"] = input_digests(config)
     fields["machine"] = {name: fields["machine"][name] for name in _LEARNING_MACHINE}
-    for name in ("base", "tokenizer"):
-        fields["model"][name] = base_digest(Path(path)) if (path := getattr(config.model, name)) else ""
+    require_base(config)
+    base, tokenizer = config.model.base_folder, config.model.tokenizer
+    fields["model"]["base"] = base_digest(base) if base else RANDOM_BASE
+    fields["model"]["tokenizer"] = base_digest(Path(tokenizer), "model.tokenizer") if tokenizer else ""
     embedding = config.model.flare.embedding
-    fields["model"]["flare"]["embedding"] = base_digest(Path(embedding)) if embedding else ""
-    return digest_json({"config": fields, "code": learning_key()})
+    fields["model"]["flare"]["embedding"] = base_digest(Path(embedding), "model.flare.embedding") if embedding else ""
+    return {"config": fields, "code": learning_key()}
 
 
 def input_digests(config: TrainConfig) -> dict[str, Any]:
@@ -98,14 +123,30 @@ def _mixture_digests(place: str, mixture: Mixture) -> dict[str, Any]:
     }
 
 
-def base_digest(folder: Path) -> str:
+def require_base(config: TrainConfig) -> None:
+    """Refuse a configuration that does not say what to start from: random weights are never taken for granted.
+
+    Raises:
+        ConfigError: ``model.base`` is empty.
+    """
+    if not config.model.base:
+        raise ConfigError(
+            f"model.base: {config.recipe} does not say which weights it starts from; name a folder or a checkpoint of "
+            "the lake (--set model.base=GR00T-N1.5-3B), or ask for random weights (--set model.base=random)"
+        )
+
+
+def base_digest(folder: Path, field: str = "model.base") -> str:
     """SHA-256 (hex) over names and bytes of every file of a base model.
+
+    Args:
+        field: which setting named it, for the message.
 
     Raises:
         ConfigError: no such folder.
     """
     if not (folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))):
-        raise ConfigError(f"model.base: {folder} is not a folder with a model; leave it empty for random weights")
+        raise ConfigError(f"{field}: {folder} is not a folder with a model; name one that holds its files")
     return folder_digest(folder)
 
 

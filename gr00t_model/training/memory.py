@@ -35,15 +35,14 @@ from gr00t_data.batches.batch import Batch
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.groot.config import GrootConfig, KeypointConfig
 from gr00t_model.groot.model import Groot
-from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
 from gr00t_model.groot.weights.nvidia import read_config, stored_tensors
-from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.optimizer import trainable as trainable_parameters
 from gr00t_model.training.activations import measure_step
-from gr00t_model.training.base import add_own_weights, changed, slots_in_use, with_training_switches
+from gr00t_model.training.base import add_own_weights, slots_in_use, with_training_switches
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.precision import arithmetic, frozen_dtype, store_for_training, widen
+from gr00t_model.training.runs.changes import changed, preset_sizes
 
 PARTS = (
     ("vision tower", "backbone.eagle_model.vision_model."),
@@ -213,13 +212,10 @@ def _exported_bytes(model: Groot, stored: dict[str, torch.dtype], on_gpu: bool) 
 
 def model_without_values(config: TrainConfig) -> Groot:
     """The model as it would be trained, on the meta device, in training mode."""
-    folder, name = Path(config.model.base), config.model.preset
-    if not config.model.base and name not in PRESETS:
-        raise ConfigError(f"model.preset: expected one of {', '.join(PRESETS)}, found {name!r}")
-    sizes = read_config(folder) if config.model.base else PRESETS[name]()
+    folder, changes = config.model.base_folder, config.model.changes
+    sizes = changed(read_config(folder), changes) if folder else preset_sizes(config.model.preset, changes)
     with torch.device("meta"):
-        model = Groot(changed(sizes, config.model.changes))
-        model = with_training_switches(model, config.model, folder)
+        model = with_training_switches(Groot(sizes), config.model, folder or Path())
         add_own_weights(model, config)
     if config.machine.gradient_checkpointing:
         enable_gradient_checkpointing(model)

@@ -10,13 +10,14 @@ from torch import nn
 from gr00t_data.batches.batch import Batch
 from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.groot.model import Groot, Loss
+from gr00t_model.lineage.chain import described_base
 from gr00t_model.loop.loop import Loop
 from gr00t_model.loop.objective import Losses, Objective
 from gr00t_model.loop.progress import say
 from gr00t_model.loop.ranks import open_ranks
 from gr00t_model.loop.run import Outcome
 from gr00t_model.training.alignment_target import described, remember_usual
-from gr00t_model.training.base import open_base
+from gr00t_model.training.base import Base, open_base
 from gr00t_model.training.batches import Batches
 from gr00t_model.training.checkpoint import export_checkpoint
 from gr00t_model.training.config import TrainConfig
@@ -52,13 +53,13 @@ class PolicyObjective(Objective[Groot, Batch]):
 
     def export(self, outcome: Outcome) -> None:
         if self.model.embedding is not None:
-            remember_usual(self.model, self._some_batches())
+            remember_usual(self.model, some_batches(self.batches, self.accelerator.device))
         export_checkpoint(self.run, self.config, self.model, outcome, self.accelerator.num_processes)
 
-    def _some_batches(self) -> Iterator[Batch]:
-        """Enough samples of the training data for a mean."""
-        device = self.accelerator.device
-        return (self.batches.seen(self.batches.batch(n).to(device)) for n in range(_BATCHES_OF_A_MEAN))
+
+def some_batches(batches: Batches, device: torch.device) -> Iterator[Batch]:
+    """Enough samples of the training data for a mean."""
+    return (batches.seen(batches.batch(n).to(device)) for n in range(_BATCHES_OF_A_MEAN))
 
 
 def open_accelerator(config: TrainConfig) -> Accelerator:
@@ -85,16 +86,17 @@ def open_loop(run: PolicyRun, config: TrainConfig, accelerator: Accelerator) -> 
     store_for_training(model, frozen_dtype(config.machine, accelerator.device.type == "cuda"))
     loop = Loop.open(PolicyObjective(model, batches, run, config, accelerator), config, run, accelerator)
     if loop.leads:
-        say(_opening_line(loop))
+        say(_opening_line(loop, base))
         say(described(model.config.flare))
     return loop
 
 
-def _opening_line(loop: Loop[PolicyObjective]) -> str:
+def _opening_line(loop: Loop[PolicyObjective], base: Base) -> str:
     config, parameters = loop.objective.config, list(loop.model.parameters())
     count, learned = sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)
     start = f"resuming at step {loop.first_step}" if loop.first_step else "starting"
     return (
         f"{start}: {config.recipe}, {config.steps} steps of {config.batch_size} x {config.accumulate} rows on "
-        f"{loop.accelerator.num_processes} process(es), {learned / 1e6:.2f} of {count / 1e6:.2f} M parameters train"
+        f"{loop.accelerator.num_processes} process(es), {learned / 1e6:.2f} of {count / 1e6:.2f} M parameters train; "
+        f"base: {described_base(config.model.base, base.digest)}"
     )

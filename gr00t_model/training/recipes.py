@@ -63,7 +63,7 @@ def gr1_n1_5_3b() -> TrainConfig:
     """The published model with the published fine-tuning settings (batch 32 a GPU, 10,000 steps, bf16, pictures cropped
     and their colours changed at random).
 
-    The folder of the published weights is given with ``--set model.base=FOLDER``.
+    The folder of the published weights is given with ``--set model.base=FOLDER``; without it there is no run.
     """
     return TrainConfig(
         recipe="gr1_n1_5_3b",

@@ -42,7 +42,7 @@ def tiny_config(lake: Lake, **changes) -> TrainConfig:
         "checkpoint_every_steps": 2,
         "log_every_steps": 1,
         "data": Data(manifest=str(mixture[0]), statistics=str(statistics[0]), cache=str(lake.cache)),
-        "model": Model(changes=SMALL, flare=Flare()),
+        "model": Model(base="random", changes=SMALL, flare=Flare()),
         "optimizer": Optimizer(lr=1e-2),
         "machine": Machine(threads=1, prefetch_batches=1),
     }

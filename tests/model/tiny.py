@@ -66,7 +66,7 @@ class TinyLake:
             "checkpoint_every_steps": 2,
             "log_every_steps": 1,
             "data": Data(manifest=str(self.manifest), statistics=str(self.statistics), cache=str(self.cache)),
-            "model": Model(changes=SMALL, flare=Flare()),
+            "model": Model(base="random", changes=SMALL, flare=Flare()),
             "optimizer": Optimizer(lr=1e-2, ema_decay=0.9),
             "machine": Machine(threads=1, prefetch_batches=1),
         }

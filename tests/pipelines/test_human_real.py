@@ -50,7 +50,7 @@ def test_one_step_learns_from_robot_and_people(tmp_path: Path) -> None:
     assert sources["kitchen"].kind == "human" and len(sources["kitchen"].episodes) == 3
     assert sources["kitchen"].licence == "CC-BY-NC-4.0 AND CC-BY-NC-ND-4.0"
     trained = prepare_run(
-        tiny_config(lake, steps=1, batch_size=8, model=Model(changes=SMALL, flare=Flare())), lake.runs
+        tiny_config(lake, steps=1, batch_size=8, model=Model(base="random", changes=SMALL, flare=Flare())), lake.runs
     )
     train(trained, StopRequest())
     (record,) = trained.records()

@@ -141,7 +141,7 @@ def test_training_raises_what_is_foreseen(lake, checkpoint, tmp_path):
 
 
 def test_what_cannot_be_measured_says_so(lake, checkpoint, tmp_path):
-    run = prepare_run(lake.config(model=Model(changes=SMALL, flare=Flare(on=False))), tmp_path / "off")
+    run = prepare_run(lake.config(model=Model(base="random", changes=SMALL, flare=Flare(on=False))), tmp_path / "off")
     train(run, StopRequest())
     with pytest.raises(EvaluationError, match="was trained without FLARE"):
         alignment(run.checkpoint)

@@ -39,7 +39,9 @@ def run_of(config: TrainConfig, runs: Path) -> PolicyRun:
 
 
 def pretraining(lake: TinyLake, **changes) -> TrainConfig:
-    return lake.config(recipe="embedding", model=Model(changes=SIZES, flare=Flare(pretrain_embedding=True)), **changes)
+    return lake.config(
+        recipe="embedding", model=Model(base="random", changes=SIZES, flare=Flare(pretrain_embedding=True)), **changes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def aligned(lake: TinyLake, learnt: PolicyRun | None, tune: Tune | None = None, 
     """A policy that starts from the base the embedding was made from."""
     if learnt is not None:
         flare = {"target": "action_aware", "embedding": str(learnt.checkpoint)} | flare
-    base = "" if learnt is None else str(learnt.fresh_base)
+    base = "random" if learnt is None else str(learnt.fresh_base)
     changes = SMALL if learnt is None else {}
     return lake.config(model=Model(changes=changes, base=base, tune=tune or Tune(), flare=Flare(**flare)))
 
@@ -199,7 +201,9 @@ def test_an_embedding_that_does_not_fit_is_refused(lake, embedding, tmp_path):
         with pytest.raises(ConfigError, match=expected):
             opened(aligned(lake, embedding, embedding=folder), tmp_path)
     model = Model(
-        changes=SMALL | {"action_head_cfg.num_target_vision_tokens": 2}, flare=aligned(lake, embedding).model.flare
+        base="random",
+        changes=SMALL | {"action_head_cfg.num_target_vision_tokens": 2},
+        flare=aligned(lake, embedding).model.flare,
     )
     with pytest.raises(ConfigError, match="future tokens 4, the policy has 2"):
         opened(lake.config(model=model), tmp_path)

@@ -105,7 +105,7 @@ def test_a_horizon_needs_positions(horizon: int):
 
 def test_a_run_widens_its_base_and_its_checkpoint_loads(tmp_path: Path):
     lake = build(tmp_path / "lake", episodes=3)
-    fresh = lake.config(steps=1, model=Model(changes=SMALL | {"action_head_cfg.action_dim": 26}))
+    fresh = lake.config(steps=1, model=Model(base="random", changes=SMALL | {"action_head_cfg.action_dim": 26}))
     first = prepare_run(fresh, tmp_path / "runs")
     base = open_base(fresh, first).model
     changes = {"action_head_cfg.action_dim": 48, "action_head_cfg.action_horizon": 24}

@@ -211,7 +211,7 @@ def test_the_lake_gives_the_mixtures_of_several_robots(lake, arm, tmp_path: Path
             copied = tmp_path / f"{kind}_{name}.json"
             copied.write_bytes(Path(path).read_bytes())
             pointers.point(copied.stem, copied, "digest")
-    small = [f"model.changes.{field}={value}" for field, value in SMALL.items()]
+    small = ["model.base=random", *(f"model.changes.{field}={value}" for field, value in SMALL.items())]
 
     def beside(other: str) -> FinetuneSettings:
         return FinetuneSettings(recipe="gr1_nano_tiny", settings=small, also=[other])

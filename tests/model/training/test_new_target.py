@@ -50,7 +50,7 @@ from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
 from tiny import SMALL, build
 lake = build(Path("lake"))
-model = Model(changes=SMALL, flare=Flare(target="colour"))
+model = Model(base="random", changes=SMALL, flare=Flare(target="colour"))
 run = prepare_run(lake.config(steps=2, batch_size=16, model=model), Path("runs"))
 assert train(run, StopRequest()).state == "complete"
 assert max(record["flare"] for record in run.records()) > 0

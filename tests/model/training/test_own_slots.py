@@ -79,7 +79,7 @@ def test_steps_are_those_of_all_slots(tmp_path: Path, lake: TinyLake):
     """The same losses, gradient norms and trained weights, bit for bit but for the order of the norm's sum."""
     found, trained = [], []
     for every in (True, False):
-        model = Model(changes=SMALL, train_all_slots=every)
+        model = Model(base="random", changes=SMALL, train_all_slots=every)
         loop = opened(lake.config(model=model), tmp_path / str(every))
         for step in range(3):
             meter, batch = Meter(), random_batch(step)
@@ -120,7 +120,7 @@ def test_the_other_slots_rest_under_weight_decay(tmp_path: Path, lake: TinyLake,
 def test_the_published_behaviour_shrinks_them(tmp_path: Path, lake: TinyLake):
     config = lake.config(
         steps=2,
-        model=Model(changes=SMALL, train_all_slots=True),
+        model=Model(base="random", changes=SMALL, train_all_slots=True),
         optimizer=Optimizer(lr=1e-2, weight_decay=0.1),
     )
     before, after = before_and_after(run_of(config, tmp_path))
@@ -153,7 +153,9 @@ def fresh_accelerator():
 
 def test_a_grown_model_keeps_the_other_slots_of_its_base(tmp_path: Path, lake: TinyLake, fresh_accelerator):
     """In bf16, where resting weights are narrow while training."""
-    first = run_of(lake.config(steps=1, model=Model(changes=SMALL | {"action_head_cfg.action_dim": 26})), tmp_path)
+    first = run_of(
+        lake.config(steps=1, model=Model(base="random", changes=SMALL | {"action_head_cfg.action_dim": 26})), tmp_path
+    )
     changes = {"action_head_cfg.action_dim": 30}
     machine = Machine(threads=1, precision="bf16")
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -167,7 +169,7 @@ def test_a_grown_model_keeps_the_other_slots_of_its_base(tmp_path: Path, lake: T
 
 
 def test_frozen_projectors_have_no_slots_of_their_own(tmp_path: Path, lake: TinyLake):
-    loop = opened(lake.config(model=Model(changes=SMALL, tune=Tune(projector=False))), tmp_path)
+    loop = opened(lake.config(model=Model(base="random", changes=SMALL, tune=Tune(projector=False))), tmp_path)
     assert not slot_tensors(dict(trainable(loop.model)))
     assert not any(isinstance(module, OwnSlots) for module in loop.model.modules())
 

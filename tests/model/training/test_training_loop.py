@@ -113,7 +113,7 @@ def test_losses_are_those_of_the_golden_file(lake, tmp_path):
 
     The batches are of two embodiments, of which the mixture has one: every slot trains.
     """
-    config = lake.config(steps=5, model=Model(changes=SMALL, train_all_slots=True))
+    config = lake.config(steps=5, model=Model(base="random", changes=SMALL, train_all_slots=True))
     loop = open_loop(prepare_run(config, tmp_path), config, open_accelerator(config))
     loop.wrapped.train()
     found = []
@@ -245,7 +245,7 @@ def test_a_signal_becomes_a_flag_and_the_handlers_come_back():
     ],
 )
 def test_only_what_is_tuned_changes(lake, tmp_path, tune, learns, rests):
-    run = prepare_run(lake.config(steps=2, model=Model(changes=SMALL, tune=tune)), tmp_path)
+    run = prepare_run(lake.config(steps=2, model=Model(base="random", changes=SMALL, tune=tune)), tmp_path)
     train(run, never())
     before, after = (load_file(folder / "model.safetensors") for folder in (run.fresh_base, run.checkpoint))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -254,7 +254,7 @@ def test_only_what_is_tuned_changes(lake, tmp_path, tune, learns, rests):
 
 
 def test_without_flare_its_loss_and_weights_are_absent(lake, tmp_path):
-    run = prepare_run(lake.config(steps=2, model=Model(changes=SMALL, flare=Flare(on=False))), tmp_path)
+    run = prepare_run(lake.config(steps=2, model=Model(base="random", changes=SMALL, flare=Flare(on=False))), tmp_path)
     train(run, never())
     assert [record["flare"] for record in run.records()] == [0, 0]
     assert not any(name.startswith("flare.") for name in load_file(run.checkpoint / "model.safetensors"))

@@ -37,7 +37,7 @@ def lake(tmp_path_factory) -> TinyLake:
 
 
 def model(**lora) -> Model:
-    return Model(changes=SMALL, lora=LORA.model_copy(update=lora))
+    return Model(base="random", changes=SMALL, lora=LORA.model_copy(update=lora))
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,9 @@ def test_two_processes_learn_what_two_passes_do(lake, tmp_path):
 
 
 def test_the_published_behaviour_leaves_slots_alone(lake, tmp_path):
-    chosen = Model(changes=SMALL, lora=LORA.model_copy(update={"train_slots": False}), flare=Flare(on=False))
+    chosen = Model(
+        base="random", changes=SMALL, lora=LORA.model_copy(update={"train_slots": False}), flare=Flare(on=False)
+    )
     folder = prepare_run(lake.config(steps=2, model=chosen), tmp_path)
     train(folder, never())
     names = load_file(folder.states / "00000002" / "weights.safetensors").keys()
@@ -175,7 +177,8 @@ def test_the_published_behaviour_leaves_slots_alone(lake, tmp_path):
 
 def test_adapters_are_part_of_the_key(lake):
     keys = [
-        run_key(lake.config(model=chosen)) for chosen in (model(), model(rank=8), model(train_slots=False), Model())
+        run_key(lake.config(model=chosen))
+        for chosen in (model(), model(rank=8), model(train_slots=False), Model(base="random"))
     ]
     assert len(set(keys)) == 4
     slow = lake.config(model=model(), machine=Machine(threads=1, gradient_checkpointing=True))

@@ -121,7 +121,7 @@ def test_a_float32_base_keeps_its_last_bits(lake, tmp_path):
 
 
 def test_bf16_resumes_bit_for_bit(lake, tmp_path):
-    config = lake.config(machine=BF16, model=Model(changes=SMALL, lora=Lora(rank=4)))
+    config = lake.config(machine=BF16, model=Model(base="random", changes=SMALL, lora=Lora(rank=4)))
     whole, halves = prepare_run(config, tmp_path / "whole"), prepare_run(config, tmp_path / "halves")
     train(whole, never())
     train(halves, StopAfter(2))
@@ -161,7 +161,7 @@ def test_two_passes_are_one_of_twice_the_rows(lake, tmp_path):
     }
     stepped = []
     for passes in (1, 2):
-        config = lake.config(accumulate=passes, model=Model(changes=changes, train_all_slots=True))
+        config = lake.config(accumulate=passes, model=Model(base="random", changes=changes, train_all_slots=True))
         loop = opened(config, tmp_path / str(passes))
         parts: Iterator[Batch] = iter([four] if passes == 1 else [rows(four, slice(0, 2)), rows(four, slice(2, 4))])
         norm = loop.step(0, parts, Meter())
