@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, list[Path]]:
     """Three checkpoints, each trained on top of the one before on a store of its own; the last is an adapter's."""
     lake = Lake(tmp_path_factory.mktemp("lake"))
     add_store(lake, "kitchen", range(4), licence="CC-BY-NC-4.0")
-    first = train_on(lake, ["kitchen"], Model(changes=SMALL, flare=Flare()))
+    first = train_on(lake, ["kitchen"], Model(base="random", changes=SMALL, flare=Flare()))
     add_people(lake, "people", range(4))
     second = train_on(lake, ["people"], Model(base=str(first), flare=Flare()))
     add_store(lake, "robot", range(4, 8), licence="MIT")
@@ -120,7 +120,7 @@ def test_a_merged_folder_names_what_both_have_seen(made, tmp_path: Path, way: st
 def test_what_an_embedding_has_seen_counts(made, tmp_path: Path) -> None:
     lake, (first, _, _) = made
     aligned = Flare(target="action_aware", embedding=str(first))
-    config = tiny_config(lake, model=Model(changes=SMALL, flare=aligned)).model_dump(mode="json")
+    config = tiny_config(lake, model=Model(base="random", changes=SMALL, flare=aligned)).model_dump(mode="json")
     told = [(link.what, link.name) for link in links_from(Settings.model_validate(config))]
     assert told == [
         ("base", "random weights"), ("embedding", first.name), (f"base of {first.name}", "random weights"),
