@@ -162,9 +162,9 @@ def plan(config: TrainConfig, on_gpu: bool) -> Plan:
 
 def _stored_types(config: TrainConfig, model: Groot) -> dict[str, torch.dtype]:
     """The type of each tensor in the files of the base; a fresh base is float32."""
-    if not config.model.base:
+    if config.model.base_folder is None:
         return {name.replace(".base_layer.", "."): torch.float32 for name in model.state_dict() if ".lora_" not in name}
-    found = stored_tensors(Path(config.model.base))
+    found = stored_tensors(config.model.base_folder)
     return {name: _STORED[tensor.dtype] for name, tensor in found.items() if tensor.dtype in _STORED}
 
 
