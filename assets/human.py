@@ -37,7 +37,8 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     """Take in one drop of footage, check every clip, and say what came out."""
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
-    from gr00t_data.sources.landing.landing import find, marker_of, take_in
+    from gr00t_data.sources.landing.landing import find, take_in
+    from gr00t_data.sources.landing.marker import marker_of
     from gr00t_data.stages.stores import check
     from gr00t_data.terms.licences import of_store
 

@@ -68,7 +68,8 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
-    from gr00t_data.sources.landing.landing import find, marker_of, take_in
+    from gr00t_data.sources.landing.landing import find, take_in
+    from gr00t_data.sources.landing.marker import marker_of
 
     path = find(lake, drop, log.info)
     said = marker_of(path)

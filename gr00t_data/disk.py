@@ -162,11 +162,11 @@ def read_json(path: Path) -> Any:
     """Read JSON; a broken file is named in the error.
 
     Raises:
-        ValueError: the file is not JSON.
+        ValueError: the file is not JSON, or nested deeper than any file of ours.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not valid JSON ({error})") from error
 
 

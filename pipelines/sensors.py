@@ -25,6 +25,9 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
+_LONGEST_REASON = 4000
+"""Characters that the page of a tick shows; every reason stands in its log."""
+
 
 @dg.sensor(
     job=ingest_job,
@@ -58,16 +61,20 @@ def _runs_of(
     context: dg.SensorEvaluationContext, lake: Lake, kinds: tuple[Kind, ...], partitions: Any
 ) -> dg.SensorResult:
     from gr00t_data.sources.landing.landing import look
+    from gr00t_data.sources.landing.records import attempt, landed_fault
 
     minutes = float(os.environ.get("GR00T_LANDING_QUIET_MINUTES") or 10)
     looked = look(lake, _memory(context.cursor), time.time(), 60 * minutes or None, kinds)
     for drop, reason in looked.waiting.items():
         context.log.info(f"{drop}: {reason}")
+    for drop in looked.ready:
+        if fault := drop.marker_fault or landed_fault(lake, drop.key):
+            context.log.warning(f"{drop.key}: {fault}")
     keys = [drop.key for drop in looked.ready]
+    reasons = "; ".join(f"{drop}: {reason}" for drop, reason in looked.waiting.items())
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(run_key=f"{drop.key}:{drop.signature[:16]}", partition_key=drop.key) for drop in looked.ready
-        ],
+        run_requests=[dg.RunRequest(run_key=attempt(lake, drop), partition_key=drop.key) for drop in looked.ready],
+        skip_reason=reasons[:_LONGEST_REASON] if reasons and not keys else None,
         dynamic_partitions_requests=[partitions.build_add_request(keys)] if keys else [],
         cursor=json.dumps(looked.memory),
     )

@@ -1,5 +1,6 @@
 """What a drop holds, by content, and the name of the store that is made of it."""
 
+import hashlib
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +15,9 @@ MAPPING_FILE = "mapping.yaml"
 
 COMPLETE_MARKER = "_SUCCESS"
 """Written by whoever copies a drop, when it is complete; not part of its content."""
+
+_LONGEST_NAME = 180
+"""Bytes of a store's name: files that are named after a store put up to 60 more before and behind it, of 255."""
 
 
 def content_digest(drop: Path) -> str:
@@ -34,8 +38,11 @@ def without_about(digests: dict[str, str]) -> dict[str, str]:
 
 
 def store_name(text: str) -> str:
-    """``text`` as a folder name and partition key: letters, digits, ``._-``."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "drop"
+    """``text`` as a folder name and partition key: letters, digits, ``._-``; what is too long ends in a hash."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "drop"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def same_or_refuse(

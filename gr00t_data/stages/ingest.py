@@ -6,7 +6,8 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
-from gr00t_data.sources.landing.landing import ROBOT_KINDS, landed, look
+from gr00t_data.sources.landing.landing import ROBOT_KINDS, look
+from gr00t_data.sources.landing.records import landed
 from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError

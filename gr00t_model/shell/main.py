@@ -11,6 +11,7 @@ from gr00t_model.shell.app import say
 _GROUPS = {
     "Data": {
         "ingest": ("demo", "ingest", "convert", "check", "embodiments"),
+        "landing": ("landing",),
         "doctor": ("doctor", "explain"),
     },
     "Mixtures": {"mix": ("stats", "mix")},

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import fsync_folder, read_json, replacing, write_json
+from gr00t_data.disk import fsync_folder, replacing, write_json
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.progress import Say
-from gr00t_data.sources.landing.drop import MARKER, Drop, key_of, left_out
+from gr00t_data.sources.landing.drop import Drop, key_of, left_out
+from gr00t_data.sources.landing.marker import MARKER
+from gr00t_data.sources.landing.records import read_record
 from gr00t_data.sources.landing.remote import LandingError, RemoteFile, RemoteLanding
 from gr00t_data.store.provenance import Said
 
@@ -33,9 +35,8 @@ class Fetched(Said):
 
 
 def fetched(lake: Lake, key: str) -> Fetched | None:
-    """What was written down when a remote drop was copied here."""
-    path = lake.root / "fetched" / f"{key}.json"
-    return Fetched.model_validate(read_json(path)) if path.is_file() else None
+    """What was written down when a remote drop was copied here; None where nothing was, or it cannot be read."""
+    return read_record(Fetched, lake.root / "fetched" / f"{key}.json")[0]
 
 
 def fetch(remote: RemoteLanding, key: str, say: Say = lambda line: None) -> Path | None:
@@ -72,6 +73,9 @@ def place_taken(lake: Lake, drop: Drop) -> str | None:
     """Why a remote drop cannot have its place here: a drop of that name was put there by somebody."""
     if not drop.path.exists() or fetched(lake, drop.key) is not None:
         return None
+    record = read_record(Fetched, lake.root / "fetched" / f"{drop.key}.json")[1]
+    if record:
+        return f"{record}, so whose copy {drop.path} is cannot be said; delete both, it is copied again"
     return f"another drop of that name lies in {drop.path}; give one of the two another name"
 
 

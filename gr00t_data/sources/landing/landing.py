@@ -15,17 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gr00t_data.disk import digest_file, read_json, write_json
+from gr00t_data.disk import digest_file
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.sources.content import content_digest
 from gr00t_data.sources.landing.archive import opened
-from gr00t_data.sources.landing.drop import MARKER, Drop, describe, key_of, marker_of, passed_over
+from gr00t_data.sources.landing.drop import Drop, describe, key_of, passed_over
 from gr00t_data.sources.landing.fetch import LandingError, fetch, fetched, place_taken
 from gr00t_data.sources.landing.kinds import ingest_as
+from gr00t_data.sources.landing.marker import MARKER, marker_of
+from gr00t_data.sources.landing.records import Landed, every_landed, landed, noting_failure
 from gr00t_data.sources.landing.remote import remote_landing
-from gr00t_data.store.provenance import Kind, Said
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
 if TYPE_CHECKING:
@@ -89,12 +91,12 @@ def look(
     """
     ready, waiting, kept = [], {}, {}
     for drop in drops(lake):
-        if _taken_in(lake, drop) or (kinds is not None and (drop.kind or "real") not in kinds):
+        if taken_in(lake, drop) or (kinds is not None and (drop.kind or "real") not in kinds):
             continue
         signature, since_s = memory.get(drop.key, ("", now_s))
         since_s = since_s if signature == drop.signature and since_s <= now_s else now_s
         kept[drop.key] = (drop.signature, since_s)
-        reason = _why_not(drop, now_s - since_s, quiet_s)
+        reason = why_not(drop, now_s - since_s, quiet_s)
         if reason:
             waiting[drop.key] = reason
         else:
@@ -102,7 +104,8 @@ def look(
     return Looked(tuple(ready), waiting, kept)
 
 
-def _why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | None:
+def why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | None:
+    """Why a drop is not taken in yet; see ``look``."""
     if drop.refused:
         return drop.refused
     if not drop.files:
@@ -118,41 +121,13 @@ def _why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | Non
     return None
 
 
-def _taken_in(lake: Lake, drop: Drop) -> bool:
+def taken_in(lake: Lake, drop: Drop) -> bool:
     """Whether the drop as it lies there was taken in. A store without a record is compared with the drop once more."""
     record = landed(lake, drop.key)
     if record is None or not (lake.stores / record.store / SEAL).is_file():
         return False
     as_it_lies = fetched(lake, drop.key) if drop.url else record
     return as_it_lies is not None and as_it_lies.signature == drop.signature
-
-
-class Landed(Said):
-    """What was written down when a drop was taken in.
-
-    Attributes:
-        drop: name of the file or folder.
-        store, digest: the store it became, by name and content.
-        content: hash of what landed.
-        signature, shape: of the drop as it lies there.
-    """
-
-    drop: str
-    store: str
-    digest: str
-    content: str
-    signature: str
-    shape: str
-
-    def save(self, lake: Lake, key: str) -> None:
-        """Write down in one step."""
-        write_json(lake.root / "landed" / f"{key}.json", self.facts())
-
-
-def landed(lake: Lake, key: str) -> Landed | None:
-    """What was written down when the drop was taken in."""
-    path = lake.root / "landed" / f"{key}.json"
-    return Landed.model_validate(read_json(path)) if path.is_file() else None
 
 
 def find(lake: Lake, key: str, say: Callable[[str], None] = lambda line: None) -> Path:
@@ -202,11 +177,12 @@ def take_in(
         DiskError: the disk has no room for it.
     """
     path = find(lake, key)
-    said = marker_of(path)
-    kind, licence = said.kind or kind, said.licence or licence
-    with locked(lake.root / "locks" / f"store_{key}"):
+    with locked(lake.root / "locks" / f"store_{key}"), noting_failure(lake, drop := describe(path)):
+        if drop.refused:
+            raise StoreError(f"{path}: is not taken in: {drop.refused}")
+        said = marker_of(path)
+        kind, licence = said.kind or kind, said.licence or licence
         _sweep(lake, key)
-        drop = describe(path)
         store = _twin(lake, drop, embodiment)
         if store is None:
             known = (lake.stores / key / SEAL).is_file()
@@ -248,9 +224,8 @@ def _sweep(lake: Lake, key: str) -> None:
 def _twin(lake: Lake, drop: Drop, embodiment: Embodiment) -> EpisodeStore | None:
     """The store of a drop with the same content under another name, when it is for the same embodiment."""
     content = ""
-    for path in sorted((lake.root / "landed").glob("*.json")):
-        record = Landed.model_validate(read_json(path))
-        own = path.stem == drop.key or record.store == drop.key
+    for key, record in every_landed(lake):
+        own = drop.key in (key, record.store)
         if own or record.shape != drop.shape or not (lake.stores / record.store / SEAL).is_file():
             continue
         content = content or _content(drop.path)
@@ -280,7 +255,7 @@ def _refuse_moving(store: EpisodeStore, key: str, path: Path, known: bool) -> No
 
 
 def changes(lake: Lake) -> dict[str, str]:
-    """Key -> what is wrong with a drop that was taken in and now lies there with other content.
+    """Key -> what is wrong with a drop: it is refused as it lies there, or was taken in with other content.
 
     A drop that was only copied again, or touched, is written down as it lies there now. Of a remote drop, the copy
     that lies here is looked at.
@@ -288,6 +263,9 @@ def changes(lake: Lake) -> dict[str, str]:
     found = {}
     for drop in _drops_here(lake):
         record = landed(lake, drop.key)
+        if drop.refused:
+            found[drop.key] = f"{drop.path}: is not taken in: {drop.refused}"
+            continue
         if record is None or record.signature == drop.signature:
             continue
         if _content(drop.path) == record.content:

@@ -14,14 +14,22 @@ from fsspec.core import url_to_fs
 
 from gr00t_data.disk import digest_json
 from gr00t_data.lake import LANDING_VARIABLE, Lake
-from gr00t_data.sources.landing.drop import MARKER, Drop, key_of, left_out, passed_over, said_in, shape_of, still_copied
-from gr00t_data.store.provenance import Kind
+from gr00t_data.sources.landing.drop import (
+    Drop,
+    key_of,
+    left_out,
+    passed_over,
+    printable,
+    require_utf8,
+    shape_of,
+    still_copied,
+)
+from gr00t_data.sources.landing.marker import MARKER, Said, require_small, said_in
 from gr00t_data.store.store import StoreError
 
 _STAMPS = ("ETag", "etag", "e_tag", "md5Hash", "generation", "VersionId", "uid")
 _STAMPS += ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 """What file systems call the mark that changes with the content, the surest first; the last ones are times."""
-_MARKER_BYTES = 1 << 16
 T = TypeVar("T")
 
 
@@ -87,38 +95,48 @@ class RemoteLanding:
         seen = [file for file in files if not left_out(file.name)]
         under_way = [file.name for file in files if still_copied(_last(file.name))]
         markers = [file for file in files if file.name == MARKER]
+        said, fault = self._said(markers[0]) if markers else (Said(), "")
         return Drop(
             key=key_of(name),
             path=self.lake.landing / name,
-            signature=digest_json([(file.name, file.size_bytes, file.stamp) for file in seen]),
+            signature=digest_json([(_written(file.name), file.size_bytes, file.stamp) for file in seen]),
             shape=shape_of(
-                [(file.name, file.size_bytes) for file in seen], is_folder=[f.name for f in files] != [name]
+                [(_written(file.name), file.size_bytes) for file in seen], is_folder=[f.name for f in files] != [name]
             ),
             files=len(seen),
             size_bytes=sum(file.size_bytes for file in seen),
             marked=bool(markers),
             under_way=under_way[0] if under_way else None,
-            kind=self._kind_said(markers),
+            kind=said.kind,
             url=f"{self.shown.rstrip('/')}/{name}",
             refused=refusal(name, files),
+            marker_fault=fault,
         )
 
     def drops(self) -> list[Drop]:
-        """Every drop, by name.
+        """Every drop, by name; one that cannot be listed says why in ``refused``.
 
         Raises:
-            LandingError: something cannot be listed.
+            LandingError: the landing cannot be listed.
         """
-        return [self.describe(name, self.files_of(name, entry)) for name, entry in self.entries().items()]
+        return [self._drop(name, entry) for name, entry in self.entries().items()]
 
-    def _kind_said(self, markers: list[RemoteFile]) -> Kind | None:
-        if not markers or not 0 < markers[0].size_bytes <= _MARKER_BYTES:
-            return None
+    def _drop(self, name: str, entry: Mapping[str, Any]) -> Drop:
         try:
-            content = self.ask("marker cannot be read", lambda: self.files.cat_file(markers[0].path))
-            return said_in(content, self.shown).kind if isinstance(content, bytes) else None
-        except StoreError:  # complained about when the drop is taken in
-            return None
+            return self.describe(name, self.files_of(name, entry))
+        except ValueError as error:
+            path, url = self.lake.landing / name, f"{self.shown.rstrip('/')}/{name}"
+            why = printable(str(error))
+            return Drop(key_of(name), path, "", "", 0, 0, marked=False, under_way=None, url=url, refused=why)
+
+    def _said(self, marker: RemoteFile) -> tuple[Said, str]:
+        """What a marker says, and why it cannot be read."""
+        try:
+            require_small(marker.size_bytes, f"{self.shown}: {marker.path}")
+            content = self.ask("marker cannot be read", lambda: self.files.cat_file(marker.path))
+            return (said_in(content, self.shown) if isinstance(content, bytes) else Said()), ""
+        except StoreError as error:  # complained about when the drop is taken in
+            return Said(), str(error)
 
     def ask(self, what: str, question: Callable[[], T]) -> T:
         """The answer of the file system; whatever goes wrong there becomes one error without secrets.
@@ -190,7 +208,11 @@ def refusal(drop: str, files: list[RemoteFile]) -> str | None:
     if any(mark in drop for mark in ("/", "\\", "\0")) or drop in (".", ".."):
         return f"its name {drop!r} is no name of a folder"
     names = {file.name for file in files}
-    for name in sorted(names):
+    for name in (drop, *sorted(names)):
+        try:
+            require_utf8(name)
+        except ValueError as error:
+            return str(error)
         parts = name.split("/")
         if {"", ".", ".."} & set(parts) or "\0" in name or "\\" in name:
             return f"the name {name!r} leads out of the drop or is no path; give the file another name"
@@ -208,3 +230,8 @@ def _file(name: str, path: str, facts: Mapping[str, Any]) -> RemoteFile:
 
 def _last(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
+
+
+def _written(name: str) -> str:
+    """A name that can be hashed; its drop is refused anyway where the name itself cannot."""
+    return name.encode("utf-8", "backslashreplace").decode()

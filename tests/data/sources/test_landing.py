@@ -9,7 +9,10 @@ import pytest
 
 from gr00t_data.lake import Lake
 from gr00t_data.sources.landing import landing
-from gr00t_data.sources.landing.landing import changes, describe, key_of, landed, look, marker_of, take_in
+from gr00t_data.sources.landing.drop import describe, key_of
+from gr00t_data.sources.landing.landing import changes, look, take_in
+from gr00t_data.sources.landing.marker import marker_of
+from gr00t_data.sources.landing.records import landed
 from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.pipelines.drops import GR1, put
 

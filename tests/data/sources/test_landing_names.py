@@ -7,17 +7,14 @@ import pytest
 
 from gr00t_data.sources.landing.archive import is_archive
 from gr00t_data.sources.landing.drop import (
-    MARKER,
-    Said,
     describe,
     key_of,
     left_out,
-    marker_of,
     passed_over,
-    said_in,
     shape_of,
     still_copied,
 )
+from gr00t_data.sources.landing.marker import MARKER, Said, marker_of, said_in
 from gr00t_data.sources.landing.remote import RemoteFile, refusal
 from gr00t_data.store.store import StoreError
 

@@ -12,7 +12,8 @@ import pytest
 from gr00t_data.lake import Lake
 from gr00t_data.sources.landing import fetch as landing_fetch
 from gr00t_data.sources.landing.fetch import copy, fetch, fetched
-from gr00t_data.sources.landing.landing import changes, drops, find, landed, look, take_in
+from gr00t_data.sources.landing.landing import changes, drops, find, look, take_in
+from gr00t_data.sources.landing.records import landed
 from gr00t_data.sources.landing.remote import (
     LandingError,
     RemoteFile,
