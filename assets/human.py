@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from assets.declaring import ingest_assets
-from assets.recording import record
-from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, table, told
+from assets.recording import each_alone, record, worst_of
+from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, left_out, table, told
 from assets.robots import robots
 from assets.settings import config_of
 from assets.versions import code_version
@@ -37,17 +37,19 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     """Take in one drop of footage, check every clip, and say what came out."""
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
+    from gr00t_data.sources.landing.drop import describe
     from gr00t_data.sources.landing.landing import find, take_in
     from gr00t_data.sources.landing.marker import marker_of
+    from gr00t_data.sources.landing.records import noting_failure
     from gr00t_data.stages.stores import check
     from gr00t_data.terms.licences import of_store
 
     path = find(lake, drop, log.info)
-    embodiment = load_embodiment(marker_of(path).embodiment or config.robot)
-    log.info(f"cutting {path}")
-    store = take_in(
-        lake, drop, embodiment, kind="human", progress=every_tenth(log, "videos", f"{drop}: "), human=config
-    )
+    with noting_failure(lake, describe(path)):
+        embodiment = load_embodiment(marker_of(path).embodiment or config.robot)
+        log.info(f"cutting {path}")
+        progress = every_tenth(log, "videos", f"{drop}: ")
+        store = take_in(lake, drop, embodiment, kind="human", progress=progress, human=config)
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")
@@ -150,20 +152,21 @@ def human_version() -> str:
 def _every_drop(context: dg.AssetExecutionContext, config: HumanConfig, lake: Lake) -> Made:
     from gr00t_data.stages.ingest import waiting_drops
 
-    made = {drop: make_clips(drop, config, lake, context.log) for drop in waiting_drops(lake, ("human",))}
+    drops = waiting_drops(lake, ("human",))
+    made, failed = each_alone(drops, lambda drop: make_clips(drop, config, lake, context.log), context.log)
     for drop, one in made.items():
         context.instance.add_dynamic_partitions("human_drops", [drop])
         record(context, "human_clips", one, human_version(), partition=drop)
-    return _together(made, lake)
+    return _together(made, failed, lake)
 
 
-def _together(made: dict[str, Made], lake: Lake) -> Made:
+def _together(made: dict[str, Made], failed: dict[str, str], lake: Lake) -> Made:
     """All footage of the lake after the new drops."""
     from gr00t_data.disk import digest_json
-    from gr00t_data.stages.stores import check, sealed_stores
+    from gr00t_data.stages.stores import check_each, sealed_stores
 
-    stores = [(store, robot) for robot in _targets() for store in sealed_stores(lake, robot) if store.kind == "human"]
-    pairs = [(store, check(lake, store, robot)) for store, robot in stores]
+    stores = [(robot, [one for one in sealed_stores(lake, robot) if one.kind == "human"]) for robot in _targets()]
+    pairs = [pair for robot, of_robot in stores for pair in check_each(lake, of_robot, robot)]
     rows = [
         {
             "store": store.root.name,
@@ -181,12 +184,11 @@ def _together(made: dict[str, Made], lake: Lake) -> Made:
         if every
         else tuple(told(name, True, "the lake holds no footage") for name in HUMAN_CHECKS)
     )
-    return Made(
-        Path(lake.stores),
-        digest_json([content_of(*pair) for pair in pairs]),
-        {"new drops": len(made), "clips": len(every), "stores": table(rows)},
-        checks,
-    )
+    metadata = {"new drops": len(made), "clips": len(every), "stores": table(rows)}
+    metadata |= {"failed drops": table([{"drop": drop, "reason": why} for drop, why in failed.items()])}
+    metadata |= left_out(lake)
+    content = digest_json([content_of(*pair) for pair in pairs])
+    return Made(Path(lake.stores), content, metadata, (worst_of(failed, checks[0]), *checks[1:]))
 
 
 human_clips, all_human_clips = ingest_assets(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.declaring import asset_of
-from assets.reporting import Made, figure, table
+from assets.reporting import Made, figure, left_out, table
 from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
@@ -44,6 +44,7 @@ def make_statistics(embodiment: Embodiment, config: StatisticsConfig, lake: Lake
         "measured": statistics.measured[:16],
         "statistics": table(rows),
         "actions": figure(action_histograms(sample_actions(lake, embodiment, config.stores)), "action histograms"),
+        **left_out(lake),
     }
     return Made(path, statistics.digest, metadata)
 
@@ -80,6 +81,7 @@ def make_mixture(embodiment: Embodiment, config: MixtureConfig, lake: Lake) -> M
         "episodes": sum(len(source.episodes) for source in manifest.sources),
         "held-out episodes": len(manifest.held_out),
         "sources": table(rows),
+        **left_out(lake),
     }
     return Made(path, manifest.digest, metadata)
 

@@ -1,10 +1,11 @@
 """Recording: an asset built on behalf of another one gets the event that its own step would have written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from assets.reporting import Made
+from assets.reporting import Made, told
+from gr00t_data.disk import DiskError
 
 
 def record(
@@ -40,3 +41,41 @@ def _input_tags(instance: dg.DagsterInstance, key: str) -> Iterator[tuple[str, s
         version, number = (tags or {}).get("dagster/data_version", version), str(records[0].storage_id)
     yield f"dagster/input_data_version/{key}", version
     yield f"dagster/input_event_pointer/{key}", number
+
+
+def each_alone(
+    drops: Sequence[str], make: Callable[[str], Made], log: dg.DagsterLogManager
+) -> tuple[dict[str, Made], dict[str, str]]:
+    """What became of each drop, and why the others failed: one bad drop stops no other.
+
+    Raises:
+        DiskError: the disk takes no more, which is no fault of a drop.
+    """
+    made, failed = dict[str, Made](), dict[str, str]()
+    for drop in drops:
+        try:
+            made[drop] = make(drop)
+        except DiskError:
+            raise
+        except Exception as error:  # whatever a reader of foreign files says of them
+            failed[drop] = f"{error}" or type(error).__name__
+            log.exception(f"{drop}: cannot be taken in: {failed[drop]}")
+    return made, failed
+
+
+def require_some(pairs: Sequence[object], failed: Mapping[str, str]) -> None:
+    """Whether there is anything to go on with.
+
+    Raises:
+        dagster.Failure: drops failed, and the lake holds nothing else.
+    """
+    if failed and not pairs:
+        raise dg.Failure("; ".join(failed.values()), allow_retries=False)
+
+
+def worst_of(failed: Mapping[str, str], check: dg.AssetCheckResult) -> dg.AssetCheckResult:
+    """The check of the whole, failed where a drop could not be taken in; names the drops."""
+    if not failed:
+        return check
+    text = "; ".join(f"{drop}: {reason}" for drop, reason in failed.items())
+    return told(str(check.check_name), False, f"not taken in: {text}", dg.AssetCheckSeverity.ERROR)

@@ -10,6 +10,7 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from gr00t_data.curate.index import Index
+    from gr00t_data.lake import Lake
     from gr00t_data.store.store import EpisodeStore
 
 
@@ -91,6 +92,14 @@ def _cell(value: Any) -> str | int | float | bool | None:
 
 def _kind(value: Any) -> str:
     return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
+
+
+def left_out(lake: "Lake") -> Metadata:
+    """What the UI shows of stores that cannot be read and so are part of nothing; empty where there is none."""
+    from gr00t_data.stages.stores import damaged_stores
+
+    rows = [{"store": name, "reason": reason} for name, reason in damaged_stores(lake).items()]
+    return {"left out, with reasons": table(rows)} if rows else {}
 
 
 def figure(png: bytes, caption: str) -> dg.MarkdownMetadataValue:

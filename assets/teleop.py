@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from assets.declaring import ingest_assets
-from assets.recording import record
-from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, table, told
+from assets.recording import each_alone, record, require_some, worst_of
+from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, left_out, table, told
 from assets.robots import robots
 from assets.settings import config_of
 from assets.versions import code_version
@@ -24,18 +25,20 @@ CHECKS = {
 
 
 class TeleopConfig(config_of(DropSettings), config_of(Demonstrations)):
-    """What a drop is, and what the simulator records when the drop is the simulator's."""
+    """What a drop is, and what the simulator records where that is asked for."""
+
+    simulate: bool = Field(
+        default=False, description="Record in the embedded simulator under the partition's name; no drop is read."
+    )
 
 
 def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager) -> Made:
     """Ingest one drop (or record it in the simulator), check every episode, and say what came out."""
     from gr00t_data.curate.figures import episode_durations
     from gr00t_data.curate.index import summary_rows
-    from gr00t_data.stages.ingest import SIMULATOR
     from gr00t_data.stages.stores import check
 
-    simulated = drop.startswith(SIMULATOR) and not (lake.landing / drop).is_dir()
-    store, embodiment = (_simulated if simulated else _landed)(drop, config, lake, log)
+    store, embodiment = (_simulated if _is_simulated(drop, config, lake) else _landed)(drop, config, lake, log)
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: episode {row['episode']} rejected: {row['reason']}")
@@ -45,7 +48,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
         "drop": drop,
         "store": store.root.name,
         "content": store.digest[:16],
-        "data_source": "simulator" if store.kind == "simulated" else store.kind,
+        "data_source": "simulator" if store.about.source.simulator else store.kind,
         "licence": store.licence,
         "episodes": len(index.verdicts),
         "accepted": accepted,
@@ -59,6 +62,24 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
     return Made(store.root, content_of(store, index), metadata, _check_results(index, accepted))
 
 
+def _is_simulated(drop: str, config: TeleopConfig, lake: Lake) -> bool:
+    """Whether it is asked for, or was before: what has landed is read, whatever its name.
+
+    Raises:
+        StoreError: it is asked for under the name of a drop.
+    """
+    from gr00t_data.sources.landing.landing import drops
+    from gr00t_data.stages.ingest import recorded_here
+    from gr00t_data.store.store import StoreError
+
+    if not config.simulate and not recorded_here(lake, drop):
+        return False
+    has_landed = any(one.key == drop for one in drops(lake))
+    if has_landed and config.simulate:
+        raise StoreError(f"{lake.landing}: holds a drop {drop!r}; record in the simulator under another name")
+    return not has_landed
+
+
 def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
     from gr00t_data.stages.ingest import simulate
 
@@ -68,14 +89,17 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
+    from gr00t_data.sources.landing.drop import describe
     from gr00t_data.sources.landing.landing import find, take_in
     from gr00t_data.sources.landing.marker import marker_of
+    from gr00t_data.sources.landing.records import noting_failure
 
     path = find(lake, drop, log.info)
-    said = marker_of(path)
-    log.info(f"ingesting {path}")
-    embodiment = load_embodiment(said.embodiment or config.embodiment)
-    store = take_in(lake, drop, embodiment, kind=said.kind or "real", licence=said.licence or config.licence)
+    with noting_failure(lake, describe(path)):
+        said = marker_of(path)
+        log.info(f"ingesting {path}")
+        embodiment = load_embodiment(said.embodiment or config.embodiment)
+        store = take_in(lake, drop, embodiment, kind=said.kind or "real", licence=said.licence or config.licence)
     if store.root.name != drop:
         log.warning(f"{path}: has the content of store {store.root.name!r}; it is not taken in twice")
     return store, embodiment
@@ -106,7 +130,7 @@ def register(context: dg.AssetExecutionContext, drop: str) -> None:
 
 def _every_drop(context: dg.AssetExecutionContext, config: TeleopConfig, lake: Lake) -> Made:
     from gr00t_data.sources.landing.landing import changes
-    from gr00t_data.stages.ingest import SIMULATOR, waiting_drops
+    from gr00t_data.stages.ingest import simulator_name, waiting_drops
     from gr00t_data.stages.stores import sealed_stores
 
     every = {robot.name: robot for robot in (*robots(), load_embodiment(config.embodiment))}.values()
@@ -115,22 +139,27 @@ def _every_drop(context: dg.AssetExecutionContext, config: TeleopConfig, lake: L
         context.log.warning(
             f"{lake.landing} holds no drop: recording demonstrations in the simulator (data_source: simulator)"
         )
-        drops = [SIMULATOR]
+        drops, config = [simulator_name(lake)], config.model_copy(update={"simulate": True})
     for problem in changes(lake).values():
         context.log.error(problem)
-    made = {drop: make_store(drop, config, lake, context.log) for drop in drops}
+    made, failed = each_alone(drops, lambda drop: make_store(drop, config, lake, context.log), context.log)
     for drop, one in made.items():
         register(context, drop)
         record(context, "teleop_episodes", one, teleop_version(), partition=drop)
-    return _together(made, lake, every)
+    return _together(made, failed, lake, every)
 
 
-def _together(made: dict[str, Made], lake: Lake, every: Iterable[Embodiment]) -> Made:
-    """The state of the whole lake after the new drops."""
+def _together(made: dict[str, Made], failed: dict[str, str], lake: Lake, every: Iterable[Embodiment]) -> Made:
+    """The state of the whole lake after the new drops.
+
+    Raises:
+        dagster.Failure: drops failed, and the lake holds nothing else.
+    """
     from gr00t_data.disk import digest_json
-    from gr00t_data.stages.stores import check, sealed_stores
+    from gr00t_data.stages.stores import check_each, sealed_stores
 
-    pairs = [(store, check(lake, store, robot)) for robot in every for store in sealed_stores(lake, robot)]
+    pairs = [pair for robot in every for pair in check_each(lake, sealed_stores(lake, robot), robot)]
+    require_some(pairs, failed)
     rows = [
         {
             "store": store.root.name,
@@ -143,8 +172,11 @@ def _together(made: dict[str, Made], lake: Lake, every: Iterable[Embodiment]) ->
         for store, index in pairs
     ]
     checks = [result for one in made.values() for result in one.checks]
-    summary = tuple(_worst(name, checks) for name in CHECKS)
+    accepted, consistent = (_worst(name, checks) for name in CHECKS)
+    summary = (accepted, worst_of(failed, consistent))
     metadata = {"new drops": len(made), "episodes": sum(int(r["accepted"]) for r in rows), "stores": table(rows)}
+    metadata |= {"failed drops": table([{"drop": drop, "reason": why} for drop, why in failed.items()])}
+    metadata |= left_out(lake)
     return Made(Path(lake.stores), digest_json([content_of(*pair) for pair in pairs]), metadata, summary)
 
 
@@ -167,8 +199,8 @@ teleop_episodes, all_teleop_episodes = ingest_assets(
     checks=CHECKS,
     description=(
         "Demonstrations as they landed, one partition a drop: read from `landing/<drop>`, sealed as a "
-        "GR00T-LeRobot store, every episode checked against its embodiment. Drops named `simulator...` are "
-        "recorded in the embedded simulator. Rejected episodes stay on disk with their reason and never enter "
-        "a mixture."
+        "GR00T-LeRobot store, every episode checked against its embodiment. With `simulate: true` "
+        "a partition is recorded in the embedded simulator. Rejected episodes stay on disk with their reason and "
+        "never enter a mixture."
     ),
 )

@@ -124,18 +124,20 @@ class Input:
 
 def inputs_of(embodiment: Embodiment, config: FinetuneConfig, lake: Lake, log: dg.DagsterLogManager) -> list[Input]:
     """What ``finetune_<embodiment>`` reads, in the order in which it is built."""
-    from gr00t_data.stages.ingest import SIMULATOR
+    from gr00t_data.stages.ingest import SIMULATOR, simulator_name
     from gr00t_data.stages.stores import sealed_stores
     from gr00t_model.stages.train import needs_grounded_base
 
     name = embodiment.name
+    is_empty = not sealed_stores(lake, embodiment)
+    recorded = simulator_name(lake) if is_empty else SIMULATOR
     return [
         Input(
             "teleop_episodes",
-            not sealed_stores(lake, embodiment),
-            lambda: make_store(SIMULATOR, simulated(embodiment, config.simulator, lake), lake, log),
+            is_empty,
+            lambda: make_store(recorded, simulated(embodiment, config.simulator, lake), lake, log),
             teleop_version(),
-            partition=SIMULATOR,
+            partition=recorded,
         ),
         Input(
             f"norm_stats_{name}",
@@ -172,7 +174,7 @@ def simulated(embodiment: Embodiment, config: TeleopConfig, lake: Lake) -> Teleo
             f"whose _SUCCESS says `embodiment: {embodiment.name}`",
             allow_retries=False,
         )
-    return config.model_copy(update={"embodiment": embodiment.name})
+    return config.model_copy(update={"embodiment": embodiment.name, "simulate": True})
 
 
 def ensure_inputs(

@@ -1,12 +1,13 @@
 """Drops into sealed, checked stores: those that land and those the simulator makes."""
 
 from collections.abc import Sequence
+from itertools import count as counting
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
-from gr00t_data.sources.landing.landing import ROBOT_KINDS, look
+from gr00t_data.sources.landing.landing import ROBOT_KINDS, drops, look
 from gr00t_data.sources.landing.records import landed
 from gr00t_data.stages.settings import Demonstrations
 from gr00t_data.store.provenance import Kind, StoreSource
@@ -17,7 +18,24 @@ LIBRARIES = ("av", "h5py", "mcap", "mujoco", "pyarrow", "rosbags", "scipy")
 
 
 SIMULATOR = "simulator"
-"""Drops whose name starts with this word are recorded in the embedded simulator instead of read from ``landing/``."""
+"""Name of the store that the embedded simulator records where nobody gives another; it says nothing about a drop."""
+
+
+def simulator_name(lake: Lake) -> str:
+    """A name for what the simulator records: ``simulator``, or numbered where a drop of that name has landed.
+
+    Raises:
+        LandingError: the remote landing cannot be listed.
+    """
+    taken = {drop.key for drop in drops(lake)}
+    names = (SIMULATOR if number == 1 else f"{SIMULATOR}-{number}" for number in counting(1))
+    return next(name for name in names if name not in taken)
+
+
+def recorded_here(lake: Lake, name: str) -> bool:
+    """Whether the sealed store ``name`` was recorded in the embedded simulator, as it says itself."""
+    root = lake.stores / store_name(name)
+    return (root / SEAL).is_file() and EpisodeStore.open(root).about.source.simulator is not None
 
 
 def simulate(
@@ -44,7 +62,7 @@ def simulate(
         if (recorded := store.about.source.facts()) != source.facts():
             raise StoreError(
                 f"{root}: was recorded with {recorded}, asked for {source.facts()}; "
-                "record under another name (a name starting with 'simulator') or delete the folder"
+                "record under another name or delete the folder"
             )
         return store
     writer = StoreWriter.create(root, embodiment, kind="simulated", licence="Apache-2.0", source=source)

@@ -1,6 +1,7 @@
 """The stores of a lake and the verdicts on them: which there are, which hold something usable."""
 
 import fnmatch
+import logging
 from collections.abc import Sequence
 
 from gr00t_data.curate.build import build_index
@@ -9,9 +10,11 @@ from gr00t_data.curate.withdrawn import after_withdrawals
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
-from gr00t_data.store.store import EpisodeStore, StoreError, sealed_in
+from gr00t_data.store.store import EpisodeStore, StoreError, listed_in
+from gr00t_data.terms.withdrawal import read as read_withdrawals
 
 Checked = tuple[EpisodeStore, Index]
+_LOG = logging.getLogger(__name__)
 
 
 def check(
@@ -30,33 +33,67 @@ def check(
 
 
 def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[EpisodeStore]:
-    """The sealed stores of an embodiment whose folder name matches one of the patterns, by name."""
-    return [
-        store
-        for store in sealed_in(lake.stores)
-        if store.about.embodiment == embodiment.name and any(fnmatch.fnmatch(store.root.name, name) for name in names)
-    ]
+    """The sealed stores of an embodiment whose folder name matches one of the patterns, by name.
+
+    A store that cannot be read is left out, which the log says: it stops no other.
+
+    Raises:
+        StoreError: one that is named in full cannot be read.
+    """
+    whole, damaged = listed_in(lake.stores)
+    for name, reason in damaged.items():
+        if name in names:
+            raise StoreError(reason)
+        if _matches(name, names):
+            _LOG.warning("store %s is left out: %s", name, reason)
+    return [store for store in whole if store.about.embodiment == embodiment.name and _matches(store.root.name, names)]
+
+
+def damaged_stores(lake: Lake) -> dict[str, str]:
+    """Name -> why it cannot be read, of the sealed stores that everything leaves out."""
+    return listed_in(lake.stores)[1]
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def check_each(lake: Lake, stores: Sequence[EpisodeStore], embodiment: Embodiment) -> list[Checked]:
+    """Stores with their indexes; one that cannot be checked is left out, which the log says.
+
+    Raises:
+        WithdrawalError: the list of those who withdrew cannot be believed.
+    """
+    read_withdrawals(lake.root)
+    checked = []
+    for store in stores:
+        try:
+            checked.append((store, check(lake, store, embodiment)))
+        except ValueError as error:
+            _LOG.warning("store %s is left out: %s", store.root.name, error)
+    return checked
 
 
 def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[Checked]:
     """The stores that hold at least one accepted episode, with their indexes.
 
     Without names these are all but generated clips that no model has labelled and no gate has judged, and what a later
-    judgement of the same clips replaced.
+    judgement of the same clips replaced. A store that cannot be read or checked stops no other.
 
     Raises:
-        StoreError: there is none; says what was looked at and what to run.
+        StoreError: there is none (says what was looked at and what to run), or one named in full cannot be read.
     """
     stores = sealed_stores(lake, embodiment, names)
     if tuple(names) == ("*",):
         stores = [store for store in stores if not unlabelled(store) and not _replaced(lake, store)]
-    every = [(store, check(lake, store, embodiment)) for store in stores]
+    every = check_each(lake, stores, embodiment)
     usable = [(store, index) for store, index in every if index.accepted]
     if not usable:
+        damaged = "".join(f"; left out: {reason}" for reason in damaged_stores(lake).values())
         raise StoreError(
             f"{lake.stores}: no accepted episode of embodiment {embodiment.name!r} in stores {list(names)} "
             f"({len(every)} stores, {sum(len(i.verdicts) for _, i in every)} episodes looked at); "
-            "record some with `gr00t demo` or bring yours with `gr00t ingest PATH --embodiment NAME`"
+            f"record some with `gr00t demo` or bring yours with `gr00t ingest PATH --embodiment NAME`{damaged}"
         )
     return usable
 

@@ -245,9 +245,37 @@ def declared_features(root: Path, info: Facts) -> dict[str, layout.Feature]:
 
 
 def sealed_in(folder: Path) -> list[EpisodeStore]:
-    """Every sealed store in a folder, by name; a hidden one is not finished."""
-    listed = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [EpisodeStore.open(one) for one in listed if not one.name.startswith(".") and (one / SEAL).is_file()]
+    """Every sealed store in a folder that can be read, by name; a hidden one is not finished."""
+    return listed_in(folder)[0]
+
+
+def listed_in(folder: Path) -> tuple[list[EpisodeStore], dict[str, str]]:
+    """The sealed stores in a folder, each looked at alone: those that can be read, and why the others cannot."""
+    whole, damaged = list[EpisodeStore](), dict[str, str]()
+    for one in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if one.name.startswith(".") or not (one / SEAL).is_file():
+            continue
+        try:
+            whole.append(_read_through(one))
+        except StoreError as error:
+            damaged[one.name] = str(error)
+    return whole, damaged
+
+
+def _read_through(root: Path) -> EpisodeStore:
+    """A store whose metadata was read to the end.
+
+    Raises:
+        StoreError: something of it cannot be read.
+    """
+    try:
+        store = EpisodeStore.open(root)
+        _ = store.digest, store.rows, store.tasks, store.features, store.camera_columns, store.fps, store.chunks_size
+    except StoreError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise StoreError(f"{root}: its metadata cannot be read ({error!r}); put the store back from a copy") from error
+    return store
 
 
 def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

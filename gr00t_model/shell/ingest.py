@@ -32,7 +32,7 @@ def demo(
     episodes: Annotated[int | None, Parameter(help="Of each task, in place of the numbers below.")] = None,
     task: Annotated[Task | Literal["all"], Parameter(help="Record this one only.")] = "all",
     settings: Demonstrations,
-    name: Annotated[str, Parameter(help="Name of the store; must start with `simulator`.")] = "simulator",
+    name: Annotated[str, Parameter(help="Name of the store.")] = "simulator",
     asked: InLake,
 ) -> None:
     """Record demonstrations of the scripted expert in the embedded simulator, as a sealed store.
@@ -40,10 +40,8 @@ def demo(
     Example: `gr00t demo --episodes 50 --task all`
     """
     from gr00t_data.embodiment.robot import load_embodiment
-    from gr00t_data.stages.ingest import SIMULATOR, simulate
+    from gr00t_data.stages.ingest import simulate
 
-    if not name.startswith(SIMULATOR):
-        raise UsageError(f"--name: {name!r} must start with {SIMULATOR!r}")
     if episodes is not None and episodes < 1:
         raise UsageError(f"--episodes: input should be greater than or equal to 1, found {episodes}")
     counts = {one: episodes or getattr(settings, one) for one in TASKS if task in (one, "all")}

@@ -13,6 +13,7 @@ from gr00t_model.shell.options import verb
 if TYPE_CHECKING:
     from gr00t_data.batches.mixture.manifest import MixtureManifest
     from gr00t_data.embodiment.robot import Embodiment
+    from gr00t_data.lake import Lake
 
 mix = App(name="mix")
 
@@ -44,10 +45,19 @@ def stats(
     ]
     facts: dict[str, Any] = {"statistics": str(path), "digest": statistics.digest, "shares": statistics.shares}
     facts["notes"] = oddities(statistics, robot)
+    facts |= _left_out(where)
     notes = facts["notes"] if asked.as_json else facts.pop("notes")
     asked.show(facts, rows)
     for note in () if asked.as_json else notes:
         tell(note)
+
+
+def _left_out(lake: "Lake") -> dict[str, Any]:
+    """Stores that cannot be read, with the reason: nothing is made of them."""
+    from gr00t_data.stages.stores import damaged_stores
+
+    damaged = damaged_stores(lake)
+    return {"left out": damaged} if damaged else {}
 
 
 def _short(values: tuple[float, ...]) -> str:
@@ -69,7 +79,7 @@ def write(
 
     robot = asked.robot
     manifest, path = write_mixture(asked.where, robot, settings)
-    _show_preview(manifest, robot, None, asked, {"file": str(path)})
+    _show_preview(manifest, robot, None, asked, {"file": str(path), **_left_out(asked.where)})
 
 
 @mix.command
@@ -93,7 +103,7 @@ def preview(
 
     robot, samples, where = asked.robot, samples_of(recipe), asked.where
     planned = MixtureManifest.load(manifest_named(where, manifest)) if manifest else plan_mix(where, robot, settings)
-    _show_preview(planned, robot, samples, asked, {"recipe": recipe})
+    _show_preview(planned, robot, samples, asked, {"recipe": recipe, **_left_out(where)})
 
 
 @mix.command
