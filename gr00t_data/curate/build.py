@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.curate.doctor import diagnose
-from gr00t_data.curate.index import Index, index_path, load_index, save_index
+from gr00t_data.curate.index import Index, existing_index, index_path, save_index
 from gr00t_data.curate.rules import checking_libraries, rules_digest
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.progress import Progress, silent
@@ -24,7 +24,7 @@ def build_index(
         workers: processes; the index does not depend on it.
     """
     path = index_path(index_folder, store, embodiment)
-    if (index := _existing(path)) is not None:
+    if (index := existing_index(path)) is not None:
         if index.store_path != str(store.root):
             index = replace(index, store_path=str(store.root))
             save_index(path, index)
@@ -42,13 +42,3 @@ def build_index(
     )
     save_index(path, index)
     return index
-
-
-def _existing(path: Path) -> Index | None:
-    """The index at ``path`` if it is there and whole; a damaged one is made again."""
-    if not path.is_file():
-        return None
-    try:
-        return load_index(path)
-    except ValueError:
-        return None

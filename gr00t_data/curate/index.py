@@ -68,6 +68,16 @@ def load_index(path: Path) -> Index:
     return read_as(_JSON, path, "not an index of verdicts", "delete it, it is made again")
 
 
+def existing_index(path: Path) -> Index | None:
+    """The index at ``path`` if it is there and whole; a damaged one is made again."""
+    if not path.is_file():
+        return None
+    try:
+        return load_index(path)
+    except ValueError:
+        return None
+
+
 def save_index(path: Path, index: Index) -> None:
     """The inverse of ``load_index``."""
     write_json(path, _JSON.dump_python(index, mode="json"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gr00t_data.curate.checks.barred import CONSENT_01, TakenBack, check_consent
 from gr00t_data.curate.finding import Verdict
-from gr00t_data.curate.index import Index, load_index, save_index
+from gr00t_data.curate.index import Index, existing_index, save_index
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, read
 
@@ -38,13 +38,19 @@ def _rejected(verdict: Verdict, store: EpisodeStore, entry: Withdrawal) -> Verdi
 
 
 def bring_up_to_date(index_folder: Path, store: EpisodeStore, withdrawals: Withdrawals) -> list[Path]:
-    """Write the withdrawals into every index of a store, those of older rules too; returns the files that changed."""
+    """Write the withdrawals into every index of a store, those of older rules too; returns the files that changed.
+
+    One that cannot be read goes: the checks make it again, and look at the withdrawals then.
+    """
     changed = []
     for path in sorted(index_folder.glob(f"{store.digest[:16]}-*.json")):
-        before = load_index(path)
-        after = without_withdrawn(before, store, withdrawals)
-        if after is not before:
+        before = existing_index(path)
+        after = before and without_withdrawn(before, store, withdrawals)
+        if after is None:
+            path.unlink()
+        elif after is not before:
             save_index(path, after)
+        if after is not before or after is None:
             changed.append(path)
     return changed
 
@@ -53,7 +59,8 @@ def forget(index_folder: Path, store_digest: str) -> list[Path]:
     """Delete the indexes of a store that hold a withdrawal; the checks make them again from the data."""
     found = []
     for path in sorted(index_folder.glob(f"{store_digest[:16]}-*.json")):
-        if any(CODE in verdict.codes for verdict in load_index(path).verdicts):
+        index = existing_index(path)
+        if index is None or any(CODE in verdict.codes for verdict in index.verdicts):
             path.unlink()
             found.append(path)
     return found

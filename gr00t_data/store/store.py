@@ -256,14 +256,14 @@ def listed_in(folder: Path) -> tuple[list[EpisodeStore], dict[str, str]]:
         if one.name.startswith(".") or not (one / SEAL).is_file():
             continue
         try:
-            whole.append(_read_through(one))
+            whole.append(read_through(one))
         except StoreError as error:
             damaged[one.name] = str(error)
     return whole, damaged
 
 
-def _read_through(root: Path) -> EpisodeStore:
-    """A store whose metadata was read to the end.
+def read_through(root: Path) -> EpisodeStore:
+    """Open a store and read its metadata to the end.
 
     Raises:
         StoreError: something of it cannot be read.

@@ -13,9 +13,9 @@ from gr00t_data.disk import read_json
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import SHORTEST_DIGEST
 from gr00t_data.store.provenance import Kind
-from gr00t_data.store.store import EpisodeStore, sealed_in
+from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
 from gr00t_model.lineage.chain import LineageError
-from gr00t_model.lineage.record import chain_of, checkpoints
+from gr00t_model.lineage.record import chain_of, checkpoints, listed_checkpoints
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ class Sight:
 
 @dataclass(frozen=True)
 class Holder:
-    """What holds an episode or has seen it: a clip, a store, a manifest, a checkpoint; how, and where it lies."""
+    """What holds an episode or has seen it: a clip, a store, a manifest, a checkpoint; how, and where it lies.
+
+    ``unreadable ...`` is what may, and why nobody can say.
+    """
 
     what: str
     name: str
@@ -88,18 +91,22 @@ def _source(store: EpisodeStore | None, number: int) -> str:
 
 
 class Verdicts:
-    """What the newest index of each store says; each is read once."""
+    """What the newest index of each store says; each is read once. One that cannot be read says so itself."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._known: dict[str, dict[int, str]] = {}
+        self._otherwise: dict[str, str] = {}
 
     def of(self, digest: str, number: int) -> str:
         """Accepted, or rejected with its codes."""
         if digest not in self._known:
             files = sorted(self._lake.index.glob(f"{digest[:16]}-*.json"), key=lambda path: path.stat().st_mtime_ns)
-            self._known[digest] = _verdicts_in(files[-1]) if files else {}
-        return self._known[digest].get(number, "not checked")
+            try:
+                self._known[digest] = _verdicts_in(files[-1]) if files else {}
+            except (OSError, LookupError, TypeError, ValueError) as error:
+                self._known[digest], self._otherwise[digest] = {}, f"not known: {files[-1]} cannot be read ({error!r})"
+        return self._known[digest].get(number, self._otherwise.get(digest, "not checked"))
 
 
 def _verdicts_in(index: Path) -> dict[int, str]:
@@ -130,7 +137,15 @@ def of_episode(lake: Lake, text: str) -> list[Holder]:
     ]
     if not rows:
         raise LineageError(f"{text}: nothing in {lake.root} holds that episode")
-    return rows
+    return [*rows, *unreadable(lake)]
+
+
+def unreadable(lake: Lake) -> list[Holder]:
+    """Stores, manifests and checkpoints that cannot be read: each is a row of every answer, and stops none."""
+    faults = [("store", lake.stores / name, why) for name, why in listed_in(lake.stores)[1].items()]
+    faults += [("manifest", path, why) for path, why in _listed_manifests(lake)[1].items()]
+    faults += [("checkpoint", path, why) for path, why in listed_checkpoints(lake)[1].items()]
+    return [Holder(f"unreadable {what}", path.stem, why, str(path)) for what, path, why in faults]
 
 
 def _store_digest(lake: Lake, name: str) -> str:
@@ -155,8 +170,20 @@ def _store_digest(lake: Lake, name: str) -> str:
 
 
 def _manifests(lake: Lake) -> list[tuple[Path, MixtureManifest]]:
-    paths = sorted(lake.mixtures.glob("*.json")) if lake.mixtures.is_dir() else []
-    return [(path, MixtureManifest.load(path)) for path in paths if not path.name.startswith(".")]
+    return _listed_manifests(lake)[0]
+
+
+def _listed_manifests(lake: Lake) -> tuple[list[tuple[Path, MixtureManifest]], dict[Path, str]]:
+    """The manifests of the lake, each looked at alone, and why others cannot be read."""
+    whole, damaged = list[tuple[Path, MixtureManifest]](), dict[Path, str]()
+    for path in sorted(lake.mixtures.glob("*.json")) if lake.mixtures.is_dir() else []:
+        if path.name.startswith("."):
+            continue
+        try:
+            whole.append((path, MixtureManifest.load(path)))
+        except (OSError, ValueError) as error:
+            damaged[path] = str(error)
+    return whole, damaged
 
 
 def _in_stores(lake: Lake, digest: str, number: int | None) -> Iterator[Holder]:

@@ -7,7 +7,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, read
 from gr00t_model.lineage.chain import LineageError, Link, SeenEpisode, unknown
-from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows
+from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows, unreadable
 from gr00t_model.lineage.record import Settings, checkpoints, links_of
 
 
@@ -26,7 +26,7 @@ def of_participant(lake: Lake, participant: str, dataset: str | None = None, vid
         rows += [replace(one, how=f"{one.how} (of {name})") for one in holders]
     if not rows:
         raise LineageError(f"{lake.root}: no clip is of {Withdrawal(participant, dataset, video).who}")
-    return rows
+    return [*rows, *unreadable(lake)]
 
 
 def reach(lake: Lake, entry: Withdrawal) -> dict[str, tuple[str, set[int]]]:

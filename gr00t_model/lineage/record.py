@@ -222,6 +222,20 @@ def links_of(folder: Path, what: str, preset: str = "", digest: str = "") -> tup
 
 
 def checkpoints(lake: Lake) -> list[Record]:
-    """The records of every checkpoint of the lake."""
-    folders = sorted(lake.checkpoints.iterdir()) if lake.checkpoints.is_dir() else []
-    return [Record.load(f) for f in folders if not f.name.startswith(".") and (f / "versions.json").is_file()]
+    """The records of every checkpoint of the lake that can be read."""
+    return listed_checkpoints(lake)[0]
+
+
+def listed_checkpoints(lake: Lake) -> tuple[list[Record], dict[Path, str]]:
+    """The checkpoints of the lake, each looked at alone: the records, and why others cannot be read."""
+    whole, damaged = list[Record](), dict[Path, str]()
+    for folder in sorted(lake.checkpoints.iterdir()) if lake.checkpoints.is_dir() else []:
+        if folder.name.startswith(".") or not (folder / "versions.json").is_file():
+            continue
+        try:
+            record = Record.load(folder)
+            _ = record.chain, record.link("checkpoint", "")
+            whole.append(record)
+        except (IndexError, ValueError) as error:
+            damaged[folder] = str(error)
+    return whole, damaged

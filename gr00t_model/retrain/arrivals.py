@@ -13,7 +13,7 @@ from gr00t_data.curate.rules import index_name
 from gr00t_data.disk import digest_json, read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.store import SEAL, EpisodeStore, read_through
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Seen:
         stamp: of that index.
         accepted: numbers of the accepted episodes, as in ``0-9,12``.
         new: how many of them the checkpoint does not know.
+        fault: why the store or its index cannot be read; it is looked at anew each time.
     """
 
     seal: str
@@ -35,6 +36,7 @@ class Seen:
     stamp: str = ""
     accepted: str = ""
     new: int = 0
+    fault: str = ""
 
     @property
     def numbers(self) -> set[int]:
@@ -58,6 +60,11 @@ class Arrivals:
     def unchecked(self) -> list[str]:
         """Stores of the embodiment without an index."""
         return [name for name, seen in self.stores.items() if seen.digest and not seen.index]
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Stores that cannot be read, and why: they stop no other."""
+        return {name: seen.fault for name, seen in self.stores.items() if seen.fault}
 
     @property
     def new(self) -> int:
@@ -90,7 +97,7 @@ def look(lake: Lake, embodiment: Embodiment, before: Arrivals) -> Arrivals:
     found = {}
     for name in _sealed(lake.stores):
         old = before.stores.get(name)
-        seen = _seen(lake.stores / name, old, indexes, embodiment)
+        seen = _each(lake.stores / name, old, indexes, embodiment)
         if seen is not old or checkpoint != before.checkpoint:
             known = _known(folder) if known is None else known
             seen = replace(seen, new=len(seen.numbers - known.get(seen.digest, set())))
@@ -108,6 +115,14 @@ def _names_in(folder: Path) -> list[str]:
     return [name for name in names if not name.startswith(".")]
 
 
+def _each(root: Path, old: Seen | None, indexes: "_Indexes", embodiment: Embodiment) -> Seen:
+    """What is known of one store; its fault where it, or its index, cannot be read."""
+    try:
+        return _seen(root, old, indexes, embodiment)
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        return Seen("", fault=f"{error}" or repr(error))
+
+
 def _seen(root: Path, old: Seen | None, indexes: "_Indexes", embodiment: Embodiment) -> Seen:
     """``old`` itself when nothing has changed since."""
     seal = _stamp(root / SEAL)
@@ -116,6 +131,8 @@ def _seen(root: Path, old: Seen | None, indexes: "_Indexes", embodiment: Embodim
         old = Seen(seal, store.digest if store.about.embodiment == embodiment.name else "")
     index = indexes.newest(old.digest, embodiment) if old.digest else None
     if index is None:
+        if old.digest:
+            read_through(root)  # one that cannot be checked is not waited for
         return old if not old.index else Seen(seal, old.digest)
     stamp = _stamp(index)
     if (old.index, old.stamp) == (index.name, stamp):

@@ -92,6 +92,7 @@ def decide(
     since_s = min(since_s, now_s)
     reason = _why_not(arrivals, now_s - since_s, settings)
     text = reason or f"{arrivals.new} new accepted episodes"
+    text += "".join(f"; store {name} is left out: {fault}" for name, fault in arrivals.faults.items())
     remembered = {"content": content, "since_s": since_s, **arrivals.to_dict()}
     return Decision(reason is None, content, arrivals.new, text, remembered)
 

@@ -108,13 +108,17 @@ def _inside(text: str) -> Iterator[yaml.Event]:
         elif isinstance(event, yaml.ScalarEvent) and opened:
             yield event
         elif not isinstance(event, yaml.MappingEndEvent | yaml.DocumentEndEvent):
-            raise ValueError(f"line {event.start_mark.line + 1}: expected `name: text`, found something else")
+            raise ValueError(f"line {_line(event)}: expected `name: text`, found something else")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _word(event: yaml.Event) -> str | None:
     """A text without tag or anchor; unquoted numbers, dates and truths are none."""
     assert isinstance(event, yaml.ScalarEvent)
-    line, shown = event.start_mark.line + 1, repr(event.value[:60])
+    line, shown = _line(event), repr(event.value[:60])
     if event.anchor or event.tag:
         raise ValueError(f"line {line}: {shown} has a tag or an anchor, which a marker cannot have")
     tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)
