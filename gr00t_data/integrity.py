@@ -5,6 +5,7 @@ is hashed once in a process and again whenever its stamp (size, times, inode) di
 """
 
 import os
+import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -17,6 +18,8 @@ RECORD = "digests.json"
 _READ_UNASKED = (".safetensors", ".json", ".yaml", ".jinja")
 """Suffixes of files that loaders read because they are there: none may be added to a recorded folder."""
 _NAMED = 5
+_TICK_NS = 100_000_000
+"""Longer than any file system's clock stands still."""
 
 
 class IntegrityError(ValueError):
@@ -27,6 +30,8 @@ def digest_of(path: Path) -> str:
     """SHA-256 (hex) of a file, from memory while its stamp is the one it had when it was hashed."""
     found = path.stat()
     stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _TICK_NS:
+        return digest_file(path)  # the next change could leave the same stamp
     return _digest(os.fspath(path.resolve()), stamp)
 
 

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gr00t_data.disk import replacing_folder, write_json
+from gr00t_data.integrity import write_record
 from gr00t_data.progress import Progress
 from gr00t_data.sources.sim.stills import render_stills
 from gr00t_model.groot.cpu_products import fast_products
@@ -90,6 +91,7 @@ def ground(
         errors = measure(model, readout, lesson.rows(slice(kept, None)))
         save(model, temporary)
         write_json(temporary / "grounding.json", {"stills": stills_count, "seed": seed, **errors})
+        write_record(temporary)
     shutil.rmtree(work)
     return done
 

@@ -19,6 +19,7 @@ from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
 from gr00t_data.batches.transforms.transforms import VectorTransform, require_switches, vector_transform
 from gr00t_data.disk import digest_json, folder_digests, read_json, replacing_folder, write_json, write_text
 from gr00t_data.embodiment.robot import Embodiment, Part, load_embodiment
+from gr00t_data.integrity import require_intact, write_record
 from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.config import IMAGE_TOKEN, IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch
@@ -165,6 +166,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> Path:
         own = {"format": FORMAT, "timing": asdict(artifact.timing), "selection": robot.selection}
         own |= {"standardised": robot.standardised, "embodiment": robot.embodiment.name}
         write_json(temporary / _FACTS, {**artifact.facts, **own})
+        write_record(temporary)
     return folder
 
 
@@ -176,6 +178,7 @@ def load_artifact(folder: Path | str, device: str = "cpu") -> Artifact:
 
     Raises:
         ValueError: no such device.
+        IntegrityError: a file is not the one that was recorded when the model was made.
         WeightsError: files are missing or do not fit each other; a published folder, which has no ``idm.json``.
         TimingError: it does not say its time step.
     """
@@ -193,4 +196,5 @@ def load_artifact(folder: Path | str, device: str = "cpu") -> Artifact:
     names = ("config.json", "model.safetensors", "embodiment.yaml", "statistics.json", _FACTS)
     files = {name: value for name, value in folder_digests(folder).items() if name in names}
     model = load(folder).to(choose_device(device))
+    require_intact(folder)  # after reading, which says more exactly what is wrong with what cannot be read
     return Artifact(model, timing, robot, facts, digest_json(files))

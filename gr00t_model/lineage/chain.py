@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gr00t_data.disk import digest_file, digest_json, read_json, write_json
+from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.integrity import digest_of
 from gr00t_data.store.provenance import Kind, Said
 from gr00t_data.terms.licences import UNKNOWN
 from gr00t_model.groot.config import GrootConfig
@@ -114,7 +115,7 @@ def below(links: Iterable[Link], what: str, name: str) -> Iterator[Link]:
 def folder_digest(folder: Path) -> str:
     """SHA-256 (hex) over names and bytes of every file of a model."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest_json({str(path.relative_to(folder)): digest_file(path) for path in files})
+    return digest_json({str(path.relative_to(folder)): digest_of(path) for path in files})
 
 
 def random_weights(digest: str = "") -> Link:

@@ -130,7 +130,7 @@ _NORMALIZERS = {
 
 @dataclass(frozen=True)
 class Switch:
-    """A part with two values: 0 for the smaller one and 1 for the larger, told apart at their middle.
+    """A part whose two values its YAML says: 0 for the smaller one, 1 for the larger, told apart at their middle.
 
     With 0 and 1 it is the published ``binary``.
     """
@@ -365,7 +365,8 @@ def _steps(part: Part, mode: str, target: str | None, statistics: PartStatistics
         raise TransformError(
             f"part {part.name!r}: the statistics have no {part.dim} numbers for it; measure them again"
         )
-    return (*turn, Switch(*part.switch) if mode == "binary" else Normalize(statistics, mode))
+    said = mode == "binary" and part.closed is not None
+    return (*turn, Switch(*part.switch) if said else Normalize(statistics, mode))
 
 
 def _rotation_bounds(rotation: str) -> PartStatistics:

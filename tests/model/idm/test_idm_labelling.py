@@ -12,6 +12,7 @@ from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import Part, load_embodiment
+from gr00t_data.integrity import IntegrityError
 from gr00t_data.rotations import convert
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
@@ -234,6 +235,22 @@ def test_folders_without_a_time_step_do_not_load(artifact: Artifact, tmp_path: P
     (folder / "idm.json").unlink()
     with pytest.raises(WeightsError, match="nobody knows its robot, statistics and time step"):
         load_artifact(folder)
+
+
+@pytest.mark.parametrize("name", ["statistics.json", "idm.json", "embodiment.yaml", "config.json"])
+def test_a_file_that_is_not_the_recorded_one_does_not_label(artifact: Artifact, tmp_path: Path, name: str) -> None:
+    folder = save_artifact(artifact, tmp_path / "model")
+    (folder / name).write_text((folder / name).read_text() + "\n")
+    with pytest.raises(IntegrityError, match=f"{name} is not the recorded file"):
+        load_artifact(folder)
+
+
+def test_a_binary_part_keeps_its_two_values() -> None:
+    grip = replace(GRIPPER, unit="percent", closed=0.0, open=100.0, start=0, end=1)
+    predicted = np.array([[[0.0], [100.0]], [[100.0], [60.0]], [[3.0], [0.0]]])
+    found = combine_windows(predicted, np.arange(3), 4, [grip], binary=frozenset({"gripper"}))
+    assert found.action[:, 0].tolist() == [0.0, 100.0, 0.0, 0.0]
+    assert found.spread["gripper"].tolist() == [0.0, 0.0, 1.0, 0.0]
 
 
 def test_too_many_cameras_are_refused(artifact: Artifact) -> None:
