@@ -28,6 +28,8 @@ from gr00t_model.idm.weights import load
 
 FORMAT = 1
 _FACTS = "idm.json"
+_REPORT = "report.json"
+"""Of its evaluation, written beside it afterwards."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> Path:
         own = {"format": FORMAT, "timing": asdict(artifact.timing), "selection": robot.selection}
         own |= {"standardised": robot.standardised, "embodiment": robot.embodiment.name}
         write_json(temporary / _FACTS, {**artifact.facts, **own})
-        write_record(temporary)
+        write_record(temporary, free=(_REPORT,))
     return folder
 
 
