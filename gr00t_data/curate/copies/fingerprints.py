@@ -1,14 +1,15 @@
 """Fingerprints: the little of an episode that is needed to recognise it again in another file or another store."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from gr00t_data.curate.subject.signals import spans
 from gr00t_data.disk import digest_file
-from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
 
@@ -29,7 +30,7 @@ class Fingerprint:
     Attributes:
         key: which episode this is.
         rows: SHA-256 of state and action as float32; counters, stamps and texts do not count.
-        motion: float32 [T, D], the state (where a robot has none, the action).
+        motion: float32 [T, D], the state (where a robot has none, the action) in shares of each joint's range.
         videos: camera -> SHA-256 of the file; absent files are left out.
         pictures: camera -> uint8 [PICTURES, SIDE_PX, SIDE_PX], luma.
         ends: camera -> uint8 [2, 3, ENDS_PX, ENDS_PX], the first and the last picture, planes Y, U, V.
@@ -83,11 +84,20 @@ def fingerprint(
     return Fingerprint(
         key=(name or store.root.name, index),
         rows=_digest(state, action),
-        motion=(state if state.shape[1] else action).astype(np.float32),
+        motion=_in_shares(*((state, embodiment.state) if state.shape[1] else (action, embodiment.action))),
         videos={} if pictures == {} else _video_digests(store, index),
         pictures={camera: _small(frames) for camera, frames in seen.items() if len(frames)},
         ends={camera: _ends(frames) for camera, frames in seen.items() if len(frames)},
     )
+
+
+def _in_shares(values: np.ndarray, parts: Sequence[Part]) -> np.ndarray:
+    """Each joint in shares of its range, so that one in percent does not hide one in radians."""
+    ranges = np.ones(values.shape[1])
+    for part in parts:
+        width = len(ranges[part.slice])
+        ranges[part.slice] = spans(part)[:width]
+    return (values / ranges).astype(np.float32)
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -9,6 +9,7 @@ import pytest
 from gr00t_data.curate.copies.duplicates import Contents, Copy, check_same_cameras, clusters, copy_findings, find_copies
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint, planes
 from gr00t_data.curate.robust import usual_extent
+from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
@@ -80,6 +81,28 @@ def test_the_video_of_another_episode(tmp_path: Path) -> None:
 def test_the_motion_of_another_episode(tmp_path: Path) -> None:
     (found,) = copies_of(tmp_path / "s", [*FIVE, replace(FIVE[0], video={"ego_view": pictures(30, 8, "blue", False)})])
     assert (found.first, found.second, found.kind) == (("s", 0), ("s", 5), "same motion")
+
+
+def test_a_gripper_in_percent_does_not_hide_an_arm_in_radians(tmp_path: Path) -> None:
+    """Different motions of the arm with the same grasp are no copies of each other; a copied motion still is one."""
+    text = (Path(__file__).parents[3] / "schemas/embodiments/so100.yaml").read_text()
+    (tmp_path / "arm.yaml").write_text(text.replace("unit: deg", "unit: rad").replace("[-270.0, 270.0]", "[-4.7, 4.7]"))
+    robot, rows = load_embodiment(tmp_path / "arm.yaml"), 60
+    grasp = 50 - 50 * np.cos(np.linspace(0, 4 * np.pi, rows))[:, None]
+
+    def arm(seed: int) -> np.ndarray:
+        speed = np.random.default_rng(seed).normal(0, 0.06, (rows, 5))
+        return np.cumsum(speed - speed.mean(0), axis=0)
+
+    def recorded(seed: int, motion: int) -> Episode:
+        state = np.concatenate([arm(motion), grasp], axis=1)
+        film = {"webcam": pictures(rows, seed, "blue", False)}
+        return Episode("grasp it", np.arange(rows) / 30, state, state, film)
+
+    store = sealed(tmp_path / "s", [recorded(n, n) for n in range(4)] + [recorded(4, 1)], robot=robot)
+    taken = [fingerprint(store, row.index, robot, name="s") for row in store.rows]
+    found = find_copies([one for one in taken if one is not None])
+    assert [(copy.first[1], copy.second[1]) for copy in found] == [(1, 4)]
 
 
 def test_over_two_stores(tmp_path: Path) -> None:
