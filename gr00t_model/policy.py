@@ -229,7 +229,7 @@ class Policy:
         """What is odd about an observation: refused where the bounds say so, else warned about once."""
         parts = {name: self.embodiment.state_part(name) for name in self.selection.state}
         far = bounding.far_states(rows.state, parts, self._seen, self.bounds.far_spans)
-        empty = bounding.blank(rows.state, rows.video)
+        empty = bounding.blank(rows.state, rows.video, self._seen)
         bounding.refuse_odd(far, empty, self.bounds)
         self._warn({f"state.{name}": f"state.{name} is far outside: {text}" for name, text in far.items()})
         self._warn({text: f"{text}; is it connected?" for text in empty})

@@ -102,11 +102,22 @@ def action_limits(parts: Mapping[str, Part], seen: Mapping[str, PartStatistics],
     return limits
 
 
-def blank(state: Mapping[str, np.ndarray], video: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    """What of an observation says nothing: all zeros in a row's state, pictures of one colour."""
+def blank(
+    state: Mapping[str, np.ndarray], video: Mapping[str, np.ndarray], seen: Mapping[str, PartStatistics]
+) -> tuple[str, ...]:
+    """What of an observation says nothing: a row's state of zeros, a part of zeros where training never saw one,
+    pictures of one colour.
+
+    Args:
+        seen: part of the state -> statistics of the training data.
+    """
     found = []
     if state and (np.concatenate([*state.values()], axis=1) == 0).all(axis=1).any():
         found.append("state: every value is zero")
+    for name, values in state.items():
+        low, high = (np.array(ends) for ends in (seen[name].min, seen[name].max)) if name in seen else (0, 0)
+        if ((low > 0) | (high < 0)).any() and (values == 0).all(axis=1).any():
+            found.append(f"state.{name}: every value is zero, which training never saw")
     for name, frames in video.items():
         if one := [frame[0, 0].tolist() for frame in frames if _one_colour(frame[::16, ::16]) and _one_colour(frame)]:
             found.append(f"video.{name}: one colour throughout {tuple(one[0])}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from gr00t_data.batches.statistics.statistics import PartStatistics
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.acting.bounds import ActingWarning
 from gr00t_model.acting.report import Session
@@ -153,3 +154,13 @@ def test_without_limits_what_training_commanded_bounds_the_actions(tmp_path: Pat
     with pytest.warns(ActingWarning, match="16 actions lie beyond"):
         answer = acting.act(observation())
     assert (answer.actions["action.arm"] == [3.0, -2.5]).all() and answer.report.beyond_limits == {"arm": 16}
+
+
+def test_a_part_of_zeros_is_named_where_training_never_saw_zeros(tmp_path: Path):
+    arm = robot(tmp_path)
+    measured = statistics(arm)
+    measured.state["arm"] = PartStatistics.of(np.array([[-1.0, 0.3], [1.0, 1.0]]))
+    acting = Policy(network(), train_tokenizer(["pick"], tmp_path / "t", 4), arm, measured)
+    assert acting.act(observation(arm=[[0.0, 0.5]])).report.blank == ()
+    with pytest.warns(ActingWarning, match=r"state\.arm: every value is zero, which training never saw"):
+        acting.get_action(observation(arm=[[0.0, 0.0]]))

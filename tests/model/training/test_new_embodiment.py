@@ -1,5 +1,6 @@
 """A robot of one's own in the published layout: under its name, and as new_embodiment with slot 31."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from gr00t_model.training.members import new_embodiment
 from gr00t_model.training.merge import merge_into
 from gr00t_model.training.train import train
 from tests.data.so100 import SELECTION, SO100, so100_member
+from tests.model.conftest import Item
 from tests.model.tiny import SIDE_PX, SMALL, TinyLake
 
+Parity = Callable[[str], Item]
 PUBLISHED = ("config.json", "model.safetensors", "experiment_cfg/metadata.json")
 SLOTTED = ("state_encoder.layer1.W", "action_encoder.W2.b", "action_decoder.layer2.W")
 
@@ -34,7 +37,7 @@ def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     so100_member(root, side_px=SIDE_PX)
     files = {name: str(root / f"so100-{name}.json") for name in ("manifest", "statistics")}
     lake = TinyLake(Path(files["manifest"]), Path(files["statistics"]), root / "cache", root / "so100")
-    model = Model(changes=SMALL, lora=Lora(rank=request.param))
+    model = Model(base="random", changes=SMALL, lora=Lora(rank=request.param))
     data = Data(**files, embodiment="so100", cache=str(root / "cache"))
     run = prepare_run(lake.config(steps=2, data=data, model=model), root / "runs")
     train(run, StopRequest())
@@ -51,6 +54,23 @@ def test_the_published_code_finds_it_under_its_tag(folders: tuple[Path, Path]):
     tags = {name: entry.pop("embodiment_tag") for name, entry in entries.items()}
     assert tags == {"so100": "so100", "new_embodiment": "new_embodiment"}
     assert entries["so100"] == entries["new_embodiment"]
+
+
+def test_its_entry_is_laid_out_as_the_published_class_wrote_one(folders: tuple[Path, Path], parity: Parity):
+    recorded = parity("transforms_synth_so100_dualcam").json("metadata")
+    entry = read_json(folders[1] / "experiment_cfg/metadata.json")["new_embodiment"]
+    assert recorded["embodiment_tag"] == entry["embodiment_tag"] and recorded.keys() == entry.keys()
+    for section in ("statistics", "modalities"):
+        assert recorded[section].keys() == entry[section].keys()
+        for side, parts in recorded[section].items():
+            own = entry[section][side]
+            assert own.keys() == parts.keys(), (section, side)
+            assert all(types_of(own[name]) == types_of(part) for name, part in parts.items()), (section, side)
+
+
+def types_of(fields: dict) -> dict:
+    """Key -> type, and the number of values of lists."""
+    return {key: (type(value), len(value) if isinstance(value, list) else 1) for key, value in fields.items()}
 
 
 def test_slot_31_is_what_the_robot_learnt(folders: tuple[Path, Path]):
