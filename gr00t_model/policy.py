@@ -257,7 +257,7 @@ class Policy:
         beyond = bounding.beyond_limits(actions, limits, bounds.action_margin)
         done = "cut to them" if bounds.action == "clip" else "left as they are"
         said = "actions lie beyond the robot's limits"
-        self._warn({f"action.{name}": f"action.{name}: {count} {said}, {done}" for name, count in beyond.items()})
+        self._warn({f"action.{name}": f"action.{name}: {said}, {done}" for name in beyond})
         return (bounding.within_limits(actions, limits) if bounds.action == "clip" else actions), beyond
 
     def _warn(self, lines: dict[str, str]) -> None:

@@ -85,7 +85,7 @@ def test_actions_that_only_become_infinite_in_their_unit_are_not_returned_either
 
 def test_actions_beyond_the_limits_are_counted_and_cut(tmp_path: Path):
     acting = saying(policy(tmp_path), 10.0, -10.0, 1.0)
-    with pytest.warns(ActingWarning, match="32 actions lie beyond the robot's limits, cut to them"):
+    with pytest.warns(ActingWarning, match="actions lie beyond the robot's limits, cut to them"):
         answer = acting.act(observation())
     assert answer.report.beyond_limits == {"arm": 32} and answer.report.clipped
     assert (answer.actions["action.arm"] == [3.0, -3.0]).all() and (answer.actions["action.gripper"] == 100).all()
@@ -151,7 +151,7 @@ def test_without_limits_what_training_commanded_bounds_the_actions(tmp_path: Pat
     yaml.write_text(robot(tmp_path).text.replace("limits: [-3.0, 3.0]", "limits: null"))
     arm = load_embodiment(yaml)
     acting = saying(Policy(network(), train_tokenizer(["pick"], tmp_path / "t", 4), arm, statistics(arm)), 10.0, -2.5)
-    with pytest.warns(ActingWarning, match="16 actions lie beyond"):
+    with pytest.warns(ActingWarning, match="actions lie beyond"):
         answer = acting.act(observation())
     assert (answer.actions["action.arm"] == [3.0, -2.5]).all() and answer.report.beyond_limits == {"arm": 16}
 
