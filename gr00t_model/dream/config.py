@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gr00t_model.dream.nano.config import NanoConfig, check_nano_shape
-from gr00t_model.dream.world_model import ClipShape, DreamError
+from gr00t_model.dream.nano.config import NanoConfig
+from gr00t_model.dream.world_model import ClipShape, DreamError, check_shape
 from gr00t_model.loop.config import LoopConfig, validated
 
 
@@ -40,7 +40,7 @@ class DreamTraining(LoopConfig):
         if (self.preset == "lora") != bool(self.base):
             raise ValueError("lora tunes a published model (give base), nano starts from scratch (leave base empty)")
         if self.preset == "nano":
-            check_nano_shape(self.nano, self.shape)
+            check_shape("nano", self.shape, self.nano.block_px * self.nano.patch, self.nano.block_frames)
             object.__setattr__(self, "nano", self.nano.model_copy(update={"shape": self.shape}))
         return self
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from gr00t_model.dream.adapter import add_adapter, save_adapter
 from gr00t_model.dream.config import DreamTraining
 from gr00t_model.dream.learner import Codes, Encoder, interpolated, shifted
-from gr00t_model.dream.local_folder import folder_digest, part_config
-from gr00t_model.dream.pipelines import check_shape, family_of, load_pipeline
+from gr00t_model.dream.local_folder import folder_digest, part_config, read_index
+from gr00t_model.dream.pipelines import family_of, load_pipeline
 from gr00t_model.dream.run import DreamRun
 from gr00t_model.dream.windows import Films, Windows
 from gr00t_model.dream.world_model import DreamError, Sampler
@@ -39,7 +39,7 @@ class LoraLearner:
         self.config, self.run = config, run
         self.folder = Path(config.base)
         self.family = family_of(self.folder)
-        check_shape(self.folder, self.family, config.shape)
+        self.family.check(self.folder, config.shape)
         self.cosmos = self.family.pipeline.startswith("Cosmos")
         _check_tunable(self.folder)
 
@@ -77,7 +77,8 @@ class LoraLearner:
             transformer.enable_gradient_checkpointing()
         if self.cosmos:
             return _CosmosLoss(transformer, self.config.shape.fps)
-        return _WanLoss(transformer, _shift(self.folder))
+        scheduler = part_config(self.folder, "scheduler")  # it moves times towards noise, by as much as it says
+        return _WanLoss(transformer, float(scheduler.get("flow_shift") or scheduler.get("shift") or 1.0))
 
     def export(self, module: nn.Module, folder: Path, facts: dict[str, Any]) -> None:
         assert isinstance(module, _WanLoss | _CosmosLoss)
@@ -86,20 +87,12 @@ class LoraLearner:
 
 
 def _check_tunable(folder: Path) -> None:
-    from gr00t_model.dream.local_folder import read_index
-
     index = read_index(folder)
     if index.get("boundary_ratio") is not None or index.get("expand_timesteps"):
         raise DreamError(
             f"{folder}: is of Wan 2.2 (two transformers, or times per token); adapters are tuned for Wan 2.1 and "
             "Cosmos-Predict2, clips can be generated with it as it is"
         )
-
-
-def _shift(folder: Path) -> float:
-    """How far the model's own scheduler moves times towards noise."""
-    config = part_config(folder, "scheduler")
-    return float(config.get("flow_shift") or config.get("shift") or 1.0)
 
 
 def _latents(pipeline: Any, film: np.ndarray, device: torch.device) -> Float[Tensor, "c t h w"]:

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gr00t_model.dream.local_folder import folder_digest, part_config, read_index
-from gr00t_model.dream.world_model import ClipShape, DreamError, Films, Pictures, Sampler, check_rows, nearest
+from gr00t_model.dream.world_model import ClipShape, DreamError, Films, Pictures, Sampler, check_rows, check_shape
 
-_VAE_TEMPORAL = 4
+_LATENT_FRAMES = 4
+"""Of the video autoencoders: one latent for the first frame and one for every four others."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Family:
     guidance: float
     usual: ClipShape
     fixed_fps: bool
+
+    def check(self, folder: Path, shape: ClipShape) -> None:
+        """Whether a checkpoint of it can make such clips: see ``check_shape``."""
+        check_shape(self.title, shape, size_step(folder), _LATENT_FRAMES)
 
 
 FAMILIES = {
@@ -89,23 +94,6 @@ def size_step(folder: Path) -> int:
     patch = part_config(folder, "transformer").get("patch_size", [1, 2, 2])
     shrinks = part_config(folder, "vae").get("scale_factor_spatial") or 8
     return int(shrinks) * max(int(patch[1]), int(patch[2]), 2)
-
-
-def check_shape(folder: Path, family: Family, shape: ClipShape) -> None:
-    """Refuse what diffusers would round in silence.
-
-    Raises:
-        DreamError: sizes that are no multiples, or a number of frames that is not 4 k + 1 (one latent for the first
-            frame and one for every four others).
-    """
-    step = size_step(folder)
-    for name, value in (("height", shape.height), ("width", shape.width)):
-        if value % step:
-            below, above = nearest(value, step)
-            raise DreamError(f"{family.title}: {name} {value} is no multiple of {step}; take {below} or {above}")
-    if shape.frames % _VAE_TEMPORAL != 1 or shape.frames < _VAE_TEMPORAL + 1:
-        below, above = nearest(shape.frames, _VAE_TEMPORAL, 1)
-        raise DreamError(f"{family.title}: {shape.frames} frames are not 4 k + 1; take {below} or {above}")
 
 
 def load_pipeline(folder: Path, family: Family, sampler: Sampler, dtype: Any, **parts: Any) -> Any:
@@ -192,9 +180,9 @@ class Published:
         return ClipShape.model_validate(shape) if shape else self.family.usual
 
     def check(self, shape: ClipShape) -> None:
-        """Sizes as ``check_shape``; the rate must be the adapter's, or the published one where the model has no input
+        """What divides; the rate must be the adapter's, or the published one where the model has no input
         for it: another number in the manifest would mislabel the time step."""
-        check_shape(self.folder, self.family, shape)
+        self.family.check(self.folder, shape)
         fixed = self.usual.fps if self.adapter_facts or self.family.fixed_fps else shape.fps
         if shape.fps != fixed:
             raise DreamError(

@@ -10,7 +10,7 @@ from gr00t_data.stages.stores import sealed_stores
 from gr00t_model.dream.config import DreamTraining, lora_training, nano_training
 from gr00t_model.dream.job import DreamJob
 from gr00t_model.dream.nano.config import NanoConfig
-from gr00t_model.dream.pipelines import check_shape, family_of
+from gr00t_model.dream.pipelines import family_of
 from gr00t_model.dream.settings import SIMULATED_FRAMES, DreamSettings, Sizes, WorldModelSettings
 from gr00t_model.dream.windows import plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError
@@ -44,7 +44,7 @@ def plan_training(
     family = family_of(Path(base)) if base else None
     shape = shape_of(family.usual if family else NanoConfig().shape, settings.sizes)
     if family:
-        check_shape(Path(base), family, shape)
+        family.check(Path(base), shape)
     found = [store for store in sealed_stores(lake, embodiment, stores) if store.cameras]
     found = [store for store in found if store.kind != "neural" or store.root.name in stores]
     if not found:

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.settings import Settings
-from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
 
@@ -137,6 +136,7 @@ def scene_picture(task: str, seed: int, size_px: int = _SIMULATED_PX) -> Picture
 
 
 def _recorded(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:
+    from gr00t_data.sources.neural.rollout import named_scene
     from gr00t_model.dream.pictures import view_of
 
     store = EpisodeStore.open(frames.path)
@@ -145,15 +145,9 @@ def _recorded(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:
     view = view_of(embodiment, frames.view)
     for row in store.rows[: frames.count or None]:
         origin = {"source_episode": f"{store.digest}:{row.index}", "view": view.name}
-        origin |= {"scene": scene} if (scene := _scene_of(row.source)) else {}
+        origin |= {"scene": asdict(scene)} if (scene := named_scene(row.source.facts())) else {}
         read = lambda row=row: view.first(store, row.index)  # noqa: E731 - bound to its row
         yield Shot(row.instruction, "", origin, read)
-
-
-def _scene_of(source: EpisodeSource) -> dict[str, Any] | None:
-    from gr00t_data.sources.neural.rollout import named_scene
-
-    return asdict(scene) if (scene := named_scene(source.facts())) else None
 
 
 def _photographed(frames: FirstFrames, embodiment: Embodiment) -> Iterable[Shot]:

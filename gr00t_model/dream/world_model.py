@@ -107,7 +107,20 @@ def check_rows(first_frames: Pictures, instructions: Sequence[str], seeds: Seque
         )
 
 
-def nearest(value: int, multiple: int, offset: int = 0) -> tuple[int, int]:
-    """The numbers ``offset + k * multiple`` below and above ``value``, for messages that offer a remedy."""
-    below = max(offset + (value - offset) // multiple * multiple, multiple + offset if offset else multiple)
-    return below, below + multiple
+def check_shape(title: str, shape: ClipShape, step_px: int, group_frames: int) -> None:
+    """Refuse what does not divide into tokens, and what diffusers would round in silence.
+
+    Args:
+        step_px: what height and width must be multiples of.
+        group_frames: pictures of a latent, behind the first one, which is alone in its own.
+
+    Raises:
+        DreamError: says which numbers would do.
+    """
+    sides = (("height", shape.height), ("width", shape.width))
+    tried = [(f"{name} {value} is no multiple of {step_px}", value, step_px, 0) for name, value in sides]
+    tried.append((f"{shape.frames} frames are not {group_frames} k + 1", shape.frames, group_frames, 1))
+    for fault, value, multiple, offset in tried:
+        if value % multiple != offset:
+            below = max(offset + (value - offset) // multiple * multiple, multiple + offset)
+            raise DreamError(f"{title}: {fault}; take {below} or {below + multiple}")

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gr00t_data.settings import Settings
-from gr00t_model.dream.world_model import ClipShape, DreamError, nearest
+from gr00t_model.dream.world_model import ClipShape
 
 NANO_CONFIG = "nano.json"
 
@@ -32,19 +32,3 @@ class NanoConfig(Settings):
     most_words: int = Field(default=48, ge=8)
     sampling_steps: int = Field(default=20, ge=1, strict=True)
     shift: float = 2.0
-
-
-def check_nano_shape(config: NanoConfig, shape: ClipShape) -> None:
-    """Refuse sizes that do not divide into tokens.
-
-    Raises:
-        DreamError: says which numbers would.
-    """
-    step, group = config.block_px * config.patch, config.block_frames
-    for name, value in (("height", shape.height), ("width", shape.width)):
-        if value % step:
-            below, above = nearest(value, step)
-            raise DreamError(f"nano: {name} {value} is no multiple of {step}; take {below} or {above}")
-    if shape.frames % group != 1:
-        below, above = nearest(shape.frames, group, 1)
-        raise DreamError(f"nano: {shape.frames} frames are not {group} k + 1; take {below} or {above}")

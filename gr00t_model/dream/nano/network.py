@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_model.dream.nano.codec import Blocks, Codec
-from gr00t_model.dream.nano.config import NANO_CONFIG, NanoConfig, check_nano_shape
-from gr00t_model.dream.world_model import ClipShape, DreamError, Films, Pictures, Sampler, check_rows
+from gr00t_model.dream.nano.config import NANO_CONFIG, NanoConfig
+from gr00t_model.dream.world_model import ClipShape, DreamError, Films, Pictures, Sampler, check_rows, check_shape
 from gr00t_model.groot.prompt import Prompt
 
 _TIMES = 1000.0
@@ -122,7 +122,7 @@ class Nano:
     def check(self, shape: ClipShape) -> None:
         """Rate and size are those of its training; the length may differ."""
         trained = self.config.shape
-        check_nano_shape(self.config, shape)
+        check_shape("nano", shape, self.config.block_px * self.config.patch, self.config.block_frames)
         for name in ("fps", "height", "width"):
             if (found := getattr(shape, name)) != (wanted := getattr(trained, name)):
                 raise DreamError(f"{self.folder}: was trained with {name} {wanted:g}, asked for {found:g}")
