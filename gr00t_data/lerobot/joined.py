@@ -1,6 +1,5 @@
 """Episodes of several stores as one dataset: same parts, cameras and rate, tasks and episodes numbered anew."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from gr00t_data.disk import path_inside, read_json, replacing_folder, write_json, write_json_lines
+from gr00t_data.disk import link_or_copy, path_inside, read_json, replacing_folder, write_json, write_json_lines
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store import layout
@@ -152,10 +151,7 @@ def _link(source: Path, target: Path) -> None:
     if not source.is_file():
         raise StoreError(f"{source}: no such file; copy the store again")
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copyfile(source, target)
+    link_or_copy(str(source), str(target))
 
 
 def _write_metadata(

@@ -13,7 +13,6 @@ from gr00t_data.video.files import VideoError
 from gr00t_data.video.spans import key_pictures
 
 _KEPT = ("min", "max", "mean", "std", "count")
-_PICTURES_PER_EPISODE = 10
 
 
 def complete(root: Path) -> list[Note]:
@@ -39,7 +38,7 @@ def complete(root: Path) -> list[Note]:
                 continue
             videos += 1
             try:
-                pictures = key_pictures(read_whole(path), _PICTURES_PER_EPISODE)
+                pictures = key_pictures(read_whole(path))
                 stats[column] = DatasetStats().add_pictures(column, pictures)
             except VideoError as error:
                 notes.append(Note(f"no statistics of its pictures: {error}", row.index, column))

@@ -22,7 +22,6 @@ from gr00t_data.lerobot.to_v3_meta import info_v3, write_episodes, write_tasks
 from gr00t_data.lerobot.to_v3_numbers import Numbering, complete_tasks
 from gr00t_data.lerobot.v3_layout import Note, Place, carry_over, write_notes
 from gr00t_data.store import layout
-from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole
@@ -31,8 +30,6 @@ from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
 from gr00t_data.video.spans import key_pictures
 
 _MB = 1 << 20
-_PICTURES_PER_EPISODE = 10
-"""Keyframes decoded for the statistics of one episode and camera."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def export_v3(
     """
     _check_info(store)
     export = _Export(store, root, sizes or FileSizes(), Numbering(store.fps))
-    cameras = _cameras(store)
+    cameras = [c for c in store.video_columns if any(store.video_file(row.index, c).is_file() for row in store.rows)]
     total = len(store.rows) * (1 + len(cameras))
     try:
         _write_rows(export, lambda done: progress(done, total))
@@ -102,15 +99,6 @@ def _check_info(store: EpisodeStore) -> None:
         raise StoreError(f"{path}: every entry of features must be an object; correct it, then convert again")
     if not store.rows:
         raise StoreError(f"{store.root}/meta/episodes.jsonl: lists no episode; there is nothing to convert")
-
-
-def _cameras(store: EpisodeStore) -> list[str]:
-    """The video columns that have a file for at least one episode."""
-    return [
-        column
-        for column in store.video_columns
-        if any(store.video_file(row.index, column).is_file() for row in store.rows)
-    ]
 
 
 def _write_rows(export: _Export, progress: Callable[[int], None]) -> None:
@@ -164,7 +152,7 @@ def _write_camera(export: _Export, camera: str, progress: Callable[[int], None])
     for number, row in enumerate(store.rows):
         track = read_whole(store.video_file(row.index, camera))
         tracks.append(track)
-        pictures = key_pictures(track, _PICTURES_PER_EPISODE)
+        pictures = key_pictures(track)
         export.episode_stats[number][camera] = export.stats.add_pictures(camera, pictures)
         rows = export.lines[number]["length"]
         if track.frames != rows:
@@ -192,10 +180,11 @@ def _write_metadata(export: _Export, sources: dict[str, Packets]) -> None:
     limits = {"data_files_size_in_mb": export.sizes.data_mb, "video_files_size_in_mb": export.sizes.video_mb}
     write_json(root / "meta/info.json", info | totals | limits)
     write_json(root / "meta/stats.json", export.stats.total())
+    originals = episode_lines(store.root)
     origin = {
         "format": f"GR00T-LeRobot {store.info['codebase_version']}",
         "info": store.info,
-        "episodes": _original_lines(store),
+        "episodes": {str(number): originals[row.index] for number, row in enumerate(store.rows)},
         "rows": {str(line["episode_index"]): line["length"] for line in export.lines},
         "filler_tasks": fillers,
         "added_columns": export.numbering.added,
@@ -206,12 +195,6 @@ def _write_metadata(export: _Export, sources: dict[str, Packets]) -> None:
     if (modality := store.root / "meta/modality.json").is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
     write_notes(root, f"GR00T-LeRobot {store.info['codebase_version']}", export.notes)
-
-
-def _original_lines(store: EpisodeStore) -> dict[str, Facts]:
-    """New episode number -> its line in ``meta/episodes.jsonl``."""
-    lines = episode_lines(store.root)
-    return {str(number): lines[row.index] for number, row in enumerate(store.rows)}
 
 
 def _unreadable(export: _Export) -> Iterator[Note]:

@@ -110,7 +110,12 @@ def _write_modality(
         if embodiment is not None:
             wanted = {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}
             notes.append(Note(f"modality.json has one part each: widths are {width}, {embodiment.name!r} has {wanted}"))
-        modality = _one_part_each(dataset, width)
+        modality: Modality = {
+            "state": {"state": {"start": 0, "end": width["observation.state"]}},
+            "action": {"action": {"start": 0, "end": width["action"]}},
+            "video": {camera.rpartition(".")[2]: {"original_key": camera} for camera in dataset.cameras},
+            "annotation": {"human.action.task_description": {}},
+        }
     columns = parquet.read_schema(files[0]).names if files else []
     for key, entry in modality["annotation"].items():
         if entry.get("original_key", f"annotation.{key}") not in columns:
@@ -121,12 +126,3 @@ def _write_modality(
 def _width(dataset: Dataset, column: str) -> int:
     dims = dataset.features[column].dims if column in dataset.features else []
     return int(np.prod(dims)) if dims else 0
-
-
-def _one_part_each(dataset: Dataset, width: dict[str, int]) -> Modality:
-    return {
-        "state": {"state": {"start": 0, "end": width["observation.state"]}},
-        "action": {"action": {"start": 0, "end": width["action"]}},
-        "video": {camera.rpartition(".")[2]: {"original_key": camera} for camera in dataset.cameras},
-        "annotation": {"human.action.task_description": {}},
-    }

@@ -144,21 +144,18 @@ def check_span(track: Packets, first: int, last: int) -> None:
         raise VideoError(f"{track.path}: frames {first} to {last} do not exist; it holds {track.frames}")
 
 
-def groups(tracks: Sequence[Packets | None], fps: float, limit_bytes: int) -> list[list[int]]:
+def groups(tracks: Sequence[Packets], fps: float, limit_bytes: int) -> list[list[int]]:
     """Which files may be joined: runs of neighbours, coded alike, regular, and together within ``limit_bytes``.
 
     Args:
-        tracks: files in the order they shall follow one another; None where there is none.
+        tracks: files in the order they shall follow one another.
 
     Returns:
-        positions of ``tracks``; a file that can join none stands alone, one that is None stands in no group.
+        positions of ``tracks``; a file that can join none stands alone.
     """
-    present = [number for number, track in enumerate(tracks) if track is not None]
-    result: list[list[int]] = [present[:1]] if present else []
-    for before, number in pairwise(present):
-        together = sum(int(track.size.sum()) for i in result[-1] if (track := tracks[i]))
-        track, previous = tracks[number], tracks[before]
-        assert track is not None and previous is not None
+    result = [[0]] if tracks else []
+    for number, (previous, track) in enumerate(pairwise(tracks), start=1):
+        together = sum(int(tracks[i].size.sum()) for i in result[-1])
         joins = track.lone and signature(track) == signature(previous) and track.regular(fps) and previous.regular(fps)
         if joins and together + int(track.size.sum()) < limit_bytes:
             result[-1].append(number)

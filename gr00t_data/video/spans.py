@@ -60,8 +60,11 @@ def _frames(video: Packets, first: int, last: int) -> Iterator[av.VideoFrame]:
             raise VideoError(f"{video.path}: a frame from {first} to {last} cannot be decoded ({error})") from error
 
 
-def key_pictures(video: Packets, at_most: int) -> np.ndarray:
-    """Some keyframes, spread evenly over the file, for statistics. uint8 [n, H, W, 3] RGB, 1 <= n <= ``at_most``.
+def key_pictures(video: Packets, at_most: int = 10) -> np.ndarray:
+    """Some keyframes, spread evenly over the file, for the statistics of one episode and camera.
+
+    Returns:
+        uint8 [n, H, W, 3] RGB, 1 <= n <= ``at_most``.
 
     Raises:
         VideoError: one of them cannot be decoded.
