@@ -123,7 +123,7 @@ class Backbone(nn.Module):
 
         ``views``: images of each row; None: the same number in every row.
         """
-        tokens = self.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
+        tokens, _ = self.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
         return self.think(tokens, input_ids, attention_mask)
 
     def think(

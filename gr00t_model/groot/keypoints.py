@@ -111,21 +111,12 @@ class KeypointTower(nn.Module):
         input_ids: Int[Tensor, "b k"],
         attention_mask: Int[Tensor, "b k"],
         views: Int[Tensor, " b"] | None = None,
-    ) -> Float[Tensor, "n p e"]:
-        """Every image of a row is asked the same prompt; keypoint tokens first, then the grid row by row.
+    ) -> tuple[Float[Tensor, "n p e"], Float[Tensor, "n f r c"]]:
+        """Tokens and ``target_map`` of one look. Every image of a row is asked the same prompt; keypoint tokens come
+        first, then the grid row by row.
 
         ``views``: images of each row; None: the same number in every row.
         """
-        return self.tokens_and_map(pixels, input_ids, attention_mask, views)[0]
-
-    def tokens_and_map(
-        self,
-        pixels: Float[Tensor, "n 3 h w"],
-        input_ids: Int[Tensor, "b k"],
-        attention_mask: Int[Tensor, "b k"],
-        views: Int[Tensor, " b"] | None = None,
-    ) -> tuple[Float[Tensor, "n p e"], Float[Tensor, "n f r c"]]:
-        """``forward`` and ``target_map`` of the same pixels, which are looked at once."""
         feature_map = self.feature_map(pixels)
         keypoints = self.look(feature_map, input_ids, attention_mask, views)
         return self.tokens(*self.sights(feature_map, keypoints)), feature_map - self.usual_map

@@ -63,15 +63,13 @@ def add_lora(model: Groot, rank: int, alpha: float, dropout: float, scope: str, 
     whole = scope == "whole"
     model.freeze(tune_visual=whole, tune_llm=whole)
     kept = {name for name, p in model.named_parameters() if p.requires_grad and name.startswith(_NOT_PUBLISHED)}
-    inject_adapter_in_model(_config(rank, alpha, dropout, lora_targets(model, scope)), model, _ADAPTER)
+    targets, scaled = lora_targets(model, scope), cast(int, alpha)
+    config = LoraConfig(r=rank, lora_alpha=scaled, lora_dropout=dropout, target_modules=targets, bias="none")
+    inject_adapter_in_model(config, model, _ADAPTER)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(parameter.requires_grad or name in kept)
     if slots:
         train_slots(model, slots)
-
-
-def _config(rank: int, alpha: float, dropout: float, targets: list[str]) -> LoraConfig:
-    return LoraConfig(r=rank, lora_alpha=cast(int, alpha), lora_dropout=dropout, target_modules=targets, bias="none")
 
 
 def merge_lora(model: Groot) -> None:

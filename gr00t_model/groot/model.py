@@ -89,7 +89,7 @@ class Groot(nn.Module):
         different numbers of cameras.
         """
         pixels, views = self._pixels(images, view_mask)
-        tokens = self.backbone.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
+        tokens, _ = self.backbone.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
         return self._features(tokens, input_ids, attention_mask)
 
     def _features(
@@ -121,8 +121,7 @@ class Groot(nn.Module):
             seen = self.flare_target(images, input_ids, attention_mask, view_mask)
             return *self.encode(images, input_ids, attention_mask, view_mask), seen
         pixels, views = self._pixels(images, view_mask)
-        tower = self.backbone.eagle_model.vision_model
-        tokens, feature_map = tower.tokens_and_map(pixels, input_ids, attention_mask, views)
+        tokens, feature_map = self.backbone.eagle_model.vision_model(pixels, input_ids, attention_mask, views)
         look = Look(tokens, feature_map[first_views(views, len(images), len(pixels), pixels.device)])
         embedded = target.of_look(self.backbone.encoder, look, Prompt(input_ids, attention_mask))
         return *self._features(tokens, input_ids, attention_mask), embedded

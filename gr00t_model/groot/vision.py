@@ -54,24 +54,14 @@ class SiglipTower(nn.Module):
         input_ids: Int[Tensor, "b k"],
         attention_mask: Int[Tensor, "b k"],
         views: Int[Tensor, " b"] | None = None,
-    ) -> Float[Tensor, "n p e"]:
-        """One token per patch, row by row; the prompt is not looked at."""
-        return self._patches(pixels)
+    ) -> tuple[Float[Tensor, "n p e"], Float[Tensor, "n e r c"]]:
+        """One token per patch, row by row, and ``target_map`` of the same look; the prompt is not looked at."""
+        patches = self._patches(pixels)
+        return patches, self._on_grid(patches)
 
     def target_map(self, pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n e r c"]:
         """The patch tokens on their square grid: what FLARE's targets are pooled from."""
         return self._on_grid(self._patches(pixels))
-
-    def tokens_and_map(
-        self,
-        pixels: Float[Tensor, "n 3 h w"],
-        input_ids: Int[Tensor, "b k"],
-        attention_mask: Int[Tensor, "b k"],
-        views: Int[Tensor, " b"] | None = None,
-    ) -> tuple[Float[Tensor, "n p e"], Float[Tensor, "n e r c"]]:
-        """``forward`` and ``target_map`` of the same pixels, which are looked at once."""
-        patches = self._patches(pixels)
-        return patches, self._on_grid(patches)
 
     def _on_grid(self, patches: Float[Tensor, "n p e"]) -> Float[Tensor, "n e r c"]:
         side = self.config.image_size // self.config.patch_size

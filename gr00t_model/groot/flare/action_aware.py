@@ -33,7 +33,7 @@ class Target(TargetEncoder):
         image_size: int,
     ) -> Float[Tensor, "b m e"]:
         pixels, views = pixels_of(images, image_size, view_mask), None if view_mask is None else view_mask.sum(dim=1)
-        tokens = self.encoder(policy).vision_model(pixels, *_given(prompt), views)
+        tokens, _ = self.encoder(policy).vision_model(pixels, *_given(prompt), views)
         return self._of_tokens(policy, tokens, _given(prompt))
 
     def _of_tokens(self, policy: Encoder, tokens: Float[Tensor, "n p e"], prompt: Prompt) -> Float[Tensor, "b m e"]:

@@ -23,25 +23,17 @@ class Axis:
     fresh: Callable[[tuple[int, ...]], Tensor]
 
 
-def _reading_nothing(shape: tuple[int, ...]) -> Tensor:
-    return torch.zeros(shape)
-
-
 def _writing(shape: tuple[int, ...]) -> Tensor:
     """[slots, in, new out], as a fresh slot linear is drawn."""
     return shape[1] ** -0.5 * torch.randn(shape)
 
 
-def _positions(shape: tuple[int, ...]) -> Tensor:
-    return _POSITION_STD * torch.randn(shape)
-
-
 GROWING = {
-    "action_head.state_encoder.layer1.W": Axis(1, _reading_nothing),
-    "action_head.action_encoder.W1.W": Axis(1, _reading_nothing),
+    "action_head.state_encoder.layer1.W": Axis(1, torch.zeros),
+    "action_head.action_encoder.W1.W": Axis(1, torch.zeros),
     "action_head.action_decoder.layer2.W": Axis(2, _writing),
-    "action_head.action_decoder.layer2.b": Axis(1, _reading_nothing),
-    "action_head.position_embedding.weight": Axis(0, _positions),
+    "action_head.action_decoder.layer2.b": Axis(1, torch.zeros),
+    "action_head.position_embedding.weight": Axis(0, lambda shape: _POSITION_STD * torch.randn(shape)),
 }
 """Every tensor that has a dimension of the state, of the action, or of time."""
 

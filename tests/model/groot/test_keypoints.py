@@ -38,11 +38,11 @@ def test_each_image_is_asked_its_own_prompt():
     config = KeypointConfig(image_size=32, hidden_size=12, channels=8, keypoints=2, text_width=8)
     tower = KeypointTower(config, vocab_size=16).eval()
     pixels, ids = torch.randn(4, 3, 32, 32), torch.tensor([[3, 4], [5, 6]])
-    together = tower(pixels, ids, torch.ones_like(ids))
+    together, _ = tower(pixels, ids, torch.ones_like(ids))
     assert together.shape == (4, config.tokens_per_image, 12)
     for row in (0, 1):
         images = slice(2 * row, 2 * row + 2)
-        alone = tower(pixels[images], ids[row : row + 1], torch.ones(1, 2, dtype=torch.long))
+        alone, _ = tower(pixels[images], ids[row : row + 1], torch.ones(1, 2, dtype=torch.long))
         torch.testing.assert_close(alone, together[images])
 
 
