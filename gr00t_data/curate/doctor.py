@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -86,17 +86,14 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
         progress(done, len(numbers))
         if seen.fingerprint is not None:
             verdicts[verdict.episode_index] = replace(verdict, rows_digest=seen.fingerprint.rows)
-    broken = {v.episode_index for v in verdicts.values() if any(_spoils(finding) for finding in v.findings)}
+    # Where rows or pictures are wrong, other episodes must not be judged by them.
+    errors = ((v.episode_index, f.code) for v in verdicts.values() for f in v.findings if f.severity == "error")
+    broken = {index for index, code in errors if CHECKS[code].spoils}
     compared, of_store = compare(store, evidence, embodiment, broken)
     for index, verdict in verdicts.items():
         every = without_consequences([*verdict.findings, *compared[index]])
         verdicts[index] = concluded(verdict, every, embodiment)
     return Report(str(store.root), embodiment.name, (*findings, *of_store), tuple(verdicts[n] for n in numbers))
-
-
-def _spoils(finding: Finding) -> bool:
-    """Whether rows or pictures are wrong, so that other episodes must not be judged by them."""
-    return finding.severity == "error" and CHECKS[finding.code].spoils
 
 
 def _examined(
@@ -116,14 +113,8 @@ def _examine_in_process(
     return examine(_opened(root), number, embodiment, findings)
 
 
-def _opened(root: Path) -> EpisodeStore:
-    """The store of this process, opened once."""
-    if root not in _STORES:
-        _STORES[root] = EpisodeStore.open(root)
-    return _STORES[root]
-
-
-_STORES: dict[Path, EpisodeStore] = {}
+_opened = cache(EpisodeStore.open)
+"""The store of this process, opened once."""
 
 
 def compare(

@@ -4,7 +4,7 @@ Only the stored video is read, in which faces are hidden already, and the landma
 """
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from gr00t_data.video import files as video
 FINGERS = tuple((0, *range(first, first + 4)) for first in (1, 5, 9, 13, 17))
 """Landmarks from the wrist to each tip, thumb first."""
 
-_FRAMES = 6
+FRAMES = 6
+Line = tuple[str, tuple[int, int, int]]
+"""Text and colour."""
 _SIDE_PX = 160
 _TEXT_PX = 330
 _LEFT, _RIGHT = (70, 200, 255), (255, 160, 40)
-_GREEN, _RED, _INK = (20, 130, 60), (180, 30, 30), (30, 30, 30)
+GREEN, RED, INK = (20, 130, 60), (180, 30, 30), (30, 30, 30)
 _LINE_PX, _LETTERS = 12, 52
 
 
@@ -46,20 +48,30 @@ def write_hand_sheet(
         VideoError: a stored video cannot be read.
     """
     rows = _chosen(store, reasons or {}, most)
-    sheet = Image.new("RGB", (_FRAMES * _SIDE_PX + _TEXT_PX, max(len(rows), 1) * _SIDE_PX), "white")
-    draw = ImageDraw.Draw(sheet)
-    for number, row in enumerate(rows):
-        progress(number, len(rows))
-        sheet.paste(_strip(store, row), (0, number * _SIDE_PX))
-        judged = None if reasons is None else reasons.get(row.index, ())
-        for place, (text, colour) in enumerate(_lines(row, judged)):
-            shown = text.encode("latin-1", "replace").decode("latin-1")  # the built-in letters know no others
-            where = (_FRAMES * _SIDE_PX + 6, number * _SIDE_PX + 4 + place * _LINE_PX)
-            draw.text(where, shown, fill=colour)
+
+    def drawn() -> Iterator[tuple[Image.Image, list[Line]]]:
+        for number, row in enumerate(rows):
+            progress(number, len(rows))
+            yield _strip(store, row), _lines(row, None if reasons is None else reasons.get(row.index, ()))
+
+    write_rows(path, drawn(), len(rows), _SIDE_PX, _TEXT_PX)
     progress(len(rows), len(rows))
+    return path
+
+
+def write_rows(
+    path: Path, rows: Iterable[tuple[Image.Image, Sequence[Line]]], count: int, side_px: int, text_px: int
+) -> None:
+    """A PNG of ``count`` rows, each a strip of FRAMES frames of ``side_px`` and the lines that stand beside it."""
+    sheet = Image.new("RGB", (FRAMES * side_px + text_px, max(count, 1) * side_px), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, (strip, lines) in enumerate(rows):
+        sheet.paste(strip, (0, number * side_px))
+        for place, (text, colour) in enumerate(lines):
+            shown = text.encode("latin-1", "replace").decode("latin-1")  # the built-in letters know no others
+            draw.text((FRAMES * side_px + 6, number * side_px + 4 + place * _LINE_PX), shown, fill=colour)
     with replacing(path) as temporary:
         sheet.save(temporary, format="PNG")
-    return path
 
 
 def _chosen(store: EpisodeStore, reasons: Mapping[int, tuple[str, ...]], most: int) -> list[EpisodeRow]:
@@ -72,9 +84,9 @@ def _chosen(store: EpisodeStore, reasons: Mapping[int, tuple[str, ...]], most: i
 def _strip(store: EpisodeStore, row: EpisodeRow) -> Image.Image:
     """Frames side by side, with hands where landmarks were kept."""
     overlay = _hands(row).get("overlay") or {}
-    rows = overlay.get("rows") or np.linspace(0, row.length - 1, _FRAMES).round().astype(int).tolist()
-    frames = video.decode_at(store.video_path(row.index, store.cameras[0]), rows[:_FRAMES])
-    strip = Image.new("RGB", (_FRAMES * _SIDE_PX, _SIDE_PX), "black")
+    rows = overlay.get("rows") or np.linspace(0, row.length - 1, FRAMES).round().astype(int).tolist()
+    frames = video.decode_at(store.video_path(row.index, store.cameras[0]), rows[:FRAMES])
+    strip = Image.new("RGB", (FRAMES * _SIDE_PX, _SIDE_PX), "black")
     for place, frame in enumerate(frames):
         picture = Image.fromarray(frame).resize((_SIDE_PX, _SIDE_PX))
         if overlay:
@@ -110,19 +122,19 @@ def _hands(row: EpisodeRow) -> Mapping[str, Any]:
     return row.source.hands or {}
 
 
-def _lines(row: EpisodeRow, judged: tuple[str, ...] | None) -> list[tuple[str, tuple[int, int, int]]]:
-    """What stands beside a strip: the instruction, the decision, the hands; text and colour of each line."""
+def _lines(row: EpisodeRow, judged: tuple[str, ...] | None) -> list[Line]:
+    """What stands beside a strip: the instruction, the decision, the hands."""
     said = _hands(row)
-    lines = [(text, _INK) for text in textwrap.wrap(f"{row.index}  {row.instruction}", _LETTERS)[:2]]
+    lines = [(text, INK) for text in textwrap.wrap(f"{row.index}  {row.instruction}", _LETTERS)[:2]]
     if judged is not None:
-        text, colour = (f"rejected: {', '.join(judged)}", _RED) if judged else ("accepted", _GREEN)
+        text, colour = (f"rejected: {', '.join(judged)}", RED) if judged else ("accepted", GREEN)
         lines += [(line, colour) for line in textwrap.wrap(text, _LETTERS)[:2]]
     if shares := said.get("shares"):
-        lines.append((f"left hand (blue) in {100 * shares['left']:.0f} % of {said['rows']} rows", _INK))
-        lines.append((f"right hand (orange) in {100 * shares['right']:.0f} %", _INK))
+        lines.append((f"left hand (blue) in {100 * shares['left']:.0f} % of {said['rows']} rows", INK))
+        lines.append((f"right hand (orange) in {100 * shares['right']:.0f} %", INK))
         found = {"exchanged": len(said["swaps"]), "jumps": len(said["jumps"]), "crowded rows": said["crowd"]["rows"]}
-        lines.append((", ".join(f"{name} {count}" for name, count in found.items()), _INK))
+        lines.append((", ".join(f"{name} {count}" for name, count in found.items()), INK))
     labels = f"labels: {said.get('mode', 'none')}" + (
         f", slowed {said['slow_down']:g} times" if "slow_down" in said else ""
     )
-    return [*lines, (labels, _INK), *((text, _INK) for text in textwrap.wrap(row.source.video or "", _LETTERS)[:1])]
+    return [*lines, (labels, INK), *((text, INK) for text in textwrap.wrap(row.source.video or "", _LETTERS)[:1])]

@@ -29,18 +29,14 @@ def check_frozen(sight: Sight) -> list[Finding]:
         return []
     energy = np.nan_to_num(boxed(np.abs(view.steps), _CELLS).max((1, 2)), nan=_SEEN_LEVELS)
     control_hz = sight.subject.embodiment.control_hz
-    moving = _speed_at(view, sight.speed) > MOVING_SHARE_HZ / control_hz
+    speed = sight.speed[np.clip(view.number - 1, 0, len(sight.speed) - 1)]  # from the row before each frame to its own
+    moving = speed > MOVING_SHARE_HZ / control_hz
     still = (energy < STILL_LEVELS) & ~view.begins
     findings = [*_frozen(control_hz, sight.where, view, energy, still, moving, explained)]
     findings += _repeated(sight.where, view, energy, still & ~explained, moving, explained)
     if not findings:
         findings += _played_twice(sight.where, view, energy, explained)
     return findings
-
-
-def _speed_at(view: View, speed: np.ndarray) -> np.ndarray:
-    """float64 [N]: how fast the robot moved from the row before each frame to its own."""
-    return speed[np.clip(view.number - 1, 0, len(speed) - 1)]
 
 
 def _frozen(

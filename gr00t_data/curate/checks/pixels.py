@@ -85,7 +85,8 @@ def _bands(where: str, view: View) -> Iterator[Finding]:
         if lit.sum() < 16:
             continue
         halves = (np.take(residual, np.arange(half), axis), np.take(residual, np.arange(half, 2 * half), axis))
-        one, two = (_centred(np.median(side, axis=axis)[:, lit]) for side in halves)
+        lines = (np.median(side, axis=axis)[:, lit] for side in halves)
+        one, two = (levels - levels.mean(1, keepdims=True) for levels in lines)
         strength = np.sqrt(np.maximum((one * two).mean(1), 0))
         alike = (one * two).sum(1) / np.sqrt(np.maximum((one**2).sum(1) * (two**2).sum(1), 1e-9))
         banded = (strength > _BAND_LEVELS) & (alike > 0.7)
@@ -95,10 +96,6 @@ def _bands(where: str, view: View) -> Iterator[Finding]:
                 f"levels (rms) in {100 * banded.mean():.0f} % of the frames; set the shutter to the mains frequency"
             )
             return
-
-
-def _centred(lines: np.ndarray) -> np.ndarray:
-    return lines - lines.mean(1, keepdims=True)
 
 
 IMAGE_02, IMAGE_05, IMAGE_08, IMAGE_19 = Look(Sight, check_pixels, 3).finds(

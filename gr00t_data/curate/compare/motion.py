@@ -7,7 +7,7 @@ import numpy as np
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.leaps import MOTION_02
 from gr00t_data.curate.compare.evidence import Rows
-from gr00t_data.curate.compare.row_evidence import Jump, RowEvidence, max_lag
+from gr00t_data.curate.compare.row_evidence import Jump, RowEvidence
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, usual
 from gr00t_data.embodiment.robot import Embodiment
@@ -105,8 +105,7 @@ def _shifts(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Iter
     """MOTION-09: state and action are shifted against each other; MOTION-10: they run backwards."""
     numbers = list(episodes)
     parts = sorted({part for evidence in episodes.values() for part in evidence.lags})
-    reach = max_lag(embodiment.control_hz)
-    lags = {part: np.array([best_lag(episodes[n].lags.get(part), reach)[0] for n in numbers]) for part in parts}
+    lags = {part: np.array([best_lag(episodes[n].lags.get(part)) for n in numbers]) for part in parts}
     reversed_now = dict(_reversed(episodes, lags, numbers))
     for place, index in enumerate(numbers):
         if index in reversed_now:
@@ -117,18 +116,17 @@ def _shifts(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Iter
             yield index, MOTION_09.finding(worst[1])
 
 
-def best_lag(curve: np.ndarray | None, reach: int) -> tuple[float, float]:
-    """(shift in rows, correlation there) of a lag curve, between rows by a parabola; (nan, nan) "
-    "without a clear peak."""
+def best_lag(curve: np.ndarray | None) -> float:
+    """Shift in rows of the peak of a lag curve, between rows by a parabola; NaN without a clear peak."""
     if curve is None or len(curve) < 5 or curve.max() < _WEAK:
-        return float("nan"), float("nan")
+        return float("nan")
     top = int(curve.argmax())
     shift, half = float(top), (len(curve) - 1) // 2
     if 0 < top < len(curve) - 1:
         left, middle, right = (float(value) for value in curve[top - 1 : top + 2])
         bend = left - 2 * middle + right
         shift += 0.5 * (left - right) / bend if bend < 0 else 0.0
-    return shift - half, float(curve[top])
+    return shift - half
 
 
 def _shift(

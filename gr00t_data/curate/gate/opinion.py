@@ -118,7 +118,7 @@ def ask(judge: Judge, frames: np.ndarray, instruction: str, fps: float, kept: Pa
         return TypeAdapter(Opinion).validate_python(read_json(path))
     answer = ""
     try:
-        answer = _sent(judge, json.dumps(question).encode())
+        answer = (_run if judge.command else _post)(judge, json.dumps(question).encode())
         verdict, reason = _parsed(answer)
     except _NoVerdict as error:
         return Opinion(None, "", prompt, str(error), answer[:_SHOWN_LETTERS], chosen)
@@ -134,10 +134,6 @@ def _png(frame: np.ndarray, side_px: int) -> str:
     stream = io.BytesIO()
     picture.save(stream, format="PNG")
     return base64.b64encode(stream.getvalue()).decode("ascii")
-
-
-def _sent(judge: Judge, body: bytes) -> str:
-    return _run(judge, body) if judge.command else _post(judge, body)
 
 
 def _run(judge: Judge, body: bytes) -> str:

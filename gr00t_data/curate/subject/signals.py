@@ -80,7 +80,7 @@ def signals_of(
         absent: sides, and parts as ``state.left_arm``, of which something else than motion stands in the rows.
     """
     found = []
-    for side, parts in sides(embodiment):
+    for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
         for part in parts:
             values = None if {side, f"{side}.{part.name}"} & absent else arrays.get(part.column)
             if values is None or values.shape[1] < part.end or len(values) < 3:
@@ -89,11 +89,6 @@ def signals_of(
             if np.isfinite(values).all():
                 found.append(Signal(side, part, values, spans(part), embodiment.control_hz))
     return found
-
-
-def sides(embodiment: Embodiment) -> tuple[tuple[str, tuple[Part, ...]], ...]:
-    """(side, parts) of both sides."""
-    return (("state", embodiment.state), ("action", embodiment.action))
 
 
 def pairs_of(signals: list[Signal]) -> list[tuple[Signal, Signal]]:

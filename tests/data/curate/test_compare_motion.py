@@ -112,6 +112,6 @@ def test_permuted_fingers(base: Subject) -> None:
 
 def test_a_lag_curve_peaks_where_the_state_follows(base: Subject) -> None:
     curve = evidence(base, *rows_of(0)).lags["left_arm"]
-    assert best_lag(curve, 12)[0] == pytest.approx(LAG_ROWS, abs=0.3)
-    assert np.isnan(best_lag(np.zeros(25, dtype=np.float32), 12)[0])
+    assert best_lag(curve) == pytest.approx(LAG_ROWS, abs=0.3)
+    assert np.isnan(best_lag(np.zeros(25, dtype=np.float32)))
     assert Path(base.path).suffix == ".parquet"
