@@ -81,17 +81,15 @@ def content_of(store: "EpisodeStore", index: "Index") -> str:
 
 def table(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> dg.TableMetadataValue:
     """Rows as a table; the columns are those of the first row. At most ``limit`` rows are kept."""
+    kinds = {bool: "bool", int: "int", float: "float"}
     records = [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows[:limit]]
-    columns = [dg.TableColumn(name, type=_kind(value)) for name, value in (rows[0] if rows else {}).items()]
+    first = rows[0] if rows else {}
+    columns = [dg.TableColumn(name, type=kinds.get(type(value), "string")) for name, value in first.items()]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
 def _cell(value: Any) -> str | int | float | bool | None:
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
-
-
-def _kind(value: Any) -> str:
-    return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
 
 
 def left_out(lake: "Lake") -> Metadata:

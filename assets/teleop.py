@@ -56,7 +56,9 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
         "frames": sum(verdict.kept_frames for verdict in index.accepted),
         "seconds": round(sum(seconds), 1),
         "verdicts": table(summary_rows(index)),
-        "store findings": table([_finding(finding) for finding in index.findings]),
+        "store findings": table(
+            [{name: getattr(one, name) for name in ("code", "severity", "message")} for one in index.findings]
+        ),
         "durations": figure(episode_durations(seconds), "episode durations"),
     }
     return Made(store.root, content_of(store, index), metadata, _check_results(index, accepted))
@@ -103,10 +105,6 @@ def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManag
     if store.root.name != drop:
         log.warning(f"{path}: has the content of store {store.root.name!r}; it is not taken in twice")
     return store, embodiment
-
-
-def _finding(finding) -> dict[str, str]:
-    return {"code": finding.code, "severity": finding.severity, "message": finding.message}
 
 
 def _check_results(index, accepted: int) -> tuple[dg.AssetCheckResult, ...]:

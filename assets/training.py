@@ -10,7 +10,7 @@ from pydantic import Field
 from assets.declaring import asset_of
 from assets.mixtures import MixtureConfig, StatisticsConfig, data_source, make_mixture, make_statistics, sources_of
 from assets.recording import record
-from assets.reporting import Made, figure, table
+from assets.reporting import Made, every_tenth, figure, table
 from assets.settings import config_of
 from assets.teleop import TeleopConfig, make_store, register, teleop_version
 from assets.versions import code_version
@@ -46,15 +46,7 @@ def make_base(config: BaseConfig, lake: Lake, log: dg.DagsterLogManager) -> Made
     from gr00t_data.disk import read_json
     from gr00t_model.stages.base import base_model
 
-    said = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal said
-        if (tenth := 10 * done // total) > said:
-            said = tenth
-            log.info(f"grounding: {done} of {total} steps")
-
-    folder, digest = base_model(lake, config, progress=progress)
+    folder, digest = base_model(lake, config, progress=every_tenth(log, "steps", "grounding: "))
     return Made(folder, digest, read_json(folder / "grounding.json"))
 
 

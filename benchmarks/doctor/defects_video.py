@@ -10,6 +10,7 @@ from benchmarks.doctor import packets
 from benchmarks.doctor.clean import shared_data
 from benchmarks.doctor.defect import CAMERA, Defect, Planting, cut, each, in_files, in_frames
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 
 
 def not_a_video(path: Path) -> None:
@@ -39,14 +40,14 @@ def offset_pts(p: Planting, index: int) -> None:
     """Presentation times begin at 0.5 s: the packets were cut out of a longer file."""
     path = p.folder.store.video_path(index, CAMERA)
     p.folder.change_frames(index, CAMERA, lambda frames: frames)
-    packets.retime(path, packets.frame_times_s(path) + 0.5 * p.severity)
+    packets.retime(path, probe(path).pts_s + 0.5 * p.severity)
 
 
 def vary_rate(p: Planting, index: int) -> None:
     """A phone's variable frame rate: frames 20 to 80 ms apart, 50 in the mean."""
     path = p.folder.store.video_path(index, CAMERA)
     p.folder.change_frames(index, CAMERA, lambda frames: frames)
-    count = len(packets.frame_times_s(path))
+    count = probe(path).frames
     steps = np.clip(0.05 + p.generator.uniform(-0.03, 0.03, count) * min(p.severity, 1.6), 0.001, None)
     packets.retime(path, np.concatenate([[0.0], np.cumsum(steps)[:-1]]))
 

@@ -48,7 +48,7 @@ class Folder:
         """Replace the rows of one episode; columns keep the types they have in the file."""
         path = self.store.data_path(index)
         schema = parquet.read_schema(path)
-        arrays = [_array(values, schema.field(name).type) for name, values in rows.items()]
+        arrays = [pa.array(values.tolist()).cast(schema.field(name).type) for name, values in rows.items()]
         self.write_table(path, pa.Table.from_arrays(arrays, names=list(rows)))
 
     def change_rows(self, index: int, change: Callable[[Rows], Rows]) -> None:
@@ -142,13 +142,3 @@ def _values(table: pa.Table, name: str) -> np.ndarray:
     if pa.types.is_nested(kind):
         return column_matrix(table, name)
     return table.column(name).to_numpy()
-
-
-def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    if not pa.types.is_nested(kind):
-        return pa.array(values).cast(kind)
-    flat = pa.array(values.ravel()).cast(kind.value_type)
-    if pa.types.is_fixed_size_list(kind):
-        return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-    offsets = pa.array(np.arange(len(values) + 1) * values.shape[1], type=pa.int32())
-    return pa.ListArray.from_arrays(offsets, flat)

@@ -7,8 +7,6 @@ import av
 import numpy as np
 from av.video import VideoStream
 
-from gr00t_data.video.packets import probe
-
 
 def retime(path: Path, pts_s: np.ndarray) -> None:
     """Give the frames of ``path`` the presentation times ``pts_s``, float64 [T] seconds, increasing; not re-encoded."""
@@ -47,8 +45,3 @@ def damage(path: Path, generator: np.random.Generator, share: float) -> None:
     content[at : at + count] = generator.integers(0, 256, count, dtype=np.uint8).tobytes()
     path.unlink()
     path.write_bytes(bytes(content))
-
-
-def frame_times_s(path: Path) -> np.ndarray:
-    """Presentation times of a video, float64 [T] seconds."""
-    return probe(path).pts_s

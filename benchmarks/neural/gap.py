@@ -24,7 +24,7 @@ from benchmarks.command import Json, command, show, table
 from benchmarks.neural.model import DEFAULT, Options, Subject
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.idm.evaluate import left_out, score
-from gr00t_model.idm.examples import Recording, Slowed, gather, read_recording, window_starts
+from gr00t_model.idm.examples import Slowed, gather, read_recording, window_starts
 from gr00t_model.idm.predict import Clip, predict_clips
 from gr00t_model.idm.report import Scores
 from gr00t_model.idm.timing import TimingError
@@ -57,33 +57,19 @@ def rows_of(measured: Subject) -> list[Row]:
     recordings = [
         read_recording(take, artifact.robot, artifact.image_size) for take in left_out(artifact, [measured.source])
     ]
-    starts = _starts(measured, recordings)
-    arms = _arms(measured)
+    starts = window_starts(recordings, artifact.timing)
+    lengths = np.array([len(one) for one in recordings])
+    starts = starts[starts[:, 1] + max(GAPS) < lengths[starts[:, 0]]]  # with a second picture at every distance
+    clips = [Clip(one.pictures, starts[starts[:, 0] == i, 1], (i,)) for i, one in enumerate(recordings)]
+    arms = np.flatnonzero(np.isin([part.name for part in artifact.robot.parts for _ in range(part.dim)], ARMS))
     _, truth = gather(recordings, starts, artifact.timing)
     slowed, found = Slowed(recordings, artifact.robot.parts, artifact.timing), []
     for gap in GAPS:
         _, between = slowed.gather(starts, np.full(len(starts), gap))
-        told = np.concatenate(list(predict_clips(artifact, _clips(recordings, starts), batch_size=64, frame_gap=gap)))
+        told = np.concatenate(list(predict_clips(artifact, clips, batch_size=64, frame_gap=gap)))
         scores = (score(chunks[..., arms], truth[..., arms]) for chunks in (between, told))
         found.append(Row(gap, *scores))
     return found
-
-
-def _starts(measured: Subject, recordings: list[Recording]) -> np.ndarray:
-    """The windows that have a second picture at every distance."""
-    starts = window_starts(recordings, measured.artifact.timing)
-    lengths = np.array([len(one) for one in recordings])
-    return starts[starts[:, 1] + max(GAPS) < lengths[starts[:, 0]]]
-
-
-def _clips(recordings: list[Recording], starts: np.ndarray) -> list[Clip]:
-    return [Clip(one.pictures, starts[starts[:, 0] == number, 1], (number,)) for number, one in enumerate(recordings)]
-
-
-def _arms(measured: Subject) -> np.ndarray:
-    """Columns of the arms in a chunk."""
-    names = [part.name for part in measured.artifact.robot.parts for _ in range(part.dim)]
-    return np.flatnonzero(np.isin(names, ARMS))
 
 
 def fallen(rows: list[Row], gap: int, measure: str) -> tuple[float, float]:

@@ -24,7 +24,6 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.sources.sim.draw import COLOURS, draw_scene
-from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import Kind, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_data.store.writing import StoreWriter
@@ -48,12 +47,10 @@ def record(lake: Lake, name: str, seeds: list[int], kind: Kind) -> EpisodeStore:
     writer = StoreWriter.create(root, load_embodiment("gr1"), kind=kind, licence="Apache-2.0", source=source)
     for seed in seeds[len(writer) :]:
         episode = record_episode(TASK, seed)
-        writer.append(_without_actions(episode) if kind == "human" else episode)
+        if kind == "human":
+            episode = replace(episode, state=np.zeros_like(episode.state), action=np.zeros_like(episode.action))
+        writer.append(episode)
     return writer.seal()
-
-
-def _without_actions(episode: Episode) -> Episode:
-    return replace(episode, state=np.zeros_like(episode.state), action=np.zeros_like(episode.action))
 
 
 def arms(steps: int) -> list[Arm]:

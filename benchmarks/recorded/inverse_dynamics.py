@@ -1,11 +1,12 @@
 """Item 12: the inverse dynamics head of GR00T-Dreams, and the averaging of its windows."""
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from benchmarks.recorded.modules import differing_names, gradient_norms, gradients, outputs_of, switches
 from benchmarks.recorded.recording import LOSS, Comparisons, Recordings, close, equal
-from benchmarks.recorded.windows import average_windows
 from gr00t_model.groot import flow
 from gr00t_model.idm.config import IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch
@@ -74,3 +75,24 @@ def _denoising(
             velocity, _ = model.velocity(sight, points[-1], torch.full((len(action),), bucket))
             points.append(points[-1] + velocity / steps)
     yield close(torch.stack(points[:-1]), outputs[f"{prefix}x_k"], f"outputs/{prefix}x_k", "denoising")
+
+
+def average_windows(
+    predicted: Float[np.ndarray, "l h d"],
+) -> tuple[Float[np.ndarray, "l d"], Int[np.ndarray, " l"]]:
+    """From overlapping windows to one action per frame, as DreamGen labels video (arXiv 2505.12705): the mean of all.
+
+    Args:
+        predicted: window s predicts the actions of frames s, s + 1, ..., s + h - 1; what lies beyond the last frame is
+            dropped.
+
+    Returns:
+        actions: float64 [l, d], the plain mean. (A rotation or a gripper is averaged like any number.)
+        votes: int64 [l], windows that speak about a frame: fewer than h for the first h - 1 frames.
+    """
+    length, horizon, width = predicted.shape
+    total, votes = np.zeros((length, width)), np.zeros(length, dtype=np.int64)
+    for ahead in range(min(horizon, length)):
+        total[ahead:] += predicted[: length - ahead, ahead]
+        votes[ahead:] += 1
+    return total / np.maximum(votes, 1)[:, None], votes

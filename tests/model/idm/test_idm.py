@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.recorded.windows import average_windows
+from benchmarks.recorded.inverse_dynamics import average_windows
 from gr00t_data.disk import write_json
 from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig
 from gr00t_model.groot.weights.nvidia import WeightsError
