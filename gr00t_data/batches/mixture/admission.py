@@ -3,15 +3,12 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gr00t_data.batches.mixture.manifest import MixtureSource
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import ACTION_COLUMN, STATE_COLUMN, Embodiment
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import LicenceError, Profile, obstacles
-
-if TYPE_CHECKING:
-    from gr00t_data.batches.mixture.manifest import MixtureSource
 
 
 def check_source(
@@ -60,7 +57,7 @@ def _check_order(where: str, store: EpisodeStore, embodiment: Embodiment) -> Non
         )
 
 
-def require_profile(name: str, sources: Sequence["MixtureSource"], profile: Profile) -> None:
+def require_profile(name: str, sources: Sequence[MixtureSource], profile: Profile) -> None:
     """Whether the licences of all sources fit a profile; under ``any`` they do.
 
     Raises:
@@ -87,6 +84,6 @@ def require_profile(name: str, sources: Sequence["MixtureSource"], profile: Prof
     )
 
 
-def _numbers(source: "MixtureSource") -> str:
+def _numbers(source: MixtureSource) -> str:
     numbers = [entry.index for entry in source.episodes]
     return ", ".join(map(str, numbers[:6])) + (f", ... {numbers[-1]}" if len(numbers) > 6 else "")

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gr00t_data.batches.mixture.manifest import MixtureSource
 from gr00t_data.batches.mixture.motion_cache import motions_of
 from gr00t_data.curate.copies.duplicates import MOST_ROWS
 from gr00t_data.curate.copies.fingerprints import Fingerprint, Key
@@ -14,12 +14,9 @@ from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
 
-if TYPE_CHECKING:
-    from gr00t_data.batches.mixture.manifest import MixtureSource
-
 
 def mixture_groups(
-    sources: Sequence["MixtureSource"],
+    sources: Sequence[MixtureSource],
     stores: Sequence[EpisodeStore],
     embodiment: Embodiment,
     digests: Mapping[Key, str] | None = None,
@@ -47,7 +44,7 @@ def mixture_groups(
 
 
 def held_out_episodes(
-    sources: Sequence["MixtureSource"], groups: Mapping[Key, Key], share: float, seed: int
+    sources: Sequence[MixtureSource], groups: Mapping[Key, Key], share: float, seed: int
 ) -> tuple[tuple[int, int], ...]:
     """(source, episode number) of the held-out episodes, sorted: those whose hash comes first, with their groups.
 

@@ -21,7 +21,7 @@ from gr00t_data.sources.human.cutting.clips import Plan, plan_in_full
 from gr00t_data.sources.human.detector.client import HandDetector
 from gr00t_data.sources.human.find_hands import find_tracks
 from gr00t_data.sources.human.footage import Footage, PlannedClip
-from gr00t_data.sources.human.hands.labels import Labels, label, row_times_s
+from gr00t_data.sources.human.hands.labels import label, row_times_s
 from gr00t_data.sources.human.hands.tracks import HandTracks
 from gr00t_data.sources.human.provenance import clip_name, provenance
 from gr00t_data.sources.human.reading import Hide, read_episode
@@ -166,8 +166,9 @@ class _Taking:
             tracks = self._usable(self._tracks(clip))
             times_s = row_times_s(clip, tracks, self.embodiment, self.settings.wrists)
             labels = label(clip, tracks, self.embodiment, times_s, self.settings.wrists)
-            if reason := self._unfit(labels):
-                return [Refusal(name, reason)]
+            if self.settings.labels == "wrist" and labels.mode != "wrist":
+                why = labels.evidence.get("reason")
+                return [Refusal(name, f"has no wrists in space ({why}); ingest it with --labels action-free")]
             episode = read_episode(
                 clip, planned.facts, self.embodiment, times_s, labels, self.settings.pictures, self._faces()
             )
@@ -185,11 +186,6 @@ class _Taking:
         if tracks is None or self.settings.labels == "wrist":
             return tracks
         return replace(tracks, wrist_poses=None, apertures_m=None)
-
-    def _unfit(self, labels: Labels) -> str:
-        if self.settings.labels == "wrist" and labels.mode != "wrist":
-            return f"has no wrists in space ({labels.evidence.get('reason')}); ingest it with --labels action-free"
-        return ""
 
     def _tracks(self, clip: PlannedClip) -> HandTracks | None:
         if self.settings.hands is not None and self._detector is None:

@@ -10,7 +10,7 @@ from gr00t_data.sources.human import readers
 from gr00t_data.sources.human.consent import admit
 from gr00t_data.sources.human.cutting.clips import ClipSettings, Plan, plan_in_full
 from gr00t_data.sources.human.find_hands import find_tracks, tracks_beside
-from gr00t_data.sources.human.footage import Footage, PlannedClip
+from gr00t_data.sources.human.footage import Footage
 from gr00t_data.video.files import VideoError
 
 Row = dict[str, str | int | float]
@@ -63,7 +63,17 @@ def inspect_drop(
             problems.append({"what": footage.uid, "reason": str(error)})
             continue
         videos.append(_video_row(footage, planned))
-        clips += [_clip_row(clip) for clip in planned.clips]
+        clips += [
+            {
+                "video": footage.uid,
+                "seconds": f"{clip.start_s:.2f} - {clip.end_s:.2f}",
+                "masked": ", ".join(f"{start:.2f}-{end:.2f}" for start, end in clip.masked_s),
+                "instruction": clip.instruction,
+                "was": "" if clip.original == clip.instruction else clip.original,
+                "narrated": "" if clip.narrated_s is None else f"{clip.narrated_s[0]:.2f} - {clip.narrated_s[1]:.2f}",
+            }
+            for clip in planned.clips
+        ]
         problems += [{"what": one.narration, "reason": one.reason} for one in planned.unused]
         seconds += planned.facts.duration_s
         used_s += sum(clip.end_s - clip.start_s for clip in planned.clips)
@@ -99,15 +109,4 @@ def _video_row(footage: Footage, planned: Plan) -> Row:
         "fast turns": ", ".join(f"{start:.2f}-{end:.2f}" for start, end in planned.fast_s[:6]),
         "shot cuts": ", ".join(f"{cut:.2f}" for cut in motion.cuts_s[:6]),
         "hands": "" if (path := tracks_beside(footage)) is None else path.name,
-    }
-
-
-def _clip_row(clip: PlannedClip) -> Row:
-    return {
-        "video": clip.footage.uid,
-        "seconds": f"{clip.start_s:.2f} - {clip.end_s:.2f}",
-        "masked": ", ".join(f"{start:.2f}-{end:.2f}" for start, end in clip.masked_s),
-        "instruction": clip.instruction,
-        "was": "" if clip.original == clip.instruction else clip.original,
-        "narrated": "" if clip.narrated_s is None else f"{clip.narrated_s[0]:.2f} - {clip.narrated_s[1]:.2f}",
     }

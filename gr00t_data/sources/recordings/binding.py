@@ -1,6 +1,6 @@
 """Binding values of a recording to a part of the embodiment: chosen, scaled, in its representation, with its rule."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -46,7 +46,8 @@ def bound_parts(
         for name, source in (mapping.state if side == "state" else mapping.action).items():
             part = embodiment.state_part(name) if side == "state" else embodiment.action_part(name)
             if source.constant is not None:
-                parts[name] = constant_of(source, part.dim)
+                values = source.constant if isinstance(source.constant, tuple) else (source.constant,) * part.dim
+                parts[name] = np.array(values, dtype=np.float64)
             else:
                 parts[name] = stream_of(source, side, part, samples_of(f"{side}.{name}", source))
     return bound
@@ -103,12 +104,6 @@ def default_kind(part: Part, side: str) -> SignalKind:
     turn = {"rad": 2 * np.pi, "deg": 360.0}.get(part.unit)
     spans = [high - low for low, high in part.limits or ()]
     return "angle" if turn and (not spans or max(spans) >= turn) else "joint"
-
-
-def constant_of(source: PartSource, dim: int) -> np.ndarray:
-    """The declared value of a part that was not recorded, float64 [dim]."""
-    values: Iterable[float] = source.constant if isinstance(source.constant, tuple) else [source.constant or 0.0] * dim
-    return np.array(list(values), dtype=np.float64)
 
 
 def camera_of(

@@ -30,15 +30,9 @@ def resample(stream: Stream, clock: Clock, ticks_ns: np.ndarray, period_ns: int)
     """
     values = stream.values[clock.samples]
     try:
-        if stream.kind == "relative":
-            return _composed(stream, clock, values, ticks_ns, period_ns)
         return _RULES[stream.kind](stream, clock, values, ticks_ns, period_ns)
     except ValueError as error:
         raise AlignError(str(error)) from error
-
-
-def _joint(stream: Stream, clock: Clock, values: np.ndarray, ticks_ns: np.ndarray, period_ns: int) -> np.ndarray:
-    return linear(clock.times_ns, values, ticks_ns)
 
 
 def _angle(stream: Stream, clock: Clock, values: np.ndarray, ticks_ns: np.ndarray, period_ns: int) -> np.ndarray:
@@ -110,10 +104,11 @@ def _composed(stream: Stream, clock: Clock, values: np.ndarray, ticks_ns: np.nda
 
 
 _RULES: dict[str, Callable[[Stream, Clock, np.ndarray, np.ndarray, int], np.ndarray]] = {
-    "joint": _joint,
+    "joint": lambda stream, clock, values, ticks_ns, period_ns: linear(clock.times_ns, values, ticks_ns),
     "angle": _angle,
     "quaternion": _quaternion,
     "command": _hold,
     "binary": _hold,
     "force": _force,
+    "relative": _composed,
 }

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from gr00t_data.progress import Progress, silent
-from gr00t_data.sources.sim.env import CAMERA, Info, TabletopEnv
+from gr00t_data.sources.sim.env import CAMERA, TabletopEnv
 from gr00t_data.sources.sim.expert import Expert
 from gr00t_data.sources.sim.tasks import TASKS
 from gr00t_data.sources.sim.world import CONTROL_HZ, World
@@ -70,6 +70,7 @@ def record_episode(task: str, seed: int, image_size: int = 256, shoves: bool = F
         actions.append(expert.act())
         env.world.advance(actions[-1])
         observation = env.observe()
+    facts = {name: info[name] for name in ("task", "seed", "target", "hand", "direction", "wrong_object")}
     return Episode(
         instruction=observation["instruction"],
         times_s=np.arange(len(actions)) / CONTROL_HZ,
@@ -77,20 +78,7 @@ def record_episode(task: str, seed: int, image_size: int = 256, shoves: bool = F
         action=np.array(actions),
         video={CAMERA: np.array(pictures)},
         success=info["success"],
-        source=_source(info, shoves),
-    )
-
-
-def _source(info: Info, shoves: bool) -> EpisodeSource:
-    return EpisodeSource(
-        simulator="tabletop",
-        task=info["task"],
-        seed=info["seed"],
-        target=info["target"],
-        hand=info["hand"],
-        direction=info["direction"],
-        wrong_object=info["wrong_object"],
-        shoves=shoves,
+        source=EpisodeSource.model_validate({"simulator": "tabletop", **facts, "shoves": shoves}),
     )
 
 

@@ -150,19 +150,13 @@ def _fill_agreeing(
         same &= coarse[corner] & (ids[corner] == ids[corners[0]])
     for row, column in ((0, 1), (1, 0), (1, 1)):
         here = (slice(row, size + row, 2), slice(column, size + column, 2))
-        between = [
-            c for c, at in zip(corners, ((0, 0), (0, 2), (2, 0), (2, 2)), strict=True) if _beside(at, row, column)
-        ]
+        between = [c for c in corners if abs(c[0].start - row) <= 1 and abs(c[1].start - column) <= 1]
         fill = same & left[here]
         ids[here][fill] = ids[corners[0]][fill]
         distance[here][fill] = np.mean([distance[c][fill] for c in between], axis=0)
         normals[here][fill] = np.mean([normals[c][fill] for c in between], axis=0)
         left[here][fill] = False
     return left
-
-
-def _beside(corner: tuple[int, int], row: int, column: int) -> bool:
-    return abs(corner[0] - row) <= 1 and abs(corner[1] - column) <= 1
 
 
 def _lambert(points_m: np.ndarray, normals: np.ndarray, rays: np.ndarray, looks: Looks) -> np.ndarray:

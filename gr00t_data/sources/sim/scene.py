@@ -65,16 +65,14 @@ _OPTIONS = """
 """
 
 
-def _object_xml(index: int, shape: str) -> str:
-    return (
-        f'<body name="object{index}"><freejoint name="object{index}"/>'
-        f'<geom name="object{index}" class="object" {_GEOM[shape]} mass="{_MASS_KG}"/></body>'
-    )
-
-
 def scene_xml(shapes: tuple[str, ...]) -> str:
     """MJCF text of the robot, the table, the plate and one free body an entry of ``shapes`` (``object0``, ...)."""
     middle_x, half_x = (TABLE_X_M[0] + TABLE_X_M[1]) / 2, (TABLE_X_M[1] - TABLE_X_M[0]) / 2
+    objects = [
+        f'<body name="object{index}"><freejoint name="object{index}"/>'
+        f'<geom name="object{index}" class="object" {_GEOM[shape]} mass="{_MASS_KG}"/></body>'
+        for index, shape in enumerate(shapes)
+    ]
     return f"""<mujoco model="tabletop">{_OPTIONS}<worldbody>
 <geom name="table" class="furniture" type="box" pos="{middle_x} 0 {TABLE_TOP_M - 0.02}"
       size="{half_x} {TABLE_HALF_WIDTH_M} 0.02"/>
@@ -82,7 +80,7 @@ def scene_xml(shapes: tuple[str, ...]) -> str:
   <geom name="plate" class="furniture" type="cylinder" size="{PLATE_RADIUS_M} {PLATE_HALF_THICKNESS_M}"/>
 </body>
 {robot_xml()}
-{"".join(_object_xml(index, shape) for index, shape in enumerate(shapes))}
+{"".join(objects)}
 </worldbody><actuator>{actuators_xml()}</actuator></mujoco>"""
 
 

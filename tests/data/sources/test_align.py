@@ -9,9 +9,9 @@ import pytest
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rotations import of_quaternions, part_of, slerp
 from gr00t_data.sources.recordings.align import align
-from gr00t_data.sources.recordings.binding import camera_of
+from gr00t_data.sources.recordings.binding import bound_parts, camera_of
 from gr00t_data.sources.recordings.clocks import NS, AlignError, nearest, stamps_from_seconds, ticks, usable_clock
-from gr00t_data.sources.recordings.mapping import parse_mapping
+from gr00t_data.sources.recordings.mapping import Mapping, PartSource, parse_mapping
 from gr00t_data.sources.recordings.resample import low_pass, resample
 from gr00t_data.sources.recordings.streams import FrameReader, Stream, StreamError, in_order
 from tests.data.sources.rig import camera, motion, raw, rig, stamps, stream
@@ -260,6 +260,13 @@ def test_a_single_row_is_an_episode(robot: Embodiment) -> None:
 def test_constants_fill_their_part(robot: Embodiment) -> None:
     aligned = align(raw(state={"arm": stream(), "gripper": np.array([0.5])}), robot)
     assert (aligned.state[:, 3] == 0.5).all() and "source_time_ns.state.gripper" not in aligned.columns
+
+
+def test_a_constant_of_another_width_is_named(robot: Embodiment) -> None:
+    mapping = Mapping(format="any", state={"arm": PartSource(constant=(0.0, 0.1)), "gripper": PartSource(constant=0.5)})
+    bound = bound_parts(mapping, robot, lambda name, _: pytest.fail(f"{name} has no samples"))
+    with pytest.raises(AlignError, match=r"state\.arm: its source has 2 values, the part has 3"):
+        align(raw(state=bound["state"]), robot)
 
 
 def test_evidence_says_how_the_clocks_were(robot: Embodiment) -> None:

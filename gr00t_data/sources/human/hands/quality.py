@@ -148,14 +148,11 @@ def find_jumps(tracks: HandTracks, fixed: Poses) -> tuple[Jump, ...]:
             if step_s > _NEIGHBOURS_S:
                 continue
             moved = np.linalg.norm(fixed[after, side, :3, 3] - fixed[before, side, :3, 3]) / step_s
-            turned = _angle_rad(fixed[before, side, :3, :3], fixed[after, side, :3, :3]) / step_s
+            turn = fixed[before, side, :3, :3].T @ fixed[after, side, :3, :3]
+            turned = np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)) / step_s
             if moved > MOST_SPEED_M_S or turned > MOST_TURN_RAD_S:
                 found.append(Jump(after, side, float(moved), float(turned)))
     return tuple(found)
-
-
-def _angle_rad(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1)))
 
 
 def _wrong_pieces(tracks: HandTracks, jumps: tuple[Jump, ...]) -> tuple[np.ndarray, np.ndarray]:
