@@ -28,8 +28,6 @@ _OPEN_ARRAYS = 512
 
 _CHECKSUM = ".crc32"
 
-"""Called with videos done and videos in all."""
-
 
 class FramesError(ValueError):
     """Decoded frames that cannot be used; the message names the file and the remedy."""

@@ -39,8 +39,14 @@ class Family:
     fixed_fps: bool
 
     def check(self, folder: Path, shape: ClipShape) -> None:
-        """Whether a checkpoint of it can make such clips: see ``check_shape``."""
-        check_shape(self.title, shape, size_step(folder), _LATENT_FRAMES)
+        """Whether a checkpoint of it can make such clips: see ``check_shape``.
+
+        Height and width must be multiples of one patch of the transformer: 16 pixels in both families (32 in Wan 2.2
+        with 5 B parameters, whose autoencoder shrinks pictures 16 times).
+        """
+        patch = part_config(folder, "transformer").get("patch_size", [1, 2, 2])
+        shrinks = part_config(folder, "vae").get("scale_factor_spatial") or 8
+        check_shape(self.title, shape, int(shrinks) * max(int(patch[1]), int(patch[2]), 2), _LATENT_FRAMES)
 
 
 FAMILIES = {
@@ -86,14 +92,6 @@ def family_of(folder: Path) -> Family:
     if name not in FAMILIES:
         raise DreamError(f"{folder}: is a {name}; expected one of {', '.join(FAMILIES)}")
     return FAMILIES[name]
-
-
-def size_step(folder: Path) -> int:
-    """Height and width must be multiples of this many pixels, one patch of the transformer: 16 in both families (32 in
-    Wan 2.2 with 5 B parameters, whose autoencoder shrinks pictures 16 times)."""
-    patch = part_config(folder, "transformer").get("patch_size", [1, 2, 2])
-    shrinks = part_config(folder, "vae").get("scale_factor_spatial") or 8
-    return int(shrinks) * max(int(patch[1]), int(patch[2]), 2)
 
 
 def load_pipeline(folder: Path, family: Family, sampler: Sampler, dtype: Any, **parts: Any) -> Any:

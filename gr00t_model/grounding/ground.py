@@ -231,10 +231,8 @@ def measure(model: Groot, readout: Readout, lesson: Lesson) -> dict[str, float]:
     tokens = tower_of(model).tokens(points, grid)
     last = model.backbone.think(tokens, lesson.input_ids, lesson.attention_mask)[:, -1]
     size_px = model.config.backbone.vision.image_size
-    shown, told = (
-        pixel_errors(positions, lesson.points, size_px),
-        pixel_errors(readout.positions(last), lesson.points, size_px),
-    )
+    shown = pixel_errors(positions, lesson.points, size_px)
+    told = pixel_errors(readout.positions(last), lesson.points, size_px)
     right = zip(lessons.CHOICES, readout.right(last, lesson).tolist(), strict=True)
     return {
         **{f"shown_{name}": error for name, error in shown.items()},

@@ -72,12 +72,8 @@ def _side(
     own = [shares[number] for number in having] if shares else None
     own = [share / math.fsum(own) for share in own] if own else None
     tallies = tallies_of(side, [usable[number] for number in having], embodiment, kept, grouped=own is None)
-    return _merged(tallies, own, embodiment.state if side == "state" else embodiment.action)
-
-
-def _merged(tallies: list[Tally], shares: list[float] | None, parts: Sequence[Part]) -> dict[str, PartStatistics]:
-    whole = merged(tallies) if shares is None or len(tallies) == 1 else weighted(tallies, shares)
-    return part_statistics(whole, parts)
+    whole = merged(tallies) if own is None or len(tallies) == 1 else weighted(tallies, own)
+    return part_statistics(whole, embodiment.state if side == "state" else embodiment.action)
 
 
 def part_statistics(whole: Tally, parts: Sequence[Part]) -> dict[str, PartStatistics]:

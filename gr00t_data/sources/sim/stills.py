@@ -32,8 +32,6 @@ class Stills:
         instructions: N texts, each naming one object; tasks: N of TASKS.
         hands: N times "left" or "right", the hand suited to the task; directions: N times "left", "right" or "".
         target_px, place_px, hand_px: float32 [N, 2]: named object; plate or end of the push; grasp point of that hand.
-        target_xyz_m, place_xyz_m, hand_xyz_m: float32 [N, 3], metres in the robot's frame.
-        states: float32 [N, 44], joint positions in radians.
         visible: float32 [N], share of the picture's pixels that show the named object; 0 when it is hidden.
     """
 
@@ -45,10 +43,6 @@ class Stills:
     target_px: np.ndarray
     place_px: np.ndarray
     hand_px: np.ndarray
-    target_xyz_m: np.ndarray
-    place_xyz_m: np.ndarray
-    hand_xyz_m: np.ndarray
-    states: np.ndarray
     visible: np.ndarray
 
     def __len__(self) -> int:
@@ -96,14 +90,13 @@ def _still(generator: np.random.Generator, image_size: int, arms: dict[str, ArmK
     camera = EgoCamera(world, image_size)
     image = camera.picture()
     facts = geometry(world, camera)
-    points = {key: np.float32(facts[key]) for key in facts if key.endswith(("_px", "_m"))}
+    points = {key: np.float32(facts[key]) for key in facts if key.endswith("_px")}
     return {
         "images": image,
         "instructions": scene.instruction,
         "tasks": scene.task,
         "hands": scene.side,
         "directions": scene.direction,
-        "states": np.float32(world.state),
         "visible": np.float32(camera.target_share()),
         **points,
     }
