@@ -108,3 +108,35 @@ class Lake:
         value = read_json(pointer)
         path = self.root / value["path"]
         return (path, value["digest"]) if path.exists() else None
+
+
+_SIGNS = ("stores", "current", "mixtures")
+"""Folders by which the root of a lake is known."""
+
+
+def root_above(file: Path) -> Path | None:
+    """The lake that a file lies in; None where it lies in none."""
+    return next((one for one in file.absolute().parents if any((one / name).is_dir() for name in _SIGNS)), None)
+
+
+def portable(path: str, file: Path) -> str:
+    """How ``file`` writes a path: relative to the lake that both lie in, so that it may be moved; else as it is."""
+    root = root_above(file)
+    inside = root is not None and path.startswith("/") and Path(path).is_relative_to(root)
+    return Path(path).relative_to(root).as_posix() if root and inside else path
+
+
+def located(path: str, file: Path) -> str:
+    """Where a path lies that ``file`` holds: in the lake of the file, else in the one that GR00T_LAKE names.
+
+    An absolute path where nothing is any more, as files of before hold, is looked for at the same place of these lakes.
+    A path that is nowhere is given back as it is.
+    """
+    absolute = path.startswith("/")
+    if not path or (absolute and Path(path).exists()):
+        return path
+    roots = [root for root in (root_above(file), Lake.from_environment().root) if root is not None]
+    parts = Path(path).parts
+    tails = [parts[start:] for start in range(1, len(parts) - 1)] if absolute else [parts]
+    found = (root.joinpath(*tail) for tail in tails for root in roots)
+    return next((str(one) for one in found if one.exists()), path)

@@ -25,6 +25,7 @@ from gr00t_model.lineage.chain import (
     root,
     unknown,
 )
+from gr00t_model.lineage.paths import located_fields
 
 
 class FlareSettings(Said):
@@ -103,7 +104,7 @@ class Record:
             episodes = read_json(folder / "episodes.json")["episodes"]
             return cls(
                 folder=folder,
-                config=Settings.model_validate(run["config"]),
+                config=Settings.model_validate(located_fields(run["config"], folder / "train_config.json")),
                 key=run["key"],
                 versions=Versions.model_validate(read_json(folder / "versions.json")),
                 episodes=tuple(map(SeenEpisode.model_validate, episodes)),

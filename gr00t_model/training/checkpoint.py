@@ -37,6 +37,7 @@ from gr00t_model.groot.weights.eval_transform import write_eval_transform
 from gr00t_model.groot.weights.nvidia import WeightsError, load, save
 from gr00t_model.groot.weights.own_slots import copy_slot, merge_slots
 from gr00t_model.lineage.chain import SeenEpisode, below, write_chain
+from gr00t_model.lineage.paths import located_fields, portable_fields
 from gr00t_model.lineage.record import Record, Settings, links_from
 from gr00t_model.loop.optimizer import trainable
 from gr00t_model.loop.run import Outcome
@@ -121,7 +122,8 @@ class Checkpoint:
                 f"use the release named there ({versions.get('gr00t-lake', 'unknown')})"
             )
         try:
-            train_config = TrainConfig.from_dict(read_json(folder / "train_config.json")["config"])
+            written = folder / "train_config.json"
+            train_config = TrainConfig.from_dict(located_fields(read_json(written)["config"], written))
             members = read_members(folder, len(train_config.data.mixtures))
             return cls(
                 folder=folder,
@@ -265,7 +267,8 @@ def export_checkpoint(
         copy_tokenizer(config, base, folder / "tokenizer")
         write_members(config.data, folder)
         write_eval_transform(folder, config.data.augment)
-        write_json(folder / "train_config.json", {"key": run.key, "config": config.to_dict()})
+        fields = portable_fields(config.to_dict(), target)
+        write_json(folder / "train_config.json", {"key": run.key, "config": fields})
         write_json(folder / _METRICS, outcome.model_dump())
         samples = outcome.step * config.accumulate * config.batch_size * world
         drawn = episodes_drawn(JointOrder.of(members), samples)

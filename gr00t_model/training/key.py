@@ -7,6 +7,7 @@ from gr00t_data.code_key import code_key, library_versions
 from gr00t_data.disk import digest_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_model.lineage.chain import RANDOM_BASE, folder_digest
+from gr00t_model.lineage.paths import located_fields, portable_fields
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.training.config import Mixture, TrainConfig
@@ -45,7 +46,7 @@ class PolicyRun(RunFolder):
 
     def config(self) -> TrainConfig:
         """The configuration in ``RUN.json``; ConfigError when there is none."""
-        return TrainConfig.from_dict(self.fields())
+        return TrainConfig.from_dict(located_fields(self.fields(), self.run_json))
 
 
 def prepare_run(config: TrainConfig, runs: Path) -> PolicyRun:
@@ -53,7 +54,8 @@ def prepare_run(config: TrainConfig, runs: Path) -> PolicyRun:
     content = run_content(config)
     key = digest_json(content)
     run = PolicyRun(runs / f"{config.recipe}-{key[:16]}")
-    write_json(run.run_json, {"key": key, "config": config.to_dict(), CONTENT: content})
+    fields = portable_fields(config.to_dict(), run.run_json)
+    write_json(run.run_json, {"key": key, "config": fields, CONTENT: content})
     return run
 
 

@@ -51,7 +51,7 @@ def write_members(data: Data, folder: Path) -> None:
     for number, mixture in enumerate(data.mixtures):
         place = _place(folder, number)
         place.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(mixture.manifest, place / "manifest.json")
+        MixtureManifest.load(Path(mixture.manifest)).save(place / "manifest.json")
         shutil.copyfile(mixture.statistics, place / "statistics.json")
         write_text(place / "embodiment.yaml", load_embodiment(mixture.embodiment).text)
         if len(data.mixtures) > 1:

@@ -1,7 +1,7 @@
 """A mixture written down: sources, weights and a seed. Sample i is a pure function of (manifest, i)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
 from gr00t_data.disk import digest_json, write_json
+from gr00t_data.lake import located, portable
 from gr00t_data.store.provenance import Facts, read_as
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import Profile
@@ -173,8 +174,11 @@ class MixtureManifest:
         return _JSON.dump_python(self, mode="json", exclude_none=True, exclude=unsaid)
 
     def save(self, path: Path) -> None:
-        """Write as JSON in one step; equal manifests give equal bytes."""
-        write_json(path, self.to_dict())
+        """Write as JSON in one step; equal manifests give equal bytes. Stores in the file's lake are named relative
+        to it.
+        """
+        sources = tuple(replace(one, store=portable(one.store, path)) for one in self.sources)
+        write_json(path, replace(self, sources=sources).to_dict())
 
     @classmethod
     def load(cls, path: Path) -> "MixtureManifest":
@@ -183,7 +187,8 @@ class MixtureManifest:
         Raises:
             ValueError: the file is not a manifest; the message names it.
         """
-        return read_as(_JSON, path, "not a manifest of a mixture", "make it again")
+        read = read_as(_JSON, path, "not a manifest of a mixture", "make it again")
+        return replace(read, sources=tuple(replace(one, store=located(one.store, path)) for one in read.sources))
 
 
 _JSON = TypeAdapter(MixtureManifest)

@@ -1,0 +1,40 @@
+"""The paths in a training configuration, as its file holds them and as they are used: a lake may be moved. No torch."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gr00t_data.lake import located, portable
+from gr00t_model.lineage.chain import RANDOM_BASE
+
+_OF_A_MIXTURE = ("manifest", "statistics", "embodiment")
+
+
+def portable_fields(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """A configuration as ``file`` holds it: what lies in the lake of the file is named relative to it."""
+    return _with_paths(config, lambda path: portable(path, file))
+
+
+def located_fields(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """A configuration that ``file`` holds, with the paths of today."""
+    return _with_paths(config, lambda path: located(path, file))
+
+
+def _with_paths(config: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    def told(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+        return {**fields, **{name: change(fields[name]) for name in names if _is_path(fields.get(name))}}
+
+    made = dict(config)
+    if isinstance(data := config.get("data"), Mapping):
+        also = [told(one, *_OF_A_MIXTURE) for one in data.get("also") or ()]
+        made["data"] = told(data, *_OF_A_MIXTURE, "cache") | ({"also": also} if "also" in data else {})
+    if isinstance(model := config.get("model"), Mapping):
+        made["model"] = told(model, "base", "tokenizer")
+        if isinstance(flare := model.get("flare"), Mapping):
+            made["model"]["flare"] = told(flare, "embedding")
+    return made
+
+
+def _is_path(value: object) -> bool:
+    """Names of robots, and `random`, are none."""
+    return isinstance(value, str) and value != RANDOM_BASE and "/" in value
