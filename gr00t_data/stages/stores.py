@@ -39,7 +39,9 @@ def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*
 
     Raises:
         StoreError: one that is named in full cannot be read.
+        WithdrawalError: the list of those who withdrew cannot be believed.
     """
+    read_withdrawals(lake.root)
     whole, damaged = listed_in(lake.stores)
     for name, reason in damaged.items():
         if name in names:
@@ -64,7 +66,7 @@ def check_each(lake: Lake, stores: Sequence[EpisodeStore], embodiment: Embodimen
     Raises:
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
-    read_withdrawals(lake.root)
+    read_withdrawals(lake.root)  # else each store would be left out
     checked = []
     for store in stores:
         try:

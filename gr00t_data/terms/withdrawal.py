@@ -1,9 +1,12 @@
 """Who took the consent back: ``withdrawn.yaml`` of a lake. Sealed data is not rewritten; it is never used again.
 
 Everything that reads data looks at the list: checks reject the clips, mixtures leave them out, and a manifest that was
-written before refuses to be opened.
+written before refuses to be opened. Its digest lies beside it in ``withdrawn.digest.json``: a list that is damaged,
+emptied or gone stops everything. A list without a digest, written by hand or by an older version, is believed.
 """
 
+import hashlib
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,15 +14,18 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 
-from gr00t_data.disk import write_text
+from gr00t_data.disk import read_json, write_json, write_text
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.store.provenance import EpisodeSource, Facts
-from gr00t_data.store.store import EpisodeStore, sealed_in
+from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
+from gr00t_data.terms.names import comparable, nearest
 
 FILE = "withdrawn.yaml"
+DIGEST_FILE = "withdrawn.digest.json"
+_STOPS = "nothing is mixed until it can be read"
 _HEAD = "# People who took their consent back. Written by `gr00t withdraw`; nothing of theirs is used again.\n"
 
 
@@ -69,14 +75,20 @@ class Withdrawal:
         return f"{named}{of}" + (f" in video {self.video!r}" if self.video else "")
 
     @property
-    def key(self) -> tuple[str, str | None, str | None]:
-        """What makes two entries the same."""
-        return self.participant, self.dataset, self.video
+    def key(self) -> tuple[str, str, str]:
+        """What makes two entries the same: the names as they are compared."""
+        return comparable(self.participant), comparable(self.dataset), comparable(self.video)
+
+    @property
+    def names_somebody(self) -> bool:
+        """Whether it names a participant or a video; else it would reach everybody."""
+        participant, _, video = self.key
+        return bool(participant or video)
 
     def reaches(self, participant: str | None, dataset: str | None, video: str | None) -> bool:
-        """Whether it is about this footage."""
-        named = not self.participant or self.participant == participant
-        return named and self.dataset in (None, dataset) and self.video in (None, video)
+        """Whether it is about this footage. Names are compared as ``names.comparable`` says."""
+        given = (comparable(participant), comparable(dataset), comparable(video))
+        return self.names_somebody and all(own in ("", one) for own, one in zip(self.key, given, strict=True))
 
 
 _ENTRIES = TypeAdapter(tuple[Withdrawal, ...])
@@ -125,19 +137,63 @@ def read(root: Path) -> Withdrawals:
     """The list of the lake at ``root``; empty where nobody withdrew.
 
     Raises:
-        WithdrawalError: the file is there and cannot be understood.
+        WithdrawalError: the list is there and cannot be understood, or is not what was written last.
     """
     path = root / FILE
-    if not path.is_file():
+    content, digests = _content(path), _digests(root / DIGEST_FILE)
+    if digests is not None and (digest_of(content) not in digests):
+        found = "is gone" if content is None else "was changed by somebody else"
+        raise WithdrawalError(
+            f"{path}: {found} since `gr00t withdraw` wrote it; {_STOPS}: put it back from a copy, or, if you changed "
+            f"it on purpose, delete {DIGEST_FILE} beside it"
+        )
+    if content is None:
         return Withdrawals()
     try:
-        entries = _ENTRIES.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
-        if not all(entry.participant or entry.video for entry in entries):
-            raise KeyError("an entry names neither a participant nor a video")
+        listed = yaml.safe_load(content.decode("utf-8"))
+        if listed is None:
+            raise ValueError("it is empty; a list of nobody is written `[]`")
+        entries = _ENTRIES.validate_python(listed)
+        if not all(entry.names_somebody for entry in entries):
+            raise ValueError("an entry names neither a participant nor a video")
         return Withdrawals(entries)
-    except (yaml.YAMLError, KeyError, UnicodeDecodeError, ValidationError) as error:
+    except (yaml.YAMLError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise WithdrawalError(f"{path}: is not a list of withdrawals ({error}); mend it, {_STOPS}") from error
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a file, None where nothing of that name is.
+
+    Raises:
+        WithdrawalError: something of that name is there, and cannot be read.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WithdrawalError(f"{path}: cannot be read ({error}); put it back from a copy, {_STOPS}") from error
+
+
+def digest_of(content: bytes | None) -> str:
+    """SHA-256 (hex) of the list, empty where there is none."""
+    return "" if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _digests(path: Path) -> tuple[str, ...] | None:
+    """The digests that the list may have: two while it is being written. None where none was ever written down.
+
+    Raises:
+        WithdrawalError: the record is there and cannot be read.
+    """
+    if _content(path) is None:
+        return None
+    try:
+        return TypeAdapter(tuple[str, ...]).validate_python(read_json(path)["sha256"])
+    except (LookupError, OSError, TypeError, ValueError) as error:
         raise WithdrawalError(
-            f"{path}: is not a list of withdrawals ({error}); mend it, nothing is mixed until it can be read"
+            f"{path}: is not the digest of {FILE} ({error}); {_STOPS}: put both back from a copy, or, if the list is "
+            "as it should be, delete this file"
         ) from error
 
 
@@ -146,9 +202,40 @@ def read_beside(store: Path) -> Withdrawals:
     return read(store.absolute().parent.parent)
 
 
+def require_match(lake: Lake, entry: Withdrawal) -> None:
+    """Whether the lake holds anything that an entry reaches, or did when it was written down before.
+
+    Raises:
+        WithdrawalError: nothing; with the nearest names that it does hold, and the stores that cannot be looked into.
+    """
+    if clips_of(lake, Withdrawals((entry,))) or any(one.key == entry.key for one in read(lake.root).entries):
+        return
+    raise WithdrawalError(
+        f"{lake.root}: no clip is of {entry.who}{names_like(lake, entry)}; nothing was written down. If their footage "
+        "is still to come, say so with --ahead"
+    )
+
+
+def names_like(lake: Lake, entry: Withdrawal) -> str:
+    """``; nearest participants: 'P07', 'P08'``: names of the lake that are most like those of an entry that reaches
+    nothing, and the stores that cannot be looked into."""
+    whole, damaged = listed_in(lake.stores)
+    people = {person for store in whole for row in store.rows for person in people_in(row.source.facts())}
+    given = (entry.participant, entry.dataset, entry.video)
+    hints = [
+        f"; nearest {what}: {', '.join(map(repr, found))}"
+        for place, (what, name) in enumerate(zip(("participants", "datasets", "videos"), given, strict=True))
+        if name and (found := nearest(name, [one for person in people if (one := person[place])]))
+    ]
+    return "".join([*hints, f"; cannot be looked into: {', '.join(damaged)}" if damaged else ""])
+
+
 def add(lake: Lake, entry: Withdrawal) -> Withdrawal:
-    """Write an entry down, with what it reaches in the lake; one that is there already is brought up to date."""
-    if not (entry.participant or entry.video):
+    """Write an entry down, with what it reaches in the lake; one that is there already is brought up to date.
+
+    It need not reach anything yet: see ``require_match``.
+    """
+    if not entry.names_somebody:
         raise WithdrawalError("name a participant, or a video with --video")
     reached = Withdrawals((entry,))
     found = {one.digest: one for one in clips_of(lake, reached)}
@@ -158,7 +245,9 @@ def add(lake: Lake, entry: Withdrawal) -> Withdrawal:
         kept = {one.digest: one for one in same.clips} if same else {}
         at = same.at if same else entry.at or datetime.now(UTC).isoformat(timespec="seconds")
         reason = entry.reason or (same.reason if same else "")
-        written = Withdrawal(*entry.key, reason, at, tuple((kept | found).values()))
+        named = same or entry
+        names = (named.participant, named.dataset or None, named.video or None)
+        written = Withdrawal(*names, reason, at, tuple((kept | found).values()))
         others = [one for one in before if one.key != entry.key]
         _write(lake, [*others, written])
     return written
@@ -170,9 +259,10 @@ def remove(lake: Lake, participant: str, dataset: str | None = None, video: str 
     Raises:
         WithdrawalError: there is no such entry.
     """
+    key = Withdrawal(participant, dataset, video).key
     with locked(lake.root / "locks" / "withdrawn"):
         before = read(lake.root).entries
-        entry = next((one for one in before if one.key == (participant, dataset, video)), None)
+        entry = next((one for one in before if one.key == key), None)
         if entry is None:
             listed = ", ".join(one.who for one in before) or "nobody"
             raise WithdrawalError(f"{lake.root / FILE}: has no such entry; it lists {listed}")
@@ -181,10 +271,15 @@ def remove(lake: Lake, participant: str, dataset: str | None = None, video: str 
 
 
 def _write(lake: Lake, entries: list[Withdrawal]) -> None:
+    """The digest goes before the list and allows both, so that a kill in between leaves what can be believed."""
     listed = _ENTRIES.dump_python(tuple(entries), mode="json")
     plain = [{name: fact for name, fact in one.items() if fact} for one in listed]
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True) if plain else "[]\n"
-    write_text(lake.root / FILE, _HEAD + text)
+    text = _HEAD + (yaml.safe_dump(plain, sort_keys=False, allow_unicode=True) if plain else "[]\n")
+    path, record = lake.root / FILE, lake.root / DIGEST_FILE
+    digest = digest_of(text.encode())
+    write_json(record, {"sha256": [digest, digest_of(_content(path))]})
+    write_text(path, text)
+    write_json(record, {"sha256": [digest]})
 
 
 def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[Reached]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
-from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, read
+from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, names_like, read
 from gr00t_model.lineage.chain import LineageError, Link, SeenEpisode, unknown
 from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows, unreadable
 from gr00t_model.lineage.record import Settings, checkpoints, links_of
@@ -25,7 +25,8 @@ def of_participant(lake: Lake, participant: str, dataset: str | None = None, vid
         holders = [*manifest_rows(lake, digest, held), *checkpoint_rows(lake, digest, held)]
         rows += [replace(one, how=f"{one.how} (of {name})") for one in holders]
     if not rows:
-        raise LineageError(f"{lake.root}: no clip is of {Withdrawal(participant, dataset, video).who}")
+        entry = Withdrawal(participant, dataset, video)
+        raise LineageError(f"{lake.root}: no clip is of {entry.who}{names_like(lake, entry)}")
     return [*rows, *unreadable(lake)]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
+from gr00t_data.terms.withdrawal import read as read_withdrawals
 from gr00t_model.retrain.arrivals import Arrivals, look
 
 Start = Literal["base", "released"]
@@ -85,7 +86,11 @@ def decide(
     Args:
         memory: of the last decision; empty at first.
         now_s: our clock; when it jumps back, the quiet time starts anew.
+
+    Raises:
+        WithdrawalError: the list of those who withdrew cannot be believed.
     """
+    read_withdrawals(lake.root)
     arrivals = look(lake, embodiment, Arrivals.from_dict(memory))
     content = arrivals.content
     since_s = memory.get("since_s", now_s) if memory.get("content") == content else now_s
