@@ -115,8 +115,8 @@ def blank(
     if state and (np.concatenate([*state.values()], axis=1) == 0).all(axis=1).any():
         found.append("state: every value is zero")
     for name, values in state.items():
-        low, high = (np.array(ends) for ends in (seen[name].min, seen[name].max)) if name in seen else (0, 0)
-        if ((low > 0) | (high < 0)).any() and (values == 0).all(axis=1).any():
+        never = name in seen and (min(seen[name].max) < 0 or max(seen[name].min) > 0)
+        if never and (values == 0).all(axis=1).any():
             found.append(f"state.{name}: every value is zero, which training never saw")
     for name, frames in video.items():
         if one := [frame[0, 0].tolist() for frame in frames if _one_colour(frame[::16, ::16]) and _one_colour(frame)]:
