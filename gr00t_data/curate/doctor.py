@@ -9,10 +9,12 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
+from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, Sound, Views
 from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.examine import check_store, concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.robust import FEWEST
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.progress import Progress, silent
 from gr00t_data.rates import at_recorded_rate
@@ -151,8 +153,9 @@ def _unlike(
     if store.kind == "human":  # A camera on a head shows another scene in every episode.
         return
     for camera in embodiment.cameras:
-        cameras = {one.index: one.cameras[camera.name] for one in evidence if camera.name in one.cameras}
-        for index, finding in found_in(Views(camera.name, cameras)):
+        seen = {one.index: one.cameras[camera.name] for one in evidence if camera.name in one.cameras}
+        cameras = {index: one for index, one in seen.items() if min(one.size) >= SMALLEST_PX}
+        for index, finding in found_in(Views(camera.name, cameras)) if len(cameras) >= FEWEST else ():
             yield index, camera.name, finding
     yield from found_in(Cameras(evidence, embodiment))
 

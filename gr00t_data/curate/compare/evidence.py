@@ -42,7 +42,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Views:
-    """What one camera saw in all episodes, by number. Looks yield (episode, finding)."""
+    """What one camera saw in all episodes with pictures that are large enough, by number; of few episodes there are
+    none. Looks yield (episode, finding).
+    """
 
     camera: str
     episodes: Mapping[int, CameraEvidence]

@@ -157,9 +157,10 @@ def _motionless(
 def _moves_beside(evidence: RowEvidence, key: str) -> np.ndarray | bool:
     """bool [D]: joints whose command moves (for a state) or whose measurement moves (for a command)."""
     side, _, name = key.partition(".")
-    ranges = evidence.ranges.get(f"{'action' if side == 'state' else 'state'}.{name}")
-    own = evidence.ranges[key]
-    return ranges > _LEVEL_FLOOR if ranges is not None and ranges.shape == own.shape else False
+    levels = evidence.levels.get(f"{'action' if side == 'state' else 'state'}.{name}")
+    if levels is None or levels.shape != evidence.levels[key].shape:
+        return False
+    return levels[:, 2] - levels[:, 1] > _LEVEL_FLOOR
 
 
 def _offset(

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gr00t_data.curate.check import Check, Look
-from gr00t_data.curate.checks.pixels import IMAGE_02, SMALLEST_PX
+from gr00t_data.curate.checks.pixels import IMAGE_02
 from gr00t_data.curate.checks.video import VIDEO_06
 from gr00t_data.curate.compare.evidence import Views
 from gr00t_data.curate.compare.views import IMAGE_14
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.robust import FEWEST, usual
+from gr00t_data.curate.robust import usual
 from gr00t_data.curate.subject.camera_evidence import TEXTURE, CameraEvidence
 
 _LOG_FLOOR = 0.06
@@ -24,10 +24,7 @@ a step has 1 (rendered and filmed scenes of this size have 0.5 to 1.1)."""
 def compare_pixels(views: Views) -> Iterator[tuple[int, Finding]]:
     """Findings of one camera that only the other episodes can tell: (episode number, finding)."""
     name = views.camera
-    cameras = {index: one for index, one in views.episodes.items() if min(one.size) >= SMALLEST_PX}
-    if len(cameras) < FEWEST:
-        return
-    numbers, evidence = list(cameras), list(cameras.values())
+    numbers, evidence = list(views.episodes), list(views.episodes.values())
     yield from _sizes(numbers, evidence, name)
     for check in (_texture, _shimmer, _colours, _bars):
         yield from check(numbers, evidence, name)

@@ -32,7 +32,6 @@ class RowEvidence:
         rows: number of rows.
         levels: float32 [D, len(FEATURES)].
         last: float32 [D], the last row, of state parts.
-        ranges: float32 [D], how far each joint moved (98th less 2nd percentile).
         stillness: float32 [D], share of rows that do not change at all.
         jumps: the jumps of a part, largest first, at most four.
         lags: float32 [2 M + 1], correlation of state steps with action steps, state later by -M .. M rows; pairs that
@@ -45,7 +44,6 @@ class RowEvidence:
     rows: int
     levels: dict[str, np.ndarray] = field(default_factory=dict)
     last: dict[str, np.ndarray] = field(default_factory=dict)
-    ranges: dict[str, np.ndarray] = field(default_factory=dict)
     stillness: dict[str, np.ndarray] = field(default_factory=dict)
     jumps: dict[str, tuple[Jump, ...]] = field(default_factory=dict)
     lags: dict[str, np.ndarray] = field(default_factory=dict)
@@ -63,7 +61,6 @@ def row_evidence(signals: list[Signal], gaps: np.ndarray) -> RowEvidence | None:
         rows=len(signals[0].values),
         levels={s.key: _levels(s) for s in signals},
         last={s.key: s.shares[-1].astype(np.float32) for s in signals if s.side == "state"},
-        ranges={s.key: _range(s) for s in signals},
         stillness={s.key: (s.sizes < 1e-9).mean(0).astype(np.float32) for s in signals},
         jumps={s.key: found for s in signals if (found := _jumps(s, gaps))},
         lags={
@@ -123,11 +120,6 @@ def _moves(signal: Signal, share: float = 0.005) -> bool:
 def _levels(signal: Signal) -> np.ndarray:
     low, high = np.quantile(signal.shares, [0.02, 0.98], axis=0)
     return np.stack([signal.shares.mean(0), low, high, signal.shares[0]], axis=1).astype(np.float32)
-
-
-def _range(signal: Signal) -> np.ndarray:
-    low, high = np.quantile(signal.shares, [0.02, 0.98], axis=0)
-    return (high - low).astype(np.float32)
 
 
 def _jumps(signal: Signal, gaps: np.ndarray) -> tuple[Jump, ...]:

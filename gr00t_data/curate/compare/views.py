@@ -9,10 +9,9 @@ from itertools import product
 import numpy as np
 
 from gr00t_data.curate.check import Check, Look
-from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.compare.evidence import Views
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.robust import FEWEST, median_of_others, usual
+from gr00t_data.curate.robust import median_of_others, usual
 from gr00t_data.curate.subject.camera_evidence import GRID, CameraEvidence, boxed
 
 _COVERED_SHARE = 0.12
@@ -32,10 +31,7 @@ _ANGLES_DEG = (-10.0, -5.0, 0.0, 5.0, 10.0)
 def compare_views(views: Views) -> Iterator[tuple[int, Finding]]:
     """IMAGE-10, IMAGE-14, IMAGE-15 and IMAGE-20 of one camera: (episode number, finding)."""
     name = views.camera
-    cameras = {index: one for index, one in views.episodes.items() if min(one.size) >= SMALLEST_PX}
-    if len(cameras) < FEWEST:
-        return
-    numbers, evidence = list(cameras), list(cameras.values())
+    numbers, evidence = list(views.episodes), list(views.episodes.values())
     yield from _covered(numbers, evidence, name)
     other_scene = dict(_scenes(numbers, evidence, name))
     yield from other_scene.items()

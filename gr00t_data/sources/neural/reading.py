@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +37,6 @@ class ClipError(ValueError):
     """A clip that cannot become an episode; the message says why."""
 
 
-@dataclass(frozen=True)
-class Clock:
-    """How the frames of a clip lie in the robot's time.
-
-    Attributes:
-        period_s: seconds of the robot from one frame to the next.
-        source: who said so: ``manifest``, ``option`` or ``container (nobody verified it)``.
-    """
-
-    period_s: float
-    source: str
-
-
 def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: ClipsMade) -> Episode:
     """The episode of one clip: rows at the control rate, each showing the frame nearest in time.
 
@@ -66,7 +52,7 @@ def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: ClipsMade) -
         raise ClipError("has no instruction; add it to the name, the label or the manifest")
     facts = {view: probe(path) for view, path in clip.videos.items()}
     info = next(iter(facts.values()))
-    clock = clock_of(clip, settings, info.fps)
+    period_s, told_by = clock_of(clip, settings, info.fps)
     frames = {view: video.decode(path) for view, path in clip.videos.items()}
     counts = {len(one) for one in frames.values()} | {one.frames for one in facts.values()}
     if len(counts) != 1:
@@ -74,8 +60,8 @@ def read_clip_episode(clip: Clip, embodiment: Embodiment, settings: ClipsMade) -
     if (count := counts.pop()) < _FEWEST_FRAMES:
         raise ClipError(f"has {count} frame; a motion needs at least {_FEWEST_FRAMES}")
     views, layout = _views(clip, frames, embodiment, settings)
-    shown = frame_of_rows(count, clock.period_s, embodiment.control_hz)
-    said = _source(clip, settings, info, clock, layout, frames)
+    shown = frame_of_rows(count, period_s, embodiment.control_hz)
+    said = _source(clip, settings, info, layout, frames) | {"period_s": period_s, "clock": told_by}
     return Episode(
         instruction=clip.instruction,
         times_s=np.arange(len(shown)) / embodiment.control_hz,
@@ -96,13 +82,13 @@ def _check_robot(clip: Clip, embodiment: Embodiment) -> None:
         )
 
 
-def clock_of(clip: Clip, settings: ClipsMade, container_fps: float) -> Clock:
-    """The clip's time step: what the drop says, else the settings, else the container."""
+def clock_of(clip: Clip, settings: ClipsMade, container_fps: float) -> tuple[float, str]:
+    """Seconds of the robot from frame to frame, and who said so: the drop, else the settings, else the container."""
     said = ((clip.fps, "manifest"), (settings.fps, "option"), (container_fps, "container (nobody verified it)"))
     fps, source = next((fps, source) for fps, source in said if fps is not None)
     if not 0 < fps <= 240:
         raise ClipError(f"plays at {fps:g} frames a second according to the {source}; give the rate of its motion")
-    return Clock(clip.time_warp / fps, source)
+    return clip.time_warp / fps, source
 
 
 def frame_of_rows(frames: int, period_s: float, control_hz: float) -> np.ndarray:
@@ -176,7 +162,6 @@ def _source(
     clip: Clip,
     settings: ClipsMade,
     info: Packets,
-    clock: Clock,
     layout: Layout | None,
     frames: dict[str, np.ndarray],
 ) -> dict[str, Any]:
@@ -187,9 +172,7 @@ def _source(
         "frames": info.frames,
         "size_px": [info.height, info.width],
         "container_fps": info.fps,
-        "period_s": clock.period_s,
         "time_warp": clip.time_warp,
-        "clock": clock.source,
         "embodiment_said": clip.embodiment,
         "layout": None if layout is None else {"name": layout.name, "content": layout.content, "bars": layout.bars},
         "generated": {**settings.made, **clip.made},
