@@ -1,7 +1,7 @@
 """A part of the model's configuration, read from a JSON object and written back."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 
@@ -19,9 +19,6 @@ class Section:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         known = {f.name for f in fields(cls)} - {"extra"}
         extra = {k: v for k, v in values.items() if k not in known}
-        missing = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING} - set(values)
-        if missing:
-            raise ConfigError(f"{cls.__name__} needs the fields {sorted(missing)}, found {sorted(values)}")
         return cls(**{k: v for k, v in values.items() if k in known}, extra=extra)
 
     def to_dict(self) -> dict[str, Any]:
