@@ -15,6 +15,7 @@ from gr00t_model.dream.settings import SIMULATED_FRAMES, DreamSettings, Sizes, W
 from gr00t_model.dream.windows import plan_windows
 from gr00t_model.dream.world_model import ClipShape, DreamError
 from gr00t_model.loop.config import validated
+from gr00t_model.loop.tracking import with_trackers
 from gr00t_model.training.settings import changed_fields
 
 
@@ -54,7 +55,8 @@ def plan_training(
         )
     common = {"stores": [str(store.root) for store in found], "embodiment": named or embodiment.name}
     planned = lora_training(base, shape, **common) if base else nano_training(shape=shape.model_dump(), **common)
-    return DreamTraining.of(changed_fields(planned.model_dump(mode="json"), settings.settings))
+    training = DreamTraining.of(changed_fields(planned.model_dump(mode="json"), settings.settings))
+    return training.model_copy(update={"machine": with_trackers(training.machine, settings.track)})
 
 
 def training_facts(config: DreamTraining) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from gr00t_data.settings import Settings
+from gr00t_model.loop.config import TRACK
 
 SIMULATED_FRAMES = 32
 """First frames where nobody says how many; of a store or a folder all are taken."""
@@ -26,6 +27,7 @@ class WorldModelSettings(Settings):
     settings: list[str] = Field(
         default=[], description="steps=500, rank=4, optimizer.lr=1e-4, view=grid_2x2, stride_frames=3 ..."
     )
+    track: list[str] = Field(default=[], description=TRACK)
 
 
 class ContinuationSettings(Settings):

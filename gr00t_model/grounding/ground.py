@@ -40,6 +40,7 @@ from gr00t_model.loop.objective import Item, Losses, Network, Objective
 from gr00t_model.loop.run import Outcome, RunFolder
 from gr00t_model.loop.seeds import pass_rows
 from gr00t_model.loop.stop import StopRequest
+from gr00t_model.loop.tracking import with_trackers
 
 LIBRARIES = ("accelerate", "mujoco", "numpy", "safetensors", "tokenizers", "torch", "transformers")
 
@@ -59,7 +60,8 @@ def ground(
 ) -> Path:
     """Render stills, train, and leave the base model in ``folder/<key>``, where the key names everything it depends on.
 
-    What was killed goes on: its states lie in ``folder/<key>-training`` until it is done.
+    What was killed goes on: its states lie in ``folder/<key>-training`` until it is done; what named trackers were told
+    stays there.
 
     Args:
         stills_count: how many; a tenth is held out to measure on.
@@ -92,7 +94,8 @@ def ground(
         save(model, temporary)
         write_json(temporary / "grounding.json", {"stills": stills_count, "seed": seed, **errors})
         write_record(temporary)
-    shutil.rmtree(work)
+    for forgotten in work.glob("*/states") if config.track else (work,):
+        shutil.rmtree(forgotten)
     return done
 
 
@@ -137,7 +140,7 @@ def _learn(objective: "Look | Tell", optimizer: Optimizer, steps: int, folder: P
         checkpoint_every_steps=objective.config.save_every_steps,
         keep_states=1,
         optimizer=optimizer,
-        machine=Machine(prefetch_batches=0),
+        machine=with_trackers(Machine(prefetch_batches=0), objective.config.track),
     )
     loop = Loop.open(objective, config, RunFolder(folder), Accelerator(device_placement=False))
     loop.complete(stop, lambda line: None)

@@ -5,7 +5,7 @@ from pydantic import Field
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import digest_json
 from gr00t_data.settings import Settings
-from gr00t_model.loop.config import Optimizer
+from gr00t_model.loop.config import TRACK, Optimizer
 
 
 def _adamw(lr: float) -> Optimizer:
@@ -23,8 +23,10 @@ class GroundingConfig(Settings):
     tell: Optimizer = Field(default=_adamw(1e-3), description="Of the language model.")
     gain: float = Field(default=0.1, ge=0, description="Largest relative change of contrast and of each colour.")
     noise: float = Field(default=0.02, ge=0, description="Standard deviation of the pixel noise, pixels being -1..1.")
+    track: tuple[str, ...] = Field(default=(), description=TRACK)
 
 
 def grounding_key(stills_count: int, seed: int, config: GroundingConfig) -> str:
     """SHA-256 of the arguments, of the code that renders, defines the model and teaches it, and of the libraries."""
-    return digest_json([stills_count, seed, config.model_dump(mode="json"), code_key("gr00t_model.grounding.ground")])
+    learnt = config.model_dump(mode="json", exclude={"track"})
+    return digest_json([stills_count, seed, learnt, code_key("gr00t_model.grounding.ground")])

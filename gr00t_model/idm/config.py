@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gr00t_data.settings import Settings
 from gr00t_model.groot.config import AdapterConfig, ConfigError, DiTConfig, SiglipConfig, check_inference_steps
-from gr00t_model.loop.config import Optimizer
+from gr00t_model.loop.config import TRACK, Optimizer
 
 IMAGE_TOKEN, PAD_TOKEN = 1, 0
 """What the published collator writes into ``vl_token_ids``: an image token, and padding on its left."""
@@ -56,6 +56,12 @@ class IdmTraining(Settings):
     save_every_steps: int = Field(default=200, ge=1, description="How often a resumable state is written.")
     log_every_steps: int = Field(default=50, ge=1, description="How often the loss is told.")
     optimizer: Optimizer = Field(default=Optimizer(lr=1e-3, ema_decay=0.98), description="AdamW and its schedule.")
+    track: tuple[str, ...] = Field(default=(), description=TRACK)
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What the weights depend on, JSON-able: all but who is told of the losses."""
+        return self.model_dump(mode="json", exclude={"track"})
 
 
 @dataclass(frozen=True)

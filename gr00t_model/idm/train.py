@@ -35,12 +35,13 @@ from gr00t_model.idm.examples import (
 )
 from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing
-from gr00t_model.loop.config import LoopConfig
+from gr00t_model.loop.config import LoopConfig, Machine
 from gr00t_model.loop.loop import Loop
 from gr00t_model.loop.objective import Losses, Objective
 from gr00t_model.loop.run import Outcome, RunFolder
 from gr00t_model.loop.seeds import pass_draws
 from gr00t_model.loop.stop import StopRequest
+from gr00t_model.loop.tracking import with_trackers
 
 LIBRARIES = ("accelerate", "av", "numpy", "pyarrow", "scipy", "torch")
 
@@ -73,13 +74,14 @@ def train_on(
     if training.nearest_gap is not None and not 1 <= training.nearest_gap <= gap:
         raise IdmTrainingError(f"nearest_gap must be 1 to {gap}, the frame gap, found {training.nearest_gap}")
     stores = [source[0] if isinstance(source, tuple) else source for source in sources]
+    with_trackers(Machine(), training.track)  # one that is not there is told before anything is read
     _refuse_stores(stores, embodiment)
     _claim(folder, sources, embodiment, training)
     learn, held = split_episodes(sources, training.held_out_share, training.held_out)
     robot = Robot(embodiment, training.selection, measure_actions(learn, embodiment), training.standardise)
     timing = Timing(embodiment.control_hz, gap, embodiment.control_hz, embodiment.action_horizon)
     facts = {
-        "training": training.model_dump(mode="json"),
+        "training": training.learnt,
         "stores": [{"name": store.root.name, "digest": store.digest, "licence": of_store(store)} for store in stores],
         "learned": [list(take.key) for take in learn],
         "held_out": [list(take.key) for take in held],
@@ -109,6 +111,7 @@ def _open_loop(
         keep_states=1,
         log_every_steps=training.log_every_steps,
         optimizer=training.optimizer,
+        machine=with_trackers(Machine(), training.track),
     )
     return Loop.open(objective, config, RunFolder(folder / "run"), accelerator)
 
@@ -127,14 +130,14 @@ def _refuse_stores(stores: Sequence[EpisodeStore], embodiment: Embodiment) -> No
 def training_key(sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> str:
     """SHA-256 (hex) of what the training reads: episodes with their kept rows, the embodiment and the settings."""
     takes = [[*take.key, take.keep] for take in takes_of(sources)]
-    return digest_json({"takes": takes, "embodiment": embodiment.digest, "training": training.model_dump(mode="json")})
+    return digest_json({"takes": takes, "embodiment": embodiment.digest, "training": training.learnt})
 
 
 def _claim(folder: Path, sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> None:
     key, path = training_key(sources, embodiment, training), folder / "run.json"
     if path.is_file() and read_json(path)["key"] != key:
         raise IdmTrainingError(f"{folder}: was begun with other stores or settings; give another folder (--into)")
-    write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.model_dump(mode="json")})
+    write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.learnt})
 
 
 @dataclass(frozen=True)

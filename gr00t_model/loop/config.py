@@ -58,6 +58,13 @@ class Optimizer(Settings):
     )
 
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+TRACK = (
+    "Where metrics go beside metrics.jsonl: tensorboard, wandb, mlflow; repeat for several. They write into the run "
+    "folder; WANDB_MODE=online and MLFLOW_TRACKING_URI send them elsewhere."
+)
+
+
 class Machine(Settings):
     """How the run is executed. What is learnt depends on ``num_processes`` (it multiplies the batch) and, by rounding,
     on ``precision`` and ``frozen_dtype``; on nothing else here.
@@ -82,6 +89,7 @@ class Machine(Settings):
     decoders: int = Field(
         default=1, ge=1, description="Processes that decode videos into the frames cache before training."
     )
+    track: tuple[TrackerName, ...] = Field(default=("tensorboard",), description=TRACK)
     prefetch_batches: int = Field(
         default=2, ge=0, description="Batches that a thread prepares ahead of the step; 0 prepares them in the loop."
     )

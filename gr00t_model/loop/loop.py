@@ -138,7 +138,7 @@ class Loop(Generic[Aim]):
         """The last logged losses and the number of steps behind the weights."""
         config, step = self.config, self.first_step
         meter, losses = Meter(), {}
-        progress = Progress(self.run, step, config.steps, out) if self.leads else None
+        progress = Progress(self.run, step, config.steps, out, config.machine.track) if self.leads else None
         batches = self._batches()
         self.wrapped.train()
         stop.working = True

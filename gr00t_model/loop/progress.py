@@ -1,13 +1,14 @@
-"""Progress of a run: one line for people, one JSON object for machines, scalars for TensorBoard."""
+"""Progress of a run: one line for people, one JSON object for machines, and what its trackers are told."""
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gr00t_data.disk import write_text
+from gr00t_model.loop.config import TrackerName
 from gr00t_model.loop.run import RunFolder
 
 
@@ -20,9 +21,14 @@ class Progress:
     """Writes what a step gave. On a terminal the line is rewritten in place, elsewhere lines follow each other."""
 
     def __init__(
-        self, run: RunFolder, first_step: int, last_step: int, out: Callable[[str], None] | None = None
+        self,
+        run: RunFolder,
+        first_step: int,
+        last_step: int,
+        out: Callable[[str], None] | None = None,
+        track: Sequence[TrackerName] = ("tensorboard",),
     ) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # imports for seconds; `say` should not wait for it
+        from gr00t_model.loop.tracking import Trackers  # imports for seconds; `say` should not wait for it
 
         self._out = out or (_rewrite if sys.stdout.isatty() else say)
         self._first, self._last = first_step, last_step
@@ -31,12 +37,12 @@ class Progress:
         kept = [record for record in run.records() if record["step"] <= first_step]
         write_text(run.metrics, "".join(json.dumps(record) + "\n" for record in kept))
         self._metrics = run.metrics.open("a")
-        self._board = SummaryWriter(str(run.tensorboard), purge_step=first_step + 1)
+        self._trackers = Trackers(run, track, first_step, kept)
 
     def close(self) -> None:
         """Close the files; on a terminal, leave the last line standing."""
         self._metrics.close()
-        self._board.close()
+        self._trackers.close()
         if self._out is _rewrite:
             say("")
 
@@ -50,9 +56,7 @@ class Progress:
         record = {"step": step, **losses, "lr": lr, "gradient_norm": gradient_norm, "steps_per_s": steps_per_s}
         self._metrics.write(json.dumps({**record, "wall_s": round(now_s - self._started_s, 3)}) + "\n")
         self._metrics.flush()
-        for name, value in record.items():
-            if name != "step":
-                self._board.add_scalar(name, value, step)
+        self._trackers.log(record)
         self._out(_line(step, self._last, losses, lr, steps_per_s, eta_s))
 
 

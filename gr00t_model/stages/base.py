@@ -5,7 +5,9 @@ from pathlib import Path
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.progress import Progress
+from gr00t_model.loop.config import Machine
 from gr00t_model.loop.stop import StopRequest
+from gr00t_model.loop.tracking import with_trackers
 from gr00t_model.stages.settings import GroundSettings
 from gr00t_model.training.key import base_digest
 
@@ -27,12 +29,14 @@ def base_model(
     """
     from gr00t_model.grounding.key import GroundingConfig, grounding_key
 
-    folder = lake.bases / grounding_key(settings.stills, settings.seed, GroundingConfig())[:16]
+    with_trackers(Machine(), settings.track)  # one that is not there is told before the stills are rendered
+    config = GroundingConfig(track=tuple(settings.track))
+    folder = lake.bases / grounding_key(settings.stills, settings.seed, config)[:16]
     with locked(lake.root / "locks" / "base_nano"):  # who comes second finds it made
         if not folder.is_dir():
             from gr00t_model.grounding.ground import ground
 
-            ground(settings.stills, settings.seed, lake.bases, progress, stop=stop)
+            ground(settings.stills, settings.seed, lake.bases, progress, config, stop)
     digest = base_digest(folder)
     lake.point("base_nano", folder, digest)
     return folder, digest

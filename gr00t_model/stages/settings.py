@@ -1,11 +1,13 @@
 """Settings of the stages that have weights, one model an operation: library, shell and graph read the same."""
 
+import json
 from typing import Literal
 
 from pydantic import Field
 
 from gr00t_data.settings import Settings
 from gr00t_data.stages.settings import TASKS
+from gr00t_model.loop.config import TRACK
 from gr00t_model.training.recipes import RECIPES
 
 
@@ -14,6 +16,7 @@ class GroundSettings(Settings):
 
     stills: int = Field(default=4000, ge=20, description="Simulator stills to learn 'where is the named object' from.")
     seed: int = Field(default=0, ge=0, description="Seed of the stills and of the weights.")
+    track: list[str] = Field(default=[], description=TRACK)
 
 
 class FinetuneSettings(Settings):
@@ -37,11 +40,14 @@ class FinetuneSettings(Settings):
         description="Another embodiment in the same batches, NAME or NAME=WEIGHT, for example human_hands=0.5; each "
         "needs its own mixture and statistics.",
     )
+    track: list[str] = Field(default=[], description=TRACK)
 
     @property
     def changes(self) -> list[str]:
         """All ``a.b=c`` changes to the recipe; those the user wrote come last."""
-        return [*([f"model.tune={self.tune}"] if self.tune else []), *self.settings]
+        named = [f"model.tune={self.tune}"] if self.tune else []
+        named += [f"machine.track={json.dumps(self.track)}"] if self.track else []
+        return [*named, *self.settings]
 
 
 class EvaluationSettings(Settings):

@@ -16,6 +16,7 @@ from gr00t_model.lineage.record import Settings
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.loop.launch import Launched, launch
 from gr00t_model.loop.run import DamagedRun
+from gr00t_model.loop.tracking import require_trackers
 from gr00t_model.release.licences import require_licences
 from gr00t_model.stages.checkpoints import checkpoint_named
 from gr00t_model.stages.inputs import MissingInput, needed
@@ -65,6 +66,7 @@ def new_run(
     require_base(config)
     _require_fit(lake, config)
     _require_switches(config)
+    require_trackers(config.machine.track)
     require_licences(config)
     require_consent(lake, Settings.model_validate(config.model_dump(mode="json")))
     run = run_beside(config, lake.runs, say) if settings.extend else prepare_run(config, lake.runs)

@@ -47,6 +47,7 @@ WITHOUT_RESULT = {
     "polars",
 }
 WITHOUT_RESULT |= {"accelerate", "peft", "tokenizers", "transformers", "PIL", "bitsandbytes", "cosmos_guardrail"}
+WITHOUT_RESULT |= {"wandb", "mlflow"}
 
 
 def known(root: Path) -> dict[str, Path]:
