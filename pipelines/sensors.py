@@ -62,7 +62,9 @@ def _runs_of(
 ) -> dg.SensorResult:
     from gr00t_data.sources.landing.landing import look
     from gr00t_data.sources.landing.records import attempt, landed_fault
+    from gr00t_data.terms.withdrawal import read as read_withdrawals
 
+    read_withdrawals(lake.root)  # nothing is taken in while nobody can say who withdrew
     minutes = float(os.environ.get("GR00T_LANDING_QUIET_MINUTES") or 10)
     looked = look(lake, _memory(context.cursor), time.time(), 60 * minutes or None, kinds)
     for drop, reason in looked.waiting.items():

@@ -10,6 +10,7 @@ from gr00t_data.sources.reader import Intake, reader_for
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.terms.withdrawal import read as read_withdrawals
 
 
 def ingest(
@@ -40,7 +41,9 @@ def ingest(
     Raises:
         StoreError: the format is not recognised, the name is taken by other content, or no episode could be used.
         MappingError: the mapping is wrong, or none could be proposed for every part and camera.
+        WithdrawalError: the list of those who withdrew cannot be believed.
     """
+    read_withdrawals(lake.root)
     drop = Path(drop)
     reader = reader_for(drop)
     root = lake.stores / store_name(name or (drop.stem if drop.is_file() else drop.name))

@@ -16,6 +16,7 @@ from gr00t_data.sources.landing.drop import Drop, printable
 from gr00t_data.sources.landing.marker import MARKER
 from gr00t_data.store.provenance import Said
 from gr00t_data.store.store import SEAL
+from gr00t_data.terms.withdrawal import WithdrawalError
 
 _Record = TypeVar("_Record", bound=Said)
 
@@ -84,7 +85,7 @@ def noting_failure(lake: Lake, drop: Drop) -> Iterator[None]:
     path = _failed_path(lake, drop.key)
     try:
         yield
-    except DiskError:
+    except (DiskError, WithdrawalError):
         raise
     except Exception as error:  # whatever a reader of foreign files says of them
         reason = printable(f"{error}" or type(error).__name__)

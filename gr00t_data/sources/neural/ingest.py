@@ -20,6 +20,7 @@ from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
+from gr00t_data.terms.withdrawal import read as read_withdrawals
 from gr00t_data.video.files import VideoError
 
 
@@ -46,7 +47,9 @@ def ingest_clips(
     Raises:
         ClipsError: the drop holds no clips.
         StoreError: the name is taken by other content, or no clip could be used.
+        WithdrawalError: the list of those who withdrew cannot be believed.
     """
+    read_withdrawals(lake.root)
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
 from gr00t_data.lake import Lake
 from gr00t_data.sources.landing import fetch as landing_fetch
@@ -23,6 +24,7 @@ from gr00t_data.sources.landing.remote import (
     secrets_of,
     without_credentials,
 )
+from gr00t_data.sources.landing.states import states
 from gr00t_data.stages.ingest import waiting_drops
 from tests.pipelines.drops import GR1, put
 
@@ -271,3 +273,34 @@ def test_nobody_else_has_such_a_drop(lake, made):
     assert fetch(remote_of(lake), "tuesday") is None
     with pytest.raises(ValueError, match="has no drop 'tuesday'"):
         take_in(lake, "tuesday", GR1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "state"),
+    [
+        ("_SUCCESS", b"licence: 2024-13-45\n", "failed"),
+        ("_SUCCESS", b"[" * 30_000, "failed"),
+        ("_SUCCESS", b"#" * (1 << 17), "failed"),
+        ("_SUCCESS", b"\xff", "failed"),
+        ("meta/caf\udce9", b"1", "refused"),
+        ("meta/\ud800", b"1", "refused"),
+    ],
+)
+def test_a_bad_remote_drop_stops_no_other(lake, made, name, content, state):
+    upload(lake, made, "good")
+    upload(lake, made, "bad")
+    remote = remote_of(lake)
+    fsspec.filesystem("memory").store[f"{remote.root}/bad/{name}"] = MemoryFile(data=content)
+    assert {one.drop: one.state for one in states(lake)} == {"good": "ready", "bad": state}
+    assert "good" in ready(lake) and take_in(lake, "good", GR1).sealed
+    with pytest.raises(ValueError, match=r"UTF-8|leave it empty"):
+        take_in(lake, "bad", GR1)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{"])
+def test_a_damaged_record_of_a_copy_is_said(lake, made, content):
+    upload(lake, made, "good")
+    upload(lake, made, "bad")
+    take_in(lake, "bad", GR1)
+    (lake.root / "fetched/bad.json").write_bytes(content)
+    assert ready(lake) == ["good"] and "fetched/bad.json cannot be read" in look(lake, {}, 0.0, None).waiting["bad"]

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.lake import Lake
+from gr00t_data.sources.ingest import ingest
+from gr00t_data.sources.landing.landing import take_in
+from gr00t_data.sources.landing.states import states
+from gr00t_data.stages.stores import sealed_stores
 from gr00t_data.terms.names import comparable, nearest
 from gr00t_data.terms.withdrawal import DIGEST_FILE, FILE, Withdrawal, WithdrawalError, add, read, remove
+from gr00t_model.retrain.retrain import Retraining, decide
+from tests.pipelines.drops import GR1, put
 
 JOSE = "José Núñez"
 
@@ -133,3 +139,18 @@ def test_a_kill_between_digest_and_list_leaves_both_believed(lake: Lake) -> None
     (lake.root / FILE).write_bytes(before)  # a list from before is no list of today
     with pytest.raises(WithdrawalError):
         read(lake.root)
+
+
+def test_nothing_is_taken_in_or_listed_while_the_list_is_damaged(lake: Lake) -> None:
+    drop = put(lake, "monday", episodes=1)
+    add(lake, Withdrawal("P07"))
+    (lake.root / FILE).write_text("")
+    for use in (
+        lambda: ingest(drop, GR1, lake),
+        lambda: take_in(lake, "monday", GR1),
+        lambda: sealed_stores(lake, GR1),
+        lambda: decide(lake, GR1, Retraining(), {}, 0.0),
+    ):
+        with pytest.raises(WithdrawalError):
+            use()
+    assert not list(lake.stores.glob("*")) and [one.state for one in states(lake)] == ["ready"]
