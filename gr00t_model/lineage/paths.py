@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.lake import located, portable
+from gr00t_data.lake import located, portable, root_above
 from gr00t_model.lineage.chain import RANDOM_BASE
 
 _OF_A_MIXTURE = ("manifest", "statistics", "embodiment")
@@ -17,7 +17,11 @@ def portable_fields(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 def located_fields(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
     """A configuration that ``file`` holds, with the paths of today."""
-    return _with_paths(config, lambda path: located(path, file))
+    made = _with_paths(config, lambda path: located(path, file))
+    root, data = root_above(file), made.get("data")
+    if root is None or not isinstance(data, Mapping) or not data.get("cache"):
+        return made
+    return {**made, "data": {**data, "cache": str(root / data["cache"])}}  # a cache need not be there yet
 
 
 def _with_paths(config: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
