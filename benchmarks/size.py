@@ -101,7 +101,7 @@ def observation(policy: Policy) -> dict[str, Any]:
     seen: dict[str, Any] = {
         f"video.{name}": numbers.integers(0, 256, (1, 256, 256, 3), dtype=np.uint8) for name in chosen.cameras
     }
-    seen |= {f"state.{name}": np.zeros((1, policy.embodiment.state_part(name).dim)) for name in chosen.state}
+    seen |= {f"state.{name}": np.full((1, policy.embodiment.state_part(name).dim), 0.1) for name in chosen.state}
     return seen | {chosen.language: ["reach the red cube"]}
 
 
