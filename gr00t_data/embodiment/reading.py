@@ -77,6 +77,9 @@ class _Reading:
             node = self.loader.get_single_node()
         except yaml.MarkedYAMLError as error:
             raise self._syntax(error) from None
+        except RecursionError:
+            found = "values nested without end"
+            raise EmbodimentError(f"{self.path}: syntax: found {found}; expected one robot in plain words") from None
         except yaml.reader.ReaderError as error:
             line = self.text.count("\n", 0, error.position) + 1
             found = f"a character that YAML does not allow ({error.reason})"
@@ -95,7 +98,7 @@ class _Reading:
             return [self._values(item, (*location, place)) for place, item in enumerate(node.value)]
         try:
             return self.loader.construct_object(node)
-        except (yaml.MarkedYAMLError, ValueError):
+        except (yaml.MarkedYAMLError, AttributeError, LookupError, TypeError, ValueError):  # a tag that does not fit
             tag = node.tag.removeprefix("tag:yaml.org,2002:")
             raise self.wrong(location, f"{node.value!r} as {tag}", "text, a number, true, false or null") from None
 

@@ -149,6 +149,10 @@ class Mapping(_Entry):
         return [name for name, source in self.sources().items() if source.key == UNDECIDED]
 
 
+_NO_MAPPING = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What YAML raises, beside errors of its own, at tags that do not fit their text and at depth."""
+
+
 def load_mapping(path: Path) -> Mapping:
     """Read a mapping file.
 
@@ -157,7 +161,7 @@ def load_mapping(path: Path) -> Mapping:
     """
     try:
         mapping = parse_mapping(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, MappingError) as error:
+    except (OSError, yaml.YAMLError, MappingError, *_NO_MAPPING) as error:
         raise MappingError(f"{path}: {error}") from error
     if mapping.undecided:
         raise MappingError(f"{path}: {', '.join(mapping.undecided)}: the key is still {UNDECIDED!r}; fill it in")

@@ -277,3 +277,11 @@ def test_schemas_are_found_in_an_installed_wheel(tmp_path: Path) -> None:
         env={"PYTHONPATH": ""},
     )
     assert result.stdout.split() == [str(package / "embodiment" / "robot.py"), "44"]
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "name: !!timestamp x\n", "name: !!bool x\n", "name: !!binary '%'\n"])
+def test_depth_and_tags_that_do_not_fit_are_named(tmp_path, text):
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    with pytest.raises(EmbodimentError, match=r"odd\.yaml"):
+        load_embodiment(str(path))

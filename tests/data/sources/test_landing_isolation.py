@@ -13,6 +13,7 @@ from gr00t_data.sources.landing.landing import changes, drops, look, take_in
 from gr00t_data.sources.landing.marker import MARKER_BYTES
 from gr00t_data.sources.landing.records import attempt, landed
 from gr00t_data.sources.landing.states import states
+from gr00t_data.sources.recordings.mapping import MappingError, load_mapping
 from gr00t_data.stages.ingest import waiting_drops
 from gr00t_data.store.store import StoreError
 from tests.pipelines.drops import GR1, put
@@ -217,3 +218,12 @@ def test_another_marker_is_another_attempt(lake: Lake) -> None:
     (bad / "_SUCCESS").write_text("kind: real\n")
     os.utime(bad / "_SUCCESS", (5, 5))
     assert [attempt(lake, drop) for drop in drops(lake) if drop.key == "bad"] != asked
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 50_000, "a: 2024-13-45\n", "a: !!timestamp x\n", "a: !!bool x\n", "? [a]\n: b\n"]
+)
+def test_a_mapping_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mapping.yaml").write_text(text)
+    with pytest.raises(MappingError, match=r"mapping\.yaml"):
+        load_mapping(tmp_path / "mapping.yaml")
