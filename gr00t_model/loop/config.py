@@ -1,8 +1,9 @@
 """What every training is told: its steps, the optimizer, the machine, and how a wrong setting is named. No torch."""
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -27,8 +28,67 @@ def validated(
     try:
         return kind.model_validate(fields)
     except ValidationError as wrong:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, found {e['input']!r}" for e in wrong.errors()]
+        lines = [_complaint(kind, e) for e in wrong.errors()]
         raise error(f"{what}: " + "; ".join(lines)) from wrong
+
+
+def _complaint(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
+    place = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{place}: no such field; {nearest(place, field_names(kind))}"
+    return f"{place}: {error['msg']}, found {error['input']!r}"
+
+
+def field_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every field of settings and of the settings in them, dotted."""
+    names: list[str] = []
+    for name, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += field_names(field.annotation, f"{prefix}{name}.")
+        else:
+            names.append(f"{prefix}{name}")
+    return names
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint at the field that was meant: by another word for it, by its last part, or by its letters."""
+    last = name.rpartition(".")[2]
+    meant = [one for one in (_OTHER_WORDS.get(last),) if one in known]
+    meant = meant or [one for one in known if one.rpartition(".")[2] == last]
+    meant = meant or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    ends = {one.rpartition(".")[2]: one for one in known}
+    meant = meant or [ends[one] for one in difflib.get_close_matches(last, ends, n=1, cutoff=0.6)]
+    return f"did you mean {meant[0]}?" if meant else f"known fields: {', '.join(known)}"
+
+
+_OTHER_WORDS = {
+    "learning_rate": "optimizer.lr",
+    "warmup_ratio": "optimizer.warmup_share",
+    "warmup_steps": "optimizer.warmup_share",
+    "max_grad_norm": "optimizer.clip_norm",
+    "max_steps": "steps",
+    "num_steps": "steps",
+    "epochs": "steps",
+    "num_train_epochs": "steps",
+    "save_steps": "checkpoint_every_steps",
+    "logging_steps": "log_every_steps",
+    "gradient_accumulation_steps": "accumulate",
+    "per_device_train_batch_size": "batch_size",
+    "num_gpus": "machine.num_processes",
+    "base_model_path": "model.base",
+    "lora_rank": "model.lora.rank",
+    "lora_alpha": "model.lora.alpha",
+    "lora_dropout": "model.lora.dropout",
+    "tune_llm": "model.tune.llm",
+    "tune_visual": "model.tune.visual",
+    "tune_projector": "model.tune.projector",
+    "tune_diffusion_model": "model.tune.diffusion_model",
+}
+"""What other training scripts, the published one among them, call these fields."""
+_Share = Annotated[float, Field(ge=0, lt=1)]
+_MOST_STEPS = 10**9
+_LARGEST_SEED = 2**63 - 1
+"""torch's generators take no more."""
 
 
 class Optimizer(Settings):
@@ -39,10 +99,10 @@ class Optimizer(Settings):
         description="adamw keeps its moments in float32; the others keep them in 8 bits (arXiv 2110.02861), paged ones "
         "in host memory when the GPU is full. Those two need the library bitsandbytes.",
     )
-    lr: float = Field(default=1e-4, gt=0, description="Peak learning rate.")
-    betas: tuple[float, float] = Field(default=(0.95, 0.999), description="Decay of the two moments.")
-    eps: float = Field(default=1e-8, gt=0, description="Added to the root of the second moment.")
-    weight_decay: float = Field(default=1e-5, ge=0, description="Of matrices; vectors do not decay.")
+    lr: float = Field(default=1e-4, gt=0, le=1, description="Peak learning rate.")
+    betas: tuple[_Share, _Share] = Field(default=(0.95, 0.999), description="Decay of the two moments.")
+    eps: float = Field(default=1e-8, gt=0, le=1, description="Added to the root of the second moment.")
+    weight_decay: float = Field(default=1e-5, ge=0, le=1, description="Of matrices; vectors do not decay.")
     schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="Shape after the warm-up.")
     warmup_share: float = Field(
         default=0.05, ge=0, lt=1, description="Share of all steps in which the rate rises linearly from zero."
@@ -98,14 +158,16 @@ class Machine(Settings):
 class LoopConfig(Settings):
     """What the loop is told of a training, whatever it trains."""
 
-    steps: int = Field(gt=0, description="Optimizer steps in all.")
+    steps: int = Field(gt=0, le=_MOST_STEPS, description="Optimizer steps in all.")
     earlier: tuple[tuple[int, int], ...] = Field(
         default=(),
         description="Of a run that was extended: up to which step it had how many steps in all. The learning rate of a "
         "step is that of the run it was done for.",
     )
-    accumulate: int = Field(default=1, gt=0, description="Forward passes summed into one optimizer step.")
-    seed: int = Field(default=42, ge=0, description="Of weights, order, noise and dropout.")
+    accumulate: int = Field(
+        default=1, gt=0, le=_MOST_STEPS, description="Forward passes summed into one optimizer step."
+    )
+    seed: int = Field(default=42, ge=0, le=_LARGEST_SEED, description="Of weights, order, noise and dropout.")
     checkpoint_every_steps: int = Field(
         default=1000,
         gt=0,

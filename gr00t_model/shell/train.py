@@ -28,12 +28,14 @@ def ground(*, settings: GroundSettings, asked: InLake) -> None:
 def train(
     *,
     settings: FinetuneSettings,
-    dry_run: Annotated[bool, Parameter(help="Print what would train and the memory it takes.")] = False,
+    dry_run: Annotated[bool, Parameter(help="Check all that the run would read; print its memory.")] = False,
+    card: Annotated[float | None, Parameter(help="With --dry-run: a card's memory in GB; else the one here.")] = None,
     asked: OfRobot,
-) -> None:
+) -> int:
     """Train on the lake's current mixture; an interrupted run resumes. Ctrl-C saves the state first.
 
-    A dry run needs no lake and makes no weights; with --json it also prints the resolved configuration.
+    A dry run needs no lake and makes no weights: it checks settings, robots, base and tokenizer as the run would, as
+    far as they are there; exit status 1: the card is too small. With --json it prints the resolved configuration.
 
     Example: `gr00t train --recipe gr1_nano --set steps=500`
     Example: `gr00t train --recipe gr1_n1_5_3b --tune low_memory --dry-run`
@@ -41,10 +43,15 @@ def train(
     from gr00t_model.stages import train as stages
 
     if dry_run:
-        config, plan = stages.training_plan(settings, asked.embodiment)
-        facts = {"config": config.to_dict(), "memory": plan.to_dict()} if asked.as_json else plan.facts()
-        asked.show(facts, None if asked.as_json else plan.rows())
-        return
+        from gr00t_model.stages.dry_run import dry_run as look
+
+        found = look(asked.where, settings, asked.embodiment, card)
+        facts = {"config": found.config.to_dict(), "memory": found.plan.to_dict()}
+        shown = {**facts, **found.facts()} if asked.as_json else {**found.facts(), **found.plan.facts()}
+        asked.show(shown, None if asked.as_json else found.plan.rows())
+        return 0 if found.fits else 1
+    if card is not None:
+        raise UsageError("--card: is for --dry-run")
     where, robot = asked.where, asked.robot
     run = stages.new_run(where, robot, settings, asked.embodiment, say)
     launched = stages.train_run(run, say)
@@ -53,6 +60,7 @@ def train(
         folder, digest = stages.publish_checkpoint(where, robot, run)
         facts |= {"checkpoint": str(folder), "digest": digest}
     asked.show({**facts, **launched.outcome.losses})
+    return 0
 
 
 @verb

@@ -3,8 +3,8 @@
 No torch at import: the stages that need it import it when called.
 """
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
@@ -27,9 +27,6 @@ from gr00t_model.training.key import PolicyRun, prepare_run, require_base
 from gr00t_model.training.recipes import recipe as recipe_named
 from gr00t_model.training.runs.extended import run_beside
 from gr00t_model.training.settings import override
-
-if TYPE_CHECKING:
-    from gr00t_model.training.memory import Plan
 
 GROUNDED = "base_nano"
 """What a lake calls the grounded base of the nano preset."""
@@ -62,7 +59,7 @@ def new_run(
     data = Data(**first.model_dump(), also=others, cache=str(lake.cache))
     changes = [*starting_settings(lake, embodiment, settings.start), *settings.changes]
     config = override(recipe_named(settings.recipe, data), changes)
-    config = _with_embedding(lake, embodiment, _with_base(lake, config))
+    config = _with_embedding(lake, embodiment, with_base(lake, config))
     require_base(config)
     _require_fit(lake, config)
     _require_switches(config)
@@ -96,12 +93,24 @@ def _mixture(lake: Lake, embodiment: Embodiment, named: str, weight: float = 1.0
 
 
 def _also(lake: Lake, text: str) -> Mixture:
+    named, share = also_named(text)
+    return _mixture(lake, load_embodiment(named), named, share)
+
+
+def also_named(text: str) -> tuple[str, float]:
+    """(embodiment, weight) of ``NAME`` or ``NAME=WEIGHT``.
+
+    Raises:
+        ConfigError: the weight is no number above 0.
+    """
     named, sign, weight = text.partition("=")
     try:
         share = float(weight) if sign else 1.0
     except ValueError as error:
         raise ConfigError(f"--also {text}: expected NAME or NAME=WEIGHT, for example --also so100=0.5") from error
-    return _mixture(lake, load_embodiment(named), named, share)
+    if not 0 < share < math.inf:
+        raise ConfigError(f"--also {text}: the weight must be a finite number above 0")
+    return named, share
 
 
 def _product(config: TrainConfig, name: str) -> str:
@@ -119,21 +128,7 @@ def _with_embedding(lake: Lake, embodiment: Embodiment, config: TrainConfig) -> 
     return config.model_copy(update={"model": config.model.model_copy(update={"flare": found})})
 
 
-def training_plan(settings: FinetuneSettings, embodiment: str = "gr1") -> tuple[TrainConfig, "Plan"]:
-    """What a recipe would train on this machine and the memory it would take. Needs no lake and makes no weights.
-
-    Raises:
-        ConfigError: no such recipe, or a change that does not fit.
-    """
-    import torch
-
-    from gr00t_model.training.memory import plan
-
-    config = override(recipe_named(settings.recipe, Data(embodiment=embodiment)), settings.changes)
-    return config, plan(config, on_gpu=torch.cuda.is_available())
-
-
-def _with_base(lake: Lake, config: TrainConfig) -> TrainConfig:
+def with_base(lake: Lake, config: TrainConfig) -> TrainConfig:
     """nano starts from the lake's grounded base unless the user said otherwise; checkpoints go by their names too."""
     model = config.model
     if takes_grounded_base(model):
@@ -168,12 +163,15 @@ def needs_grounded_base(lake: Lake, embodiment: Embodiment, settings: FinetuneSe
 
 
 def _require_fit(lake: Lake, config: TrainConfig) -> None:
-    """Look at base and tokenizer before anything is written. The grounded base as it is needs no look, and no torch."""
+    """Look at base, tokenizer and the robots' dimensions before anything is written. The grounded base as it is needs
+    no look, and no torch.
+    """
     model, grounded = config.model, lake.pointed(GROUNDED)
     if model.changes or model.tokenizer or grounded is None or model.base != str(grounded[0]):
+        from gr00t_model.training.runs.fitting import require_fitting
         from gr00t_model.training.runs.settled import settled_sizes
 
-        settled_sizes(model)
+        require_fitting(config, settled_sizes(model))
 
 
 def samples_of(name: str) -> int:

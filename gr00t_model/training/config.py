@@ -100,7 +100,7 @@ class Lora(Settings):
             does: an embodiment the base has not seen then acts through random projectors.
     """
 
-    rank: int = Field(default=0, ge=0)
+    rank: int = Field(default=0, ge=0, le=4096)
     alpha: float = Field(default=16.0, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     scope: Literal["action_head", "whole"] = "action_head"
@@ -228,7 +228,7 @@ class TrainConfig(LoopConfig):
     """
 
     recipe: str
-    batch_size: int = Field(gt=0)
+    batch_size: int = Field(gt=0, le=1_000_000)
     cache_features: bool = True
     cache_dtype: Literal["float16", "float32"] = "float16"
     data: Data = Data()

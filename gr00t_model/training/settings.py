@@ -1,11 +1,10 @@
 """Changing a TrainConfig from the shell: ``--set a.b=c``."""
 
-import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.config import ConfigError, nearest
 from gr00t_model.training.config import TrainConfig, tune_named
 
 
@@ -15,7 +14,50 @@ def override(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     Raises:
         ConfigError: not of that form, an unknown field (with the nearest known one), or a value that does not fit.
     """
-    return TrainConfig.from_dict(changed_fields(config.to_dict(), settings))
+    made = TrainConfig.from_dict(changed_fields(config.to_dict(), settings))
+    _require_effect(made, [setting.partition("=")[0].strip() for setting in settings])
+    return made
+
+
+def _require_effect(config: TrainConfig, names: Sequence[str]) -> None:
+    for name in names:
+        for idle, why in _idle(config):
+            if name == idle or (idle.endswith(".") and name.startswith(idle) and name not in _SWITCHES):
+                raise ConfigError(f"--set {name}: would have no effect: {why}")
+
+
+_SWITCHES = ("model.flare.on", "model.flare.pretrain_embedding", "model.lora.rank")
+
+
+def _idle(config: TrainConfig) -> Iterator[tuple[str, str]]:
+    """(field, or the start of fields; why it does nothing) in a configuration."""
+    model, flare = config.model, config.model.flare
+    yield "recipe", "it only names the run; choose another recipe with --recipe"
+    yield "earlier", "a run that goes on writes it itself"
+    if model.base_folder is not None:
+        yield "model.preset", f"the sizes are those of model.base={model.base}"
+    if not model.lora.on:
+        yield "model.lora.", "model.lora.rank=0 switches the adapters off; set model.lora.rank"
+    if flare.pretrain_embedding:
+        yield "model.flare.", "model.flare.pretrain_embedding=true learns an embedding and aligns to none"
+    elif not flare.on:
+        yield "model.flare.", "model.flare.on=false switches the alignment off"
+    elif flare.target != "action_aware":
+        yield "model.flare.embedding", f"the target is {flare.target}; set model.flare.target=action_aware"
+    if not model.tune.projector:
+        yield "model.train_all_slots", "model.tune.projector=false trains no slot"
+    if config.optimizer.schedule == "constant":
+        yield "optimizer.final_lr_share", "optimizer.schedule=constant does not fall"
+    cached = config.cache_features and model.backbone_frozen
+    if not cached:
+        why = "cache_features=false" if not config.cache_features else "the backbone trains"
+        yield "cache_dtype", f"{why}, so no features are kept"
+    if config.cache_features and not model.backbone_frozen:
+        yield "cache_features", "the backbone trains, so its features change at every step"
+    if config.data.order == "clips" and cached:
+        yield "data.order", "features are kept for every frame; set cache_features=false"
+    if config.data.order == "clips" and not cached:
+        yield "data.cache_budget_gb", "data.order=clips decodes as it goes and keeps no frames"
 
 
 def changed_fields(fields: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
@@ -44,10 +86,7 @@ def _assign(fields: dict[str, Any], dotted: str, value: Any) -> None:
         return
     known = list(_dotted(fields))
     if dotted not in known:
-        near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
-        near = near or [name for name in known if name.rsplit(".", 1)[-1] == dotted.rsplit(".", 1)[-1]]
-        hint = f"did you mean {near[0]}?" if near else f"known fields: {', '.join(known)}"
-        raise ConfigError(f"--set {dotted}: no such field; {hint}")
+        raise ConfigError(f"--set {dotted}: no such field; {nearest(dotted, known)}")
     *path, last = dotted.split(".")
     for name in path:
         fields = fields[name]
