@@ -28,7 +28,7 @@ from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.stages.ingest import simulate
 from gr00t_data.stages.mix import Lake, measure_statistics, mix
 from gr00t_data.stages.settings import Demonstrations
-from gr00t_model.lineage.chain import RANDOM_BASE
+from gr00t_model.loop.config import RANDOM_BASE
 from gr00t_model.loop.loop import Loop, Meter
 from gr00t_model.training.config import Data, TrainConfig
 from gr00t_model.training.key import prepare_run

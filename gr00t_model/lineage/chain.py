@@ -15,13 +15,12 @@ from gr00t_data.store.provenance import Kind, Said
 from gr00t_data.terms.licences import UNKNOWN
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.section import ConfigError
+from gr00t_model.loop.config import RANDOM_BASE
 
 CHAIN = "lineage.json"
 NVIDIA_LICENCE = "NSCL v1 as published with nvidia/GR00T-N1.5-3B, to be treated as non-commercial"
 OWN_LICENCE = "Apache-2.0 (grounded on pictures of this project's own simulator)"
 RANDOM = "none: random weights"
-RANDOM_BASE = "random"
-"""Said in place of a folder by who wants to start from random weights. A folder of that name is ``./random``."""
 
 
 def described_base(base: str, digest: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.lake import located, portable, root_above
-from gr00t_model.lineage.chain import RANDOM_BASE
+from gr00t_model.loop.config import RANDOM_BASE
 
 _OF_A_MIXTURE = ("manifest", "statistics", "embodiment")
 

@@ -13,7 +13,6 @@ from gr00t_data.lake import Lake
 from gr00t_data.store.provenance import Said
 from gr00t_model.lineage.chain import (
     CHAIN,
-    RANDOM_BASE,
     LineageError,
     Link,
     SeenEpisode,
@@ -26,6 +25,7 @@ from gr00t_model.lineage.chain import (
     unknown,
 )
 from gr00t_model.lineage.paths import located_fields
+from gr00t_model.loop.config import RANDOM_BASE
 
 
 class FlareSettings(Said):

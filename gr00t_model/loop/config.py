@@ -9,6 +9,9 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from gr00t_data.settings import Settings
 
+RANDOM_BASE = "random"
+"""Said in place of a folder by who wants to start from random weights. A folder of that name is ``./random``."""
+
 
 class ConfigError(ValueError):
     """A training configuration that cannot be; the message names the field, what was found and what was expected."""

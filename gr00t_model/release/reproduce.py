@@ -9,8 +9,8 @@ from gr00t_data.code_key import installed_version
 from gr00t_data.disk import digest_file, read_json
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
-from gr00t_model.lineage.chain import RANDOM_BASE
 from gr00t_model.lineage.record import Record
+from gr00t_model.loop.config import RANDOM_BASE
 from gr00t_model.training.config import Data, Mixture, TrainConfig
 from gr00t_model.training.key import PolicyRun, base_digest, learning_key, prepare_run, run_key
 

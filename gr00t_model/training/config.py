@@ -7,8 +7,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from gr00t_data.settings import Settings
 from gr00t_model.groot.flare.config import FlareConfig
-from gr00t_model.lineage.chain import RANDOM_BASE
-from gr00t_model.loop.config import ConfigError, LoopConfig, validated
+from gr00t_model.loop.config import RANDOM_BASE, ConfigError, LoopConfig, validated
 
 
 class Mixture(Settings):

@@ -6,9 +6,9 @@ from typing import Any
 from gr00t_data.code_key import code_key, library_versions
 from gr00t_data.disk import digest_json, write_json
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_model.lineage.chain import RANDOM_BASE, folder_digest
+from gr00t_model.lineage.chain import folder_digest
 from gr00t_model.lineage.paths import located_fields, portable_fields
-from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.config import RANDOM_BASE, ConfigError
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.training.config import Mixture, TrainConfig
 

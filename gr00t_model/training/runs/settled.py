@@ -12,8 +12,7 @@ from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import open_prompt
 from gr00t_model.groot.weights.growth import grown
 from gr00t_model.groot.weights.nvidia import compare, read_config, stored_tensors
-from gr00t_model.lineage.chain import RANDOM_BASE
-from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.config import RANDOM_BASE, ConfigError
 from gr00t_model.training.config import Model
 from gr00t_model.training.runs.changes import changed, preset_sizes
 
