@@ -22,10 +22,10 @@ from gr00t_data.replayed import Replayer
 from gr00t_data.sources.content import store_name
 from gr00t_data.store.provenance import Said
 from gr00t_data.store.store import EpisodeStore
+from gr00t_model.idm.report import guessed_parts
 
 if TYPE_CHECKING:
-    from gr00t_model.idm.report import guessed_parts
-from gr00t_model.idm.artifact import Artifact
+    from gr00t_model.idm.artifact import Artifact
 
 LIBRARIES = ("av", "imagehash", "mujoco", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 
