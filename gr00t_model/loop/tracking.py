@@ -116,7 +116,7 @@ def _wandb(run: RunFolder, first_step: int) -> _Opened:
     start are written anew from the first step on.
     """
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports] - an extra
     from accelerate.tracking import WandBTracker
 
     mode = os.environ.get("WANDB_MODE", "offline")
@@ -145,7 +145,7 @@ def _mlflow(run: RunFolder, first_step: int) -> _Opened:
     # The files of a run folder are enough here; the server of a team is named by the variable.
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
+    import mlflow  # pyright: ignore[reportMissingImports] - an extra
     from accelerate.tracking import MLflowTracker
 
     mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", (run.root / "mlflow").absolute().as_uri()))

@@ -33,7 +33,13 @@ class Place:
     runs: Path
 
     def run(self, **changes: Any) -> DreamRun:
-        fields: dict[str, Any] = {"stores": [str(self.store)], "steps": 30, "batch_size": 2, "log_every_steps": 5}
+        fields: dict[str, Any] = {
+            "stores": [str(self.store)],
+            "steps": 30,
+            "batch_size": 2,
+            "log_every_steps": 5,
+            "held_out_share": 0,
+        }
         fields |= {"optimizer": {"lr": 2e-2, "schedule": "constant", "warmup_share": 0}, "machine": {}}
         return prepare_run(lora_training(str(self.base), SHAPE, **{**fields, **changes}), self.runs)
 

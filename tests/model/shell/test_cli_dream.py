@@ -30,7 +30,7 @@ def test_dry_runs_write_nothing(tmp_path: Path) -> None:
     sealed(lake / "stores/recorded", [episode(30, seed) for seed in range(4)])
     before = sorted(lake.rglob("*"))
     facts = json.loads(run("dream", "train", "--set", "steps=7", "--lake", lake, "--dry-run", "--json"))
-    assert facts["config"]["steps"] == 7 and facts["clips held out"] == 0 and facts["clips to learn from"] == 8
+    assert facts["config"]["steps"] == 7 and facts["clips held out"] == 2 and facts["clips to learn from"] == 6
     base = tiny_worlds.wan(tmp_path / "wan")
     sizes = ("--frames", 9, "--fps", 20, "--height", 32, "--width", 32)
     told = json.loads(run("dream", "train", "--base", base, *sizes, "--lake", lake, "--dry-run", "--json"))
