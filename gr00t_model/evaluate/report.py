@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from gr00t_data.curate.figures import canvas, png
 from gr00t_data.disk import replacing_folder, write_json
@@ -70,6 +71,7 @@ def evaluate(
     released: Path | None = None,
     say: Say | None = None,
     foreign: Foreign | None = None,
+    stores: Mapping[str, str] = MappingProxyType({}),
 ) -> Report:
     """Evaluate a checkpoint on its held-out episodes (open loop, alignment) and closed loop in the simulator.
 
@@ -82,9 +84,11 @@ def evaluate(
         losses: logged metrics of the run, for its curve.
         released: a checkpoint to compare with, on the same episodes and scenes.
         foreign: for a folder that no run of ours left: the mixture it is tried on.
+        stores: digest -> folder, where the stores of a checkpoint that was carried elsewhere lie.
     """
     tell = say or (lambda line: None)
     checkpoint = foreign.checkpoint(checkpoint_folder) if foreign else Checkpoint.load(checkpoint_folder)
+    checkpoint = checkpoint.with_stores(stores)
     acting = foreign.acting if foreign else {}
     opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder, **acting))
     tell(f"open loop: {_ratio_text(opened.overall)} on {opened.episodes} held-out episodes")

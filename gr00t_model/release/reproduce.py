@@ -1,12 +1,12 @@
 """Make the run of a checkpoint again from what the checkpoint recorded, and say what is not as it was."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from platform import python_version
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.code_key import installed_version
-from gr00t_data.disk import digest_file, read_json
+from gr00t_data.disk import digest_file
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
 from gr00t_model.lineage.record import Record
@@ -49,8 +49,8 @@ def reproduce(lake: Lake, checkpoint: Path) -> Reproduction:
     place = lake.root / "reproductions" / "inputs" / checkpoint.name
     stores = {store.digest: str(store.root) for store in sealed_in(lake.stores)}
     for number, member in enumerate(record.members):
-        found, gone = _found(member, stores)
-        differences += gone
+        found = member.found_among(stores)
+        differences += _gone(found)
         found.save(place / f"manifest-{number}.json")
     if any(row["now"] == "gone" for row in differences):
         return Reproduction(None, differences)
@@ -82,17 +82,10 @@ def _base(record: Record) -> list[dict[str, str]]:
     return [_row(f"base {base}", then, now)] if then and then != now else []
 
 
-def _found(manifest: MixtureManifest, stores: dict[str, str]) -> tuple[MixtureManifest, list[dict[str, str]]]:
-    """The manifest with the paths of today, and rows for what is gone or was changed."""
-    sources, rows = [], []
-    for source in manifest.sources:
-        seal = Path(source.store) / "meta/seal.json"
-        if not (seal.is_file() and read_json(seal)["digest"] == source.digest):
-            if source.digest not in stores:
-                rows.append(_row(f"store {Path(source.store).name}", source.digest, "gone"))
-            source = replace(source, store=stores.get(source.digest, source.store))
-        sources.append(source)
-    return replace(manifest, sources=tuple(sources)), rows
+def _gone(manifest: MixtureManifest) -> list[dict[str, str]]:
+    """A row for each store that is neither where it was nor in the lake."""
+    missing = [source for source in manifest.sources if not source.there]
+    return [_row(f"store {Path(source.store).name}", source.digest, "gone") for source in missing]
 
 
 def _config(record: Record, place: Path, lake: Lake) -> TrainConfig:

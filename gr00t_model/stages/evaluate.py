@@ -8,6 +8,7 @@ from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Say
+from gr00t_data.store.store import sealed_in
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors
 from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.lineage.record import Record
@@ -77,6 +78,7 @@ def evaluate_checkpoint(
         released=before[0] if before else None,
         say=say,
         foreign=theirs,
+        stores={store.digest: str(store.root) for store in sealed_in(lake.stores)},
     )
     current = lake.pointed(f"checkpoint_{embodiment.name}")
     if current and folder == current[0]:

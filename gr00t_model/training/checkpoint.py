@@ -8,10 +8,12 @@ the tokenizer, the versions of the libraries and of this code, and the metrics.
 import platform
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 import torch
 
@@ -138,6 +140,11 @@ class Checkpoint:
             )
         except (ModelConfigError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder}: {error}") from error
+
+    def with_stores(self, stores: Mapping[str, str]) -> Self:
+        """The same, its mixtures with the paths of today (see ``MixtureManifest.found_among``)."""
+        members = tuple(replace(one, manifest=one.manifest.found_among(stores)) for one in self.members)
+        return replace(self, members=members, manifest=members[0].manifest)
 
     def member(self, embodiment: str | None = None, selection: str | None = None) -> Member:
         """The mixture of one embodiment (None: the first one), by its selection where it has several.

@@ -1,6 +1,6 @@
 """A mixture written down: sources, weights and a seed. Sample i is a pure function of (manifest, i)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.lake import located, portable
 from gr00t_data.store.provenance import Facts, read_as
 from gr00t_data.store.store import EpisodeStore
@@ -72,6 +72,12 @@ class MixtureSource:
     recorded_hz: float | None = None
     slot: int | None = None
     __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @property
+    def there(self) -> bool:
+        """Whether the sealed store lies where it is said to."""
+        seal = Path(self.store) / "meta/seal.json"
+        return seal.is_file() and read_json(seal)["digest"] == self.digest
 
     def open(self) -> EpisodeStore:
         """Open the store and make sure that it is the one the manifest means.
@@ -172,6 +178,17 @@ class MixtureManifest:
         """JSON-able; ``left_out`` are fields of each source."""
         unsaid = {"licence_profile": self.licence_profile == "any", "sources": {"__all__": set(left_out)}}
         return _JSON.dump_python(self, mode="json", exclude_none=True, exclude=unsaid)
+
+    def found_among(self, stores: Mapping[str, str]) -> Self:
+        """The same with the paths of today.
+
+        Args:
+            stores: digest -> folder, of stores that may have been moved; one that is where it was stays.
+        """
+        moved = {one.digest: stores.get(one.digest, one.store) for one in self.sources if not one.there}
+        return replace(
+            self, sources=tuple(replace(one, store=moved.get(one.digest, one.store)) for one in self.sources)
+        )
 
     def save(self, path: Path) -> None:
         """Write as JSON in one step; equal manifests give equal bytes. Stores in the file's lake are named relative
