@@ -26,7 +26,7 @@ def located_fields(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 def _with_paths(config: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     def told(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
-        return {**fields, **{name: change(fields[name]) for name in names if _is_path(fields.get(name))}}
+        return {**fields, **{name: change(fields[name]) for name in names if _is_path(name, fields.get(name))}}
 
     made = dict(config)
     if isinstance(data := config.get("data"), Mapping):
@@ -39,6 +39,8 @@ def _with_paths(config: Mapping[str, Any], change: Callable[[str], str]) -> dict
     return made
 
 
-def _is_path(value: object) -> bool:
-    """Names of robots, and `random`, are none."""
-    return isinstance(value, str) and value != RANDOM_BASE and "/" in value
+def _is_path(name: str, value: object) -> bool:
+    """Names of bundled robots, and `random`, are none."""
+    if not isinstance(value, str) or value in ("", RANDOM_BASE):
+        return False
+    return name != "embodiment" or "/" in value or value.endswith((".yaml", ".yml"))
