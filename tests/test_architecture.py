@@ -168,7 +168,7 @@ class Borders:
             elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
                 yield f"{self.bound[module].get(part.value.id, part.value.id)}.{part.attr}"
             elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                with suppress(SyntaxError):  # a quoted annotation; shapes of arrays are quoted too
+                with suppress(SyntaxError, ValueError):  # a quoted annotation; shapes of arrays are quoted too
                     yield from self._named(module, ast.parse(part.value.strip(), mode="eval"))
 
     def _declared(self, node: ast.AST, owner: str = "") -> Iterator[tuple[str, ast.AST]]:

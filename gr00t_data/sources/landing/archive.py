@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gr00t_data.store.store import StoreError
 
@@ -22,6 +23,8 @@ _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _SPARE_BYTES = 64 << 20
 _ENCRYPTED = 1
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+_GUARDED: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""Python before 3.11.4 has no filter. What it refuses is refused before it is asked: it guards a second time."""
 Member = tuple[str, int, Callable[[Path], object]]
 """Name, size as declared in bytes, and what extracts it into a folder."""
 
@@ -82,7 +85,7 @@ def _tarred(archive: Path) -> Iterator[Member]:
                 continue
             if not member.isreg():
                 raise _refused(archive, member.name, "is a link or a device")
-            yield member.name, member.size, partial(files.extract, member, set_attrs=False, filter="data")
+            yield member.name, member.size, partial(files.extract, member, set_attrs=False, **_GUARDED)
 
 
 def _take(archive: Path, folder: Path, name: str, size: int, extract: Callable[[Path], object]) -> None:
