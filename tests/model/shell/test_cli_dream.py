@@ -95,7 +95,7 @@ def test_dreams_become_accepted_trajectories(tmp_path: Path) -> None:
         assert json.loads(run(*made)) == drop and drop["clips"] == 2
         told = json.loads(run("clips", drop["drop"], "--name", generator, "--lake", lake, "--json"))
         assert told["clips"] == drop["clips"] and told["rows"] == []
-        run("label", lake / "stores" / generator, "--idm", tmp_path / "idm/model", "--lake", lake)
+        run("label", lake / "stores" / generator, "--idm", tmp_path / "idm/model", "--any-model", "--lake", lake)
         labelled = lake / f"stores/{generator}-labelled"
         judged = json.loads(run("gate", labelled, "--thresholds", limits, "--lake", lake, "--json"))
         assert judged["accepted"] + judged["rejected"] == drop["clips"]

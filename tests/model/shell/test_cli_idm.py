@@ -34,7 +34,7 @@ def test_every_verb(tmp_path: Path) -> None:
     assert json.loads((model / "report.json").read_text())["moving"].keys() == report["moving"].keys()
     assert "linear_on_pixels" in run("idm", "eval", model, "--stores", "recorded", "--lake", lake)
     for name in ("recorded", "dreams"):
-        run("label", lake / f"stores/{name}", "--idm", model, "--lake", lake)
+        run("label", lake / f"stores/{name}", "--idm", model, "--any-model", "--lake", lake)
     gate = ("gate", lake / "stores/dreams-labelled")
     # Grey squares are no robot: a model of two steps makes nothing of them, so the thresholds are loose.
     limits = tmp_path / "loose.json"
