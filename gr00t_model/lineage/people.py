@@ -30,16 +30,23 @@ def of_participant(lake: Lake, participant: str, dataset: str | None = None, vid
     return [*rows, *unreadable(lake)]
 
 
-def reach(lake: Lake, entry: Withdrawal) -> dict[str, tuple[str, set[int]]]:
+def _links(lake: Lake) -> list[Link]:
+    """What every checkpoint of the lake has seen, itself and through what it was made from."""
+    return [link for record in checkpoints(lake) for link in (record.link("checkpoint", ""), *record.chain)]
+
+
+def reach(lake: Lake, entry: Withdrawal, links: Sequence[Link] | None = None) -> dict[str, tuple[str, set[int]]]:
     """Store digest -> (store name, episodes) of a person: in the stores, in what checkpoints of the lake have recorded,
     and those noted at an earlier withdrawal.
+
+    Args:
+        links: what those checkpoints have seen, for who asks about several people; None reads it.
     """
     noted = [clip for one in read(lake.root).entries if one.key == entry.key for clip in one.clips]
-    links = (link for record in checkpoints(lake) for link in (record.link("checkpoint", ""), *record.chain))
     found: dict[str, tuple[str, set[int]]] = {}
     for clip in [*noted, *clips_of(lake, Withdrawals((entry,)))]:
         found.setdefault(clip.digest, (clip.store, set()))[1].update(clip.episodes)
-    for link in links:
+    for link in _links(lake) if links is None else links:
         for seen in _recorded(link, entry):
             found.setdefault(seen.store, (link.stores.get(seen.store, "?"), set()))[1].add(seen.episode)
     return found
@@ -70,8 +77,10 @@ class ConsentError(ValueError):
 def learned_from(lake: Lake, chain: Sequence[Link]) -> dict[str, int]:
     """Who withdrew of the people that weights have seen -> clips they have seen."""
     found: dict[str, int] = {}
-    for entry in read(lake.root).entries:
-        clips = {(digest, number) for digest, (_, numbers) in reach(lake, entry).items() for number in numbers}
+    entries = read(lake.root).entries
+    links = _links(lake) if entries else []
+    for entry in entries:
+        clips = {(digest, number) for digest, (_, numbers) in reach(lake, entry, links).items() for number in numbers}
         seen = {(one.store, one.episode) for link in chain for one in link.episodes} & clips
         seen |= {(one.store, one.episode) for link in chain for one in _recorded(link, entry)}
         if seen:

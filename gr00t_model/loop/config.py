@@ -53,6 +53,14 @@ def field_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
     return names
 
 
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested settings under dotted names; an empty section has none."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """A hint at the field that was meant: by another word for it, by its last part, or by its letters."""
     last = name.rpartition(".")[2]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gr00t_data.disk import write_text
-from gr00t_model.loop.config import ConfigError, Machine, TrackerName, validated
+from gr00t_model.loop.config import ConfigError, Machine, TrackerName, flattened, validated
 from gr00t_model.loop.run import RunFolder
 
 if TYPE_CHECKING:
@@ -176,12 +176,5 @@ def _name(run: RunFolder) -> str:
 
 def _told_of(run: RunFolder) -> dict[str, Any]:
     """The configuration as one level of dotted names, where the run folder has one."""
-    return dict(_dotted(run.fields())) if run.run_json.is_file() else {}
-
-
-def _dotted(fields: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value if isinstance(value, bool | int | float | str) else str(value)
+    fields = flattened(run.fields()) if run.run_json.is_file() else {}
+    return {name: one if isinstance(one, bool | int | float | str) else str(one) for name, one in fields.items()}

@@ -1,6 +1,5 @@
 """The sizes of a model: a preset, or those of a folder, with the fields that ``model.changes`` replaces. No torch."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
@@ -11,7 +10,7 @@ from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.flare.config import EmbeddingConfig
 from gr00t_model.groot.presets import PRESETS
 from gr00t_model.groot.section import Section
-from gr00t_model.loop.config import ConfigError
+from gr00t_model.loop.config import ConfigError, flattened, nearest
 
 _SET_ELSEWHERE = {
     "action_head_cfg.max_action_dim": "model.changes.action_head_cfg.action_dim",
@@ -50,7 +49,7 @@ def changed(config: GrootConfig, changes: Mapping[str, Any]) -> GrootConfig:
     Raises:
         ConfigError: no such field, one that something else decides, or a value that it cannot have.
     """
-    values, known = config.to_dict(with_defaults=True), set(_dotted(_bare(config).to_dict(with_defaults=True)))
+    values, known = config.to_dict(with_defaults=True), set(flattened(_bare(config).to_dict(with_defaults=True)))
     known = {*known, _EMBEDDING} - {"model_type", "action_dim", "action_horizon", "hidden_size", *_SET_ELSEWHERE}
     for dotted, value in changes.items():
         _require_known(dotted, known)
@@ -70,13 +69,6 @@ def _bare(section: Any) -> Any:
     return replace(section, extra={}, **inner)
 
 
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    names: list[str] = []
-    for key, value in values.items():
-        names += _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
-    return names
-
-
 def _require_known(dotted: str, known: set[str]) -> None:
     if dotted in known:
         return
@@ -84,14 +76,7 @@ def _require_known(dotted: str, known: set[str]) -> None:
         raise ConfigError(
             f"model.changes.{dotted}: would have no effect, the run writes this itself; set {_SET_ELSEWHERE[dotted]}"
         )
-    last = dotted.rpartition(".")[2]
-    same = sorted(name for name in known if name.rpartition(".")[2] == last)
-    near = same or difflib.get_close_matches(dotted, sorted(known), n=1, cutoff=0.5)
-    hint = (
-        f"did you mean {' or '.join(f'model.changes.{name}' for name in near[:3])}?"
-        if near
-        else ("`gr00t model --preset nano --json` and config.json of a checkpoint name them")
-    )
+    hint = nearest(f"model.changes.{dotted}", [f"model.changes.{name}" for name in sorted(known)])
     raise ConfigError(f"model.changes.{dotted}: the model has no field {dotted!r}; {hint}")
 
 

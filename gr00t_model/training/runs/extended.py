@@ -9,6 +9,7 @@ from typing import Any
 
 from gr00t_data.disk import link_or_copy, read_json, replacing_folder, write_text
 from gr00t_data.progress import Say
+from gr00t_model.loop.config import flattened
 from gr00t_model.loop.run import list_states
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.key import CONTENT, PolicyRun, prepare_run, run_content
@@ -94,16 +95,10 @@ def _formers(content: Mapping[str, Any], recipe: str, runs: Path) -> Iterator[Fo
             continue  # of an older version, or damaged: nothing goes on from it
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in content.items():
-        if not prefix and name == "config":
-            found |= _flat({key: one for key, one in value.items() if key not in _OF_STEPS}, "")
-        elif isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted name -> value, the steps left out."""
+    settings = {name: one for name, one in content["config"].items() if name not in _OF_STEPS}
+    return flattened({name: one for name, one in content.items() if name != "config"} | settings)
 
 
 def _told(former: Former, config: TrainConfig) -> str:
