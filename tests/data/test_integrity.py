@@ -1,11 +1,12 @@
 """A recorded folder is opened only as it was; every byte counts, and a file is hashed once."""
 
 import os
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from gr00t_data import integrity
 from gr00t_data.integrity import RECORD, IntegrityError, digest_of, require_intact, write_record
 
 
@@ -62,10 +63,17 @@ def test_a_damaged_record_is_no_record(folder: Path, text: str):
         require_intact(folder)
 
 
-def test_an_unchanged_file_is_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(integrity, "_TICK_NS", 0)
-    first = digest_of(folder / "weights.safetensors")
-    monkeypatch.setattr(integrity, "digest_file", lambda path: "read again")
-    assert digest_of(folder / "weights.safetensors") == first
-    os.utime(folder / "weights.safetensors")
-    assert digest_of(folder / "weights.safetensors") == "read again"
+def test_an_unchanged_file_is_hashed_once(folder: Path):
+    weights = folder / "weights.safetensors"
+    opened: list[str] = []
+
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]) == str(weights.resolve()):
+            opened.append(event)
+
+    time.sleep(0.2)  # a file that changed a moment ago is read every time
+    sys.addaudithook(note)  # what Python itself says of every file that is opened; there is no way to take it off again
+    first = [digest_of(weights) for _ in range(3)]
+    assert len(set(first)) == 1 and len(opened) == 1
+    weights.write_bytes(weights.read_bytes() + b"x")
+    assert digest_of(weights) != first[0]
