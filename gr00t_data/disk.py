@@ -150,7 +150,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Replace ``path`` by ``value`` as indented JSON with sorted keys: equal values give equal bytes."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Indented JSON with sorted keys and a line end: equal values give equal text."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_json_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:

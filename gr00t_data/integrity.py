@@ -1,17 +1,22 @@
-"""Integrity: a folder is opened only when its files are those that were recorded when it was made.
+"""Integrity: what has a recorded digest is opened only when its bytes are those that were recorded.
 
-The record is ``digests.json`` in the folder itself: {"sha256": {name: digest}, "free": [names that may change]}. A file
-is hashed once in a process and again whenever its stamp (size, times, inode) differs.
+A folder holds its record, ``digests.json``: {"sha256": {name: digest}, "free": [names that may change]}. A JSON file
+that stands alone is sealed: its first line holds the digest of all that follows. A file is hashed once in a process and
+again whenever its stamp (size, times, inode) differs.
 """
 
+import hashlib
+import json
 import os
+import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from gr00t_data.disk import digest_file, read_json, visible_files, write_json
+from gr00t_data.disk import digest_file, json_text, replacing, visible_files
 
 RECORD = "digests.json"
 
@@ -24,6 +29,52 @@ _TICK_NS = 100_000_000
 
 class IntegrityError(ValueError):
     """Files that are not those that were recorded; the message names them and the remedy."""
+
+
+_SEAL = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})"(?:,\n|(?=\n\}))')
+_ALMOST = re.compile(rb'\s*\{\s*"[^"]{4}"\s*:\s*"[^"]{64}"\s*[,}]')
+"""A first line that was a seal before a byte of it changed."""
+
+
+def write_sealed(path: Path, value: Mapping[str, object]) -> None:
+    """Replace ``path`` by a JSON object whose first line is the SHA-256 of every byte after it, in one step.
+
+    Raises:
+        ValueError: the value has a field ``seal`` of its own.
+    """
+    if "seal" in value:
+        raise ValueError(f"{path}: a sealed file cannot hold a field named seal of its own")
+    text = json_text(value).encode()
+    rest = text.removeprefix(b"{\n") if value else b"\n}\n"
+    digest = hashlib.sha256(rest).hexdigest().encode()
+    with replacing(path) as temporary:
+        temporary.write_bytes(b'{\n  "seal": "' + digest + (b'",\n' if value else b'"') + rest)
+
+
+def read_sealed(path: Path, remedy: str = "put it back from a copy, or make it again") -> Any:
+    """Read what ``write_sealed`` wrote, without the seal; a file without one, as earlier ones are, is read as it is.
+
+    Args:
+        remedy: what to do about a damaged file, for the message.
+
+    Raises:
+        IntegrityError: the file has other bytes than it was sealed with, or is no JSON.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    if seal := _SEAL.match(content):
+        if (found := hashlib.sha256(content[seal.end() :]).hexdigest()) != seal[1].decode():
+            told = f"SHA-256 {found[:12]}, sealed with {seal[1][:12].decode()}"
+            raise IntegrityError(f"{path}: is not the file that was written ({told}); {remedy}")
+    elif _ALMOST.match(content):
+        raise IntegrityError(f"{path}: is not the file that was written (its seal is damaged); {remedy}")
+    try:
+        value = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path}: not valid JSON ({error}); {remedy}") from error
+    if seal:
+        del value["seal"]
+    return value
 
 
 def digest_of(path: Path) -> str:
@@ -50,7 +101,7 @@ def digests_of(folder: Path, free: Collection[str] = ()) -> dict[str, str]:
 
 def write_record(folder: Path, free: Collection[str] = ()) -> None:
     """Record every file of a folder that is complete; ``free`` ones may change or go."""
-    write_json(folder / RECORD, {"sha256": digests_of(folder, free), "free": sorted(free)})
+    write_sealed(folder / RECORD, {"sha256": digests_of(folder, free), "free": sorted(free)})
 
 
 def require_intact(folder: Path) -> bool:
@@ -66,8 +117,10 @@ def require_intact(folder: Path) -> bool:
     if not record.is_file():
         return False
     try:
-        content = read_json(record)
+        content = read_sealed(record, _REMEDY)
         recorded, free = dict(content["sha256"]), set(content["free"])
+    except IntegrityError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{record}: is no record of digests ({error!r}); {_REMEDY}") from error
     if wrong := _differences(folder, recorded, free):

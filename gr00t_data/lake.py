@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import read_sealed, write_sealed
 
 LANDING_VARIABLE = "GR00T_LANDING"
 _ON_THIS_MACHINE = ("file://", "local://")
@@ -98,18 +98,19 @@ class Lake:
     def point(self, name: str, path: Path, digest: str) -> None:
         """Record that ``path`` (inside the lake) is now what ``name`` means, for example ``mixture_gr1``."""
         relative = path.absolute().relative_to(self.root).as_posix()
-        write_json(self.root / "current" / f"{name}.json", {"path": relative, "digest": digest})
+        write_sealed(self.root / "current" / f"{name}.json", {"path": relative, "digest": digest})
 
     def pointed(self, name: str) -> tuple[Path, str] | None:
         """(path, digest) of what ``name`` means now; None when nothing was made yet or it was deleted."""
         pointer = self.root / "current" / f"{name}.json"
         if not pointer.is_file():
             return None
-        value = read_json(pointer)
+        value = read_sealed(pointer, _POINTER_REMEDY)
         path = self.root / value["path"]
         return (path, value["digest"]) if path.exists() else None
 
 
+_POINTER_REMEDY = "make again what it names: `dagster asset materialize --select NAME`"
 _SIGNS = ("stores", "current", "mixtures")
 """Folders by which the root of a lake is known."""
 

@@ -51,7 +51,7 @@ FORBIDDEN = {
 FULLEST = 20
 TYPED = ("gr00t_data", "assets", "pipelines")
 """Packages whose rooms take from and give to other rooms and packages nothing that is ``Any``."""
-UNTYPED = ("gr00t_data.disk.read_json",)
+UNTYPED = ("gr00t_data.disk.read_json", "gr00t_data.integrity.read_sealed")
 """What may answer ``Any``: JSON as it is read, before its reader says what it must be."""
 HEAVY = ("torch", "transformers", "diffusers", "av", "ray", "matplotlib", "mujoco")
 

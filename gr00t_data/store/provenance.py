@@ -21,8 +21,8 @@ from pydantic import (
     field_validator,
 )
 
-from gr00t_data.disk import read_json
 from gr00t_data.embodiment.document import SLOTS
+from gr00t_data.integrity import read_sealed
 
 Kind = Literal["real", "simulated", "neural", "human"]
 Facts = Mapping[str, object]
@@ -178,13 +178,14 @@ def first_fault(error: ValidationError) -> str:
 def read_as(
     adapter: TypeAdapter[T], path: Path, complaint: str, remedy: str, error: type[ValueError] = ValueError
 ) -> T:
-    """The JSON of a file as what it must be.
+    """The JSON of a file, sealed or not, as what it must be.
 
     Raises:
+        IntegrityError: it is not the file that was sealed.
         error: the file holds something else: its path, the complaint with the first fault, and the remedy.
     """
     try:
-        return adapter.validate_python(read_json(path))
+        return adapter.validate_python(read_sealed(path, remedy))
     except ValidationError as fault:
         raise error(f"{path}: {complaint} ({first_fault(fault)}); {remedy}") from fault
 

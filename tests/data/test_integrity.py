@@ -1,5 +1,6 @@
 """A recorded folder is opened only as it was; every byte counts, and a file is hashed once."""
 
+import json
 import os
 import sys
 import time
@@ -7,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.integrity import RECORD, IntegrityError, digest_of, require_intact, write_record
+from gr00t_data.integrity import (
+    RECORD,
+    IntegrityError,
+    digest_of,
+    read_sealed,
+    require_intact,
+    write_record,
+    write_sealed,
+)
 
 
 @pytest.fixture
@@ -59,7 +68,7 @@ def test_what_no_loader_reads_and_what_is_free_may_change(folder: Path):
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"sha256": 3, "free": []}'])
 def test_a_damaged_record_is_no_record(folder: Path, text: str):
     (folder / RECORD).write_text(text)
-    with pytest.raises(IntegrityError, match="is no record of digests"):
+    with pytest.raises(IntegrityError, match=r"is no record of digests|not valid JSON"):
         require_intact(folder)
 
 
@@ -77,3 +86,32 @@ def test_an_unchanged_file_is_hashed_once(folder: Path):
     assert len(set(first)) == 1 and len(opened) == 1
     weights.write_bytes(weights.read_bytes() + b"x")
     assert digest_of(weights) != first[0]
+
+
+def test_a_sealed_file_is_read_as_it_was_written(tmp_path: Path):
+    for value in ({}, {"a": 1}, {"text": 'ä"{', "deep": [{"x": None}], "zz": 1.5}):
+        write_sealed(tmp_path / "one.json", value)
+        assert read_sealed(tmp_path / "one.json") == value
+    assert json.loads((tmp_path / "one.json").read_text())["zz"] == 1.5, "other programs read it as JSON"
+
+
+def test_no_bit_of_a_sealed_file_may_change(tmp_path: Path):
+    path = tmp_path / "one.json"
+    write_sealed(path, {"fps": 20, "text": "pick the apple"})
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(IntegrityError, match=r"one\.json.*(is not the file that was written|not valid JSON).*copy"):
+            read_sealed(path)
+    path.write_bytes(whole[:-3])
+    with pytest.raises(IntegrityError, match="is not the file"):
+        read_sealed(path)
+
+
+def test_a_file_without_a_seal_is_read_as_it_is(tmp_path: Path):
+    (tmp_path / "old.json").write_text('{"digest": 1}')
+    assert read_sealed(tmp_path / "old.json") == {"digest": 1}
+    with pytest.raises(ValueError, match="field named seal"):
+        write_sealed(tmp_path / "new.json", {"seal": 3})
