@@ -46,8 +46,10 @@ def _state(lake: Lake, drop: Drop) -> tuple[_State, str]:
         return "refused", drop.refused
     if record and taken_in(lake, drop):
         return "taken in", f"as store {record.store}"
+    if reason := failure(lake, drop):  # what is taken in without a marker, as archives are, fails without one
+        return "failed", printable(reason)
     if reason := why_not(drop, 0.0, None):
         return "waiting", reason
-    if reason := drop.marker_fault or failure(lake, drop):
-        return "failed", printable(reason)
+    if drop.marker_fault:
+        return "failed", printable(drop.marker_fault)
     return "ready", printable(landed_fault(lake, drop.key))

@@ -1,0 +1,67 @@
+"""The healthy items that lie beside attacks, the verbs that meet both, and what is asked of the lake afterwards."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.hostile.case import Check, Place
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.recordings.mapping import dump_mapping, parse_mapping
+from gr00t_data.store.store import EpisodeStore, StoreError
+
+
+def given(place: Place, name: str, content: str) -> Path:
+    """A file of the user's own, as a mapping or an embodiment is."""
+    path = place.root / "given" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def ingested(mapping: dict[str, object] | None = None, *more: str) -> Callable[[Place], list[str]]:
+    """The words of ``gr00t ingest`` for the rig of the tests."""
+
+    def words(place: Place) -> list[str]:
+        from tests.data.sources.rig import RIG
+
+        robot = given(place, "rig.yaml", RIG)
+        mapped = [] if mapping is None else ["--mapping", str(_mapping(place, mapping))]
+        return ["ingest", str(place.drop), "--embodiment", str(robot), "--workers", "1", *mapped, *more]
+
+    return words
+
+
+def _mapping(place: Place, document: dict[str, object]) -> Path:
+    return given(place, "mapping.yaml", dump_mapping(parse_mapping(document)))
+
+
+def episodes_in(count: int, store: str = "drop") -> Check:
+    """Whether the sealed store holds so many episodes, each with rows that can be read."""
+
+    def check(place: Place) -> str:
+        try:
+            found = EpisodeStore.open(Lake(place.lake).stores / store)
+            lengths = [len(found.state(row.index)) for row in found.rows]
+        except (StoreError, OSError, ValueError) as error:
+            return f"the store {store!r} cannot be read ({error})"
+        return "" if len(lengths) == count and min(lengths) > 1 else f"expected {count} episodes, found rows {lengths}"
+
+    return check
+
+
+def landed(words: list[str]) -> int:
+    """Take in every drop of the landing as the service does, each alone; a refusal is printed. Words: the lake."""
+    from gr00t_data.sources.landing.landing import drops, look, take_in
+    from gr00t_model.shell.main import main
+
+    lake, robot = Lake(Path(words[0])), load_embodiment("gr1")
+    every = {drop.key: (drop.signature, 0.0) for drop in drops(lake)}
+    for drop in look(lake, every, 0.0, 0.0).ready:
+        try:
+            take_in(lake, drop.key, robot)
+        except (StoreError, OSError) as error:
+            print(f"{drop.key}: {error}")
+    try:
+        main(["landing"])
+    except SystemExit as ended:
+        return int(ended.code or 0)
