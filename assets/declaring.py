@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import BaseModel
 
-from assets.reporting import Made
+from assets.reporting import Made, in_plain_text
 from gr00t_data.lake import Lake
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -40,7 +40,8 @@ def asset_of(
         config: settings,  # type: ignore[valid-type] - Dagster reads the class
         lake: dg.ResourceParam[Lake],
     ) -> dg.MaterializeResult:
-        return body(context, config, lake).result()
+        with in_plain_text(context.log):
+            return body(context, config, lake).result()
 
     specs = [dg.AssetCheckSpec(one, asset=name, description=said) for one, said in (checks or {}).items()]
     return dg.asset(

@@ -1,12 +1,17 @@
 """Made: what an asset's body returns, in the two forms Dagster wants; tables and figures as metadata."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+from gr00t_data.foreign_text import markdown, printable, printable_lines
 
 if TYPE_CHECKING:
     from gr00t_data.curate.index import Index
@@ -35,7 +40,8 @@ class Made:
     checks: tuple[dg.AssetCheckResult, ...] = ()
 
     def _shown(self) -> Metadata:
-        return {"path": dg.MetadataValue.path(str(self.path)), "digest": self.digest[:16], **self.metadata}
+        shown = {printable(name): printable(v) if isinstance(v, str) else v for name, v in self.metadata.items()}
+        return {"path": dg.MetadataValue.path(str(self.path)), "digest": self.digest[:16], **shown}
 
     def result(self) -> dg.MaterializeResult:
         """For the asset itself."""
@@ -48,11 +54,47 @@ class Made:
         return dg.AssetMaterialization(key, metadata=self._shown(), partition=partition, tags=tags)
 
 
+class _Plain(logging.Filter):
+    """Lines and tracebacks quote data: they are shown as ``printable_lines`` has them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See ``logging.Filter``; every record passes."""
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        record.msg, record.args, record.exc_info = printable_lines(text), (), None
+        return True
+
+
+_PLAIN = _Plain()
+
+
+@contextmanager
+def in_plain_text(log: logging.Logger) -> Iterator[None]:
+    """While the block runs, what is logged, and what is raised from it, shows foreign text as text."""
+    log.addFilter(_PLAIN)
+    try:
+        yield
+    except Exception as error:
+        _make_plain(error)
+        raise
+    finally:
+        log.removeFilter(_PLAIN)
+
+
+def _make_plain(error: BaseException | None) -> None:
+    while error is not None:
+        error.args = tuple(printable_lines(one) if isinstance(one, str) else one for one in error.args)
+        if isinstance(error, dg.Failure):
+            error.description = printable_lines(error.description or "")
+        error = error.__cause__ or error.__context__
+
+
 def told(
     name: str, passed: bool, text: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
 ) -> dg.AssetCheckResult:
     """What a check of the asset found; unless said, a failed one warns and does not stop."""
-    return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, description=text)
+    return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, description=printable(text))
 
 
 def all_accepted(name: str, accepted: int, total: int, what: str) -> dg.AssetCheckResult:
@@ -82,14 +124,14 @@ def content_of(store: "EpisodeStore", index: "Index") -> str:
 def table(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> dg.TableMetadataValue:
     """Rows as a table; the columns are those of the first row. At most ``limit`` rows are kept."""
     kinds = {bool: "bool", int: "int", float: "float"}
-    records = [dg.TableRecord({k: _cell(v) for k, v in row.items()}) for row in rows[:limit]]
+    records = [dg.TableRecord({printable(k): _cell(v) for k, v in row.items()}) for row in rows[:limit]]
     first = rows[0] if rows else {}
-    columns = [dg.TableColumn(name, type=kinds.get(type(value), "string")) for name, value in first.items()]
+    columns = [dg.TableColumn(printable(name), type=kinds.get(type(value), "string")) for name, value in first.items()]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
 def _cell(value: Any) -> str | int | float | bool | None:
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+    return value if isinstance(value, int | float | bool) or value is None else printable(value)
 
 
 def left_out(lake: "Lake") -> Metadata:
@@ -102,4 +144,4 @@ def left_out(lake: "Lake") -> Metadata:
 
 def figure(png: bytes, caption: str) -> dg.MarkdownMetadataValue:
     """A PNG (at most 350 px wide, which is what the UI's dialog shows) as Markdown."""
-    return dg.MetadataValue.md(f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return dg.MetadataValue.md(f"![{markdown(caption)}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.foreign_text import printable
 from gr00t_data.lake import Lake
 from pipelines.automation import SCHEDULES
 from pipelines.sensors import asked_before, busy, request
@@ -28,6 +29,6 @@ def schedule_of(embodiment: Embodiment, job: Any) -> dg.ScheduleDefinition:
         reason = None if decision.train else decision.reason
         reason = reason or busy(context.instance, job.name)
         reason = reason or asked_before(context.instance, job.name, decision.content, again_after_failure=True)
-        return dg.SkipReason(reason) if reason else request(embodiment.name, decision.content, start)
+        return dg.SkipReason(printable(reason)) if reason else request(embodiment.name, decision.content, start)
 
     return nightly

@@ -10,8 +10,10 @@ import dagster as dg
 import yaml
 
 from assets.human import HUMAN_DROPS
+from assets.reporting import in_plain_text
 from assets.teleop import DROPS
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.foreign_text import printable, printable_lines
 from gr00t_data.lake import Lake
 from gr00t_data.store.provenance import Kind
 from pipelines.automation import CONTENT_TAG, EVERY_S, SENSORS
@@ -43,7 +45,8 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[L
     """One run a drop as it lies there: its signature is part of the run key, so no drop is asked for twice."""
     from gr00t_data.sources.landing.landing import ROBOT_KINDS
 
-    return _runs_of(context, lake, ROBOT_KINDS, DROPS)
+    with in_plain_text(context.log):
+        return _runs_of(context, lake, ROBOT_KINDS, DROPS)
 
 
 @dg.sensor(
@@ -54,7 +57,8 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[L
 )
 def human_landing_sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
     """The same for footage of people, which has partitions of its own."""
-    return _runs_of(context, lake, ("human",), HUMAN_DROPS)
+    with in_plain_text(context.log):
+        return _runs_of(context, lake, ("human",), HUMAN_DROPS)
 
 
 def _runs_of(
@@ -76,7 +80,7 @@ def _runs_of(
     reasons = "; ".join(f"{drop}: {reason}" for drop, reason in looked.waiting.items())
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=attempt(lake, drop), partition_key=drop.key) for drop in looked.ready],
-        skip_reason=reasons[:_LONGEST_REASON] if reasons and not keys else None,
+        skip_reason=printable(reasons)[:_LONGEST_REASON] if reasons and not keys else None,
         dynamic_partitions_requests=[partitions.build_add_request(keys)] if keys else [],
         cursor=json.dumps(looked.memory),
     )
@@ -111,8 +115,8 @@ def retrain_sensor_of(embodiment: Embodiment, job: Any) -> dg.SensorDefinition:
             reason or busy(context.instance, job.name) or asked_before(context.instance, job.name, decision.content)
         )
         if reason:
-            return dg.SkipReason(reason)
-        context.log.info(decision.reason)
+            return dg.SkipReason(printable(reason))
+        context.log.info(printable(decision.reason))
         return request(embodiment.name, decision.content, settings.start, run_key=decision.content)
 
     return retrain
@@ -164,5 +168,6 @@ def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
 
     run, error = context.dagster_run, context.failure_event.message or "no message"
     steps = [event.step_key for event in context.get_step_failure_events()]
-    message = f"run {run.run_id[:8]} of {run.job_name} failed in {', '.join(map(str, steps)) or 'no step'}: {error}"
+    place = ", ".join(map(str, steps)) or "no step"
+    message = printable_lines(f"run {run.run_id[:8]} of {run.job_name} failed in {place}: {error}")
     context.log.info(alert(message, {"run_id": run.run_id, "job": run.job_name, "steps": steps}))

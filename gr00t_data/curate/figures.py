@@ -49,7 +49,7 @@ def action_histograms(actions: Mapping[str, np.ndarray]) -> bytes:
     for axis, (name, values) in zip(axes, actions.items(), strict=True):
         for dimension in values.T:
             axis.hist(dimension, bins=40, histtype="step", linewidth=0.7)
-        axis.set_title(name, fontsize=7, loc="left", pad=2)
+        axis.set_title(name, fontsize=7, loc="left", pad=2, parse_math=False)
         axis.set_yscale("log")
     return png(figure)
 

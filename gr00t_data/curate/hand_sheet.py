@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from gr00t_data.disk import replacing
+from gr00t_data.foreign_text import printable
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
@@ -68,7 +69,9 @@ def write_rows(
     for number, (strip, lines) in enumerate(rows):
         sheet.paste(strip, (0, number * side_px))
         for place, (text, colour) in enumerate(lines):
-            shown = text.encode("latin-1", "replace").decode("latin-1")  # the built-in letters know no others
+            shown = (
+                printable(text).encode("latin-1", "replace").decode("latin-1")
+            )  # the built-in letters know no others
             draw.text((FRAMES * side_px + 6, number * side_px + 4 + place * _LINE_PX), shown, fill=colour)
     with replacing(path) as temporary:
         sheet.save(temporary, format="PNG")

@@ -19,6 +19,7 @@ from gr00t_data.embodiment.document import (
     did_you_mean,
 )
 from gr00t_data.embodiment.reading import EmbodimentError, read_document
+from gr00t_data.foreign_text import one_line
 from gr00t_data.lake import Lake
 
 __all__ = ["Camera", "Embodiment", "EmbodimentError", "Part", "Selection", "embodiment_names", "load_embodiment"]
@@ -215,7 +216,7 @@ def right_embodiments(names: Iterable[str], warn: Callable[[str], None]) -> list
         try:
             found.append(load_embodiment(name))
         except EmbodimentError as error:
-            warn(f"{error}; the embodiment {name!r} is left out until its YAML is right")
+            warn(one_line(f"{error}; the embodiment {name!r} is left out until its YAML is right"))
     return found
 
 

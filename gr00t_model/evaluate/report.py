@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from gr00t_data.curate.figures import canvas, png
 from gr00t_data.disk import replacing_folder, write_json
+from gr00t_data.foreign_text import printable
 from gr00t_data.progress import Say
 from gr00t_model.evaluate.alignment import Alignment, alignment
 from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
@@ -231,7 +232,7 @@ def predicted_figure(example: Example) -> bytes:
         axes.plot(example.recorded[:, dimension], color=f"C{number}", linewidth=1.2)
         axes.plot(example.predicted[:, dimension], color=f"C{number}", linewidth=1.0, linestyle="--")
     axes.plot(example.replans, [axes.get_ylim()[0]] * len(example.replans), "|", color="grey", markersize=4)
-    axes.set_title(f"{example.part}: recorded (line), predicted (dashes)", fontsize=7)
-    axes.set_xlabel(f"frame - {example.instruction}", fontsize=6)
+    axes.set_title(f"{example.part}: recorded (line), predicted (dashes)", fontsize=7, parse_math=False)
+    axes.set_xlabel(printable(f"frame - {example.instruction}"), fontsize=6, parse_math=False)
     axes.set_ylabel(example.unit, fontsize=7)
     return png(figure)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
+from gr00t_data.foreign_text import markdown, printable
 from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.lineage.chain import Link, SeenEpisode, write_chain
 from gr00t_model.lineage.record import Record
@@ -34,7 +35,7 @@ def write_card(record: Record, report: Path, content: Evaluation, folder: Path, 
 def card(record: Record, content: Evaluation, event: Event, figures: Sequence[str] = ()) -> str:
     """The text of the card."""
     sections = [
-        f"# {record.folder.name}\n\n{_summary(record, content, event)}",
+        f"# {markdown(record.folder.name)}\n\n{_summary(record, content, event)}",
         f"## Data\n\n{table(_stores(record))}\n\nShares by kind: {_kinds(record)}.",
         f"## Base weights\n\n{_base(record)}",
         f"## Licences\n\n{_licences(record)}",
@@ -53,16 +54,22 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     if not rows:
         return "None."
     lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
-    lines += [" | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row.values()) for row in rows]
+    lines += [" | ".join(map(markdown, row.values())) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 
 
 def _summary(record: Record, content: Evaluation, event: Event) -> str:
     return (
         f"Recipe `{record.config.recipe}`, {content.steps} steps, embodiment "
-        f"{', '.join(member.embodiment for member in record.members)}. "
-        f"{event.action.capitalize()} {event.number} at {event.at}: {'; '.join(event.reasons)}."
+        f"{markdown(', '.join(member.embodiment for member in record.members))}. "
+        f"{event.action.capitalize()} {event.number} at {event.at}: {markdown('; '.join(event.reasons))}."
     )
+
+
+def _code(name: str) -> str:
+    """A name as code, which only a backtick could end."""
+    inside = printable(name).replace("`", "'")
+    return f"`{inside}`"
 
 
 def _stores(record: Record) -> list[dict[str, object]]:
@@ -95,15 +102,19 @@ def _kinds(record: Record) -> str:
     for episode in record.episodes:
         samples[episode.kind] += episode.samples
     total = sum(samples.values()) or 1
-    return ", ".join(f"{kind} {100 * count / total:.1f}%" for kind, count in sorted(samples.items())) or "none"
+    return (
+        ", ".join(f"{markdown(kind)} {100 * count / total:.1f}%" for kind, count in sorted(samples.items())) or "none"
+    )
 
 
 def _base(record: Record) -> str:
     bases = [link for link in record.chain if link.what == "base"]
-    before = "".join(f"Trained on from `{link.name}`. " for link in bases[:-1])
+    before = "".join(f"Trained on from {_code(link.name)}. " for link in bases[:-1])
     first, digest = bases[-1], bases[-1].digest[:16]
-    before = f"Started from {record.base}. {before}"
-    return f"{before}Base `{first.name}`, licence: {first.licence}." + (f" Digest `{digest}`." if digest else "")
+    before = f"Started from {markdown(record.base)}. {before}"
+    return f"{before}Base {_code(first.name)}, licence: {markdown(first.licence)}." + (
+        f" Digest `{digest}`." if digest else ""
+    )
 
 
 def _licences(record: Record) -> str:
@@ -113,8 +124,8 @@ def _licences(record: Record) -> str:
     own = sorted({episode.licence for episode in record.episodes})
     told = licences_of(record.folder)
     return (
-        f"Data: {', '.join(own) or 'none'}. Inherited: {told['inherited licences']}. "
-        f"What bars commercial use: {told['commercial use']}."
+        f"Data: {markdown(', '.join(own)) or 'none'}. Inherited: {markdown(told['inherited licences'])}. "
+        f"What bars commercial use: {markdown(told['commercial use'])}."
     )
 
 
@@ -148,7 +159,7 @@ def _comparison(content: Evaluation) -> str:
                 "pairs": measure.pairs,
             }
         )
-    notes = "".join(f"\n\n{note}." for note in compared.notes)
+    notes = "".join(f"\n\n{markdown(note)}." for note in compared.notes)
     return f"## Beside the release before\n\nDigest `{compared.released[:16]}`.\n\n{table(rows)}{notes}"
 
 

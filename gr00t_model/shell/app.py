@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import Field
 
+from gr00t_data.foreign_text import printable, printable_json, printable_lines
 from gr00t_data.lake import Lake
 from gr00t_data.settings import Settings
 
@@ -44,13 +45,12 @@ class Shown(Settings):
         for name, fact in facts.items():
             tell(f"{name}: {fact}")
         if rows:
-            from rich.console import Console
             from rich.table import Table
 
-            table = Table(*rows[0])
+            table = Table(*map(printable, rows[0]))
             for row in rows:
-                table.add_row(*(str(cell) for cell in row.values()))
-            Console(width=None if sys.stdout.isatty() else 160).print(table)
+                table.add_row(*map(printable, row.values()))
+            console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 class InLake(Shown):
@@ -80,16 +80,25 @@ class OfRobot(InLake):
         return load_embodiment(self.embodiment)
 
 
-def console() -> "Console":
-    """Standard error. What does not fit is never broken inside a word where nobody looks at a terminal."""
+def console(**how: Any) -> "Console":
+    """The one way to rich: text is text, neither markup nor the name of an emoji. ``printable`` is left to the caller.
+
+    Args:
+        how: as rich has it; by default, standard output.
+    """
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=not sys.stderr.isatty())
+    return Console(markup=False, emoji=False, highlight=False, **how)
+
+
+def errors() -> "Console":
+    """Standard error. What does not fit is never broken inside a word where nobody looks at a terminal."""
+    return console(stderr=True, soft_wrap=not sys.stderr.isatty())
 
 
 def say(line: object, style: str | None = None) -> None:
-    """One line of progress on standard error."""
-    console().print(str(line), style=style, markup=False, highlight=False)
+    """A line of progress on standard error; a message of several lines goes on indented."""
+    errors().print(printable_lines(line, "  "), style=style)
 
 
 def _bar() -> "Progress":
@@ -102,8 +111,9 @@ def _bar() -> "Progress":
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=console())
+    said = TextColumn("{task.description}", markup=False)
+    columns = (said, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors())
 
 
 @contextmanager
@@ -114,7 +124,7 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
 
         def told(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
+                tasks[what] = bar.add_task(printable(what), total=total)
             bar.update(tasks[what], completed=done, total=total)
 
         yield told
@@ -124,15 +134,15 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar with count, elapsed and remaining time on standard error; yields ``progress(done, total)``."""
     with _bar() as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def print_json(value: object) -> None:
     """One JSON value on standard output."""
-    tell(json.dumps(value, indent=1, ensure_ascii=False))
+    sys.stdout.write(printable_json(json.dumps(value, indent=1, ensure_ascii=False)) + "\n")
 
 
 def tell(line: str) -> None:
     """One line on standard output: what was asked for."""
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{printable(line)}\n")

@@ -91,7 +91,8 @@ def ingest(
     if dry_run or write_mapping:
         return _look(reader.look(path, robot, given), write_mapping, asked)
     if given := reader.mapping(path, robot, given):
-        say(dump_mapping(given))
+        for line in dump_mapping(given).splitlines():
+            say(line)
     where, options = asked.where, {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
     with progress_bar("ingesting") as progress:
         store = ingest_drop(path, robot, where, mapping=given, progress=progress, **options)
@@ -111,7 +112,8 @@ def _look(found: "Look", write_mapping: Path | None, asked: Shown) -> int:
     written = {"mapping": found.mapping.model_dump(mode="json", exclude_defaults=True)} if found.mapping else {}
     asked.show({**found.facts, **written} if asked.as_json else found.facts, found.rows)
     if found.mapping and not asked.as_json:
-        tell((found.contents + dump_mapping(found.mapping)).rstrip("\n"))
+        for line in (found.contents + dump_mapping(found.mapping)).splitlines():
+            tell(line)
     return 1 if "problem" in found.facts and not write_mapping else 0
 
 

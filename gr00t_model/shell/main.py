@@ -1,11 +1,15 @@
 """The console script `gr00t`: its verbs in groups, each imported when it is called for."""
 
+import logging
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
+from gr00t_data.foreign_text import printable_lines
 from gr00t_model.shell.app import say
 
 _GROUPS = {
@@ -56,6 +60,7 @@ app = _application()
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the console script; what a user can mend is one line on standard error and exit status 2."""
     words = sys.argv[1:] if words is None else words
+    _say_what_python_says()
     try:
         if not words or words[0] in app.help_flags:
             _ = [app[name] for name in VERBS]  # read for the first line of what each says about itself
@@ -68,6 +73,22 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if isinstance(error, RuntimeError) and type(error).__module__ == "builtins":
             raise
         _fail(error)
+
+
+class _Plain(logging.Formatter):
+    """Messages quote data."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See ``logging.Formatter``."""
+        return printable_lines(super().format(record), "  ")
+
+
+def _say_what_python_says() -> None:
+    """Errors that nobody explains, warnings and the log go to standard error by Python's own hands: as plain text."""
+    sys.excepthook = lambda *raised: say("".join(traceback.format_exception(*raised)).rstrip())
+    warnings.showwarning = lambda text, kind, file, line, *_: say(f"{file}:{line}: {kind.__name__}: {text}")
+    if logging.lastResort:
+        logging.lastResort.setFormatter(_Plain())
 
 
 def _fail(error: object) -> NoReturn:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.disk import digest_json
+from gr00t_data.foreign_text import one_line, printable
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.landing.marker import MARKER, Said, is_marked, marker_of
 from gr00t_data.store.provenance import Kind
@@ -68,7 +69,7 @@ def describe(path: Path) -> Drop:
     try:
         return _described(path)
     except (OSError, ValueError) as error:
-        return Drop(key_of(path.name), path, "", "", 0, 0, marked=False, under_way=None, refused=printable(str(error)))
+        return Drop(key_of(path.name), path, "", "", 0, 0, marked=False, under_way=None, refused=one_line(error))
 
 
 def _described(path: Path) -> Drop:
@@ -126,12 +127,6 @@ def require_utf8(name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"the name {printable(name)!r} is not UTF-8; rename the file") from error
-
-
-def printable(text: str) -> str:
-    """A text on one line that can be written down and shown: what is neither a letter nor a sign stands as an escape,
-    bytes that are no UTF-8 too."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
 
 
 def shape_of(files: list[tuple[str, int]], *, is_folder: bool) -> str:

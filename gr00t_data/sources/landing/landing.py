@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_file
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.foreign_text import printable
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.sources.content import content_digest
@@ -111,7 +112,7 @@ def why_not(drop: Drop, quiet_for_s: float, quiet_s: float | None) -> str | None
     if not drop.files:
         return "is empty"
     if drop.under_way:
-        return f"{drop.under_way} is still being copied"
+        return f"{printable(drop.under_way)} is still being copied"
     if drop.marked:
         return None
     if quiet_s is None:

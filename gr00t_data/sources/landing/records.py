@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from gr00t_data.disk import DiskError, read_json, write_json
+from gr00t_data.foreign_text import one_line
 from gr00t_data.lake import Lake
-from gr00t_data.sources.landing.drop import Drop, printable
+from gr00t_data.sources.landing.drop import Drop
 from gr00t_data.sources.landing.marker import MARKER
 from gr00t_data.store.provenance import Said
 from gr00t_data.store.store import SEAL
@@ -88,7 +89,7 @@ def noting_failure(lake: Lake, drop: Drop) -> Iterator[None]:
     except (DiskError, WithdrawalError):
         raise
     except Exception as error:  # whatever a reader of foreign files says of them
-        reason = printable(f"{error}" or type(error).__name__)
+        reason = one_line(f"{error}" or type(error).__name__)
         write_json(path, Failed(signature=drop.signature, reason=reason, marker=_stamp(drop.path / MARKER)).facts())
         raise
     path.unlink(missing_ok=True)

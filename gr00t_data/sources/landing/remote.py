@@ -13,13 +13,13 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 
 from gr00t_data.disk import digest_json
+from gr00t_data.foreign_text import one_line
 from gr00t_data.lake import LANDING_VARIABLE, Lake
 from gr00t_data.sources.landing.drop import (
     Drop,
     key_of,
     left_out,
     passed_over,
-    printable,
     require_utf8,
     shape_of,
     still_copied,
@@ -126,7 +126,7 @@ class RemoteLanding:
             return self.describe(name, self.files_of(name, entry))
         except ValueError as error:
             path, url = self.lake.landing / name, f"{self.shown.rstrip('/')}/{name}"
-            why = printable(str(error))
+            why = one_line(error)
             return Drop(key_of(name), path, "", "", 0, 0, marked=False, under_way=None, url=url, refused=why)
 
     def _said(self, marker: RemoteFile) -> tuple[Said, str]:

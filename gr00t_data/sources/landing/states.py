@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gr00t_data.foreign_text import one_line, printable
 from gr00t_data.lake import Lake
-from gr00t_data.sources.landing.drop import Drop, printable
+from gr00t_data.sources.landing.drop import Drop
 from gr00t_data.sources.landing.landing import drops, taken_in, why_not
 from gr00t_data.sources.landing.records import failure, landed, landed_fault
 
@@ -34,10 +35,13 @@ def states(lake: Lake) -> list[State]:
     Raises:
         LandingError: the remote landing cannot be listed.
     """
-    return [
-        State(printable(drop.path.name), *_state(lake, drop), drop.kind or "real", drop.files, drop.size_bytes)
-        for drop in drops(lake)
-    ]
+    return [_state_of(lake, drop) for drop in drops(lake)]
+
+
+def _state_of(lake: Lake, drop: Drop) -> State:
+    state, reason = _state(lake, drop)
+    name, kind = printable(drop.path.name), drop.kind or "real"
+    return State(name, state, one_line(reason), kind, drop.files, drop.size_bytes)
 
 
 def _state(lake: Lake, drop: Drop) -> tuple[_State, str]:
@@ -47,9 +51,9 @@ def _state(lake: Lake, drop: Drop) -> tuple[_State, str]:
     if record and taken_in(lake, drop):
         return "taken in", f"as store {record.store}"
     if reason := failure(lake, drop):  # what is taken in without a marker, as archives are, fails without one
-        return "failed", printable(reason)
+        return "failed", reason
     if reason := why_not(drop, 0.0, None):
         return "waiting", reason
     if drop.marker_fault:
-        return "failed", printable(drop.marker_fault)
-    return "ready", printable(landed_fault(lake, drop.key))
+        return "failed", drop.marker_fault
+    return "ready", landed_fault(lake, drop.key)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from gr00t_data.embodiment.robot import Camera, Embodiment, Part
+from gr00t_data.foreign_text import printable
 from gr00t_data.sources.recordings.binding import Side, default_kind
 from gr00t_data.sources.recordings.mapping import UNDECIDED, CameraSource, Instruction, Mapping, PartSource
 
@@ -72,7 +73,7 @@ def listing(found: Iterable[Found]) -> str:
     for one in found:
         what = "pictures" if one.picture else "text" if one.text else f"{one.width} numbers"
         names = f" ({', '.join(one.names)})" if one.names else ""
-        lines.append(f"#   {one.key}{f' field {one.field}' if one.field else ''}: {what}{names}")
+        lines.append(printable(f"#   {one.key}{f' field {one.field}' if one.field else ''}: {what}{names}"))
     return "\n".join(lines) + "\n"
 
 
