@@ -32,6 +32,8 @@ class IntegrityError(ValueError):
 
 
 _SEAL = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})"(?:,\n|(?=\n\}))')
+_SEAL_BYTES = 96
+"""Longer than a first line that is a seal."""
 _ALMOST = re.compile(rb'\s*\{\s*"[^"]{4}"\s*:\s*"[^"]{64}"\s*[,}]')
 """A first line that was a seal before a byte of it changed."""
 
@@ -77,6 +79,12 @@ def read_sealed(path: Path, remedy: str = "put it back from a copy, or make it a
     return value
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a file begins with a seal."""
+    with path.open("rb") as stream:
+        return _SEAL.match(stream.read(_SEAL_BYTES)) is not None
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 (hex) of a file, from memory while its stamp is the one it had when it was hashed."""
     found = path.stat()
@@ -113,17 +121,11 @@ def require_intact(folder: Path) -> bool:
     Raises:
         IntegrityError: a file has other bytes, is gone, or was added where a loader would read it.
     """
-    record = folder / RECORD
-    if not record.is_file():
+    if not (folder / RECORD).is_file():
         return False
-    try:
-        content = read_sealed(record, _REMEDY)
-        recorded, free = dict(content["sha256"]), set(content["free"])
-    except IntegrityError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"{record}: is no record of digests ({error!r}); {_REMEDY}") from error
-    if wrong := _differences(folder, recorded, free):
+    recorded, free = read_record(folder)
+    wrong = [f"{name} {told}" for name, told in wrong_files(recorded, digests_of(folder, free), loaded_only=True)]
+    if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise IntegrityError(f"{folder}: {'; '.join(wrong[:_NAMED])}{more}; {_REMEDY}")
     return True
@@ -132,11 +134,36 @@ def require_intact(folder: Path) -> bool:
 _REMEDY = "copy the whole folder again from where it was made, or make it again"
 
 
-def _differences(folder: Path, recorded: dict[str, str], free: set[str]) -> list[str]:
-    found = digests_of(folder, free)
-    wrong = [f"{name} is gone" for name in recorded if name not in found]
-    wrong += [f"{name} was added" for name in found if name not in recorded and name.endswith(_READ_UNASKED)]
+def read_record(folder: Path) -> tuple[dict[str, str], set[str]]:
+    """What ``write_record`` wrote: relative name -> SHA-256, and the names of those that may change.
+
+    Raises:
+        IntegrityError: the record is damaged.
+    """
+    record = folder / RECORD
+    try:
+        content = read_sealed(record, _REMEDY)
+        return dict(content["sha256"]), set(content["free"])
+    except IntegrityError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{record}: is no record of digests ({error!r}); {_REMEDY}") from error
+
+
+GONE, ADDED = "is gone", "was added"
+
+
+def wrong_files(
+    recorded: Mapping[str, str], found: Mapping[str, str], *, loaded_only: bool = False
+) -> list[tuple[str, str]]:
+    """(name, ``GONE``, ``ADDED`` or what is unlike) of every file that is not as recorded.
+
+    Args:
+        loaded_only: of the files that were added, only those that loaders read because they are there.
+    """
+    added = [name for name in found if name not in recorded and (not loaded_only or name.endswith(_READ_UNASKED))]
+    wrong = [(name, GONE) for name in recorded if name not in found] + [(name, ADDED) for name in added]
     for name, digest in found.items():
         if name in recorded and digest != recorded[name]:
-            wrong.append(f"{name} is not the recorded file (SHA-256 {digest[:12]}, recorded {recorded[name][:12]})")
+            wrong.append((name, f"is not the recorded file (SHA-256 {digest[:12]}, recorded {recorded[name][:12]})"))
     return wrong

@@ -71,7 +71,7 @@ class FramesCache:
             if not path.is_file():
                 source = store.video_path(episode_index, camera)
                 _decode_into(path, source, self.size, store.sealed_digest(source))
-            array = self._open[key] = _mapped(path, store.video_path(episode_index, camera))
+            array = self._open[key] = mapped(path, store.video_path(episode_index, camera))
             if len(self._open) > _OPEN_ARRAYS:
                 self._open.popitem(last=False)
         self._open.move_to_end(key)
@@ -159,8 +159,12 @@ def _decode_into(target: Path, source: Path, size: tuple[int, int], sealed: str 
         np.save(temporary, frames)
 
 
-def _mapped(path: Path, source: Path) -> np.ndarray:
-    """Map a file whose content is what was written. Reading it once for that also brings it into memory."""
+def mapped(path: Path, source: object = "their video") -> np.ndarray:
+    """Map a file whose content is what was written. Reading it once for that also brings it into memory.
+
+    Raises:
+        FramesError: it cannot be read, or has another checksum; ``source`` says what it is made again from.
+    """
     remedy = f"delete it and the frames are decoded again from {source}"
     try:
         array = np.load(path, mmap_mode="r")

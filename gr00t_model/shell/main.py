@@ -17,6 +17,7 @@ _GROUPS = {
         "ingest": ("demo", "ingest", "convert", "check", "embodiments"),
         "landing": ("landing",),
         "doctor": ("doctor", "explain"),
+        "verify": ("verify",),
     },
     "Mixtures": {"mix": ("stats", "mix")},
     "Training": {"train": ("ground", "train", "checkpoints", "eval", "model", "merge")},

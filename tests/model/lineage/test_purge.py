@@ -17,6 +17,7 @@ from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.purge import purge
 from gr00t_data.terms.withdrawal import Withdrawal, add
+from gr00t_model.stages.verify import verify
 from tests.model.lineage.test_withdrawal import WHO, add_people
 from tests.model.service_lake import GR1, add_store, train_tiny
 from tests.model.tiny import episode
@@ -128,6 +129,7 @@ def test_the_others_stay_and_their_store_verifies(lake: Lake) -> None:
     purge(lake, Withdrawal("P07"))
     store = EpisodeStore.open(lake.stores / "people")
     store.verify()
+    assert verify(store.root).faults == []
     assert store.digest == digest and np.array_equal(store.action(2), rows) and len(store.rows) == 4
     purged = read_json(lake.stores / "people/meta/seal.json")["purged"]
     assert sum(name.endswith(".parquet") for name in purged) == 3 and all(purged.values())

@@ -1,0 +1,169 @@
+"""What was recorded of files, compared with what is there. No torch.
+
+Records are seals of stores, ``digests.json`` of folders, the digest that a file carries itself, and that in a name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import (
+    ADDED,
+    GONE,
+    RECORD,
+    IntegrityError,
+    is_sealed,
+    read_record,
+    read_sealed,
+    wrong_files,
+)
+from gr00t_data.store.store import SEAL
+from gr00t_data.terms import withdrawal
+from gr00t_model.stages.file_kinds import Kind
+
+What = Literal["damaged", "missing", "added"]
+_METRICS = "metrics.json"
+_SHORT = re.compile(r"[0-9a-f]{16}$")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One file that is not what was recorded.
+
+    Attributes:
+        file: relative to what is verified.
+        told: what was found and what was recorded.
+    """
+
+    file: str
+    what: What
+    told: str
+
+
+Compared = tuple[list[Fault], int]
+"""What is wrong, and how many files had a record."""
+
+
+def sealed_store(root: Path, found: Mapping[str, str]) -> Compared:
+    """A store against its seal.
+
+    Args:
+        found: relative name -> SHA-256 of every file.
+    """
+    if not (root / SEAL).is_file():
+        return [Fault(SEAL, "missing", "is gone, or the store was never finished")], 0
+    try:
+        seal = read_sealed(root / SEAL)
+        files, purged = dict(seal["files"]), dict(seal.get("purged", {}))
+        if digest_json({**files, **purged}) != seal["digest"]:
+            raise IntegrityError("its digest is not that of the files it lists")
+    except (KeyError, TypeError, ValueError) as error:
+        return [Fault(SEAL, "damaged", str(error))], len(found)
+    own = {name: digest for name, digest in found.items() if name != SEAL}
+    return _faults(wrong_files(files, own)), len(found)
+
+
+def recorded_folder(root: Path, found: Mapping[str, str]) -> Compared:
+    """A folder against its ``digests.json``; one without, that is named by its digest, against its name."""
+    own = {name: digest for name, digest in found.items() if name != RECORD}
+    named = digest_of_name(root)
+    if named and named != (whole := digest_json({n: d for n, d in own.items() if n != _METRICS}))[:16]:
+        other = [Fault(".", "damaged", f"its files have digest {whole[:16]}, its name says {named}")]
+    else:
+        other = []
+    if not (root / RECORD).is_file():
+        return other, len(own) if named else 0
+    try:
+        recorded, free = read_record(root)
+    except IntegrityError as error:
+        return [Fault(RECORD, "damaged", str(error))], len(found)
+    wrong = _faults(wrong_files(recorded, {n: d for n, d in own.items() if n not in free}, loaded_only=True))
+    return wrong or other, len(recorded.keys() & own.keys()) + 1
+
+
+def digest_of_name(root: Path) -> str | None:
+    """The digest in the name of a checkpoint of a lake; None for other folders."""
+    named = _SHORT.search(root.resolve().name)
+    return named[0] if named and root.resolve().parent.name == "checkpoints" else None
+
+
+def _faults(wrong: Iterable[tuple[str, str]]) -> list[Fault]:
+    kinds: dict[str, What] = {GONE: "missing", ADDED: "added"}
+    return [Fault(name, kinds.get(told, "damaged"), told) for name, told in wrong]
+
+
+def alone(path: Path, kind: Kind) -> Compared:
+    """A file that stands alone: its seal, its checksum beside it, or its name.
+
+    Raises:
+        ValueError: it is damaged; the message says how.
+    """
+    if not kind.ours:
+        return [], 0
+    if kind.name == "withdrawals":
+        withdrawal.read(path.parent)
+        return [], int((path.parent / withdrawal.DIGEST_FILE).is_file())
+    if path.suffix == ".npy" and path.with_suffix(".crc32").is_file():
+        from gr00t_data.batches.frames import mapped
+
+        mapped(path)
+        return [], 1
+    if path.suffix == ".crc32":
+        return [], int(path.with_suffix(".npy").is_file())
+    if path.suffix != ".json":
+        return [], 0
+    if kind.name == "pointer":
+        return _pointer(path), int(is_sealed(path))
+    read_sealed(path)
+    named = _NAMES.get(kind.name)
+    if named and (wanted := named(path)) != path.stem:
+        raise IntegrityError(f"holds what is named {wanted}: it is another file of its kind")
+    return [], int(is_sealed(path) or named is not None)
+
+
+def _pointer(path: Path) -> list[Fault]:
+    """What a pointer names must be there, and have the digest that the pointer says."""
+    value, lake = read_sealed(path), path.parents[1]
+    target = lake / value["path"]
+    if not target.exists():
+        return [Fault("", "missing", f"names {value['path']}, which is gone")]
+    found = _digest_at(target)
+    if found is None or value["digest"].startswith(found):
+        return []
+    return [Fault("", "damaged", f"names {value['path']} with digest {value['digest'][:16]}, found {found[:16]}")]
+
+
+def _digest_at(target: Path) -> str | None:
+    """The digest of what a pointer names, or how it begins, as far as its name or its own record tell."""
+    if (target / SEAL).is_file():
+        return read_sealed(target / SEAL)["digest"]
+    if target.parent.name == "evaluations":
+        return digest_json(read_sealed(target / "report.json"))
+    named = _SHORT.search(target.name.removesuffix(".json"))
+    return named[0] if named else None
+
+
+def _statistics(path: Path) -> str:
+    from gr00t_data.batches.statistics.statistics import NormStats
+
+    return NormStats.load(path).digest[:16]
+
+
+def _mixture(path: Path) -> str:
+    from gr00t_data.batches.mixture.manifest import MixtureManifest
+
+    return MixtureManifest.load(path).digest[:16]
+
+
+def _index(path: Path) -> str:
+    from gr00t_data.curate.index import load_index
+
+    index = load_index(path)
+    return f"{index.store_digest[:16]}-{index.rules_digest[:8]}"
+
+
+_NAMES: dict[str, Callable[[Path], Any]] = {"statistics": _statistics, "mixture": _mixture, "index": _index}
+"""Kind -> the name that its content gives a file."""
