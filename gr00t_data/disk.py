@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from gr00t_data.beside import beside
+from gr00t_data.locks import locked
 
 _COPY_BYTES = 1 << 18
 _REMEDIES = {
@@ -78,51 +80,62 @@ def _fsync_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well it takes the name ``path``, else it is removed.
 
-    The temporary name keeps the suffix (libav picks the container from it) and starts with a dot.
+    The temporary name keeps the suffix (libav picks the container from it) and starts with a dot. What a killed process
+    left of such files is removed by the next one that writes there.
     """
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o644)
-            _fsync_file(temporary)
-            temporary.replace(path)
-            fsync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with _explained(path), beside(path) as temporary:
+        yield temporary
+        temporary.chmod(0o644)
+        _fsync_file(temporary)
+        temporary.replace(path)
+        fsync_folder(path.parent)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Hold the name ``path`` while the block makes what lies there. Another process that wants it waits and says so;
+    whether something lies there then is to be looked at inside the block.
+
+    Raises:
+        DiskError: its folder cannot be written.
+    """
+    with ExitStack() as held:
+        with _explained(path):
+            lock = path.with_name(f".{path.name}.lock")
+            held.enter_context(locked(lock, passing=True, what=path))
+        yield
 
 
 _READABLE = 0o444
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; when the block ends well it takes the name ``path``.
+def replacing_folder(path: Path, *, over: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; when the block ends well it takes the name ``path``, which is claimed.
 
-    Everybody may read what lies in it, whatever the library that wrote a file thought of that. ``path`` must not exist,
-    or be an older version that may be thrown away.
+    Everybody may read what lies in it, whatever the library that wrote a file thought of that.
+
+    Args:
+        over: ``path`` may be an older version, which is thrown away; else it must not exist, or be empty.
+
+    Raises:
+        DiskError: it exists, or cannot be written.
     """
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            yield temporary
-            temporary.chmod(0o755)
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    if file.stat().st_mode & _READABLE != _READABLE:
-                        file.chmod(0o644)
-                    _fsync_file(file)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
-            fsync_folder(path.parent)
-        finally:
-            if temporary.exists():
-                shutil.rmtree(temporary)
+    with claimed(path), _explained(path), beside(path, folder=True) as temporary:
+        if not over and path.exists() and any(path.iterdir()):
+            raise DiskError(errno.EEXIST, "exists already and is not replaced; choose another name", str(path))
+        yield temporary
+        temporary.chmod(0o755)
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                if file.stat().st_mode & _READABLE != _READABLE:
+                    file.chmod(0o644)
+                _fsync_file(file)
+        with beside(path, folder=True) if over and path.exists() else nullcontext() as aside:
+            if aside is not None:
+                path.replace(aside)
+            temporary.replace(path)  # the system refuses to replace a folder that holds something
+        fsync_folder(path.parent)
 
 
 def reserve(path: Path) -> None:

@@ -4,10 +4,12 @@ Drops land in its folder ``landing``, or where ``GR00T_LANDING`` says: a folder,
 """
 
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gr00t_data.integrity import read_sealed, write_sealed
+from gr00t_data.locks import alone, sharing
 
 LANDING_VARIABLE = "GR00T_LANDING"
 _ON_THIS_MACHINE = ("file://", "local://")
@@ -94,6 +96,15 @@ class Lake:
     def evaluations(self) -> Path:
         """Evaluation reports, one folder each."""
         return self.root / "evaluations"
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """While something is made of the stores. A purge waits until nobody is at work, and who would begin waits for
+        it: what is being made could hold what was just deleted."""
+        return sharing(self.root / "locks" / "people", f"the stores of {self.root}")
+
+    def purging(self) -> AbstractContextManager[None]:
+        """While files of people are deleted: nobody is at work then."""
+        return alone(self.root / "locks" / "people", f"the stores of {self.root}")
 
     def point(self, name: str, path: Path, digest: str) -> None:
         """Record that ``path`` (inside the lake) is now what ``name`` means, for example ``mixture_gr1``."""

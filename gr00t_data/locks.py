@@ -1,9 +1,23 @@
-"""Locks between processes on one machine. A process that dies, however it dies, gives its locks back."""
+"""Locks between processes on one machine. A process that dies, however it dies, gives its locks back.
+
+Who has to wait says so in one line, with who holds the lock. They are advisory (flock): on a network file system they
+hold between machines only where it passes them on, as NFS 4 does.
+"""
 
 import fcntl
+import logging
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
+
+_HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+"""Locks that this thread holds: asked for again they are there already."""
+_LOG = logging.getLogger(__name__)
+_NOTE_BYTES = 200
 
 
 class Busy(OSError):
@@ -11,19 +25,106 @@ class Busy(OSError):
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs; the file stays, an unlocked file means nothing.
+def locked(
+    path: Path, *, wait: bool = True, shared: bool = False, passing: bool = False, what: object = ""
+) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; who holds it already holds it once more.
 
     Args:
-        wait: wait until the other process is done, or raise at once.
+        wait: wait until the other process is done, and say so, or raise at once.
+        shared: several may hold it at once, nobody beside them holds it alone.
+        passing: the file goes with the lock; else it stays, an unlocked file means nothing.
+        what: it guards, for the message.
 
     Raises:
         Busy: another process holds it and ``wait`` is False.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise Busy(f"{path}: another process is at work on {path.stem!r}; wait until it is done") from error
+    name = os.path.realpath(path)
+    if name in _HELD.get():
         yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    how, what = fcntl.LOCK_SH if shared else fcntl.LOCK_EX, what or repr(path.stem)
+    descriptor = _taken(path, how, wait, what)
+    held = _HELD.set(_HELD.get() | {name})
+    try:
+        yield
+    finally:
+        _HELD.reset(held)
+        if passing:
+            path.unlink(missing_ok=True)  # before the lock goes: who waits for it sees that the file is another
+        os.close(descriptor)
+
+
+@contextmanager
+def sharing(path: Path, what: object = "") -> Iterator[None]:
+    """Hold ``path`` together with others. Nobody new comes in while one waits to hold it alone (``alone``)."""
+    with ExitStack() as held:
+        if os.path.realpath(path) not in _HELD.get():
+            with locked(_turn(path), what=what):
+                held.enter_context(locked(path, shared=True, what=what))
+        yield
+
+
+@contextmanager
+def alone(path: Path, what: object = "") -> Iterator[None]:
+    """Hold ``path`` with nobody beside."""
+    with locked(_turn(path), what=what), locked(path, what=what):
+        yield
+
+
+def _turn(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
+
+
+def _taken(path: Path, how: int, wait: bool, what: object) -> int:
+    """The descriptor of ``path``, locked, that nobody has removed since it was opened."""
+    told = False
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if not _tried(descriptor, how):
+                if not wait:
+                    raise Busy(f"{path}: another process is at work on {what}; wait until it is done")
+                if not told:
+                    _LOG.warning("waiting until %s is done with %s", _holder(descriptor), what)
+                    told = True
+                fcntl.flock(descriptor, how)
+            if is_at(descriptor, path):
+                note = f"process {os.getpid()} ({_command()}, since {datetime.now():%H:%M:%S})".encode()[:_NOTE_BYTES]
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, note, 0)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _tried(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file or folder is the one that ``path`` names now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, _NOTE_BYTES, 0).decode("utf-8", "replace")
+    return "".join(one if one.isprintable() else "?" for one in text) or "another process"
+
+
+def _command() -> str:
+    """The program and its verb; nothing else of the command line, which may hold secrets."""
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    verbs = [word for word in sys.argv[1:2] if word.isidentifier()]
+    return " ".join([name or "python", *verbs])

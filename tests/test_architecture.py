@@ -17,7 +17,7 @@ FLOORS = ("gr00t_data", "gr00t_model", "assets", "pipelines")
 
 # Floors of a library from the ground up. Rooms on one floor do not know each other, and none knows one above it.
 GROUND = ("disk", "locks", "workers", "rotations", "lake", "code_key", "replayed", "settings", "progress", "integrity")
-GROUND += ("foreign_text",)
+GROUND += ("beside", "foreign_text")
 STOREYS = {
     "gr00t_data": (
         GROUND,

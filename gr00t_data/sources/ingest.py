@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gr00t_data.disk import claimed
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
@@ -43,8 +44,9 @@ def ingest(
         MappingError: the mapping is wrong, or none could be proposed for every part and camera.
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
-    read_withdrawals(lake.root)
     drop = Path(drop)
     reader = reader_for(drop)
     root = lake.stores / store_name(name or (drop.stem if drop.is_file() else drop.name))
-    return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress), mapping)
+    with lake.at_work(), claimed(root):
+        read_withdrawals(lake.root)
+        return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress), mapping)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import count as counting
+from pathlib import Path
 
+from gr00t_data.disk import claimed
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
@@ -51,9 +53,14 @@ def simulate(
     Raises:
         StoreError: a sealed store of that name was recorded with other settings.
     """
+    root = lake.stores / store_name(name)
+    with lake.at_work(), claimed(root):
+        return _recorded(root, embodiment, demonstrations, progress)
+
+
+def _recorded(root: Path, embodiment: Embodiment, demonstrations: Demonstrations, progress: Progress) -> EpisodeStore:
     from gr00t_data.sources.sim.demos import record_demos
 
-    root = lake.stores / store_name(name)
     wanted = demonstrations.episodes
     seed, shoves = demonstrations.seed, demonstrations.shoves
     source = StoreSource(simulator="tabletop", episodes={**wanted}, seed=seed, shoves=shoves)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from pydantic import BaseModel, ConfigDict
 
+from gr00t_data.beside import sweep
 from gr00t_data.disk import digest_json, path_inside, read_json, replacing, write_json, write_json_lines, write_text
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
@@ -65,6 +66,11 @@ class StoreWriter:
         self.about = about
         self.pending.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.pending / "lock")
+        if (root / SEAL).is_file():  # by another process, since it was looked at
+            shutil.rmtree(self.pending)
+            raise StoreError(f"{root}: was sealed just now and cannot be changed; write to another name")
+        for folder in (root, *root.rglob("*/")):
+            sweep(folder)
         self.records = [Written.model_validate(read_json(path)) for path in sorted(self.pending.glob("*.json"))]
 
     @classmethod

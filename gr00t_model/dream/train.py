@@ -75,7 +75,7 @@ class DreamObjective(Objective[nn.Module, Codes]):
             "run_key": self.run.key,
             "steps": config.steps,
         }
-        with replacing_folder(self.run.product) as temporary:
+        with replacing_folder(self.run.product, over=True) as temporary:
             self.learner.export(self.model, temporary, facts)
 
 

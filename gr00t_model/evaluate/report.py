@@ -182,7 +182,7 @@ def write_report(
         behaviour=behaviour_digest(),
         comparison=compared,
     )
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, over=True) as temporary:
         write_json(temporary / "report.json", content.facts())
         (temporary / "predicted.png").write_bytes(predicted_figure(opened.example))
         (temporary / _PARTS).mkdir()

@@ -156,7 +156,7 @@ def choose_device(name: str) -> torch.device:
 
 def save_artifact(artifact: Artifact, folder: Path) -> Path:
     """Write everything in one step."""
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, over=True) as temporary:
         write_json(temporary / "config.json", artifact.model.config.to_dict())
         tensors = {
             name: tensor.detach().cpu().contiguous().clone() for name, tensor in artifact.model.state_dict().items()

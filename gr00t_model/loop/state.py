@@ -32,7 +32,7 @@ def save_state(
 ) -> Path:
     """Write the state after ``step`` optimizer steps and drop all but the last ``keep``."""
     folder = states / f"{step:08d}"
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, over=True) as temporary:
         _save(learned_tensors(model), temporary / "weights.safetensors")
         if average.decay:
             _save(average.weights, temporary / "average.safetensors")

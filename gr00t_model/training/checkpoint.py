@@ -260,7 +260,7 @@ def export_checkpoint(
     digest = base_digest(base)
     members = open_members(config.data)
     target = into or run.checkpoint
-    with replacing_folder(target) as folder:
+    with replacing_folder(target, over=True) as folder:
         if config.model.lora.on:
             from gr00t_model.groot.lora import save_adapter
 
@@ -343,6 +343,6 @@ def publish(checkpoint: Path, checkpoints: Path) -> Path:
     opened = Checkpoint.load(checkpoint)
     target = checkpoints / f"{opened.train_config.recipe}-{opened.digest[:16]}"
     if not is_checkpoint(target):
-        with replacing_folder(target) as folder:
+        with replacing_folder(target, over=True) as folder:
             shutil.copytree(checkpoint, folder, dirs_exist_ok=True, copy_function=link_or_copy)
     return target

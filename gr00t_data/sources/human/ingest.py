@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
+from gr00t_data.disk import claimed, digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
@@ -62,6 +62,13 @@ def ingest_human(
     """
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
+    with lake.at_work(), claimed(root):
+        return _ingested(drop, root, embodiment, lake, settings, progress)
+
+
+def _ingested(
+    drop: Path, root: Path, embodiment: Embodiment, lake: Lake, settings: HumanSettings, progress: Progress
+) -> EpisodeStore:
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
     source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
     if (root / SEAL).is_file():

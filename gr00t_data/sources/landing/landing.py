@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gr00t_data.disk import digest_file
+from gr00t_data.disk import claimed, digest_file
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.foreign_text import printable
 from gr00t_data.lake import Lake
-from gr00t_data.locks import locked
 from gr00t_data.sources.content import content_digest
 from gr00t_data.sources.landing.archive import opened
 from gr00t_data.sources.landing.drop import Drop, describe, key_of, passed_over
@@ -178,7 +177,7 @@ def take_in(
         DiskError: the disk has no room for it.
     """
     path = find(lake, key)
-    with locked(lake.root / "locks" / f"store_{key}"), noting_failure(lake, drop := describe(path)):
+    with lake.at_work(), claimed(lake.stores / key), noting_failure(lake, drop := describe(path)):
         if drop.refused:
             raise StoreError(f"{path}: is not taken in: {drop.refused}")
         said = marker_of(path)
@@ -216,7 +215,8 @@ def _content(path: Path, store: EpisodeStore | None = None) -> str:
 
 
 def _sweep(lake: Lake, key: str) -> None:
-    """Remove what a killed ingest of this drop left behind; the lock says that nobody is at work on it."""
+    """Remove what a killed ingest of this drop left behind in earlier versions; the claim says that nobody is at work
+    on it."""
     for left in lake.stores.glob(f".{key}.*") if lake.stores.is_dir() else ():
         if re.fullmatch(rf"\.{re.escape(key)}\.[a-z0-9_]{{8}}", left.name):
             shutil.rmtree(left)

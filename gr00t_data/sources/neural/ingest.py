@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests
+from gr00t_data.disk import claimed, digest_file, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
@@ -49,9 +49,16 @@ def ingest_clips(
         StoreError: the name is taken by other content, or no clip could be used.
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
-    read_withdrawals(lake.root)
     drop = Path(drop)
     root = lake.stores / store_name(name or drop.name)
+    with lake.at_work(), claimed(root):
+        read_withdrawals(lake.root)
+        return _ingested(drop, root, embodiment, licence, settings, progress)
+
+
+def _ingested(
+    drop: Path, root: Path, embodiment: Embodiment, licence: str, settings: ClipsMade, progress: Progress
+) -> EpisodeStore:
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
     source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.model_dump())
     if (root / SEAL).is_file():

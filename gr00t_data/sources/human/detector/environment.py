@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gr00t_data.disk import read_json, replacing_folder, write_json
+from gr00t_data.disk import claimed, read_json, replacing_folder, write_json
 
 VARIABLE = "GR00T_MEDIAPIPE"
 """Environment variable: the folder of the environment, instead of one in the user's cache."""
@@ -103,9 +103,14 @@ def set_up(
         DetectorError: no network, no wheel for this Python, or it does not start.
     """
     folder = environment_folder()
-    if not again and python is None and mediapipe_python() is not None:
-        return {"folder": str(folder), **read_json(folder / _FACTS)}
-    with replacing_folder(folder) as building:
+    with claimed(folder):
+        if not again and python is None and mediapipe_python() is not None:
+            return {"folder": str(folder), **read_json(folder / _FACTS)}
+        return _made(folder, wheels, python, say)
+
+
+def _made(folder: Path, wheels: Path | None, python: Path | None, say: Callable[[str], None]) -> dict[str, str]:
+    with replacing_folder(folder, over=True) as building:
         used = python.absolute() if python else folder / "bin/python"
         if python is None:
             _install(building, wheels, say)
