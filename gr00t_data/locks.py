@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 
+from gr00t_data.foreign_text import printable
+
 _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 """Locks that this thread holds: asked for again they are there already."""
 _LOG = logging.getLogger(__name__)
@@ -118,8 +120,7 @@ def is_at(descriptor: int, path: Path) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    text = os.pread(descriptor, _NOTE_BYTES, 0).decode("utf-8", "replace")
-    return "".join(one if one.isprintable() else "?" for one in text) or "another process"
+    return printable(os.pread(descriptor, _NOTE_BYTES, 0).decode("utf-8", "replace")) or "another process"
 
 
 def _command() -> str:
