@@ -99,12 +99,20 @@ def _digest(path: str, stamp: tuple[int, ...]) -> str:
     return digest_file(Path(path))
 
 
-def digests_of(folder: Path, free: Collection[str] = ()) -> dict[str, str]:
-    """Relative name -> SHA-256 of every visible file but the record and the ``free`` ones, several at a time."""
+def digests_of(folder: Path, free: Collection[str] = (), *, weights: bool = True) -> dict[str, str]:
+    """Relative name -> SHA-256 of every visible file but the record and the ``free`` ones, several at a time.
+
+    Args:
+        weights: safetensors too; else the small files alone.
+    """
     names = [path.relative_to(folder).as_posix() for path in visible_files(folder)]
-    names = [name for name in names if name != RECORD and name not in free]
+    names = [name for name in names if name != RECORD and name not in free and (weights or _small(name))]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         return dict(zip(names, pool.map(lambda name: digest_of(folder / name), names), strict=True))
+
+
+def _small(name: str) -> bool:
+    return not name.endswith(".safetensors")
 
 
 def write_record(folder: Path, free: Collection[str] = ()) -> None:
@@ -112,8 +120,16 @@ def write_record(folder: Path, free: Collection[str] = ()) -> None:
     write_sealed(folder / RECORD, {"sha256": digests_of(folder, free), "free": sorted(free)})
 
 
-def require_intact(folder: Path) -> bool:
+_REMEDY = "copy the whole folder again from where it was made, or make it again"
+
+
+def require_intact(folder: Path, *, asked: bool = False, weights: bool = True, remedy: str = _REMEDY) -> bool:
     """Compare every file of ``folder`` with its record.
+
+    Args:
+        asked: hash them all, whatever was hashed before: for what acts, or leaves the house.
+        weights: safetensors too; else the small files alone, for who reads no others.
+        remedy: what to do about a damaged folder, for the message.
 
     Returns:
         whether there is a record; folders made by others, and earlier, have none.
@@ -123,18 +139,18 @@ def require_intact(folder: Path) -> bool:
     """
     if not (folder / RECORD).is_file():
         return False
-    recorded, free = read_record(folder)
-    wrong = [f"{name} {told}" for name, told in wrong_files(recorded, digests_of(folder, free), loaded_only=True)]
-    if wrong:
+    if asked:
+        _digest.cache_clear()
+    recorded, free = read_record(folder, remedy)
+    recorded = {name: digest for name, digest in recorded.items() if weights or _small(name)}
+    found = digests_of(folder, free, weights=weights)
+    if wrong := [f"{name} {told}" for name, told in wrong_files(recorded, found, loaded_only=True)]:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise IntegrityError(f"{folder}: {'; '.join(wrong[:_NAMED])}{more}; {_REMEDY}")
+        raise IntegrityError(f"{folder}: {'; '.join(wrong[:_NAMED])}{more}; {remedy}")
     return True
 
 
-_REMEDY = "copy the whole folder again from where it was made, or make it again"
-
-
-def read_record(folder: Path) -> tuple[dict[str, str], set[str]]:
+def read_record(folder: Path, remedy: str = _REMEDY) -> tuple[dict[str, str], set[str]]:
     """What ``write_record`` wrote: relative name -> SHA-256, and the names of those that may change.
 
     Raises:
@@ -142,12 +158,12 @@ def read_record(folder: Path) -> tuple[dict[str, str], set[str]]:
     """
     record = folder / RECORD
     try:
-        content = read_sealed(record, _REMEDY)
+        content = read_sealed(record, remedy)
         return dict(content["sha256"]), set(content["free"])
     except IntegrityError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"{record}: is no record of digests ({error!r}); {_REMEDY}") from error
+        raise IntegrityError(f"{record}: is no record of digests ({error!r}); {remedy}") from error
 
 
 GONE, ADDED = "is gone", "was added"

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.code_key import code_key
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import located, portable
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.config import DreamTraining
@@ -26,7 +27,7 @@ class DreamRun(RunFolder):
         """The configuration in ``RUN.json``; DreamError when there is none."""
         if not self.run_json.is_file():
             raise DreamError(f"{self.run_json}: no such file; make it with `gr00t dream train`")
-        fields = read_json(self.run_json)["config"]
+        fields = read_sealed(self.run_json, "`gr00t dream train` with the same settings writes it again")["config"]
         stores = [located(store, self.run_json) for store in fields["stores"]]
         return DreamTraining.of({**fields, "stores": stores, "base": located(fields["base"], self.run_json)})
 
@@ -55,7 +56,7 @@ def prepare_run(config: DreamTraining, runs: Path, kept: Path | None = None) -> 
     key = run_key(config, kept)
     run = DreamRun(runs / f"{config.recipe}-{key[:16]}")
     stores = [portable(store, run.run_json) for store in config.stores]
-    write_json(run.run_json, {"key": key, "config": {**config.model_dump(mode="json"), "stores": stores}})
+    write_sealed(run.run_json, {"key": key, "config": {**config.model_dump(mode="json"), "stores": stores}})
     return run
 
 

@@ -1,15 +1,13 @@
 """Progress of a run: one line for people, one JSON object for machines, and what its trackers are told."""
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gr00t_data.disk import write_text
 from gr00t_model.loop.config import TrackerName
-from gr00t_model.loop.run import RunFolder
+from gr00t_model.loop.run import RunFolder, marked
 
 
 def say(line: str) -> None:
@@ -35,7 +33,7 @@ class Progress:
         self._started_s = self._ticked_s = time.monotonic()
         self._ticked_step = first_step
         kept = [record for record in run.records() if record["step"] <= first_step]
-        write_text(run.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+        self._mark = run.write_records(kept)
         self._metrics = run.metrics.open("a")
         self._trackers = Trackers(run, track, first_step, kept)
 
@@ -54,7 +52,8 @@ class Progress:
         overall = (step - self._first) / max(now_s - self._started_s, 1e-9)
         eta_s = (self._last - step) / overall if overall else 0.0
         record = {"step": step, **losses, "lr": lr, "gradient_norm": gradient_norm, "steps_per_s": steps_per_s}
-        self._metrics.write(json.dumps({**record, "wall_s": round(now_s - self._started_s, 3)}) + "\n")
+        line, self._mark = marked({**record, "wall_s": round(now_s - self._started_s, 3)}, self._mark)
+        self._metrics.write(line)
         self._metrics.flush()
         self._trackers.log(record)
         self._out(_line(step, self._last, losses, lr, steps_per_s, eta_s))

@@ -2,11 +2,14 @@
 
 import json
 import resource
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import write_text
+from gr00t_data.integrity import IntegrityError, read_sealed, write_sealed
 from gr00t_data.settings import Settings
 from gr00t_model.loop.config import ConfigError, Machine
 
@@ -55,6 +58,24 @@ def list_states(states: Path) -> list[int]:
     if not states.is_dir():
         return []
     return sorted(int(folder.name) for folder in states.iterdir() if folder.is_dir() and folder.name.isdigit())
+
+
+_MARK, _LOGGED = "crc32", "logged"
+"""Field of a line of metrics, and of the outcome: the mark of a line goes on from that of the line before it."""
+
+
+def _mark(record: Mapping[str, float], before: str) -> str:
+    return f"{zlib.crc32(json.dumps(record).encode(), zlib.crc32(before.encode())):08x}"
+
+
+def marked(record: Mapping[str, float], before: str) -> tuple[str, str]:
+    """A line of metrics and its mark.
+
+    Args:
+        before: mark of the line before it.
+    """
+    mark = _mark(record, before)
+    return json.dumps({**record, _MARK: mark}) + "\n", mark
 
 
 @dataclass(frozen=True)
@@ -106,9 +127,9 @@ class RunFolder:
         if not self.run_json.is_file():
             raise ConfigError(f"{self.run_json}: no such file; make it with `gr00t train --recipe NAME`")
         try:
-            written = read_json(self.run_json)
+            written = read_sealed(self.run_json, "`gr00t train` with the same recipe and settings writes it again")
         except ValueError as error:
-            raise ConfigError(f"{error}; `gr00t train` with the same recipe and settings writes it again") from error
+            raise ConfigError(str(error)) from error
         if not isinstance(written, dict) or not {"key", "config"} <= set(written):
             raise ConfigError(f"{self.run_json}: expected the fields key and config")
         return written
@@ -129,10 +150,19 @@ class RunFolder:
         Raises:
             DamagedRun: the file cannot be read.
         """
+        return self._ended()[0]
+
+    def _ended(self) -> tuple[Outcome | None, str]:
+        """The outcome and, of a complete run, the mark of the last line that was logged."""
         path = self.root / "outcome.json"
+        if not path.is_file():
+            return None, ""
         try:
-            return Outcome.model_validate(read_json(path)) if path.is_file() else None
-        except ValueError as error:
+            fields = dict(read_sealed(path))
+            logged = fields.pop(_LOGGED, "")
+            outcome = Outcome.model_validate(fields)
+            return outcome, logged if outcome.state == "complete" else ""
+        except (TypeError, ValueError) as error:
             raise DamagedRun(self.root, path, str(error).splitlines()[0]) from error
 
     def finished(self) -> Outcome | None:
@@ -145,7 +175,8 @@ class RunFolder:
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Leave ``outcome`` for whoever started the trainer (an exit status does not pass through accelerate)."""
-        write_json(self.root / "outcome.json", outcome.model_dump())
+        last = self._ended()[1] or self._logged()[1]
+        write_sealed(self.root / "outcome.json", outcome.model_dump() | {_LOGGED: last})
 
     def clear_outcome(self) -> None:
         """Forget the former outcome: from here on, no outcome means a trainer that crashed."""
@@ -155,15 +186,46 @@ class RunFolder:
         """The logged metrics, oldest first; empty when nothing was logged.
 
         Raises:
-            DamagedRun: the file cannot be read.
+            DamagedRun: the file cannot be read, or is not the one that this run wrote.
         """
+        found, last = self._logged()
+        if self.metrics.is_file() and last != (told := self._ended()[1] or last):
+            raise DamagedRun(self.root, self.metrics, f"ends with the mark {last!r}, the run ended with {told!r}")
+        return found
+
+    def _logged(self) -> tuple[list[dict[str, float]], str]:
+        """The logged metrics and the mark of the last line."""
         if not self.metrics.is_file():
-            return []
+            return [], ""
         whole = self.metrics.read_bytes().rpartition(b"\n")[0]  # a full disk may have torn the last line
         try:
-            return [json.loads(line) for line in whole.splitlines() if line.strip()]
-        except ValueError as error:
-            raise DamagedRun(self.root, self.metrics, f"holds a line that is no JSON ({error})") from error
+            found = [json.loads(line) for line in whole.splitlines() if line.strip()]
+            return self._unmarked(found)
+        except (AttributeError, ValueError) as error:
+            raise DamagedRun(self.root, self.metrics, f"holds a line that was not written so ({error})") from error
+
+    def _unmarked(self, lines: list[dict[str, Any]]) -> tuple[list[dict[str, float]], str]:
+        marks = [line.pop(_MARK, "") for line in lines]
+        if any(marks) or any(isinstance(value, str) for line in lines for value in line.values()):
+            before = self._first_mark
+            for number, (line, found) in enumerate(zip(lines, marks, strict=True), start=1):
+                if (before := _mark(line, before)) != found:
+                    raise IntegrityError(f"line {number} has the mark {found!r}, expected {before!r}")
+        return lines, next(reversed(marks), "")
+
+    @property
+    def _first_mark(self) -> str:
+        """What the marks of a run begin with: metrics of another run are not taken for its own."""
+        return self.key if self.run_json.is_file() else ""
+
+    def write_records(self, records: Iterable[Mapping[str, float]]) -> str:
+        """Replace the logged metrics; returns the mark of the last line."""
+        lines, mark = [], self._first_mark
+        for record in records:
+            line, mark = marked(record, mark)
+            lines.append(line)
+        write_text(self.metrics, "".join(lines))
+        return mark
 
     def last_losses(self) -> dict[str, float]:
         """The losses logged last; empty when nothing was logged."""

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gr00t_data.disk import read_json, replacing_folder, write_json
+from gr00t_data.integrity import IntegrityError, require_intact, write_record
 from gr00t_model.loop.optimizer import AveragedWeights, trainable
 from gr00t_model.loop.run import list_states
 
@@ -38,6 +39,7 @@ def save_state(
             _save(average.weights, temporary / "average.safetensors")
         _save(_moments(model, optimizer), temporary / "optimizer.safetensors")
         write_json(temporary / "state.json", {"step": step, "torch": torch.__version__})
+        write_record(temporary)  # last: it names every file
     for old in list_states(states)[:-keep]:
         shutil.rmtree(states / f"{old:08d}")
     return folder
@@ -49,10 +51,11 @@ def load_state(
     """Bring model, average and optimizer to the state after ``step`` steps, bit for bit.
 
     Raises:
-        StateError: a file is missing or broken, or belongs to another model.
+        StateError: a file is missing or broken, is not the one that was saved, or belongs to another model.
     """
+    moments = _load(states / f"{step:08d}" / "optimizer.safetensors")
     load_learned(states, step, model, average)
-    _restore_moments(_load(states / f"{step:08d}" / "optimizer.safetensors"), model, optimizer)
+    _restore_moments(moments, model, optimizer)
 
 
 def load_learned(states: Path, step: int, model: nn.Module, average: AveragedWeights) -> None:
@@ -62,36 +65,37 @@ def load_learned(states: Path, step: int, model: nn.Module, average: AveragedWei
         StateError: as ``load_state``.
     """
     folder = states / f"{step:08d}"
-    check_step(folder)
-    _copy(_load(folder / "weights.safetensors"), learned_tensors(model), folder / "weights.safetensors")
-    if average.decay:
-        _copy(_load(folder / "average.safetensors"), average.weights, folder / "average.safetensors")
+    parts = {"weights": learned_tensors(model)} | ({"average": average.weights} if average.decay else {})
+    found = {name: _load(folder / f"{name}.safetensors") for name in parts}
+    _require_saved(folder)  # after reading, which says more exactly what is wrong with what cannot be read
+    for name, into in parts.items():
+        _copy(found[name], into, folder / f"{name}.safetensors")
 
 
-def check_step(folder: Path) -> None:
-    """Whether a state says the step that its folder is named by.
+def check_state(folder: Path) -> None:
+    """Read all of a state and compare it with its record, for whoever wants to know whether it is whole.
 
     Raises:
-        StateError: it does not, or says nothing.
+        StateError: it is not.
     """
+    average = folder / "average.safetensors"
+    for name in ("weights.safetensors", "optimizer.safetensors", *([average.name] if average.is_file() else [])):
+        _load(folder / name)
+    _require_saved(folder)
+
+
+def _require_saved(folder: Path) -> None:
+    """StateError unless a state is as its record says, where it has one, and of the step that names its folder."""
+    try:
+        require_intact(folder, remedy=_remedy(folder))
+    except IntegrityError as error:
+        raise StateError(str(error)) from error
     try:
         found = read_json(folder / "state.json")["step"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(f"{folder}/state.json: cannot be read ({error}); {_remedy(folder)}") from error
     if found != int(folder.name):
         raise StateError(f"{folder}/state.json holds another step; {_remedy(folder)}")
-
-
-def check_state(folder: Path) -> None:
-    """Read all of a state, for whoever wants to know whether it is whole.
-
-    Raises:
-        StateError: it is not.
-    """
-    check_step(folder)
-    average = folder / "average.safetensors"
-    for name in ("weights.safetensors", "optimizer.safetensors", *([average.name] if average.is_file() else [])):
-        _load(folder / name)
 
 
 def _remedy(folder: Path) -> str:

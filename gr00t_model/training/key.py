@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.code_key import code_key, library_versions
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import write_sealed
 from gr00t_model.lineage.chain import folder_digest
 from gr00t_model.lineage.paths import located_fields, portable_fields
 from gr00t_model.loop.config import RANDOM_BASE, ConfigError
@@ -55,7 +56,7 @@ def prepare_run(config: TrainConfig, runs: Path) -> PolicyRun:
     key = digest_json(content)
     run = PolicyRun(runs / f"{config.recipe}-{key[:16]}")
     fields = portable_fields(config.to_dict(), run.run_json)
-    write_json(run.run_json, {"key": key, "config": fields, CONTENT: content})
+    write_sealed(run.run_json, {"key": key, "config": fields, CONTENT: content})
     return run
 
 

@@ -1,13 +1,13 @@
 """A run among those that are there: it goes on from one of fewer steps, or starts anew beside the one most like it."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import link_or_copy, read_json, replacing_folder, write_text
+from gr00t_data.disk import link_or_copy, replacing_folder
+from gr00t_data.integrity import IntegrityError, read_sealed
 from gr00t_data.progress import Say
 from gr00t_model.loop.config import flattened
 from gr00t_model.loop.run import list_states
@@ -63,7 +63,7 @@ def run_beside(config: TrainConfig, runs: Path, say: Say) -> PolicyRun:
         ConfigError: as ``prepare_run``.
     """
     content = run_content(config)
-    formers = list(_formers(content, config.recipe, runs))
+    formers = list(_formers(content, config.recipe, runs, say))
     alike = [one for one in formers if not one.differences]
     same = [one for one in alike if one.steps == config.steps]
     if same:
@@ -82,17 +82,19 @@ def _pairs(former: Former) -> tuple[tuple[int, int], ...]:
     return tuple((until, steps) for until, steps in former.content["config"].get("earlier", ()))
 
 
-def _formers(content: Mapping[str, Any], recipe: str, runs: Path) -> Iterator[Former]:
+def _formers(content: Mapping[str, Any], recipe: str, runs: Path, say: Say) -> Iterator[Former]:
     """The runs of a recipe that say what they are made of, in the order of their names."""
     here = _flat(content)
     for path in sorted(runs.glob(f"{recipe}-*/RUN.json")):
         try:
-            there = read_json(path)[CONTENT]
+            there = read_sealed(path, "nothing goes on from it")[CONTENT]
             flat = _flat(there)
             unlike = {name: (flat.get(name), here.get(name)) for name in sorted(flat.keys() | here.keys())}
             yield Former(PolicyRun(path.parent), there, {n: v for n, v in unlike.items() if v[0] != v[1]})
+        except IntegrityError as error:
+            say(str(error))
         except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # of an older version, or damaged: nothing goes on from it
+            continue  # of an older version: nothing goes on from it
 
 
 def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,10 +132,12 @@ def _extended(config: TrainConfig, former: Former, runs: Path, say: Say) -> Poli
 def _take_over(former: PolicyRun, step: int, run: PolicyRun) -> None:
     """Give a run the state, the metrics and the random base of another one, by hard links where there can be some."""
     name = f"{step:08d}"
+    from gr00t_model.loop.state import check_state  # torch
+
+    check_state(former.states / name)
     wanted = [(former.states / name, run.states / name), (former.fresh_base, run.fresh_base)]
     for source, target in wanted:
         if source.is_dir() and not target.is_dir():
             with replacing_folder(target) as folder:
                 shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=link_or_copy)
-    kept = [record for record in former.records() if record["step"] <= step]
-    write_text(run.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+    run.write_records(record for record in former.records() if record["step"] <= step)

@@ -35,12 +35,12 @@ def _parts(run: RunFolder) -> Iterator[tuple[Path, Callable[[], object]]]:
     states = run.states.iterdir() if run.states.is_dir() else ()
     for state in sorted(one for one in states if one.name.isdigit()):
         yield state, lambda state=state: check_state(state)
-    if run.metrics.exists():
-        yield run.metrics, run.records
+    if run.run_json.exists():  # before what is read with it
+        yield run.run_json, run.fields
     if (run.root / "outcome.json").exists():
         yield run.root / "outcome.json", run.outcome
-    if run.run_json.exists():
-        yield run.run_json, run.fields
+    if run.metrics.exists():
+        yield run.metrics, run.records
     if isinstance(run, PolicyRun):
         exports = sorted(run.exports.iterdir()) if run.exports.is_dir() else []
         for folder in (run.checkpoint, run.fresh_base, *exports):

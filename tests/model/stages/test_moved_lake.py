@@ -8,7 +8,7 @@ import pytest
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json, write_json
-from gr00t_data.integrity import RECORD
+from gr00t_data.integrity import RECORD, read_sealed
 from gr00t_data.lake import Lake, located, portable
 from gr00t_model.evaluate.open_loop import held_out
 from gr00t_model.lineage.record import Record
@@ -34,7 +34,7 @@ def absolute(lake: Lake, old: Path) -> None:
             source["store"] = str(old / source["store"])
         write_json(file, fields)
     for file in [*lake.root.rglob("RUN.json"), *lake.root.rglob("train_config.json")]:
-        fields = read_json(file)
+        fields = read_sealed(file)
         for section, names in (("data", ("manifest", "statistics", "cache")), ("model", ("base",))):
             told = fields["config"][section]
             told.update({name: str(old / told[name]) for name in names if "/" in told[name]})

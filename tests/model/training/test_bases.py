@@ -1,11 +1,11 @@
 """What a run starts from: said, looked at before anything is written, and named by what it leaves."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_model.lineage.record import Record
 from gr00t_model.loop.config import ConfigError
@@ -52,9 +52,9 @@ def test_nobody_starts_from_random_weights_unasked(tiny: TinyLake, tmp_path: Pat
         prepare_run(tiny.config(model=Model(changes=SMALL)), tmp_path)
     assert list(tmp_path.iterdir()) == []
     run = prepare_run(tiny.config(), tmp_path)
-    fields = json.loads(run.run_json.read_text())
+    fields = read_sealed(run.run_json)
     fields["config"]["model"]["base"] = ""  # as a run of before
-    run.run_json.write_text(json.dumps(fields))
+    write_sealed(run.run_json, fields)
     with pytest.raises(ConfigError, match="ask for random weights"):
         train(run, StopRequest())
     assert not run.fresh_base.exists()

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_model.loop import launch as launching
 from gr00t_model.loop.config import Machine
 from gr00t_model.loop.launch import TrainingError, launch, stop
@@ -149,7 +150,8 @@ def test_two_trainers_of_one_run_work_one_after_the_other(lake, tmp_path):
 @pytest.mark.slow
 def test_a_failing_trainer_shows_its_last_lines(lake, tmp_path):
     run = prepare_run(lake.config(), tmp_path)
-    run.run_json.write_text(run.run_json.read_text().replace('"steps": 4', '"steps": 5'))
+    written = read_sealed(run.run_json)
+    write_sealed(run.run_json, {**written, "config": {**written["config"], "steps": 5}})
     with pytest.raises(TrainingError, match="something changed since"):
         launch(run, lambda line: None)
 

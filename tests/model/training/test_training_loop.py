@@ -1,6 +1,5 @@
 """The loop on a very small problem: exact resuming, golden losses, no silent zero-step run."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_model.loop.config import ConfigError, Machine, Optimizer
 from gr00t_model.loop.loop import Meter, ZeroStepError
 from gr00t_model.loop.state import StateError, list_states
@@ -192,9 +192,9 @@ def test_a_damaged_state_is_named(lake, tmp_path):
 
 def test_a_changed_input_is_refused(lake, tmp_path):
     run = prepare_run(lake.config(), tmp_path)
-    written = read_json(run.run_json)
+    written = read_sealed(run.run_json)
     written["config"]["optimizer"]["lr"] = 0.5
-    run.run_json.write_text(json.dumps(written))
+    write_sealed(run.run_json, written)
     with pytest.raises(ConfigError, match="something changed since"):
         train(run, never())
 
