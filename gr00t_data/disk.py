@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from string import Formatter
 from types import MappingProxyType
 from typing import Any
 
 from gr00t_data.beside import beside
+from gr00t_data.limits import JSON_BYTES, JSON_VALUES, LINES, require_within
 from gr00t_data.locks import locked
 
 _COPY_BYTES = 1 << 18
@@ -180,12 +182,38 @@ def read_json(path: Path) -> Any:
     """Read JSON; a broken file is named in the error.
 
     Raises:
-        ValueError: the file is not JSON, or nested deeper than any file of ours.
+        ValueError: the file is not JSON, larger than it may be, or nested deeper than any file of ours.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        require_within(path.stat().st_size, JSON_BYTES, "bytes of JSON")
+        return parse_json(path.read_bytes())
+    except ValueError as error:
         raise ValueError(f"{path}: not valid JSON ({error})") from error
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON in UTF-8, its values counted before one is made: 3 bytes of text become an object of 70.
+
+    Raises:
+        ValueError: it is not JSON, has more values than it may, or is nested deeper than any of ours.
+    """
+    require_within(sum(map(content.count, (b",", b"[", b"{"))), JSON_VALUES, "values of JSON")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("is nested deeper than any file of ours") from error
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that hold something, numbered from 1; counted before they are made.
+
+    Raises:
+        LimitError: it is larger than it may be.
+    """
+    require_within(path.stat().st_size, JSON_BYTES, f"{path}: bytes")
+    content = path.read_bytes()
+    require_within(content.count(b"\n") + content.count(b"\r"), LINES, f"{path}: lines")
+    yield from ((number, line) for number, line in enumerate(content.splitlines(), start=1) if line.strip())
 
 
 def digest_json(value: object) -> str:
@@ -242,8 +270,10 @@ def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) 
     return {name: known.get(name) or digest_file(path) for name, path in named}
 
 
-_WIDE = re.compile(r":[^}]*\d{4}")
-"""A padding that fills the memory: {episode_index:9999999999d}."""
+_PLAIN = re.compile(r"0?\d{0,2}d?")
+"""How a number may be written: {episode_index:06d}. Other paddings fill the memory: {episode_index:9999999999d}."""
+_LONGEST = 1_000
+"""Characters of a template; no path is longer on any disk."""
 
 
 class PathError(ValueError):
@@ -257,8 +287,7 @@ def path_inside(root: Path, template: str, **values: object) -> Path:
         PathError: the template is malformed, absolute, or climbs out of the dataset.
     """
     try:
-        if _WIDE.search(template):
-            raise ValueError("a number is to be padded to thousands of digits")
+        _require_plain(template, values)
         relative = template.format(**values)
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise PathError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
@@ -269,6 +298,21 @@ def path_inside(root: Path, template: str, **values: object) -> Path:
             "paths must stay inside the dataset's folder"
         )
     return path
+
+
+def _require_plain(template: str, values: Mapping[str, object]) -> None:
+    """A template may name values, as they are or padded by up to 99 zeros, and nothing else.
+
+    Raises:
+        ValueError: it is long, looks into a value, converts one, or has another format.
+    """
+    if len(template) > _LONGEST:
+        raise ValueError(f"it has {len(template)} characters, at most {_LONGEST} can be a path")
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is not None and name not in values:
+            raise KeyError(name)
+        if conversion or not _PLAIN.fullmatch(form or ""):
+            raise ValueError(f"{{{name}}} may be padded to two digits of width, as {{{name}:06d}}, and in no other way")
 
 
 def refuse_links_out(root: Path) -> None:

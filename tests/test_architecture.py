@@ -17,7 +17,7 @@ FLOORS = ("gr00t_data", "gr00t_model", "assets", "pipelines")
 
 # Floors of a library from the ground up. Rooms on one floor do not know each other, and none knows one above it.
 GROUND = ("disk", "locks", "workers", "rotations", "lake", "code_key", "replayed", "settings", "progress", "integrity")
-GROUND += ("beside", "foreign_text")
+GROUND += ("beside", "foreign_text", "limits", "pictures", "plain_yaml")
 STOREYS = {
     "gr00t_data": (
         GROUND,
@@ -52,7 +52,7 @@ FORBIDDEN = {
 FULLEST = 20
 TYPED = ("gr00t_data", "assets", "pipelines")
 """Packages whose rooms take from and give to other rooms and packages nothing that is ``Any``."""
-UNTYPED = ("gr00t_data.disk.read_json", "gr00t_data.integrity.read_sealed")
+UNTYPED = ("gr00t_data.disk.read_json", "gr00t_data.disk.parse_json", "gr00t_data.integrity.read_sealed")
 """What may answer ``Any``: JSON as it is read, before its reader says what it must be."""
 HEAVY = ("torch", "transformers", "diffusers", "av", "ray", "matplotlib", "mujoco")
 

@@ -13,7 +13,11 @@ MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 """Reading with these runs what a file says."""
 WITH_CARE = {
     "tarfile": ("gr00t_data/sources/landing/archive.py", "benchmarks/hostile/landing.py"),
-    "zipfile": ("gr00t_data/sources/landing/archive.py", "benchmarks/hostile/landing.py"),
+    "zipfile": (
+        "gr00t_data/sources/landing/archive.py",
+        "gr00t_data/sources/human/hands/vitra.py",
+        "benchmarks/hostile/landing.py",
+    ),
     "urllib.request": ("pipelines/alerts.py", "gr00t_data/curate/gate/opinion.py"),
 }
 """Modules that need care, and who takes it: archive members and the schemes of addresses are checked there, and bad

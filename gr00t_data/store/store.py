@@ -3,7 +3,6 @@
 Written once through ``StoreWriter.create``, sealed, then immutable.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,16 @@ import polars
 import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests, path_inside, read_json
+from gr00t_data.disk import (
+    digest_file,
+    digest_json,
+    folder_digests,
+    numbered_lines,
+    parse_json,
+    path_inside,
+    read_json,
+)
+from gr00t_data.limits import LimitError
 from gr00t_data.store import layout
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, first_fault, wrong_field
@@ -342,15 +350,16 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise StoreError(f"{path}: no such file; a GR00T-LeRobot folder needs it: one JSON object a line")
     lines = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            lines.append(json.loads(line.decode("utf-8")))
-        except ValueError as error:
-            raise StoreError(f"{path}:{number}: not one JSON object ({error})") from error
-        if not isinstance(lines[-1], dict):
-            raise StoreError(f"{path}:{number}: expected a JSON object, found {type(lines[-1]).__name__}")
+    try:
+        for number, line in numbered_lines(path):
+            try:
+                lines.append(parse_json(line))
+            except ValueError as error:
+                raise StoreError(f"{path}:{number}: not one JSON object ({error})") from error
+            if not isinstance(lines[-1], dict):
+                raise StoreError(f"{path}:{number}: expected a JSON object, found {type(lines[-1]).__name__}")
+    except LimitError as error:
+        raise StoreError(str(error)) from error
     return lines
 
 

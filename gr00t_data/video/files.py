@@ -13,8 +13,14 @@ from av.video import VideoStream
 from av.video.reformatter import Interpolation
 
 from gr00t_data.disk import replacing
+from gr00t_data.limits import VIDEO_BYTES, VIDEO_PIXELS, LimitError, factor, require_within
+from gr00t_data.video.boxes import require_bounded
 
 LIBRARIES = ("av", "numpy")
+
+_CONTAINERS = ("mov", "matroska", "webm", "avi", "mpegts", "mpeg", "flv", "ogg", "asf", "h264", "hevc", "obu", "ivf")
+"""Kinds of files that are one video. Others are lists of further files (HLS, DASH, concat), which libav would open."""
+
 
 _KEYFRAME_EVERY_FRAMES = 10
 """Random access into GOP 250 costs 20x the decoding of GOP 10; GOP 10 costs 4x the bytes of GOP 250 at 224 px."""
@@ -37,7 +43,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     if not path.is_file():
         raise VideoError(f"{path}: no such file; copy it again from its source or remove its episode")
     try:
-        container = av.open(str(path))
+        require_bounded(path)
+        container = av.open(str(path), options={"format_whitelist": ",".join(_CONTAINERS), **_bounded()})
+    except LimitError as error:
+        raise VideoError(f"{path}: {error}") from error
     except DAMAGE as error:
         raise VideoError(
             f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
@@ -48,12 +57,26 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
             raise VideoError(f"{path}: holds no video stream (it holds {kinds}); copy it again from its source")
         try:
-            container.streams.video[0].thread_type = "NONE"
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"
+            decoder_options(stream)
+            require_within(stream.width * stream.height, VIDEO_PIXELS, f"{stream.width} x {stream.height} pixels")
+            yield container, stream
+        except LimitError as error:
+            raise VideoError(f"{path}: {error}") from error
         except VideoError:
             raise
         except DAMAGE as error:
             raise VideoError(f"{path}: is damaged ({error}); copy it again from its source") from error
+
+
+def _bounded() -> dict[str, str]:
+    return {"max_pixels": str(int(VIDEO_PIXELS * factor()))}
+
+
+def decoder_options(stream: VideoStream, **more: str) -> None:
+    """Set options of the decoder; in any case it refuses frames larger than they may be, whatever the header says."""
+    stream.codec_context.options = {**more, **_bounded()}
 
 
 def decode(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -68,10 +91,20 @@ def decode(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     Raises:
         VideoError: the file cannot be opened, or a frame cannot be decoded (says which).
     """
-    every = list(frames(path, size))
+    every, taken = list[np.ndarray](), 0
+    for frame in frames(path, size):
+        every.append(frame)
+        taken += frame.nbytes
+        try:
+            require_within(taken, VIDEO_BYTES, "bytes of its frames up to here, all held in memory")
+        except LimitError as error:
+            raise VideoError(f"{path}: {error}; cut it into clips") from error
     if not every:
         raise VideoError(f"{path}: no frame could be decoded; copy the file again from its source")
-    return np.stack(every)
+    together = np.empty((len(every), *every[0].shape), dtype=np.uint8)
+    for number in reversed(range(len(every))):
+        together[number] = every.pop()
+    return together
 
 
 def decode_at(path: Path, indices: Iterable[int]) -> np.ndarray:

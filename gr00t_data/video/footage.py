@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
-from gr00t_data.video.files import VideoError, opened, rgb
+from gr00t_data.video.files import VideoError, decoder_options, opened, rgb
 from gr00t_data.video.packets import Packets, pictures, probe
 
 _APART_S = 1 / 15
@@ -78,7 +78,7 @@ def glances(
     """
     with opened(video.path) as (container, stream):
         stream.codec_context.skip_frame = "BIDIR"
-        stream.codec_context.options = _NO_DEBLOCKING
+        decoder_options(stream, **_NO_DEBLOCKING)
         for start_s, end_s in spans:
             for group in _groups(video, start_s, end_s, every_s):
                 yield from _looks_of_group(video, pictures(container, stream, video, group.key), group, side_px)
@@ -186,7 +186,7 @@ def _frames(video: Packets, first: int, last: int, *, cheap: bool) -> Iterator[t
     with opened(video.path) as (container, stream):
         if cheap:
             stream.codec_context.skip_frame = "NONREF"
-            stream.codec_context.options = _NO_DEBLOCKING
+            decoder_options(stream, **_NO_DEBLOCKING)
         number = first
         try:
             for number, frame in pictures(container, stream, video, first):

@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from av.video import VideoStream
 from av.video.frame import VideoFrame
 
+from gr00t_data.limits import VIDEO_FRAMES, require_within
 from gr00t_data.video.files import VideoError, opened
 
 TIME_TOLERANCE_S = 1e-4
@@ -146,6 +147,7 @@ def packets_in(path: Path, container: InputContainer, stream: VideoStream, *, tu
     for number, packet in enumerate(container.demux(stream)):  # packets are let go of: a video may be long
         if not packet.size:
             continue
+        require_within(number, VIDEO_FRAMES, "packets up to here")
         if packet.pts is None:
             timeless.append(number)
         else:

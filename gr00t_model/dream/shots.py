@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from pydantic import Field
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.pictures import opened_file
 from gr00t_data.settings import Settings
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.world_model import DreamError
@@ -168,10 +169,10 @@ def read_picture(path: Path) -> Picture:
     Raises:
         DreamError: it cannot be read.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with opened_file(path) as image:
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DreamError(f"{path}: cannot be read as a picture ({error}); save it again as PNG") from error

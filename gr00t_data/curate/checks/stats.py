@@ -1,6 +1,5 @@
 """Checks of ``meta/stats.json`` and of what info.json says about the columns: whole, finite, and true of the rows."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Whole
+from gr00t_data.disk import read_json
 from gr00t_data.store.layout import Feature
 from gr00t_data.store.store import EpisodeStore
 
@@ -66,11 +66,9 @@ def _stats(store: EpisodeStore) -> Iterator[Finding]:
         )
         return
     try:
-        stats: Any = json.loads(path.read_text(encoding="utf-8"))
+        stats: Any = read_json(path)
     except (ValueError, OSError) as error:
-        yield STATS_01.finding(
-            f"{path}: not JSON ({error}); measure it again with `gr00t doctor --fix`", severity="error"
-        )
+        yield STATS_01.finding(f"{error}; measure it again with `gr00t doctor --fix`", severity="error")
         return
     for column in _COLUMNS:
         entry = stats.get(column) if isinstance(stats, dict) else None

@@ -5,13 +5,11 @@ In every score a larger number is worse. NaN means that the clip or its labels d
 
 import base64
 import binascii
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from gr00t_data.curate.copies.duplicates import likeness
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint
@@ -20,6 +18,7 @@ from gr00t_data.curate.gate.pictures import first_frame_difference, flow_score, 
 from gr00t_data.curate.gate.replay import outcome_scores, replay_scores
 from gr00t_data.curate.subject.view import View, view_of
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.pictures import opened
 from gr00t_data.replayed import Replayed, Replayer
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import Facts
@@ -77,7 +76,7 @@ def given_first_frame(row: EpisodeRow) -> UInt8[np.ndarray, "h w 3"] | None:
     if text is None:
         return None
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as picture:
+        with opened(base64.b64decode(text, validate=True)) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, binascii.Error):
         return None

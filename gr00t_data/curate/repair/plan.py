@@ -10,6 +10,7 @@ import pyarrow.parquet as parquet
 
 from gr00t_data.curate.compare.language import explain_annotation
 from gr00t_data.curate.repair.stats import repaired_stats
+from gr00t_data.disk import read_json
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
@@ -221,7 +222,7 @@ def _modality(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tupl
     fits = files.widths == {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}
     if not path.is_file():
         return expected, ["there is none: written from the embodiment"] if fits and there else []
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path)
     reasons = []
     for group in ("state", "action") if fits else ():
         for part, entry in expected[group].items():

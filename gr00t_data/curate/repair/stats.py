@@ -1,17 +1,16 @@
 """stats.json and episodes_stats.jsonl measured again, when they are missing, incomplete, or not of these rows."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 
+from gr00t_data.disk import numbered_lines, parse_json, read_json
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore
-from gr00t_data.store.tables import column_matrix
+from gr00t_data.store.tables import column_matrix, read_table
 
 _NEEDED = ("mean", "std", "min", "max", "q01", "q99")
 _NEAR = 1e-3
@@ -45,7 +44,7 @@ def repaired_stats(store: EpisodeStore, numbers: Sequence[int]) -> Repaired:
 def _finite(store: EpisodeStore, index: int) -> pa.Table | None:
     """The rows of an episode whose state and action are finite numbers."""
     try:
-        table = parquet.ParquetFile(store.data_path(index)).read()
+        table = read_table(store.data_path(index))
         values = [column_matrix(table, name) for name in ("observation.state", "action")]
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
@@ -55,7 +54,7 @@ def _finite(store: EpisodeStore, index: int) -> pa.Table | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -92,7 +91,7 @@ def _wrong_key(stored: dict[str, Any], measured: dict[str, list[float]]) -> str 
 
 def _episodes_fault(path: Path, tables: Sequence[tuple[int, pa.Table]]) -> str | None:
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [parse_json(line) for _, line in numbered_lines(path)]
         listed = {int(line["episode_index"]): line["stats"] for line in lines}
     except (ValueError, KeyError, TypeError):
         return "cannot be read: measured"

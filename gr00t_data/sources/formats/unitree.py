@@ -5,7 +5,6 @@ Layout of the published recorder (xr_teleoperate): ``{"info": {"image": {"fps"},
 "actions": {..}}, ..]}``. Rows have no stamps; they are counted at the pictures' rate.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.disk import visible_files
+from gr00t_data.disk import parse_json, visible_files
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.limits import JSON_BYTES, require_within
 from gr00t_data.sources.formats.beside import inside
 from gr00t_data.sources.formats.logs.messages import at, numbers
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
@@ -27,8 +27,8 @@ from gr00t_data.sources.recordings.streams import CameraStream, FrameReader, Raw
 
 _FILE = "data.json"
 _HZ = 30.0
-"""The recorder's default rate, used when ``info.image.fps`` is absent."""
-_LARGEST_JSON_BYTES = 1 << 30
+"""The recorder's default rate, used when ``info.image.fps`` is absent or no rate of a camera."""
+_SLOWEST_HZ, _FASTEST_HZ = 0.1, 10_000.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,10 @@ def _first_document(path: Path) -> dict[str, Any]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _LARGEST_JSON_BYTES:
-        raise StreamError(f"{path}: has {path.stat().st_size} bytes, more than an episode holds")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        require_within(path.stat().st_size, JSON_BYTES, "bytes of JSON")
+        document = parse_json(path.read_bytes())
+    except ValueError as error:
         raise StreamError(f"{path}: is no JSON, or cut off ({error}); copy it again from its source") from error
     rows = document.get("data") if isinstance(document, dict) else None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
@@ -88,7 +87,7 @@ def _document(path: Path) -> dict[str, Any]:
 def _rate(document: dict[str, Any]) -> float:
     image = (document.get("info") or {}).get("image") or {}
     fps = image.get("fps")
-    return float(fps) if isinstance(fps, int | float) and fps > 0 else _HZ
+    return float(fps) if isinstance(fps, int | float) and _SLOWEST_HZ <= fps <= _FASTEST_HZ else _HZ
 
 
 def _joint_names(document: dict[str, Any]) -> dict[str, tuple[str, ...]]:

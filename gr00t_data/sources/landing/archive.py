@@ -1,22 +1,25 @@
 """A drop that is a zip or tar archive, unpacked without trusting it.
 
 Members are regular files with names that stay inside the folder, or the archive is refused whole: no links, no devices,
-no absolute names, no ``..``, and not more bytes than the archive says.
+no absolute names, no ``..``, not more bytes than the archive says, and not more than an archive of its size can hold.
 """
 
+import bz2
 import gzip
 import lzma
+import math
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from gr00t_data.limits import ARCHIVE_FREE_BYTES, ARCHIVE_RATIO, FILES, LimitError, require_within
 from gr00t_data.store.store import StoreError
 
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -58,9 +61,14 @@ def opened(drop: Path, folder: Path) -> Iterator[Path]:
 def _unpack(archive: Path, folder: Path) -> None:
     members = _zipped if archive.name.lower().endswith(".zip") else _tarred
     folder.mkdir(parents=True)
+    most, taken = ARCHIVE_FREE_BYTES + ARCHIVE_RATIO * archive.stat().st_size, 0
     try:
-        for name, size, extract in members(archive):
+        for number, (name, size, extract) in enumerate(members(archive), start=1):
+            require_within(number, FILES, "files")
+            require_within(taken := taken + size, most, "bytes of its files up to here, unpacked")
             _take(archive, folder, name, size, extract)
+    except LimitError as error:
+        raise StoreError(f"{archive}: {error}; nothing was taken in") from error
     except (*_BROKEN, EOFError, NotImplementedError, UnicodeError) as error:
         raise StoreError(f"{archive}: is no archive that can be unpacked ({error}); copy it again") from error
     if not any(folder.iterdir()):
@@ -79,13 +87,50 @@ def _zipped(archive: Path) -> Iterator[Member]:
 
 
 def _tarred(archive: Path) -> Iterator[Member]:
-    with tarfile.open(archive, "r:*") as files:
+    with _unpacked(archive) as stream, tarfile.open(fileobj=cast(Any, stream), mode="r:") as files:
         for member in files:
-            if member.isdir():
-                continue
-            if not member.isreg():
-                raise _refused(archive, member.name, "is a link or a device")
-            yield member.name, member.size, partial(files.extract, member, set_attrs=False, **_GUARDED)
+            cast(Any, files).members = []  # it keeps every member otherwise
+            if not member.isdir():
+                if not member.isreg() or member.issparse():
+                    raise _refused(archive, member.name, "is a link or a device")
+                stream.left = math.inf
+                yield member.name, member.size, partial(files.extract, member, set_attrs=False, **_GUARDED)
+            stream.left = _HEADER_BYTES
+
+
+@contextmanager
+def _unpacked(archive: Path) -> Iterator["_Header"]:
+    """The bytes of a tar, packed in whatever way."""
+    with archive.open("rb") as stream:
+        start = stream.read(6)
+        stream.seek(0)
+        opener = next((how for magic, how in _PACKED.items() if start.startswith(magic)), None)
+        with nullcontext(stream) if opener is None else opener(stream) as content:
+            yield _Header(content)
+
+
+_PACKED: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+    b"\x5d\x00\x00": lzma.open,
+}
+_HEADER_BYTES = 1 << 20
+"""Names, links and other words before a member, which tarfile keeps whole."""
+
+
+class _Header:
+    """A file of which ``left`` bytes may be read until the next member is found."""
+
+    def __init__(self, stream: Any) -> None:
+        self.tell, self.seek, self._stream = stream.tell, stream.seek, stream
+        self.left: float = _HEADER_BYTES
+
+    def read(self, count: int) -> bytes:
+        """Up to ``count`` bytes. Raises LimitError: they are more than stands before a member."""
+        self.left -= count
+        require_within(_HEADER_BYTES - min(self.left, _HEADER_BYTES), _HEADER_BYTES, "bytes before a member")
+        return self._stream.read(count)
 
 
 def _take(archive: Path, folder: Path, name: str, size: int, extract: Callable[[Path], object]) -> None:

@@ -1,12 +1,11 @@
 """Generated clips as they lie in a drop: which files, which instruction, what is known about how they were made."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import PathError, path_inside, visible_files
+from gr00t_data.disk import PathError, numbered_lines, parse_json, path_inside, visible_files
 from gr00t_data.sources.neural import dreams
 from gr00t_data.sources.neural.clip import Clip, Found
 from gr00t_data.store.provenance import Refusal
@@ -110,11 +109,9 @@ def _listed(drop: Path) -> Found:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Numbered objects of a file with one JSON object a line; a line that is none comes as the complaint about it."""
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(path):
         try:
-            value = json.loads(line.decode("utf-8"))
+            value = parse_json(line)
         except ValueError as error:
             yield number, f"is not JSON ({error})"
             continue

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gr00t_data.disk import digest_file
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.pictures import opened_file
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.settings import ClipsMade
 from gr00t_data.sources.neural.views import Layout, choose_layout, cut_views
@@ -135,10 +136,10 @@ def _first_frame(
 def read_picture(path: Path) -> np.ndarray:
     """uint8 [H, W, 3] of a PNG or JPEG. ClipError when it is none."""
     try:
-        with Image.open(path) as picture:
+        with opened_file(path) as picture:
             return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ClipError(f"{path}: is no readable picture ({error}); write a PNG or JPEG") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ClipError(f"{path}: is no readable picture ({error})") from error
 
 
 def png_text(picture: np.ndarray) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.limits import ROWS, LimitError, require_within
 from gr00t_data.rates import last_before
 from gr00t_data.sources.recordings.clocks import NS, AlignError, Clock, nanoseconds, nearest, ticks, usable_clock
 from gr00t_data.sources.recordings.evidence import Evidence, Lag, Match, lag, stream_evidence
@@ -103,7 +104,12 @@ def _rows(
     slack = round(min(tolerance_ns, period_ns / 4))
     origin = _phase(clocks, streams, period_ns)
     first = math.ceil((start - slack - origin) / period_ns)
-    rows = ticks(origin, math.floor((end + slack - origin) / period_ns) + 1 - first, hz, first)
+    count = math.floor((end + slack - origin) / period_ns) + 1 - first
+    try:
+        require_within(count, ROWS, f"{late} to {early} last {(end - start) / NS:,.1f} s, rows at {hz:g} Hz")
+    except LimitError as error:
+        raise AlignError(f"{error}; a clock may have jumped: split the recording, or map another clock") from error
+    rows = ticks(origin, count, hz, first)
     if not len(rows):
         rows = np.array([start], dtype=np.int64)
     return rows, ((start - min(firsts.values())) / NS, (max(lasts.values()) - end) / NS)

@@ -9,6 +9,9 @@ NS = 1_000_000_000
 """Nanoseconds in a second."""
 _LARGEST_DISORDER_NS = NS
 """Messages that overtake each other are at most this far out of order; more is a clock that was set back."""
+_YEAR_NS = 365 * 86_400 * NS
+_LATEST_NS = 1 << 61
+"""73 years after or before 1970: differences of any two such stamps, and sums with a latency, fit into 64 bits."""
 
 
 class AlignError(ValueError):
@@ -69,10 +72,16 @@ def usable_clock(name: str, times_ns: np.ndarray, latency_ns: int = 0) -> Clock:
     """Sort the stamps of a stream and keep the last of those that are equal.
 
     Raises:
-        AlignError: no sample, or a clock that was set back by more than a second.
+        AlignError: no sample, a stamp that is no time, or a clock that was set back by more than a second.
     """
     if not len(times_ns):
         raise AlignError(f"{name}: has no sample; leave the episode out, or map another source")
+    if np.abs(times_ns.astype(np.float64)).max() > _LATEST_NS:
+        worst = int(np.abs(times_ns.astype(np.float64)).argmax())
+        raise AlignError(
+            f"{name}: sample {worst} has the stamp {times_ns[worst]} ns, {times_ns[worst] / _YEAR_NS:.0f} years from "
+            "1970; map another clock (`clock: log`), or leave the episode out"
+        )
     steps = np.diff(times_ns)
     back = steps.min(initial=0)
     if -back > _LARGEST_DISORDER_NS:

@@ -10,6 +10,8 @@ from gr00t_data.sources.recordings.streams import CameraStream, Stream
 
 _LARGEST_LAG_S = 1.0
 _LAG_GRID_HZ = 200.0
+_MOST_COMPARED = 4_000_000
+"""Values that are compared for a lag: 45 minutes of seven joints; a longer recording is judged by its beginning."""
 _LEAST_CORRELATION = 0.5
 """Below this, state and action do not move alike and a lag means nothing."""
 _LEAST_OVERLAP_LAGS = 2
@@ -144,6 +146,7 @@ def lag(leader: tuple[Clock, Stream], follower: tuple[Clock, Stream]) -> tuple[f
     count = int((end - start) / NS * _LAG_GRID_HZ)
     if count < _LEAST_OVERLAP_LAGS * _LARGEST_LAG_S * _LAG_GRID_HZ:
         return None
+    count = min(count, _MOST_COMPARED // leader[1].values.shape[1])
     grid_ns = start + np.rint(np.arange(count) * NS / _LAG_GRID_HZ).astype(np.int64)
     period_ns = max(leader[0].period_ns, follower[0].period_ns)
     first, second = (_speeds(clock, stream, grid_ns, period_ns) for clock, stream in (leader, follower))

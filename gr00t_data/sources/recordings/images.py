@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from gr00t_data.limits import PICTURE_PIXELS, require_within
+from gr00t_data.pictures import PictureError, opened
 from gr00t_data.sources.recordings.streams import StreamError
 
-_LARGEST_PIXELS = 64_000_000
-"""More than any robot camera has; a header that claims more is damaged or hostile."""
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _CHANNELS = {"rgb8": 3, "8UC3": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "8UC4": 4, "mono8": 1, "8UC1": 1}
 
@@ -21,11 +21,14 @@ def decoded(data: bytes | np.ndarray) -> np.ndarray:
     raw = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else np.asarray(data, dtype=np.uint8).ravel()
     _refuse_cut(raw.tobytes())
     try:
+        opened(raw.tobytes())
         picture = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB) if len(raw) else None
+    except PictureError as error:
+        raise StreamError(str(error)) from error
     except cv2.error as error:
         raise StreamError(f"picture of {len(raw)} bytes cannot be decoded ({error.err})") from error
     if picture is None:
-        raise StreamError(f"picture of {len(raw)} bytes is no JPEG or PNG: it begins with {bytes(raw[:8])!r}")
+        raise StreamError(f"picture of {len(raw)} bytes cannot be decoded; leave the episode out")
     return picture
 
 
@@ -43,13 +46,15 @@ def raw_picture(data: bytes | np.ndarray, height: int, width: int, step: int, en
 
     Raises:
         StreamError: another encoding (depth, Bayer), or fewer bytes than the size needs.
+        LimitError: more pixels than any camera has.
     """
     channels = _CHANNELS.get(encoding)
     if channels is None:
         raise StreamError(f"picture has encoding {encoding!r}, expected one of {', '.join(_CHANNELS)}")
     step = step or width * channels
     raw = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else np.asarray(data, dtype=np.uint8).ravel()
-    if not 0 < height * width <= _LARGEST_PIXELS or step < width * channels or len(raw) < height * step:
+    require_within(height * width, PICTURE_PIXELS, f"picture of {height} x {width}, pixels")
+    if height <= 0 or width <= 0 or step < width * channels or len(raw) < height * step:
         raise StreamError(f"picture of {height} x {width} needs {height * step} bytes, found {len(raw)}")
     pixels = raw[: height * step].reshape(height, step)[:, : width * channels].reshape(height, width, channels)
     return _rgb(pixels, swap=encoding.startswith("bgr"))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gr00t_data.embodiment.document import did_you_mean
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.plain_yaml import plain_yaml
 from gr00t_data.rotations import WIDTHS
 from gr00t_data.sources.recordings.streams import SignalKind
 
@@ -149,10 +150,6 @@ class Mapping(_Entry):
         return [name for name, source in self.sources().items() if source.key == UNDECIDED]
 
 
-_NO_MAPPING = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What YAML raises, beside errors of its own, at tags that do not fit their text and at depth."""
-
-
 def load_mapping(path: Path) -> Mapping:
     """Read a mapping file.
 
@@ -160,8 +157,8 @@ def load_mapping(path: Path) -> Mapping:
         MappingError: not YAML, unknown or wrong fields (each with what was found and expected), or undecided keys.
     """
     try:
-        mapping = parse_mapping(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, MappingError, *_NO_MAPPING) as error:
+        mapping = parse_mapping(plain_yaml(path.read_bytes()))
+    except (OSError, ValueError) as error:
         raise MappingError(f"{path}: {error}") from error
     if mapping.undecided:
         raise MappingError(f"{path}: {', '.join(mapping.undecided)}: the key is still {UNDECIDED!r}; fill it in")

@@ -12,6 +12,10 @@ from gr00t_data.sources.recordings.streams import Stream
 _PASS_SHARE = 0.8
 """Force signals keep frequencies below this share of half the control rate; the rest would fold back as a slow sway."""
 _FILTER_LOBES = 4
+_MOST_FILLED = 20
+"""So many times the samples there are may be made to fill gaps; sensors drop single samples, not nineteen of twenty."""
+_LEAST_STEP_SHARE = 1e-4
+"""Of the control period: no sensor of a robot is 10,000 times faster than its control."""
 
 
 def resample(stream: Stream, clock: Clock, ticks_ns: np.ndarray, period_ns: int) -> np.ndarray:
@@ -67,6 +71,11 @@ def _force(stream: Stream, clock: Clock, values: np.ndarray, ticks_ns: np.ndarra
     if not step or step >= period_ns / 2:
         return linear(clock.times_ns, values, ticks_ns)
     count = int((clock.times_ns[-1] - clock.times_ns[0]) / step) + 1
+    if count > _MOST_FILLED * len(values) or step < _LEAST_STEP_SHARE * period_ns:
+        raise AlignError(
+            f"its samples stand {step:,.0f} ns apart, so the {len(values)} of them would be {count:,} without gaps; "
+            "its clock has jumped, or its samples came in bursts: map another clock"
+        )
     even_ns = clock.times_ns[0] + np.rint(np.arange(count) * step).astype(np.int64)
     even = linear(clock.times_ns, values, even_ns)
     taps = low_pass(_PASS_SHARE * step / period_ns)

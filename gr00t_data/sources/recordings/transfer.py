@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from gr00t_data.disk import DiskError
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.limits import LimitError
 from gr00t_data.sources.recordings.align import Aligned, align
 from gr00t_data.sources.recordings.clocks import AlignError
 from gr00t_data.sources.recordings.images import even_size
@@ -111,8 +113,12 @@ def bring_in(job: Job) -> Episode | Refusal:
         raw = job.read(job.drop, job.mapping, job.embodiment, job.episode)
         aligned = align(raw, job.embodiment, job.mapping.tolerance_s)
         return episode_of(raw, aligned, job.embodiment, job.folder)
-    except (StreamError, AlignError, MappingError, video.VideoError) as error:
+    except (StreamError, AlignError, MappingError, LimitError, video.VideoError) as error:
         return Refusal(job.episode, str(error))
+    except DiskError:
+        raise
+    except Exception as error:  # a reader of foreign bytes met what nobody foresaw: it costs this episode, no other
+        return Refusal(job.episode, f"{job.drop}: {job.episode}: cannot be read ({type(error).__name__}: {error})")
 
 
 def episode_of(raw: RawEpisode, aligned: Aligned, embodiment: Embodiment, folder: Path) -> Episode:

@@ -2,6 +2,8 @@
 camera when its pictures are written. Pictures are never kept.
 """
 
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.limits import LOG_VALUES, LimitError, require_within
 from gr00t_data.sources.formats.logs import messages
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
 from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, PartSource
@@ -64,21 +67,28 @@ class LogFrames:
 class _Collected:
     """What one source gave so far."""
 
-    stamps: list[int] = field(default_factory=list)
-    received: list[int] = field(default_factory=list)
-    values: list[list[float]] = field(default_factory=list)
+    stamps: "array[int]" = field(default_factory=lambda: array("q"))
+    received: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+    widths: Counter[int] = field(default_factory=Counter)
 
     def add(self, clock: str, message: Logged, content: Any, values: list[float] | None = None) -> None:
         own = messages.stamp_ns(content) if clock == "header" else None
         published = message.publish_ns if clock != "log" else message.log_ns
-        self.stamps.append(own if own is not None else published)
-        self.received.append(message.log_ns)
+        try:
+            self.stamps.append(own if own is not None else published)
+            self.received.append(message.log_ns)
+        except OverflowError as error:
+            raise StreamError(
+                f"has the stamp {own or published} ns, which is no time; leave the recording out"
+            ) from error
         if values is not None:
-            self.values.append(values)
+            self.values.extend(values)
+            self.widths[len(values)] += 1
 
     def times(self) -> tuple[np.ndarray, np.ndarray | None]:
         """The stamps, and the recorder's clock when it is another one."""
-        stamps, received = (np.array(one, dtype=np.int64) for one in (self.stamps, self.received))
+        stamps, received = (np.frombuffer(one, dtype=np.int64) for one in (self.stamps, self.received))
         return stamps, None if np.array_equal(stamps, received) else received
 
 
@@ -93,7 +103,7 @@ def read_log(log: Log, name: str, mapping: Mapping, embodiment: Embodiment) -> R
 
     def samples(stream: str, source: PartSource) -> Samples:
         times_ns, received_ns = collected[stream].times()
-        values = _matrix(collected[stream].values, f"{log.name}: {source.key} {source.field}")
+        values = _matrix(collected[stream], f"{log.name}: {source.key} {source.field}")
         return Samples(times_ns, values, received_ns)
 
     sides = bound_parts(mapping, embodiment, samples)
@@ -115,7 +125,7 @@ def _collect(
     if missing := sorted(asked - set(log.topics())):
         raise StreamError(f"{log.name}: has no message on {', '.join(missing)}; it has {', '.join(log.topics())}")
     found = {name: _Collected() for name in sources}
-    instruction = ""
+    instruction, taken = "", 0
     for message in log.messages([*asked, *filter(None, [mapping.instruction.key])]):
         try:
             content = message.decode()
@@ -127,7 +137,9 @@ def _collect(
                     if isinstance(source, PartSource):
                         values = messages.chosen(content, source.field, source.names)
                     found[name].add(source.clock or mapping.clock, message, content, values)
-        except StreamError as error:
+                    taken += 2 + len(values or ())
+            require_within(taken, LOG_VALUES, "numbers and stamps up to here")
+        except (StreamError, LimitError) as error:
             raise StreamError(f"{log.name}: {message.topic}: {error}") from error
     if silent := sorted(sources[name].key for name, one in found.items() if not one.stamps):
         raise StreamError(f"{log.name}: has no readable message on {', '.join(silent)}; leave the recording out")
@@ -140,11 +152,11 @@ def _text(value: Any) -> str:
     return inner.strip() if isinstance(inner, str) else ""
 
 
-def _matrix(rows: list[list[float]], where: str) -> np.ndarray:
-    widths = sorted({len(row) for row in rows})
+def _matrix(collected: _Collected, where: str) -> np.ndarray:
+    widths = sorted(collected.widths)
     if len(widths) != 1:
         raise StreamError(f"{where}: messages have {widths} values, expected one count; choose joints with `names`")
-    return np.array(rows, dtype=np.float64).reshape(len(rows), widths[0])
+    return np.frombuffer(collected.values, dtype=np.float64).reshape(len(collected.stamps), widths[0])
 
 
 def log_inventory(log: Log) -> list[Found]:
@@ -174,9 +186,9 @@ def _number_fields(topic: str, content: Any, path: str = "") -> list[Found]:
     """A field whose own fields hold the numbers (pose -> position, orientation) is offered by its inner ones."""
     value = messages.at(content, path)
     inner = [n for n in messages.fields(value) if n not in ("header", "stamp", "timestamp", "layout")]
-    nested = [n for n in inner if messages.numbers(messages.member(value, n))]
+    nested = [n for n in inner if _width(messages.member(value, n))]
     if path and all(isinstance(messages.member(value, n), int | float) for n in nested):
-        return [_found(topic, content, path)] if nested or messages.numbers(value) else []
+        return [_found(topic, content, path)] if nested or _width(value) else []
     found = []
     for name in nested:
         below = f"{path}.{name}" if path else name
@@ -187,5 +199,13 @@ def _number_fields(topic: str, content: Any, path: str = "") -> list[Found]:
 
 def _found(topic: str, content: Any, path: str) -> Found:
     names = tuple(messages.listed_names(content))
-    width = len(messages.numbers(messages.at(content, path)))
+    width = _width(messages.at(content, path))
     return Found(topic, width, path, names if len(names) == width else ())
+
+
+def _width(value: Any) -> int:
+    """How many numbers a value holds; 0 for what can be no part of a robot, as a cloud of points."""
+    try:
+        return len(messages.numbers(value))
+    except (StreamError, LimitError):
+        return 0

@@ -1,13 +1,15 @@
 """MCAP files without ROS: ROS 2 (CDR), JSON and protobuf messages. One file is one episode."""
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import visible_files
+from gr00t_data.disk import parse_json, visible_files
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.limits import LimitError
+from gr00t_data.sources.formats.logs.chunks import Bounded, most_bytes, unpacked_records
+from gr00t_data.sources.formats.logs.definitions import require_few_parts, require_plain
 from gr00t_data.sources.formats.logs.log import Log, Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found
@@ -15,8 +17,6 @@ from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
 _MAGIC = b"\x89MCAP0\r\n"
-_LARGEST_RECORD_BYTES = 1 << 30
-"""A damaged length must not make us ask for all memory."""
 
 
 class McapLog:
@@ -35,11 +35,12 @@ class McapLog:
         return self._topics
 
     def _summarised(self) -> set[str]:
-        from mcap.reader import make_reader
+        from mcap.reader import SeekingReader
 
         with self._path.open("rb") as stream:
+            bounded: Any = Bounded(stream)
             try:
-                summary = make_reader(stream).get_summary()
+                summary = SeekingReader(bounded, record_size_limit=most_bytes()).get_summary()
             except Exception:  # the library's own, struct's and the decompressors' errors, on damaged bytes
                 return set()
         if summary is None or summary.statistics is None:
@@ -48,20 +49,31 @@ class McapLog:
         return {channel.topic for number, channel in summary.channels.items() if counts.get(number)}
 
     def messages(self, topics: Sequence[str] | None) -> Iterator[Logged]:
-        """In the order of the file, of all topics for None; needs no index, so a cut file gives what it has."""
-        from mcap.reader import NonSeekingReader
+        """In the order of the file, of all topics for None; needs no index, so a cut file gives what it has.
 
-        decoders = _Decoders()
-        with self._path.open("rb") as stream:
-            reader = NonSeekingReader(stream, validate_crcs=True, record_size_limit=_LARGEST_RECORD_BYTES)
-            try:
-                # Ordering by log time would hold the whole file in memory.
-                for schema, channel, message in reader.iter_messages(topics=topics, log_time_order=False):
-                    decode = partial(decoders.decode, schema, channel, message.data)
-                    yield Logged(channel.topic, message.log_time, message.publish_time, decode)
-            except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes
-                note = f"{self.name}: is cut off or damaged; what lies before is kept ({type(error).__name__}: {error})"
-                self.notes += [] if note in self.notes else [note]
+        Raises:
+            StreamError: a chunk, or the whole log, unpacks to more than it may.
+        """
+        from mcap.records import Channel, Message, Schema
+
+        decoders, channels, schemas = _Decoders(), dict[int, Any](), dict[int, Any]()
+        try:
+            # Ordering by log time would hold the whole file in memory.
+            for record in unpacked_records(self._path):
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    channels[record.id] = record
+                elif isinstance(record, Message):
+                    channel = channels[record.channel_id]
+                    if topics is None or channel.topic in topics:
+                        decode = partial(decoders.decode, schemas.get(channel.schema_id), channel, record.data)
+                        yield Logged(channel.topic, record.log_time, record.publish_time, decode)
+        except LimitError as error:
+            raise StreamError(f"{self.name}: {error}") from error
+        except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes
+            note = f"{self.name}: is cut off or damaged; what lies before is kept ({type(error).__name__}: {error})"
+            self.notes += [] if note in self.notes else [note]
 
 
 class _Decoders:
@@ -76,24 +88,35 @@ class _Decoders:
 
     def decode(self, schema: Any, channel: Any, data: bytes) -> Any:
         """One message. Raises StreamError: its encoding is not read here, or it is damaged."""
-        if channel.id not in self._known:
-            self._known[channel.id] = self._find(schema, channel)
         try:
+            if channel.id not in self._known:
+                self._known[channel.id] = self._find(schema, channel)
             return self._known[channel.id](data)
-        except StreamError:
+        except (StreamError, LimitError):
             raise
         except Exception as error:  # generated decoders raise anything on damaged bytes
             raise StreamError(f"message of {len(data)} bytes cannot be decoded ({error})") from error
 
     def _find(self, schema: Any, channel: Any) -> Any:
         if channel.message_encoding == "json":
-            return json.loads
-        for factory in self._factories:
-            found = factory.decoder_for(channel.message_encoding, schema)
-            if found:
-                return found
+            return parse_json
+        if schema is not None and schema.encoding == "ros2msg" and (found := self._bounded(schema, channel)):
+            return found
+        if found := self._factories[1].decoder_for(channel.message_encoding, schema):
+            return found
         kind = f"{channel.message_encoding!r} with schema {schema.encoding if schema else None!r}"
         raise StreamError(f"holds {kind}; messages in ros2 cdr, json and protobuf can be read")
+
+    def _bounded(self, schema: Any, channel: Any) -> Any:
+        """The decoder of a ROS 2 definition that is one."""
+        least = require_plain(schema.name, schema.data.decode("utf-8"))
+        decode = self._factories[0].decoder_for(channel.message_encoding, schema)
+
+        def bounded(data: bytes) -> Any:
+            require_few_parts(least, data)
+            return decode(data)
+
+        return bounded if decode else None
 
 
 def _files(drop: Path) -> list[Path]:

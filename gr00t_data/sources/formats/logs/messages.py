@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gr00t_data.limits import MESSAGE_VALUES, require_within
 from gr00t_data.sources.recordings.clocks import NS
 from gr00t_data.sources.recordings.images import decoded, raw_picture
 from gr00t_data.sources.recordings.streams import StreamError
@@ -56,19 +57,30 @@ def numbers(value: Any, depth: int = 0) -> list[float]:
 
     Raises:
         StreamError: nested deeper than any message is.
+        LimitError: more of them than any message has.
     """
     if depth > _DEEPEST:
         raise StreamError(f"is nested deeper than {_DEEPEST}")
     if isinstance(value, bool | int | float | np.number | np.bool_):
-        return [float(value)]
-    if isinstance(value, np.ndarray):
-        return value.astype(np.float64).ravel().tolist() if value.dtype.kind in "fiub" else []
+        try:
+            return [float(value)]
+        except OverflowError as error:
+            raise StreamError("holds a whole number of hundreds of digits") from error
     if isinstance(value, str | bytes | bytearray | memoryview) or value is None:
         return []
+    if hasattr(value, "__len__"):
+        require_within(len(value), MESSAGE_VALUES, "values of one message")
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float64).ravel().tolist() if value.dtype.kind in "fiub" else []
     if _is_list(value):
-        return [number for item in value for number in numbers(item, depth + 1)]
-    names = [name for name in fields(value) if name not in _NOT_VALUES]
-    return [number for name in names for number in numbers(member(value, name), depth + 1)]
+        inner: Iterable[Any] = value
+    else:
+        inner = (member(value, name) for name in fields(value) if name not in _NOT_VALUES)
+    found: list[float] = []
+    for item in inner:
+        found += numbers(item, depth + 1)
+        require_within(len(found), MESSAGE_VALUES, "values of one message")
+    return found
 
 
 def _is_list(value: Any) -> bool:
@@ -98,12 +110,17 @@ def listed_names(message: Any) -> list[str]:
     for field in ("name", "joint_names"):
         listed = member(message, field)
         if listed is not None and not isinstance(listed, str) and _is_list(listed):
+            require_within(len(listed), MESSAGE_VALUES, "names of one message")
             return [str(name) for name in listed]
     return []
 
 
 def stamp_ns(message: Any) -> int | None:
-    """The sensor's own stamp: ``header.stamp``, ``stamp`` or ``timestamp``; None when there is none or it is zero."""
+    """The sensor's own stamp: ``header.stamp``, ``stamp`` or ``timestamp``; None when there is none or it is zero.
+
+    Raises:
+        StreamError: it is no number.
+    """
     for path in ("header.stamp", "stamp", "timestamp"):
         found = message
         for name in path.split("."):
@@ -112,8 +129,11 @@ def stamp_ns(message: Any) -> int | None:
             continue
         seconds = next((member(found, n) for n in ("sec", "seconds", "secs") if member(found, n) is not None), None)
         rest = (member(found, n) for n in ("nanosec", "nsec", "nanos", "nsecs") if member(found, n) is not None)
-        if seconds is not None:
-            return (int(seconds) * NS + int(next(rest, 0) or 0)) or None
+        try:
+            if seconds is not None:
+                return (int(seconds) * NS + int(next(rest, 0) or 0)) or None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise StreamError(f"its {path} is no time ({error})") from error
     return None
 
 

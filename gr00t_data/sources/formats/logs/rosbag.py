@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gr00t_data.disk import visible_files
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.limits import LimitError
+from gr00t_data.sources.formats.logs.bags import require_bounded_bag
+from gr00t_data.sources.formats.logs.definitions import least_part, require_few_parts, require_plain_bag
 from gr00t_data.sources.formats.logs.log import Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found
@@ -34,11 +37,15 @@ class BagLog:
         from rosbags.typesys import Stores, get_typestore
 
         try:
+            require_bounded_bag(self._path)
             # Bags recorded before ROS 2 Iron hold no definitions: the standard messages of Humble fill in.
-            with AnyReader([self._path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+            reader = AnyReader([self._path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+            opened: Any = [_Checked(one) for one in reader.readers]
+            reader.readers = opened
+            with reader:
                 yield reader
-        except StreamError:
-            raise
+        except (StreamError, LimitError) as error:
+            raise StreamError(str(error) if self.name in str(error) else f"{self.name}: {error}") from error
         except Exception as error:  # sqlite, YAML, struct and index errors, each of its own class
             raise StreamError(
                 f"{self.name}: cannot be read ({type(error).__name__}: {error}); it may be cut off: copy it again, or "
@@ -54,12 +61,34 @@ class BagLog:
         """In the order of time."""
         with self._opened() as reader:
             chosen = [connection for connection in reader.connections if connection.topic in topics]
+            types: Any = reader.typestore.fielddefs
+            least = {kind: least_part(types, kind) for kind in {connection.msgtype for connection in chosen}}
             for connection, time_ns, data in reader.messages(chosen) if chosen else ():
-                yield Logged(connection.topic, time_ns, time_ns, _decoder(reader, data, connection.msgtype))
+                kind = connection.msgtype
+                yield Logged(connection.topic, time_ns, time_ns, _decoder(reader, data, kind, least[kind]))
 
 
-def _decoder(reader: "AnyReader", data: bytes, kind: str) -> Any:
+class _Checked:
+    """A reader of the library whose definitions are looked at as soon as it is open, before it is used."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def __enter__(self) -> Any:
+        self._reader.__enter__()
+        require_plain_bag(self._reader.connections)
+        return self
+
+    def __exit__(self, *raised: Any) -> Any:
+        return self._reader.__exit__(*raised)
+
+
+def _decoder(reader: "AnyReader", data: bytes, kind: str, least: float) -> Any:
     def decode() -> Any:
+        require_few_parts(least, data)
         try:
             return reader.deserialize(data, kind)
         except Exception as error:  # generated decoders raise anything on damaged bytes

@@ -9,13 +9,16 @@ joined by a dot: ``extrinsics`` [T, 4, 4] (world to camera, OpenCV axes), ``intr
 """
 
 import shlex
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from gr00t_data.limits import TABLE_BYTES, LimitError, require_within
 from gr00t_data.sources.human.hands.tracks import INDEX_TIP, LANDMARKS, SIDES, THUMB_TIP, HandTracks, HandTracksError
 from gr00t_data.sources.human.hands.wrists import inverse, pose_of, projected, rigid
 
@@ -51,12 +54,15 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             if isinstance(file, np.ndarray):
                 raise HandTracksError(f"{path}: holds one array, expected the arrays of a VITRA episode as .npz")
+            require_within(sum(one.file_size for one in file.zip.infolist()), TABLE_BYTES, "bytes of its arrays")
             return {name: file[name] for name in file.files}
+    except LimitError as error:
+        raise HandTracksError(f"{path}: {error}") from error
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise refuse_pickle(path) from error
-        raise
-    except (OSError, EOFError, KeyError, SafetensorError) as error:
+        raise HandTracksError(f"{path}: cannot be read ({error}); copy it again") from error
+    except (OSError, EOFError, KeyError, MemoryError, BadZipFile, zlib.error, SafetensorError) as error:
         raise HandTracksError(f"{path}: cannot be read ({error}); copy it again") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gr00t_data.disk import PathError, path_inside, visible_files
+from gr00t_data.limits import JSON_VALUES, TEXT_BYTES, LimitError, require_within
 from gr00t_data.sources.human.footage import Footage
 from gr00t_data.store.provenance import Refusal
 
@@ -101,8 +102,13 @@ def table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         DropError: it is not text in UTF-8, or has no line of names.
     """
     try:
-        reader = csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
+        require_within(path.stat().st_size, TEXT_BYTES, "bytes of a table")
+        content = path.read_bytes()
+        require_within(sum(map(content.count, (b",", b"\n", b"\r"))), JSON_VALUES, "cells of a table")
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except LimitError as error:
+        raise DropError(f"{path}: {error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DropError(f"{path}: is not a CSV file in UTF-8 ({error}); save it again") from error
     if not rows:
