@@ -2,20 +2,22 @@
 VENV ?= .venv
 export VENV
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Exact versions, each with the hashes of its files; `make setup CONSTRAINTS=` takes the newest that fit instead.
+CONSTRAINTS ?= constraints.txt
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-.PHONY: help setup finetune_gr1 finetune_gr1_long evaluate test lint ui clean
+.PHONY: help setup finetune_gr1 finetune_gr1_long evaluate test lint renew ui clean
 
 help: ## show this list
 	@grep -E '^[a-z_0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.complete ## create the environment in .venv and install the project
 
-$(VENV)/.complete: pyproject.toml
+$(VENV)/.complete: pyproject.toml $(CONSTRAINTS)
 	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info[:2] in ((3, 11), (3, 12)) else "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python3.11")'
 	"$(PYTHON)" -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	.ci/install $(VENV) $(CONSTRAINTS)
 	@touch $@
 
 finetune_gr1: setup ## make demonstrations, train, and leave a checkpoint in ./lake
@@ -32,6 +34,9 @@ test: setup ## run the tests (no network, no GPU)
 
 lint: setup ## style and types
 	source ./env.sh && ruff check . && ruff format --check . && pyright
+
+renew: ## write constraints.txt again with the newest releases that pyproject.toml allows
+	PYTHON="$(PYTHON)" .ci/renew
 
 ui: setup ## the Dagster UI on http://127.0.0.1:3000
 	source ./env.sh && dagster dev

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gr00t_data.curate.gate.opinion import Judge, JudgeError, ask
+from tests import NOWHERE
 
 FRAMES = np.zeros((10, 24, 32, 3), dtype=np.uint8)
 FRAMES[:, :, :, 0] = np.arange(10)[:, None, None] * 20
@@ -114,7 +115,7 @@ def test_a_program_that_fails_or_hangs(tmp_path: Path) -> None:
     assert late.verdict is None and "no answer within 0.5 s" in late.problem
     time.sleep(2.2)
     assert not mark.exists()
-    assert "cannot be started" in ask(Judge(("/nowhere/judge",)), FRAMES, "lift", 20).problem
+    assert "cannot be started" in ask(Judge((str(NOWHERE),)), FRAMES, "lift", 20).problem
 
 
 def test_a_verdict_is_kept_and_a_failure_is_asked_again(tmp_path: Path) -> None:

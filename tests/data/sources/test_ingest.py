@@ -9,6 +9,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.store import StoreError
+from tests import NOWHERE
 from tests.data.store.test_store import GR1, sealed
 
 REAL = Path(__file__).parents[4] / "shared/data/teleop/robot_sim.PickNPlace"
@@ -53,7 +54,7 @@ def test_unknown_formats_are_named(tmp_path: Path) -> None:
 def test_a_drop_that_breaks_half_way_leaves_nothing(tmp_path: Path) -> None:
     source = drop(tmp_path / "drop")
     (source / "meta/info.json").write_text(json.dumps({"codebase_version": "v2.1"}))
-    (source / "data/loop").symlink_to("/nonexistent")
+    (source / "data/loop").symlink_to(NOWHERE)
     (source / "data/unreadable").mkdir()
     lake = Lake(tmp_path / "lake")
 

@@ -92,7 +92,7 @@ def _sparse(marker: Path) -> None:
 
 ODD_MARKERS: dict[str, Callable[[Path], object]] = {
     "3 GB": _sparse,
-    "link": lambda marker: marker.symlink_to("/etc/hostname"),
+    "link": lambda marker: marker.symlink_to(__file__),
     "link to itself": lambda marker: marker.symlink_to(marker.name),
     "link to nowhere": lambda marker: marker.symlink_to("nothing"),
     "link to a device": lambda marker: marker.symlink_to("/dev/zero"),

@@ -24,6 +24,7 @@ from gr00t_model.dream.settings import DreamSettings, Sizes
 from gr00t_model.dream.shots import FirstFrames, Instructions, shots
 from gr00t_model.dream.world_model import ClipShape, DreamError, Sampler
 from gr00t_model.stages.dream import dream, job_named, plan_dream
+from tests import NOWHERE
 from tests.data.builders import GR1, episode, sealed
 from tests.model import tiny_worlds
 
@@ -160,10 +161,10 @@ def test_three_cameras_are_tiled_as_they_are_cut() -> None:
         (oracle(instructions=Instructions(texts=("fly away",))), "the expert does what its scene asks for"),
         (oracle().model_copy(update={"shape": SMALL}), "draws square pictures at 20 fps"),
         (DreamJob(generator="nano"), "has no world_model_gr1 yet; run `gr00t dream train`"),
-        (DreamJob(generator="/nowhere/wan"), "no such folder; models are read from this machine only"),
+        (DreamJob(generator=str(NOWHERE / "wan")), "no such folder; models are read from this machine only"),
         (DreamJob(first_frames=FirstFrames(tasks=("fly",))), "no task 'fly'; choose from reach, push"),
-        (DreamJob(generator="/nowhere", defects=("freeze",)), "oracle's dreams only"),
-        (DreamJob(first_frames=FirstFrames(source="images", path="/nowhere")), "no such folder; give one with PNG"),
+        (DreamJob(generator=str(NOWHERE), defects=("freeze",)), "oracle's dreams only"),
+        (DreamJob(first_frames=FirstFrames(source="images", path=str(NOWHERE))), "no such folder; give one with PNG"),
     ],
 )
 def test_jobs_that_are_refused_before_anything_is_made(tmp_path: Path, job: DreamJob, message: str) -> None:
@@ -174,7 +175,7 @@ def test_jobs_that_are_refused_before_anything_is_made(tmp_path: Path, job: Drea
 
 def test_too_few_frames_are_refused() -> None:
     with pytest.raises(DreamError, match="frames: Input should be greater than or equal to 2"):
-        job_named(Lake(Path("/nowhere")), GR1, DreamSettings(sizes=Sizes(frames=1)))
+        job_named(Lake(NOWHERE), GR1, DreamSettings(sizes=Sizes(frames=1)))
     with pytest.raises(DreamError, match=r"the job: sampler\.steps: Input should be greater than or equal to 1"):
         job_of({}, ["sampler.steps=0"])
 

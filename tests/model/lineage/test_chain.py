@@ -19,6 +19,7 @@ from gr00t_model.lineage.people import ConsentError, consent, of_participant, re
 from gr00t_model.lineage.record import Settings, chain_of, links_from, links_of
 from gr00t_model.release.licences import licences_of, require_licences
 from gr00t_model.training.config import Flare, Lora, Model, TrainConfig
+from tests import NOWHERE
 from tests.model.lineage.test_withdrawal import add_people
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import SMALL
@@ -183,7 +184,7 @@ def commercial(lake: Lake, config: TrainConfig) -> TrainConfig:
 
 def test_a_lake_of_before_that_was_moved_finds_its_bases(made, old) -> None:
     lake, (first, second, _) = old
-    rebase(second, Path("/somewhere/else/lake/checkpoints") / first.name)
+    rebase(second, NOWHERE / "lake/checkpoints" / first.name)
     assert names_of(of_checkpoint(lake, second)) == {("people", ""), ("kitchen", first.name)}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gr00t_data.sources.sim.demos import record_episode
 from gr00t_data.store.store import EpisodeStore
+from tests import NOWHERE
 from tests.data.builders import episode, sealed
 from tests.model import tiny_worlds
 from tests.shell import invoke
@@ -43,11 +44,11 @@ def test_dry_runs_write_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("generate", "--generator", "/nowhere"), "models are read from this machine only"),
+        (("generate", "--generator", str(NOWHERE)), "models are read from this machine only"),
         (("generate", "--set", "sampler.stepz=3"), "did you mean sampler.steps"),
         (("generate", "--set", "sampler.offload=disk"), "sampler.offload"),
         (("generate", "--frames", "1"), "frames"),
-        (("train", "--base", "/nowhere"), "models are read from this machine only"),
+        (("train", "--base", str(NOWHERE)), "models are read from this machine only"),
         (("train",), "no sealed store of 'gr1' with video"),
         (("eval", "nano"), "run `gr00t dream train` first"),
     ],

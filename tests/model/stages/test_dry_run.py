@@ -9,6 +9,7 @@ from gr00t_model.loop.config import ConfigError
 from gr00t_model.training.config import TrainConfig
 from gr00t_model.training.recipes import recipe
 from gr00t_model.training.settings import override
+from tests import NOWHERE
 from tests.shell import Result, invoke
 
 
@@ -66,8 +67,8 @@ def test_an_unknown_field_of_a_file_names_the_nearest_at_any_depth() -> None:
         (["--set", "model.changes.action_head_cfg.action_horizon=8"], "its action_horizon is 16 steps"),
         (["--set", "model.changes.action_head_cfg.max_num_embodiments=8"], "uses slot 24, the model has 8"),
         (["--set", "model.changes.action_head_cfg.action_dim=wide"], "expected a whole number from 1 on"),
-        (["--set", "model.base=random", "--set", "model.tokenizer=/nowhere"], "has no tokenizer.json"),
-        (["--set", "model.base=/nowhere"], "model.base: /nowhere: is no path"),
+        (["--set", "model.base=random", "--set", f"model.tokenizer={NOWHERE}"], "has no tokenizer.json"),
+        (["--set", f"model.base={NOWHERE}"], f"model.base: {NOWHERE}: is no path"),
         (["--also", "nobody"], "unknown embodiment 'nobody'"),
         (["--also", "so100=-1"], "the weight must be a finite number above 0"),
         (["--also", "so100=nan"], "the weight must be a finite number above 0"),

@@ -18,6 +18,7 @@ from gr00t_model.training.config import Model
 from gr00t_model.training.key import PolicyRun
 from gr00t_model.training.runs.extended import run_beside
 from gr00t_model.training.train import train
+from tests import NOWHERE
 from tests.model.service_lake import add_store, tiny_config, train_tiny
 from tests.model.tiny import SMALL
 
@@ -83,8 +84,8 @@ def test_paths_outside_a_lake_stay_as_they_are(tmp_path: Path) -> None:
     assert portable(str(tmp_path / "lake/stores/a"), file) == "stores/a"
     assert located("stores/a", file) == str(tmp_path / "lake/stores/a")
     assert portable(str(other), file) == str(other) and located(str(other), file) == str(other)
-    assert located("/old/lake/stores/a", file) == str(tmp_path / "lake/stores/a")
-    assert located("/old/a", file) == "/old/a" and located("", file) == ""
+    assert located(str(NOWHERE / "lake/stores/a"), file) == str(tmp_path / "lake/stores/a")
+    assert located(str(NOWHERE / "a"), file) == str(NOWHERE / "a") and located("", file) == ""
 
 
 def test_a_manifest_says_relative_paths_and_knows_absolute_ones(first: Lake) -> None:

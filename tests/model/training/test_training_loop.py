@@ -22,6 +22,7 @@ from gr00t_model.training.config import Flare, Model, Tune
 from gr00t_model.training.key import PolicyRun, prepare_run, run_key
 from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
+from tests import NOWHERE
 from tests.model.tiny import SMALL, TinyLake, build
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "training_losses.json"
@@ -204,7 +205,7 @@ def test_the_key_depends_on_content_and_not_on_places(lake, tmp_path):
     moved = tmp_path / "elsewhere.json"
     shutil.copyfile(lake.manifest, moved)
     data = lake.config().data
-    assert run_key(lake.config(data=data.model_copy(update={"manifest": str(moved), "cache": "/x"}))) == key
+    assert run_key(lake.config(data=data.model_copy(update={"manifest": str(moved), "cache": str(NOWHERE)}))) == key
     assert run_key(lake.config(log_every_steps=2, keep_states=5)) == key
     for changes in ({"steps": 5}, {"seed": 1}, {"optimizer": Optimizer(lr=2e-2)}, {"batch_size": 4}):
         assert run_key(lake.config(**changes)) != key
