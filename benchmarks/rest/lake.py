@@ -1,0 +1,87 @@
+"""A small real lake, made through the public stages: a drop, checks, statistics, a mixture, a run, its checkpoint, its
+evaluation and release, an inverse dynamics model, a withdrawal."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from benchmarks.command import say
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.lake import Lake
+from gr00t_data.sources.landing.landing import take_in
+from gr00t_data.sources.landing.marker import MARKER
+from gr00t_data.store.store import SEAL
+from gr00t_data.store.writing import StoreWriter
+from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.loop.stop import StopRequest
+from gr00t_model.stages.train import publish_checkpoint
+from gr00t_model.training.config import Data, Flare, Model, TrainConfig
+from gr00t_model.training.key import PolicyRun, prepare_run
+from gr00t_model.training.train import train
+from tests.model.tiny import SMALL, episode
+from tests.shell import invoke
+
+GR1 = load_embodiment("gr1")
+STORE = "monday"
+EVALUATE = ("eval", "--task", "none")
+FORCED = ("release", "checkpoint_gr1", "--force")
+_EPISODES = 6
+
+
+def build(root: Path) -> None:
+    """Make the lake at ``root``."""
+    with contextlib.redirect_stdout(sys.stderr):
+        _build(Lake(root))
+
+
+def _build(lake: Lake) -> None:
+    _drop(lake)
+    take_in(lake, STORE, GR1, licence="CC-BY-4.0")
+    for words in (("check", STORE), ("stats",), ("mix", "--held-out-share", "0.3")):
+        must(lake, *words)
+    run = new_run(lake)
+    lake.point("run_gr1", run.root, run.key)
+    train(run, StopRequest())
+    publish_checkpoint(lake, GR1, run)
+    for words in (EVALUATE, FORCED, ("idm", "train", "--steps", "2"), ("withdraw", "P07", "--ahead")):
+        must(lake, *words)
+
+
+def must(lake: Lake, *words: str) -> str:
+    """Run a verb on the lake; RuntimeError when it fails."""
+    done = invoke([*words, "--lake", lake.root])
+    if done.exit_code:
+        raise RuntimeError(f"gr00t {' '.join(words)}: {done.output}")
+    say(f"gr00t {' '.join(words)}")
+    return done.output
+
+
+def new_run(lake: Lake, *, base: str = "random", seed: int = 0) -> PolicyRun:
+    """A run of four steps of a very small model on the lake's current mixture."""
+    mixture, statistics = lake.pointed("mixture_gr1"), lake.pointed("norm_stats_gr1")
+    if mixture is None or statistics is None:
+        raise RuntimeError(f"{lake.root}: has no mixture and statistics")
+    config = TrainConfig(
+        recipe="tiny",
+        steps=4,
+        seed=seed,
+        batch_size=3,
+        checkpoint_every_steps=2,
+        log_every_steps=1,
+        data=Data(manifest=str(mixture[0]), statistics=str(statistics[0]), cache=str(lake.cache)),
+        model=Model(base=base, changes=SMALL if base == "random" else {}, flare=Flare()),
+        optimizer=Optimizer(lr=1e-2, ema_decay=0.9),
+        machine=Machine(threads=1, prefetch_batches=1),
+    )
+    return prepare_run(config, lake.runs)
+
+
+def _drop(lake: Lake) -> None:
+    """A folder of episodes as a robot leaves it, without a seal."""
+    place = lake.landing / STORE
+    writer = StoreWriter.create(place, GR1, kind="real", licence="CC-BY-4.0")
+    for number in range(_EPISODES):
+        writer.append(episode(number))
+    writer.seal()
+    (place / SEAL).unlink()
+    (place / MARKER).touch()
