@@ -60,7 +60,7 @@ def list_states(states: Path) -> list[int]:
     return sorted(int(folder.name) for folder in states.iterdir() if folder.is_dir() and folder.name.isdigit())
 
 
-_MARK, _LOGGED = "crc32", "logged"
+MARK, _LOGGED = "crc32", "logged"
 """Field of a line of metrics, and of the outcome: the mark of a line goes on from that of the line before it."""
 
 
@@ -75,7 +75,7 @@ def marked(record: Mapping[str, float], before: str) -> tuple[str, str]:
         before: mark of the line before it.
     """
     mark = _mark(record, before)
-    return json.dumps({**record, _MARK: mark}) + "\n", mark
+    return json.dumps({**record, MARK: mark}) + "\n", mark
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class RunFolder:
             raise DamagedRun(self.root, self.metrics, f"holds a line that was not written so ({error})") from error
 
     def _unmarked(self, lines: list[dict[str, Any]]) -> tuple[list[dict[str, float]], str]:
-        marks = [line.pop(_MARK, "") for line in lines]
+        marks = [line.pop(MARK, "") for line in lines]
         if any(marks) or any(isinstance(value, str) for line in lines for value in line.values()):
             before = self._first_mark
             for number, (line, found) in enumerate(zip(lines, marks, strict=True), start=1):

@@ -113,6 +113,11 @@ def alone(path: Path, kind: Kind) -> Compared:
         return [], 1
     if path.suffix == ".crc32":
         return [], int(path.with_suffix(".npy").is_file())
+    if path.name == "metrics.jsonl":
+        from gr00t_model.loop.run import MARK, RunFolder
+
+        RunFolder(path.parent).records()
+        return [], int(f'"{MARK}": "'.encode() in path.read_bytes())
     if path.suffix != ".json":
         return [], 0
     if kind.name == "pointer":
