@@ -8,7 +8,17 @@ import dagster as dg
 
 from assets.declaring import ingest_assets
 from assets.recording import each_alone, record, worst_of
-from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, left_out, table, told
+from assets.reporting import (
+    Made,
+    all_accepted,
+    content_of,
+    every_tenth,
+    figure,
+    left_out,
+    table,
+    told,
+    what_became,
+)
 from assets.robots import robots
 from assets.settings import config_of
 from assets.versions import code_version
@@ -53,7 +63,7 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
     index = check(lake, store, embodiment)
     for row in (row for row in summary_rows(index) if row["verdict"] == "rejected"):
         log.warning(f"{drop}: clip {row['episode']} rejected: {row['reason']}")
-    clips, refused = clip_rows(store, index), store.about.source.refused or ()
+    clips = clip_rows(store, index)
     seconds = [verdict.length / embodiment.control_hz for verdict in index.verdicts]
     metadata = {
         "drop": drop,
@@ -64,14 +74,13 @@ def make_clips(drop: str, config: HumanConfig, lake: Lake, log: dg.DagsterLogMan
         "commercial use": commercial_use(of_store(store)),
         "participants": len({row["participant"] for row in clips}),
         "clips": len(clips),
+        **what_became(store),
         "accepted": len(index.accepted),
         "rejected": len(index.rejected),
-        "refused": len(refused),
         "frames": sum(verdict.kept_frames for verdict in index.accepted),
         "seconds": round(sum(seconds), 1),
         "frames with faces": sum(int(row["frames with faces"] or 0) for row in clips),
         "clip table": table(clips),
-        "refused, with reasons": table([{"what": one.episode, "reason": one.reason} for one in refused]),
         "durations": figure(episode_durations(seconds), "clip durations"),
         **_contact_sheet(lake, store, index),
     }

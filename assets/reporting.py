@@ -130,6 +130,14 @@ def table(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> dg.TableMetada
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
+def what_became(store: "EpisodeStore") -> Metadata:
+    """Of the episodes that a drop held: how many became those of the store, and why the others did not."""
+    from gr00t_data.sources.content import counts
+
+    refused = [{"what": one.episode, "reason": one.reason} for one in store.about.source.refused or ()]
+    return {**counts(store), "refused, with reasons": table(refused)}
+
+
 def _cell(value: Any) -> str | int | float | bool | None:
     return value if isinstance(value, int | float | bool) or value is None else printable(value)
 

@@ -8,7 +8,17 @@ from pydantic import Field
 
 from assets.declaring import ingest_assets
 from assets.recording import each_alone, record, require_some, worst_of
-from assets.reporting import Made, all_accepted, content_of, every_tenth, figure, left_out, table, told
+from assets.reporting import (
+    Made,
+    all_accepted,
+    content_of,
+    every_tenth,
+    figure,
+    left_out,
+    table,
+    told,
+    what_became,
+)
 from assets.robots import robots
 from assets.settings import config_of
 from assets.versions import code_version
@@ -51,6 +61,7 @@ def make_store(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
         "data_source": "simulator" if store.about.source.simulator else store.kind,
         "licence": store.licence,
         "episodes": len(index.verdicts),
+        **what_became(store),
         "accepted": accepted,
         "rejected": len(index.rejected),
         "frames": sum(verdict.kept_frames for verdict in index.accepted),

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
 from string import Formatter
 from types import MappingProxyType
@@ -255,9 +256,24 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 def visible_files(root: Path, pattern: str = "*") -> list[Path]:
-    """The files below ``root`` whose names match, sorted; hidden files, and those in hidden folders, are left out."""
-    found = (path for path in sorted(root.rglob(pattern)) if path.is_file())
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    """The files below ``root`` whose names match, sorted; hidden files, and those in hidden folders, are left out.
+
+    Raises:
+        OSError: a folder cannot be listed, whose files would vanish without a word.
+    """
+    return sorted(path for path in visible(root) if fnmatchcase(path.name, pattern) and path.is_file())
+
+
+def visible(root: Path) -> Iterator[Path]:
+    """Everything below ``root`` that is not hidden, folders too; links are not followed. Raises OSError: see above."""
+    for folder, folders, names in os.walk(root, onerror=_cannot_be_listed):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(folder, name) for name in (*folders, *names) if not name.startswith("."))
+
+
+def _cannot_be_listed(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

@@ -12,8 +12,10 @@ from gr00t_data.disk import path_inside
 from gr00t_data.lerobot.v3_layout import ORIGIN_ROWS, Note
 from gr00t_data.lerobot.v3_records import Dataset, Origin, Record
 from gr00t_data.store import layout
+from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError
 from gr00t_data.store.tables import TableError, read_table
+from gr00t_data.store.unlisted import not_there
 
 Run = tuple[Path, int, int]
 """Neighbouring rows of one episode: file, first row, number of rows."""
@@ -49,6 +51,28 @@ def split_rows(dataset: Dataset, root: Path) -> Iterator[tuple[Record, float, li
             yield record, first_s, notes
     except TableError as error:
         raise StoreError(str(error)) from error
+
+
+def unlisted(dataset: Dataset) -> list[Refusal]:
+    """Episodes whose rows lie in data files and that no line of ``meta/episodes`` lists; and those that only info.json
+    counts.
+
+    Raises:
+        StoreError: a parquet file is missing or cut off.
+    """
+    try:
+        runs = _runs(dataset)
+    except TableError as error:
+        raise StoreError(str(error)) from error
+    listed = {record.index for record in dataset.records}
+    left = {
+        index: f"{found[0][0]}: holds {sum(count for *_, count in found)} rows of it, and no line of "
+        f"{dataset.root}/meta/episodes lists it; copy that folder again, or take the rows out"
+        for index, found in sorted(runs.items())
+        if index not in listed
+    }
+    found = [Refusal(f"episode {index}", reason) for index, reason in left.items()]
+    return found + not_there(dataset.root, dataset.info, listed | left.keys(), len(listed) + len(left))
 
 
 def _runs(dataset: Dataset) -> dict[int, list[Run]]:

@@ -1,12 +1,13 @@
 """What a drop holds, by content, and the name of the store that is made of it."""
 
 import hashlib
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests
-from gr00t_data.store.provenance import StoreSource
+from gr00t_data.disk import digest_file, digest_json, folder_digests, visible
+from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 MAPPING_FILE = "mapping.yaml"
@@ -15,6 +16,11 @@ MAPPING_FILE = "mapping.yaml"
 
 COMPLETE_MARKER = "_SUCCESS"
 """Written by whoever copies a drop, when it is complete; not part of its content."""
+
+MOVIES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+"""Endings of files that are videos."""
+RECORDINGS = (".mcap", ".bag", ".db3", ".hdf5", ".h5", ".hdf")
+"""Endings of files that hold demonstrations."""
 
 _LONGEST_NAME = 180
 """Bytes of a store's name: files that are named after a store put up to 60 more before and behind it, of 255."""
@@ -43,6 +49,47 @@ def store_name(text: str) -> str:
     if len(name) <= _LONGEST_NAME:
         return name
     return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def counts(store: EpisodeStore) -> dict[str, int]:
+    """How many episodes a drop held, how many became those of the store, and how many were left out with a reason."""
+    taken, refused = len(store.rows), len(store.about.source.refused or ())
+    return {"found": taken + refused, "taken in": taken, "refused": refused}
+
+
+def unusable(drop: Path, taken: Collection[str], endings: Collection[str] = ()) -> list[Refusal]:
+    """What lies in a drop and became no episode without anybody saying so: links that lead nowhere or to folders, what
+    is no file, and recordings that are none of those that were taken.
+
+    Args:
+        taken: names of the episodes, each that of a file or folder below the drop.
+        endings: of the files that are episodes; others may lie there for whatever reason.
+
+    Raises:
+        OSError: a folder cannot be looked into, so nobody can say what it holds.
+    """
+    if not drop.is_dir() or "." in taken or not all(os.path.lexists(drop / name) for name in taken):
+        return []  # the drop is one episode
+    around = {str(parent) for name in taken for parent in Path(name).parents}
+    found = dict[str, str]()
+    for path in visible(drop):
+        name = path.relative_to(drop)
+        if not {name.as_posix(), *map(str, name.parents)} & set(taken) and path.name != COMPLETE_MARKER:
+            found[name.as_posix()] = _why_unusable(path, name.as_posix() in around, endings)
+    return [Refusal(name, f"{drop / name}: {reason}") for name, reason in sorted(found.items()) if reason]
+
+
+def _why_unusable(path: Path, around_others: bool, endings: Collection[str]) -> str:
+    """Why an entry is no episode; empty where nobody would expect one."""
+    if path.is_dir():
+        if path.is_symlink():
+            return "is a link to a folder, which is not followed; copy the folder itself"
+        return "is a folder, expected a file" if path.suffix.lower() in endings and not around_others else ""
+    if path.is_symlink() and not path.exists():
+        return "is a link that leads nowhere; copy the file itself"
+    if not path.is_file():
+        return "is no file (a pipe, a socket or a device); take it out"
+    return "is none of the episodes of this drop; ingest it by itself" if path.suffix.lower() in endings else ""
 
 
 def same_or_refuse(

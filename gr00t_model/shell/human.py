@@ -79,6 +79,8 @@ def ingest(
 
 
 def _report(store: "EpisodeStore", asked: Shown) -> None:
+    from gr00t_data.sources.content import counts
+
     refused = [vars(one) for one in store.about.source.refused or ()]
     rows = [
         {
@@ -95,6 +97,7 @@ def _report(store: "EpisodeStore", asked: Shown) -> None:
     facts = {
         "store": str(store.root),
         "digest": store.digest,
+        **counts(store),
         "clips": len(rows),
         "frames": sum(row.length for row in store.rows),
         "licence": store.licence,

@@ -33,6 +33,7 @@ def clips(
     Takes `<N>_<instruction>.mp4`, labels/ beside videos/, manifest.jsonl, and datasets that GR00T-Dreams wrote. Exit
     status 1 when a clip was refused. Example: `gr00t clips dreams --licence Apache-2.0 --made model=wan2.1`
     """
+    from gr00t_data.sources.content import counts
     from gr00t_data.sources.neural.ingest import ingest_clips
     from gr00t_data.stages.names import named
 
@@ -42,7 +43,7 @@ def clips(
         store = ingest_clips(folder, robot, where, name=name, licence=licence, settings=settings, progress=progress)
     source = store.about.source
     refused = [vars(one) for one in source.refused or ()]
-    facts = {"store": str(store.root), "digest": store.digest, "clips": len(store.rows)}
+    facts = {"store": str(store.root), "digest": store.digest, **counts(store), "clips": len(store.rows)}
     asked.show(facts | {"findings": list(source.findings or ())}, refused)
     return 1 if refused else 0
 

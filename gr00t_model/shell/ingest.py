@@ -1,5 +1,6 @@
 """The shell verbs that bring data into the lake: demo, ingest, convert, check, embodiments."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -81,6 +82,7 @@ def ingest(
     Example: `gr00t ingest ~/bags/pick_fruit --embodiment gr1 --mapping gr1_bags.yaml --licence CC-BY-4.0`
     """
     from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.sources.content import counts
     from gr00t_data.sources.ingest import ingest as ingest_drop
     from gr00t_data.sources.reader import reader_for
     from gr00t_data.sources.recordings.mapping import dump_mapping, load_mapping
@@ -99,7 +101,7 @@ def ingest(
     refused = store.about.source.refused or ()
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")
-    _report_checks(where, store, robot, asked)
+    _report_checks(where, store, robot, asked, counts(store))
     return 1 if refused else 0
 
 
@@ -161,8 +163,14 @@ def check(
     return 1 if _report_checks(where, store_named(where, store), asked.robot, asked) else 0
 
 
-def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment", asked: Shown) -> int:
-    """Print the verdicts; returns the number of rejected episodes."""
+def _report_checks(
+    lake: "Lake",
+    store: "EpisodeStore",
+    embodiment: "Embodiment",
+    asked: Shown,
+    counted: Mapping[str, int] | None = None,
+) -> int:
+    """Print the verdicts, and how many episodes became of those found; returns the number of rejected episodes."""
     from gr00t_data.curate.index import summary_rows
     from gr00t_data.stages import stores as checked
 
@@ -171,6 +179,7 @@ def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment"
     facts = {
         "store": str(store.root),
         "digest": store.digest,
+        **(counted or {}),
         "accepted": len(index.accepted),
         "rejected": len(index.rejected),
         "frames": sum(verdict.kept_frames for verdict in index.accepted),
@@ -185,7 +194,9 @@ def _report_checks(lake: "Lake", store: "EpisodeStore", embodiment: "Embodiment"
         for verdict in index.verdicts
     ]
     if asked.as_json:
-        print_json({**facts, "findings": [vars(finding) for finding in index.findings], "episodes": episodes})
+        left = {} if counted is None else {"refusals": [vars(one) for one in store.about.source.refused or ()]}
+        findings = {"findings": [vars(finding) for finding in index.findings]}
+        print_json({**facts, **left, **findings, "episodes": episodes})
         return len(index.rejected)
     findings = facts.pop("findings")
     asked.show(facts, summary_rows(index))

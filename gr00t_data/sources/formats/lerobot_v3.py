@@ -5,8 +5,11 @@ from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot import v3
+from gr00t_data.lerobot.v3_records import read_dataset
+from gr00t_data.lerobot.v3_rows import unlisted
 from gr00t_data.sources.formats.taken_over import TakenOver
 from gr00t_data.sources.reader import Reader
+from gr00t_data.store.provenance import Refusal
 
 
 def _take_over(drop: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment) -> dict[str, str]:
@@ -14,4 +17,8 @@ def _take_over(drop: Path, root: Path, progress: Callable[[int, int], None], emb
     return {}
 
 
-READER: Reader = TakenOver("LeRobot v3", v3.recognises, _take_over, counted=False)
+def _unlisted(drop: Path) -> list[Refusal]:
+    return unlisted(read_dataset(drop))
+
+
+READER: Reader = TakenOver("LeRobot v3", v3.recognises, _take_over, _unlisted, counted=False)

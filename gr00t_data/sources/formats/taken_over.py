@@ -18,7 +18,7 @@ from gr00t_data.sources.content import (
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
-from gr00t_data.store.provenance import StoreAbout, StoreSource
+from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
 from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore
 from gr00t_data.store.writing import seal_folder
 
@@ -33,12 +33,14 @@ class TakenOver:
     Attributes:
         known: whether a drop is one.
         take_over: writes its files as those of the store.
+        unlisted: episodes that it holds or declares and does not list, with reasons.
         counted: whether a dry run can count its episodes: the drop already lies as a store does.
     """
 
     name: str
     known: Callable[[Path], bool]
     take_over: TakeOver
+    unlisted: Callable[[Path], list[Refusal]]
     counted: bool
 
     def recognises(self, drop: Path) -> bool:
@@ -68,6 +70,8 @@ class TakenOver:
             content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
             for name in (COMPLETE_MARKER, MAPPING_FILE):
                 (folder / name).unlink(missing_ok=True)
+            if refused := self.unlisted(intake.drop):
+                source = source.model_copy(update={"refused": tuple(refused)})
             source = source.model_copy(update={"content": content, **_with_modality(folder, intake.embodiment)})
             robot = intake.embodiment.name
             about = StoreAbout(embodiment=robot, kind=intake.kind, licence=intake.licence, source=source)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.disk import parse_json, visible_files
+from gr00t_data.disk import parse_json, visible, visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import JSON_BYTES, require_within
 from gr00t_data.sources.formats.beside import inside
@@ -53,10 +53,13 @@ class PictureFiles:
 def _folders(drop: Path) -> list[Path]:
     if drop.is_file():
         return [drop.parent] if drop.name == _FILE else []
-    return [path.parent for path in visible_files(drop, _FILE)]
+    with_pictures = (path.parent for path in visible(drop) if path.name == "colors" and path.is_dir())
+    return sorted({*(path.parent for path in visible_files(drop, _FILE)), *with_pictures})
 
 
 def _begins_well(path: Path) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as stream:
         start = stream.read(4096).lstrip()
     return start[:1] == b"{" and (b'"info"' in start or b'"text"' in start or b'"data"' in start)
@@ -73,6 +76,8 @@ def _first_document(path: Path) -> dict[str, Any]:
 
 
 def _document(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise StreamError(f"{path}: no such file, though pictures of an episode lie beside it; copy it again")
     try:
         require_within(path.stat().st_size, JSON_BYTES, "bytes of JSON")
         document = parse_json(path.read_bytes())

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import PathError, numbered_lines, parse_json, path_inside, visible_files
+from gr00t_data.sources.content import MOVIES, unusable
 from gr00t_data.sources.neural import dreams
 from gr00t_data.sources.neural.clip import Clip, Found
 from gr00t_data.store.provenance import Refusal
@@ -37,6 +39,15 @@ def find_clips(drop: Path) -> Found:
     Raises:
         ClipsError: none of them.
     """
+    found = _found(drop)
+    told = {path for clip in found.clips for path in clip.videos.values()} | {
+        drop / one.episode for one in found.refused
+    }
+    left = [one for one in unusable(drop, (), MOVIES) if drop / one.episode not in told]
+    return replace(found, refused=(*found.refused, *left))
+
+
+def _found(drop: Path) -> Found:
     if (drop / "meta/info.json").is_file():
         return dreams.read_dataset(drop)
     if (drop / MANIFEST).is_file():

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.content import MAPPING_FILE, content_digest, same_or_refuse
+from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, same_or_refuse, unusable
 from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
@@ -83,6 +83,7 @@ class Recordings(Reader, Protocol):
         refused = transfer(
             writer, self.read_episode, drop, mapping, names, workers=intake.workers, progress=intake.progress
         )
+        refused += unusable(drop, {name.partition("#")[0] for name in names}, RECORDINGS)
         return _sealed(writer, refused, drop)
 
 

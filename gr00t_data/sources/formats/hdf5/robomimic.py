@@ -6,6 +6,7 @@ Rows have no stamps; the rate is that of the environment, which the file states 
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 if TYPE_CHECKING:
     import h5py
 
+_MOST_LISTED = 100_000
 _INSTRUCTIONS = ("language_instruction", "instruction", "language", "lang", "task_description")
 
 
@@ -38,8 +40,22 @@ def _demonstrations(file: "h5py.File") -> list[str]:
     data = hdf5_tree.member(file, "data")
     if not isinstance(data, h5py.Group):
         return []
-    names = [str(name) for name in data if isinstance(hdf5_tree.member(data, str(name)), h5py.Group)]
+    names = {str(name) for name in data if isinstance(hdf5_tree.member(data, str(name)), h5py.Group)}
     return sorted(names, key=lambda name: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", name)])
+
+
+def _absent(file: "h5py.File", there: Collection[str]) -> list[str]:
+    """Demonstrations that ``data`` or a filter key of ``mask`` names, and that are none; in the order of names."""
+    import h5py
+
+    data, masks = hdf5_tree.member(file, "data"), hdf5_tree.member(file, "mask")
+    named = {str(name) for name in data if str(name).startswith("demo")} if isinstance(data, h5py.Group) else set()
+    for key in masks if isinstance(masks, h5py.Group) else ():
+        listed = hdf5_tree.member(masks, str(key))
+        texts = isinstance(listed, h5py.Dataset) and listed.ndim == 1 and listed.dtype.kind in "OS"
+        if texts and len(listed) <= _MOST_LISTED:
+            named |= {name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in listed[()]}
+    return sorted(name for name in named - set(there) if name)
 
 
 def _first(path: Path) -> Path:
@@ -109,7 +125,8 @@ class Robomimic(Recordings):
             relative = file.relative_to(drop).as_posix() if drop.is_dir() else file.name
             try:
                 with hdf5_tree.opened(file) as opened:
-                    names += [f"{relative}#{name}" for name in _demonstrations(opened)] or [relative]
+                    there = _demonstrations(opened)
+                    names += [f"{relative}#{name}" for name in (*there, *_absent(opened, there))] or [relative]
             except StreamError:
                 names.append(relative)
         return names
@@ -127,6 +144,8 @@ class Robomimic(Recordings):
             if not demonstration:
                 raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
             group: Any = hdf5_tree.member(opened, f"data/{demonstration}")
+            if not hasattr(group, "attrs") or hasattr(group, "shape"):
+                raise StreamError(f"{file}: data/{demonstration} is listed and is no group of it; copy the file again")
             facts = _environment(opened)
             raw = read_group(file, group, name, mapping, embodiment, facts.get("hz"))
             instruction = mapping.instruction.text or _instruction(opened, group, mapping.instruction.key)

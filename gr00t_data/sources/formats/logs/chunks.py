@@ -1,12 +1,16 @@
 """The records of an MCAP file, one chunk at a time: its size is known, and refused, before it is unpacked."""
 
 import bz2
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gr00t_data.limits import CHUNK_BYTES, LOG_RATIO, LimitError, factor, require_within
+
+MAGIC = b"\x89MCAP0\r\n"
+"""How a file begins, and ends when its writer closed it."""
 
 
 def most_bytes() -> int:
@@ -19,6 +23,7 @@ def unpacked_records(path: Path) -> Iterator[Any]:
 
     Raises:
         LimitError: a record or chunk, or all of them together, are larger than they may be.
+        CutOffError: the file ends in the middle.
         Exception: of the library, of struct, or of a decompressor, where the file is damaged.
     """
     from mcap.exceptions import RecordLengthLimitExceeded
@@ -40,6 +45,21 @@ def unpacked_records(path: Path) -> Iterator[Any]:
                 yield from breakup_chunk(replace(record, compression="", data=content), validate_crc=True)
         except RecordLengthLimitExceeded as error:
             raise LimitError(f"a record says that it is larger than it may be ({error})") from error
+        except Exception as error:
+            if not isinstance(error, LimitError) and not stream.read(1) and not _has_its_end(path):
+                raise CutOffError(f"{type(error).__name__}: {error}") from error
+            raise
+
+
+def _has_its_end(path: Path) -> bool:
+    """Whether a file ends as a writer that closed it ends it."""
+    with path.open("rb") as stream:
+        stream.seek(-len(MAGIC), os.SEEK_END)
+        return stream.read() == MAGIC
+
+
+class CutOffError(ValueError):
+    """The file ends before its writer ended it."""
 
 
 class Bounded:

@@ -1,5 +1,6 @@
 """MCAP files without ROS: ROS 2 (CDR), JSON and protobuf messages. One file is one episode."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from gr00t_data.disk import parse_json, visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
-from gr00t_data.sources.formats.logs.chunks import Bounded, most_bytes, unpacked_records
+from gr00t_data.sources.formats.logs.chunks import MAGIC, Bounded, CutOffError, most_bytes, unpacked_records
 from gr00t_data.sources.formats.logs.definitions import require_few_parts, require_plain
 from gr00t_data.sources.formats.logs.log import Log, Logged, log_inventory, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
@@ -16,11 +17,9 @@ from gr00t_data.sources.recordings.propose import Found
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
-_MAGIC = b"\x89MCAP0\r\n"
-
 
 class McapLog:
-    """One file. A file that was cut off is read up to the cut, and ``notes`` says so."""
+    """One file. A file that was cut off is read up to the cut, and ``notes`` says so; any other damage refuses it."""
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
@@ -31,10 +30,11 @@ class McapLog:
     def topics(self) -> list[str]:
         """From the file's summary, or from its messages when it has none."""
         if self._topics is None:
-            self._topics = sorted(self._summarised() or {message.topic for message in self.messages(None)})
+            self._topics = sorted(self._counts().keys() or {message.topic for message in self.messages(None)})
         return self._topics
 
-    def _summarised(self) -> set[str]:
+    def _counts(self) -> Counter[str]:
+        """Topic -> its messages, as the summary counts them; empty where there is none that can be read."""
         from mcap.reader import SeekingReader
 
         with self._path.open("rb") as stream:
@@ -42,21 +42,24 @@ class McapLog:
             try:
                 summary = SeekingReader(bounded, record_size_limit=most_bytes()).get_summary()
             except Exception:  # the library's own, struct's and the decompressors' errors, on damaged bytes
-                return set()
+                return Counter()
         if summary is None or summary.statistics is None:
-            return set()
-        counts = summary.statistics.channel_message_counts
-        return {channel.topic for number, channel in summary.channels.items() if counts.get(number)}
+            return Counter()
+        found = Counter[str]()
+        for number, channel in summary.channels.items():
+            found[channel.topic] += summary.statistics.channel_message_counts.get(number, 0)
+        return +found
 
     def messages(self, topics: Sequence[str] | None) -> Iterator[Logged]:
         """In the order of the file, of all topics for None; needs no index, so a cut file gives what it has.
 
         Raises:
-            StreamError: a chunk, or the whole log, unpacks to more than it may.
+            StreamError: a part of it is damaged, it holds fewer messages than it says, or a chunk or the whole log
+                unpacks to more than it may.
         """
         from mcap.records import Channel, Message, Schema
 
-        decoders, channels, schemas = _Decoders(), dict[int, Any](), dict[int, Any]()
+        decoders, channels, schemas, count = _Decoders(), dict[int, Any](), dict[int, Any](), 0
         try:
             # Ordering by log time would hold the whole file in memory.
             for record in unpacked_records(self._path):
@@ -67,13 +70,36 @@ class McapLog:
                 elif isinstance(record, Message):
                     channel = channels[record.channel_id]
                     if topics is None or channel.topic in topics:
+                        count += 1
                         decode = partial(decoders.decode, schemas.get(channel.schema_id), channel, record.data)
                         yield Logged(channel.topic, record.log_time, record.publish_time, decode)
         except LimitError as error:
             raise StreamError(f"{self.name}: {error}") from error
         except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes
-            note = f"{self.name}: is cut off or damaged; what lies before is kept ({type(error).__name__}: {error})"
-            self.notes += [] if note in self.notes else [note]
+            self._ended_early(error, count, topics)
+            return
+        if (declared := self._declared(topics)) is not None and declared != count:
+            raise StreamError(f"{self.name}: holds {count} of the {declared} messages it counts; copy it again")
+
+    def _ended_early(self, error: Exception, count: int, topics: Sequence[str] | None) -> None:
+        """Note that the file is cut off. Raises StreamError: it is not, so bytes in between are wrong."""
+        if not isinstance(error, CutOffError):
+            declared = self._declared(topics)
+            of = "" if declared is None else f" of {declared}"
+            raise StreamError(
+                f"{self.name}: is damaged after {count}{of} messages ({type(error).__name__}: {error}); what lies "
+                "behind cannot be read: copy it again from its source"
+            ) from error
+        if not self.notes:
+            self.notes.append(
+                f"{self.name}: is cut off or damaged; what lies before is kept, {count} messages; how many are lost "
+                f"behind it nobody knows ({type(error).__name__}: {error})"
+            )
+
+    def _declared(self, topics: Sequence[str] | None) -> int | None:
+        """How many messages of these topics the file's summary counts; None where it has none."""
+        counts = self._counts()
+        return sum(counts[topic] for topic in counts if topics is None or topic in topics) if counts else None
 
 
 class _Decoders:
@@ -127,7 +153,21 @@ def _files(drop: Path) -> list[Path]:
 
 def _is_mcap(path: Path) -> bool:
     with path.open("rb") as stream:
-        return stream.read(len(_MAGIC)) == _MAGIC
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def require_whole(path: Path) -> None:
+    """Whether every part of a file is as it was written, by the checksums in it.
+
+    Raises:
+        StreamError: it is damaged, or cut off.
+    """
+    try:
+        for _ in unpacked_records(path):
+            pass
+    except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes
+        reason = f"{type(error).__name__}: {error}"
+        raise StreamError(f"{path}: is damaged or cut off ({reason}); copy it again from its source") from error
 
 
 def _log(path: Path, name: str) -> Log:

@@ -11,6 +11,7 @@ from gr00t_data.limits import LimitError
 from gr00t_data.sources.formats.logs.bags import require_bounded_bag
 from gr00t_data.sources.formats.logs.definitions import least_part, require_few_parts, require_plain_bag
 from gr00t_data.sources.formats.logs.log import Logged, log_inventory, read_log
+from gr00t_data.sources.formats.logs.mcap import require_whole
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found
 from gr00t_data.sources.recordings.reader import Recordings
@@ -30,6 +31,7 @@ class BagLog:
         self.name = str(path)
         self.notes: list[str] = []
         self._path = path
+        self._is_whole = False
 
     @contextmanager
     def _opened(self) -> "Iterator[AnyReader]":
@@ -53,19 +55,26 @@ class BagLog:
             ) from error
 
     def topics(self) -> list[str]:
-        """Every topic that has messages."""
+        """Every topic that has messages. Raises StreamError: a file of the bag is damaged, by its own checksums."""
         with self._opened() as reader:
-            return sorted({connection.topic for connection in reader.connections if connection.msgcount})
+            topics = sorted({connection.topic for connection in reader.connections if connection.msgcount})
+        for file in sorted(self._path.glob("*.mcap")) if self._path.is_dir() and not self._is_whole else ():
+            require_whole(file)
+        self._is_whole = True
+        return topics
 
     def messages(self, topics: Sequence[str]) -> Iterator[Logged]:
-        """In the order of time."""
+        """In the order of time. Raises StreamError: the bag holds fewer messages than it counts."""
         with self._opened() as reader:
             chosen = [connection for connection in reader.connections if connection.topic in topics]
             types: Any = reader.typestore.fielddefs
             least = {kind: least_part(types, kind) for kind in {connection.msgtype for connection in chosen}}
+            declared, count = sum(connection.msgcount for connection in chosen), 0
             for connection, time_ns, data in reader.messages(chosen) if chosen else ():
-                kind = connection.msgtype
+                kind, count = connection.msgtype, count + 1
                 yield Logged(connection.topic, time_ns, time_ns, _decoder(reader, data, kind, least[kind]))
+            if count != declared:
+                raise StreamError(f"{self.name}: holds {count} of the {declared} messages it counts; copy it again")
 
 
 class _Checked:
@@ -108,8 +117,11 @@ def _is_bag(path: Path) -> bool:
 def _bags(drop: Path) -> list[Path]:
     if drop.is_file() or _is_bag(drop):
         return [drop]
-    folders = [path.parent for path in visible_files(drop, "metadata.yaml") if _is_bag(path.parent)]
-    return sorted([*folders, *visible_files(drop, "*.bag")])
+    folders = {path.parent for path in visible_files(drop, "metadata.yaml") if _is_bag(path.parent)}
+    folders |= {path.parent for path in visible_files(drop, "*.db3")}  # also those that lost their metadata
+    beside = (path.parent for path in visible_files(drop, "*.mcap"))
+    folders |= {folder for folder in beside if (folder / "metadata.yaml").is_file()}
+    return sorted([*(folder for folder in folders if folder != drop), *visible_files(drop, "*.bag")])
 
 
 class RosBag(Recordings):

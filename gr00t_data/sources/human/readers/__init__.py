@@ -4,9 +4,12 @@ A new one is one file that defines ``READER`` and one line here.
 """
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
-from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
+from gr00t_data.sources.content import RECORDINGS, unusable
+from gr00t_data.sources.human.readers.drop import MOVIES, DropError, FootageReader, Found
+from gr00t_data.store.provenance import Refusal
 
 DATASETS = (
     "gr00t_data.sources.human.readers.lerobot",
@@ -30,6 +33,16 @@ def find(drop: Path) -> Found:
     readers: list[FootageReader] = [importlib.import_module(name).READER for name in DATASETS]
     for reader in readers:
         if reader.recognises(drop):
-            return reader.read(drop)
+            found = reader.read(drop)
+            return replace(found, refused=(*found.refused, *_left_behind(drop, found)))
     known = ", ".join(reader.name for reader in readers)
     raise DropError(f"{drop}: holds no video (known: {known}; videos end in .mp4, .mov, .mkv, .webm, .avi or .m4v)")
+
+
+def _left_behind(drop: Path, found: Found) -> list[Refusal]:
+    """Videos and files of hands that the drop holds and nobody spoke of."""
+    told = {Path(one.episode).with_suffix("") for one in found.refused}
+    used = {path for one in found.footage for path in (one.video, one.tracks)}
+    left = unusable(drop, (), () if found.form == "lerobot" else (*MOVIES, *RECORDINGS))
+    left = [one for one in left if drop / one.episode not in used]
+    return [one for one in left if not {Path(one.episode).with_suffix(""), Path(Path(one.episode).stem)} & told]

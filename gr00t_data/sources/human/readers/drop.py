@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from gr00t_data.disk import PathError, path_inside, visible_files
 from gr00t_data.limits import JSON_VALUES, TEXT_BYTES, LimitError, require_within
+from gr00t_data.sources.content import MOVIES
 from gr00t_data.sources.human.footage import Footage
 from gr00t_data.store.provenance import Refusal
 
-MOVIES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _TIME = re.compile(r"^(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)$")
 
 

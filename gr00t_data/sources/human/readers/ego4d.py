@@ -13,6 +13,7 @@ NAME = "ego4d"
 LICENCE = "Ego4D"
 PASSES = ("narration_pass_1", "narration_pass_2")
 _LARGEST_PEEK_BYTES = 4096
+_MOST_NAMED = 20
 _KEPT = ("fb_participant_id", "university_video_folder_path", "device", "video_source", "scenarios", "origin_video_id")
 
 
@@ -108,17 +109,19 @@ class Ego4D(FootageReader):
         """
         movies, refused = movies_by_stem(drop)
         master = _master(drop)
-        footage, absent, seen = [], 0, set[str]()
+        footage, absent, seen = [], list[str](), set[str]()
         for path in _narration_files(drop):
             for uid, passes in _videos(path):
                 seen.add(uid)
                 if uid not in movies:
-                    absent += 1
+                    absent.append(uid)
                     continue
                 footage.append(_footage(uid, movies[uid], path, passes, master.get(uid, {}), refused))
-        findings = [f"{absent} narrated videos are not in the drop: left out"] if absent else []
-        findings += [f"{movies[stem]}: nobody narrated it; left out" for stem in sorted(movies.keys() - seen)]
-        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), tuple(findings))
+        named = ", ".join(sorted(absent)[:_MOST_NAMED]) + (", ..." if len(absent) > _MOST_NAMED else "")
+        findings = (f"{len(absent)} narrated videos are not in the drop: left out ({named})",) if absent else ()
+        silent = sorted(movies.keys() - seen)
+        refused += [Refusal(stem, f"{movies[stem]}: nobody narrated it") for stem in silent]
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), findings)
 
 
 READER = Ego4D()

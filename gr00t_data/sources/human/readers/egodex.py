@@ -97,8 +97,8 @@ class EgoDex(FootageReader):
                 refused.append(Refusal(name, str(error)))
         paired = {one.video for one in footage} | {drop / f"{one.episode}.mp4" for one in refused}
         alone = [path for path in visible(drop, MOVIES) if path not in paired]
-        findings = tuple(f"{path}: has no HDF5 file beside it; left out" for path in alone)
-        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), findings)
+        refused += [Refusal(path.relative_to(drop).as_posix(), f"{path}: has no HDF5 file beside it") for path in alone]
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused))
 
 
 READER = EgoDex()

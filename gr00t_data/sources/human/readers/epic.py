@@ -98,10 +98,9 @@ class Epic(FootageReader):
                 footage.append(_footage(video, movies[video], lines, refused))
             except DropError as error:
                 refused.append(Refusal(video, f"{lines[0][0]}: {error}"))
-        silent = [
-            f"{movies[stem]}: no row of the tables names it; left out" for stem in sorted(movies.keys() - narrated)
-        ]
-        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused), tuple(silent))
+        silent = sorted(movies.keys() - narrated)
+        refused += [Refusal(stem, f"{movies[stem]}: no row of the tables names it") for stem in silent]
+        return Found(NAME, tuple(sorted(footage, key=lambda one: one.uid)), tuple(refused))
 
 
 READER = Epic()

@@ -32,7 +32,7 @@ def test_epic_kitchens(tmp_path: Path) -> None:
         ("P07_01_1", "open door", 2.5, 3.0),
     ]
     assert one.extra["narrations"]["P07_01_0"]["verb"] == "pick-up"
-    assert "P99_01" in found.refused[0].reason and "no row of the tables names it" in found.findings[0]
+    assert "P99_01" in found.refused[0].reason and "no row of the tables names it" in found.refused[-1].reason
 
 
 def test_epic_rows_that_cannot_be_read_are_refused_one_by_one(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_egodex_pairs(tmp_path: Path) -> None:
     assert (one.uid, one.dataset, one.licence) == ("add_remove_lid/0", "egodex", "CC-BY-NC-ND-4.0")
     assert one.narrations[0].text == "Take the lid off." and one.narrations[0].end_s == pytest.approx(10 / 30)
     assert one.tracks == tmp_path / "add_remove_lid/0.hdf5" and one.intrinsics.matrix[0, 2] == 960
-    assert "7.mp4: has no HDF5 file beside it" in found.findings[0]
+    assert "7.mp4: has no HDF5 file beside it" in found.refused[-1].reason
 
 
 def test_egodex_never_follows_a_link_out_of_the_file(tmp_path: Path) -> None:
