@@ -52,9 +52,9 @@ def _absent(file: "h5py.File", there: Collection[str]) -> list[str]:
     named = {str(name) for name in data if str(name).startswith("demo")} if isinstance(data, h5py.Group) else set()
     for key in masks if isinstance(masks, h5py.Group) else ():
         listed = hdf5_tree.member(masks, str(key))
-        texts = isinstance(listed, h5py.Dataset) and listed.ndim == 1 and listed.dtype.kind in "OS"
-        if texts and len(listed) <= _MOST_LISTED:
-            named |= {name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in listed[()]}
+        if isinstance(listed, h5py.Dataset) and listed.ndim == 1 and listed.dtype.kind in "OS":
+            texts = listed[:_MOST_LISTED]
+            named |= {name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in texts}
     return sorted(name for name in named - set(there) if name)
 
 
