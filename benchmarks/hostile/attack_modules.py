@@ -2,7 +2,7 @@
 
 import importlib
 
-MODULES = ("landing", "logs")
+MODULES = ("landing", "logs", "bags", "pictures")
 
 
 def load() -> None:

@@ -61,7 +61,7 @@ def tried(case: Case, root: Path) -> Outcome:
     built = _in_child(lambda: _built(case, place), place.root / "built.txt")
     outcome = Outcome(case.kind, case.name)
     if built[0] != 0:
-        outcome.faults.append(f"could not be built: {(place.root / 'built.txt').read_text(errors='replace')[-2000:]}")
+        outcome.faults.append(f"could not be built: {(place.root / 'built.txt').read_text(errors='replace')[-500:]}")
         return outcome
     canaries = Canaries([file for file in place.outside.rglob("*") if file.is_file()])
     log, printed = place.root / "audit.txt", place.root / "printed.txt"
@@ -136,13 +136,15 @@ def _judge(outcome: Outcome, case: Case, place: Place) -> None:
     said = outcome.faults.append
     outcome.refused = re.search(case.reason, outcome.output, re.DOTALL) is not None
     if outcome.status < 0 or "Traceback (most recent call last)" in outcome.output:
-        said(f"crashed ({outcome.status}): {outcome.output[-1500:]}")
+        said(f"crashed ({outcome.status}): {outcome.output[-700:]}")
     if not outcome.refused:
-        said(f"no reason like {case.reason!r} (exit {outcome.status}): {outcome.output[-1500:]}")
+        said(f"no reason like {case.reason!r} (exit {outcome.status}): {outcome.output[-700:]}")
+    if "\x1b" in outcome.output:
+        said("printed an escape code")
     if case.reason and outcome.status == 0:
         said("exit status 0")
     if not case.reason and outcome.status != 0:
-        said(f"is harmless and ended with {outcome.status}: {outcome.output[-1500:]}")
+        said(f"is harmless and ended with {outcome.status}: {outcome.output[-700:]}")
     if outcome.peak_mb > MOST_MB:
         said(f"took {outcome.peak_mb:.0f} MB")
     if outcome.cpu_s > MOST_CPU_S:

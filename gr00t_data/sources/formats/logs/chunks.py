@@ -99,7 +99,7 @@ def unpacked(compression: str, data: bytes) -> bytes:
     if compression == "zstd":
         with zstandard.ZstdDecompressor().stream_reader(data) as stream:
             content = stream.read(min(most, _MOST_PACKED * len(data)) + 1)
-            whole = not stream.read(1)
+        whole = zstandard.frame_content_size(data) in (-1, len(content))
     elif compression in ("lz4", "bz2"):
         unpacking: Any = lz4.frame.LZ4FrameDecompressor() if compression == "lz4" else bz2.BZ2Decompressor()
         content = unpacking.decompress(data, most + 1)
