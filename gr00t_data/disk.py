@@ -276,6 +276,12 @@ def _cannot_be_listed(error: OSError) -> None:
         raise error
 
 
+def own_files(root: Path, pattern: str = "*") -> list[Path]:
+    """The visible files that lie below ``root``: those behind a link out of it are left out."""
+    outside = tuple(f"{path}{os.sep}" for path in links_out(root))
+    return [path for path in visible_files(root, pattern) if not f"{path}{os.sep}".startswith(outside)]
+
+
 def folder_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Relative name -> SHA-256 of every file under ``root``; hidden files and folders are left out.
 
@@ -337,10 +343,20 @@ def refuse_links_out(root: Path) -> None:
     Raises:
         PathError: a link leads out; named, with what to do.
     """
+    for path in links_out(root):
+        raise PathError(f"{path}: {link_refusal(root, path)}")
+
+
+def links_out(root: Path) -> list[Path]:
+    """The symbolic links below ``root`` that lead to something which is not below ``root``."""
     top = root.resolve()
-    for path in root.rglob("*"):
-        if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(top):
-            raise PathError(
-                f"{path}: is a link out of the dataset (to {path.resolve()}); if you trust it, copy the dataset with "
-                f"the files its links name (`cp -rL {root} COPY`) and give the copy"
-            )
+    found = (path for path in root.rglob("*") if path.is_symlink() and path.exists())
+    return sorted(path for path in found if not path.resolve().is_relative_to(top))
+
+
+def link_refusal(root: Path, path: Path) -> str:
+    """Why a link out of ``root`` is not followed, and what to do."""
+    return (
+        f"is a link out of the dataset (to {path.resolve()}); if you trust it, copy the dataset with the files its "
+        f"links name (`cp -rL {root} COPY`) and give the copy"
+    )

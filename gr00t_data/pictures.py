@@ -1,6 +1,7 @@
 """Pictures of others: their size is read from the header, and refused, before a pixel is unpacked."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ def opened(data: bytes) -> "Image":
     from PIL import Image
 
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
         require_within(picture.width * picture.height, PICTURE_PIXELS, f"{picture.width} x {picture.height} pixels")
         if picture.format == "JPEG":
             require_within(data.count(_SCAN), JPEG_SCANS, "scans of a JPEG")

@@ -207,4 +207,9 @@ attacks(
     ("database of zeros", _ros2(lambda p, bag: next(bag.glob("*.db3")).write_bytes(bytes(1 << 20))), _REFUSED),
     beside=episodes_in(1),
 )
-attacks("links out of a drop", ingested(_MAPPING), ("database of a bag", _ros2(_linked), "link out of the dataset"))
+attacks(
+    "links out of a drop",
+    ingested(_MAPPING),
+    ("database of a bag", _ros2(_linked), "refused evil.*(link out of the dataset|leads out)"),
+    beside=episodes_in(1),
+)

@@ -134,4 +134,9 @@ attacks(
     beside=episodes_in(1),
     runs=landed_as,
 )
-attacks("links out of a drop", ingested(test_unitree.MAPPING), ("picture", _linked, "link out of the dataset"))
+attacks(
+    "links out of a drop",
+    ingested(test_unitree.MAPPING),
+    ("picture", _linked, "refused evil.*(link out of the dataset|leads out)"),
+    beside=episodes_in(1),
+)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests, visible
+from gr00t_data.disk import digest_file, digest_json, own_files, visible
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -35,7 +35,7 @@ def file_digests(drop: Path) -> dict[str, str]:
     """File of a drop -> SHA-256, without its marker and its mapping."""
     if drop.is_file():
         return {drop.name: digest_file(drop)}
-    return without_about(folder_digests(drop))
+    return without_about({path.relative_to(drop).as_posix(): digest_file(path) for path in own_files(drop)})
 
 
 def without_about(digests: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gr00t_data.disk import PathError, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.recordings.mapping import Mapping
@@ -87,14 +86,10 @@ def reader_for(drop: Path) -> Reader:
     """The reader that recognises ``drop``.
 
     Raises:
-        StoreError: no such folder, a link leads out of it, or no reader knows it (says what was found).
+        StoreError: no such folder, or no reader knows it (says what was found).
     """
     if not drop.exists():
         raise StoreError(f"{drop}: no such drop; give the folder or file of one dataset")
-    try:
-        refuse_links_out(drop)
-    except PathError as error:
-        raise StoreError(str(error)) from error
     known = readers()
     for reader in known:
         if reader.recognises(drop):

@@ -23,7 +23,7 @@ from gr00t_data.video.boxes import require_bounded
 
 def test_limits_name_the_number_and_how_to_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GR00T_LIMITS", raising=False)
-    with pytest.raises(LimitError, match="rows: 25, at most 10 are read.*set GR00T_LIMITS=3"):
+    with pytest.raises(LimitError, match=r"rows: 25, at most 10 are read.*set GR00T_LIMITS=3"):
         require_within(25, 10, "rows")
     monkeypatch.setenv("GR00T_LIMITS", "3")
     require_within(25, 10, "rows")
@@ -79,8 +79,10 @@ def test_yaml_that_multiplies_or_makes_objects(text: str) -> None:
 
 
 def png(width: int, height: int) -> bytes:
-    chunk = struct.pack(">4sIIBBBBB", b"IHDR", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    header = struct.pack(">4sIIBBBBB", b"IHDR", width, height, 8, 2, 0, 0, 0)
+    chunks = [header, b"IDAT" + zlib.compress(b""), b"IEND"]
+    packed = (struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 @pytest.mark.parametrize("side", [8_001, 12_000, 60_000])

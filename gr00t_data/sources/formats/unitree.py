@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.disk import parse_json, visible, visible_files
+from gr00t_data.disk import own_files, parse_json, visible
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import JSON_BYTES, require_within
 from gr00t_data.sources.formats.beside import inside
@@ -54,7 +54,7 @@ def _folders(drop: Path) -> list[Path]:
     if drop.is_file():
         return [drop.parent] if drop.name == _FILE else []
     with_pictures = (path.parent for path in visible(drop) if path.name == "colors" and path.is_dir())
-    return sorted({*(path.parent for path in visible_files(drop, _FILE)), *with_pictures})
+    return sorted({*(path.parent for path in own_files(drop, _FILE)), *with_pictures})
 
 
 def _begins_well(path: Path) -> bool:

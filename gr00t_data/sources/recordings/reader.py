@@ -4,6 +4,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Protocol
 
+from gr00t_data.disk import link_refusal, links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, same_or_refuse, unusable
 from gr00t_data.sources.dry_run import Look, look_at
@@ -56,7 +57,7 @@ class Recordings(Reader, Protocol):
     def _found_mapping(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that lies in the drop, else the proposed one; it may be incomplete."""
         own = drop / MAPPING_FILE
-        return load_mapping(own) if own.is_file() else self.propose(drop, embodiment)
+        return load_mapping(own) if own.is_file() and not own.is_symlink() else self.propose(drop, embodiment)
 
     def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
         """See ``Reader``."""
@@ -84,6 +85,9 @@ class Recordings(Reader, Protocol):
             writer, self.read_episode, drop, mapping, names, workers=intake.workers, progress=intake.progress
         )
         refused += unusable(drop, {name.partition("#")[0] for name in names}, RECORDINGS)
+        outside = {path.relative_to(drop).as_posix(): path for path in (links_out(drop) if drop.is_dir() else ())}
+        refused = [one for one in refused if one.episode not in outside]
+        refused += [Refusal(name, f"{path}: {link_refusal(drop, path)}") for name, path in outside.items()]
         return _sealed(writer, refused, drop)
 
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from gr00t_data.disk import refuse_links_out
 from gr00t_data.limits import CHUNK_BYTES, LOG_RATIO, require_within
 from gr00t_data.plain_yaml import require_plain_yaml
 from gr00t_data.sources.formats.logs.chunks import unpacked
@@ -22,6 +23,7 @@ def require_bounded_bag(path: Path) -> None:
     _bound_chunks()
     if path.is_file():
         return
+    refuse_links_out(path)
     metadata = path / "metadata.yaml"
     try:
         require_plain_yaml(metadata.read_bytes())

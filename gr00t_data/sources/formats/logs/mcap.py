@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import parse_json, visible_files
+from gr00t_data.disk import own_files, parse_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
 from gr00t_data.sources.formats.logs.chunks import MAGIC, Bounded, CutOffError, most_bytes, unpacked_records
@@ -148,7 +148,7 @@ class _Decoders:
 def _files(drop: Path) -> list[Path]:
     if drop.is_file():
         return [drop]
-    return visible_files(drop, "*.mcap")
+    return own_files(drop, "*.mcap")
 
 
 def _is_mcap(path: Path) -> bool:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gr00t_data.disk import visible_files
+from gr00t_data.disk import own_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
 from gr00t_data.sources.formats.logs.bags import require_bounded_bag
@@ -117,11 +117,11 @@ def _is_bag(path: Path) -> bool:
 def _bags(drop: Path) -> list[Path]:
     if drop.is_file() or _is_bag(drop):
         return [drop]
-    folders = {path.parent for path in visible_files(drop, "metadata.yaml") if _is_bag(path.parent)}
-    folders |= {path.parent for path in visible_files(drop, "*.db3")}  # also those that lost their metadata
-    beside = (path.parent for path in visible_files(drop, "*.mcap"))
+    folders = {path.parent for path in own_files(drop, "metadata.yaml") if _is_bag(path.parent)}
+    folders |= {path.parent for path in own_files(drop, "*.db3")}  # also those that lost their metadata
+    beside = (path.parent for path in own_files(drop, "*.mcap"))
     folders |= {folder for folder in beside if (folder / "metadata.yaml").is_file()}
-    return sorted([*(folder for folder in folders if folder != drop), *visible_files(drop, "*.bag")])
+    return sorted([*(folder for folder in folders if folder != drop), *own_files(drop, "*.bag")])
 
 
 class RosBag(Recordings):
