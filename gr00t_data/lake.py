@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gr00t_data.integrity import read_sealed, write_sealed
+from gr00t_data.integrity import IntegrityError, read_sealed, write_sealed
 from gr00t_data.locks import alone, sharing
 
 LANDING_VARIABLE = "GR00T_LANDING"
@@ -109,14 +109,20 @@ class Lake:
     def point(self, name: str, path: Path, digest: str) -> None:
         """Record that ``path`` (inside the lake) is now what ``name`` means, for example ``mixture_gr1``."""
         relative = path.absolute().relative_to(self.root).as_posix()
-        write_sealed(self.root / "current" / f"{name}.json", {"path": relative, "digest": digest})
+        write_sealed(self.root / "current" / f"{name}.json", {"name": name, "path": relative, "digest": digest})
 
     def pointed(self, name: str) -> tuple[Path, str] | None:
-        """(path, digest) of what ``name`` means now; None when nothing was made yet or it was deleted."""
+        """(path, digest) of what ``name`` means now; None when nothing was made yet or it was deleted.
+
+        Raises:
+            IntegrityError: the pointer is not the one that was written.
+        """
         pointer = self.root / "current" / f"{name}.json"
         if not pointer.is_file():
             return None
         value = read_sealed(pointer, _POINTER_REMEDY)
+        if (found := value.get("name", name)) != name:  # those of before do not say it
+            raise IntegrityError(f"{pointer}: is the pointer {found}, copied or renamed; {_POINTER_REMEDY}")
         path = self.root / value["path"]
         return (path, value["digest"]) if path.exists() else None
 

@@ -4,7 +4,7 @@ python -m benchmarks.rest
 
 A small lake is made through the public stages. Of every kind of file, random bytes of random files are changed, one at
 a time; each use that reads the file must refuse it, or make it again, and name it. What was verified before by the same
-process is changed too. At the end, what verification costs.
+process is changed too. At the end: what verification costs.
 """
 
 import multiprocessing
@@ -20,6 +20,7 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from benchmarks.command import Json, command, say, show, table
+from benchmarks.rest.cost import Cost, measured
 from benchmarks.rest.flips import Tally, begin, one_kind
 from benchmarks.rest.kinds import KINDS
 from benchmarks.rest.lake import build
@@ -28,8 +29,8 @@ _TITLES = ("kind", "used by", "flips", "noticed", "words")
 _WORDS = 160
 
 
-def measure(only: str, flips: int, seed: int, every: bool, at_once: int) -> list[Tally]:
-    """The tallies of the kinds whose name holds ``only``."""
+def measure(only: str, flips: int, seed: int, every: bool, at_once: int) -> tuple[list[Tally], Cost]:
+    """The tallies of the kinds whose name holds ``only``, and what verification costs."""
     folder = Path(tempfile.mkdtemp(prefix="rest-"))
     context = multiprocessing.get_context("spawn")
     numbers = [number for number, kind in enumerate(KINDS) if only in kind.name]
@@ -38,7 +39,9 @@ def measure(only: str, flips: int, seed: int, every: bool, at_once: int) -> list
             pool.submit(build, folder / "lake").result()
         with ProcessPoolExecutor(at_once, context, begin, (folder,)) as pool:
             found = pool.map(one_kind, numbers, repeat(flips), repeat(seed), repeat(every))
-            return [_told(one) for one in found]
+            tallies = [_told(one) for one in found]
+        with ProcessPoolExecutor(1, context) as pool:
+            return tallies, pool.submit(measured, folder / "lake").result()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -59,10 +62,11 @@ def main(
     at_once: Annotated[PositiveInt | None, Parameter(help="Kinds at the same time; the processors by default.")] = None,
     as_json: Json = False,
 ) -> bool:
-    """Print a table. Exit status 1 when a change was believed by a use that reads the file."""
-    found = measure(only, flips, seed, every, at_once or os.cpu_count() or 1)
+    """Print a table. Exit status 1 when a use believed a change, or verification costs too much."""
+    found, cost = measure(only, flips, seed, every, at_once or os.cpu_count() or 1)
     total, noticed = sum(one.flips for one in found), sum(one.noticed for one in found)
     rows = [(one.kind, ", ".join(one.uses), one.flips, one.noticed, one.words[:_WORDS]) for one in found]
-    lines = [*table(_TITLES, rows), "", f"{noticed} of {total} changed bytes were noticed before use."]
-    show({"seed": seed, "kinds": [vars(one) for one in found], "flips": total, "noticed": noticed}, lines, as_json)
-    return total > 0 and noticed == total
+    lines = [*table(_TITLES, rows), "", f"{noticed} of {total} changed bytes were noticed before use.", *cost.lines()]
+    facts = {"seed": seed, "kinds": [vars(one) for one in found], "flips": total, "noticed": noticed}
+    show(facts | {"cost": vars(cost)}, lines, as_json)
+    return total > 0 and noticed == total and cost.fits

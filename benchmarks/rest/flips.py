@@ -120,7 +120,7 @@ def tried(bench: Bench, kind: Kind, flips: int, seed: int, every: bool = False) 
         said = {use: bench.damaged(name, partial(_changed, at=at, mask=mask), use) for use in uses}
         found.flips += 1
         found.noticed += all(said.values())
-        found.words = found.words or max(said.values(), key=len)
+        found.words = found.words or said[uses[0]]
         for use in (use for use, words in said.items() if not words):
             found.believed.setdefault(use, []).append(f"{name} @ {at}")
     return found

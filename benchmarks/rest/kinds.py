@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from benchmarks.rest.lake import STORE
 
+_OTHER = "current/norm_stats_gr1.json"
 _STORE = f"stores/{STORE}"
 
 
@@ -14,11 +15,13 @@ class Kind:
     Attributes:
         patterns: of their places in the lake.
         uses: names of ``USES`` that read every one of them.
+        like: another file of the lake that is of this kind too; empty: each other lake has one.
     """
 
     name: str
     patterns: tuple[str, ...]
     uses: tuple[str, ...]
+    like: str = ""
 
 
 KINDS = (
@@ -45,8 +48,13 @@ KINDS = (
     Kind("motions", ("cache/motions/*",), ("mix kept", "verify")),
     Kind("frames", ("cache/frames/*/*/*",), ("verify",)),
     Kind("features", ("cache/features/*/*",), ("train cached", "verify")),
-    Kind("pointer of the mixture", ("current/mixture_gr1.json",), ("preview", "train cached", "verify")),
-    Kind("pointer of the checkpoint", ("current/checkpoint_gr1.json",), ("release", "lineage", "eval", "verify")),
+    Kind("pointer of the mixture", ("current/mixture_gr1.json",), ("preview", "train cached", "verify"), _OTHER),
+    Kind(
+        "pointer of the checkpoint",
+        ("current/checkpoint_gr1.json",),
+        ("lineage", "release", "eval", "verify"),
+        _OTHER,
+    ),
     Kind("run: RUN.json", ("runs/*/RUN.json",), ("resume", "states", "at a step", "verify")),
     Kind("run: metrics", ("runs/*/metrics.jsonl",), ("states", "resume", "verify")),
     Kind("run: outcome", ("runs/*/outcome.json",), ("states", "verify")),

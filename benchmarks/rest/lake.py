@@ -28,18 +28,18 @@ FORCED = ("release", "checkpoint_gr1", "--force")
 _EPISODES = 6
 
 
-def build(root: Path) -> None:
-    """Make the lake at ``root``."""
+def build(root: Path, seed: int = 0) -> None:
+    """Make the lake at ``root``; another seed makes another one, with files of the same kinds."""
     with contextlib.redirect_stdout(sys.stderr):
-        _build(Lake(root))
+        _build(Lake(root), seed)
 
 
-def _build(lake: Lake) -> None:
-    _drop(lake)
+def _build(lake: Lake, seed: int) -> None:
+    _drop(lake, seed)
     take_in(lake, STORE, GR1, licence="CC-BY-4.0")
     for words in (("check", STORE), ("stats",), ("mix", "--held-out-share", "0.3")):
         must(lake, *words)
-    run = new_run(lake)
+    run = new_run(lake, seed=seed)
     lake.point("run_gr1", run.root, run.key)
     train(run, StopRequest())
     publish_checkpoint(lake, GR1, run)
@@ -56,18 +56,15 @@ def must(lake: Lake, *words: str) -> str:
     return done.output
 
 
-def new_run(lake: Lake, *, base: str = "random", seed: int = 0) -> PolicyRun:
-    """A run of four steps of a very small model on the lake's current mixture."""
+def new_run(lake: Lake, *, base: str = "random", **changes: int) -> PolicyRun:
+    """A run of four steps of a very small model on the lake's current mixture; ``changes`` replace top-level fields."""
     mixture, statistics = lake.pointed("mixture_gr1"), lake.pointed("norm_stats_gr1")
     if mixture is None or statistics is None:
         raise RuntimeError(f"{lake.root}: has no mixture and statistics")
+    counts = {"steps": 4, "batch_size": 3, "checkpoint_every_steps": 2, "log_every_steps": 1} | changes
     config = TrainConfig(
         recipe="tiny",
-        steps=4,
-        seed=seed,
-        batch_size=3,
-        checkpoint_every_steps=2,
-        log_every_steps=1,
+        **counts,
         data=Data(manifest=str(mixture[0]), statistics=str(statistics[0]), cache=str(lake.cache)),
         model=Model(base=base, changes=SMALL if base == "random" else {}, flare=Flare()),
         optimizer=Optimizer(lr=1e-2, ema_decay=0.9),
@@ -76,11 +73,11 @@ def new_run(lake: Lake, *, base: str = "random", seed: int = 0) -> PolicyRun:
     return prepare_run(config, lake.runs)
 
 
-def _drop(lake: Lake) -> None:
+def _drop(lake: Lake, seed: int) -> None:
     """A folder of episodes as a robot leaves it, without a seal."""
     place = lake.landing / STORE
     writer = StoreWriter.create(place, GR1, kind="real", licence="CC-BY-4.0")
-    for number in range(_EPISODES):
+    for number in range(seed * _EPISODES, (seed + 1) * _EPISODES):
         writer.append(episode(number))
     writer.seal()
     (place / SEAL).unlink()

@@ -8,22 +8,26 @@ from benchmarks.command import table
 from benchmarks.rest.flips import Bench
 from benchmarks.rest.kinds import KINDS, Kind
 
-DAMAGES = ("one byte changed", "cut in the middle", "replaced by another of its kind")
-_TITLES = ("kind of file", "use", *DAMAGES)
-_CHANGING = ((re.compile(r"[0-9a-f]{8,64}"), "..."), (re.compile(r"\b\d{2,}\b"), "N"))
-_WORDS = 150
 NOBODY = "nobody"
+_TITLES = ("kind of file", "use", "one byte changed", "cut in the middle", "replaced by another of its kind")
+_CHANGING = ((re.compile(r"\b[0-9a-f]{8,64}\b"), "..."), (re.compile(r"\b\d{2,}\b"), "N"))
+"""What differs from one lake to the next."""
+_WORDS = 140
 
 
 def rows(bench: Bench, other: Path) -> Iterator[tuple[str, ...]]:
-    """A row for each kind and its first use: the words that were said of each damage.
+    """A row for each kind and its first use: what was said of each damage of its largest file.
 
     Args:
         other: another lake, whose files replace those of ``bench``.
     """
     for kind in KINDS:
-        name = bench.names(kind)[0]
-        yield kind.name, kind.uses[0], *(_said(bench, kind, name, damage) for damage in _damages(name, other, kind))
+        name = max(bench.names(kind), key=lambda name: (bench.whole / name).stat().st_size)
+        yield (
+            kind.name,
+            kind.uses[0],
+            *(_said(bench, kind, name, damage) for damage in _damages(bench, name, other, kind)),
+        )
 
 
 def page_table(bench: Bench, other: Path) -> str:
@@ -31,12 +35,11 @@ def page_table(bench: Bench, other: Path) -> str:
     return "\n".join(table(_TITLES, rows(bench, other)))
 
 
-def _damages(name: str, other: Path, kind: Kind) -> list[Callable[[bytes], bytes]]:
-    theirs = sorted(
-        path for pattern in kind.patterns for path in other.glob(pattern) if path.suffix == Path(name).suffix
-    )
-    same = [path for path in theirs if path.name == Path(name).name]
-    replaced = (same or theirs)[0].read_bytes()
+def _damages(bench: Bench, name: str, other: Path, kind: Kind) -> list[Callable[[bytes], bytes]]:
+    every = sorted(path for pattern in kind.patterns for path in other.glob(pattern))
+    alike = [path for path in every if path.suffix == Path(name).suffix]
+    same = [path for path in alike if path.name == Path(name).name]
+    replaced = (bench.whole / kind.like if kind.like else (same or alike)[0]).read_bytes()
     return [_flipped, lambda content: content[: len(content) // 2], lambda content: replaced]
 
 

@@ -132,6 +132,8 @@ def alone(path: Path, kind: Kind) -> Compared:
 def _pointer(path: Path) -> list[Fault]:
     """What a pointer names must be there, and have the digest that the pointer says."""
     value, lake = read_sealed(path), path.parents[1]
+    if (name := value.get("name", path.stem)) != path.stem:
+        raise IntegrityError(f"is the pointer {name}, copied or renamed")
     target = lake / value["path"]
     if not target.exists():
         return [Fault("", "missing", f"names {value['path']}, which is gone")]

@@ -17,6 +17,7 @@ from gr00t_data.integrity import (
     write_record,
     write_sealed,
 )
+from gr00t_data.lake import Lake
 
 
 @pytest.fixture
@@ -115,3 +116,16 @@ def test_a_file_without_a_seal_is_read_as_it_is(tmp_path: Path):
     assert read_sealed(tmp_path / "old.json") == {"digest": 1}
     with pytest.raises(ValueError, match="field named seal"):
         write_sealed(tmp_path / "new.json", {"seal": 3})
+
+
+def test_a_pointer_under_the_name_of_another_is_refused(tmp_path: Path):
+    lake = Lake(tmp_path)
+    (tmp_path / "made").mkdir()
+    lake.point("one", tmp_path / "made", "a")
+    written = (tmp_path / "current/one.json").read_bytes()
+    (tmp_path / "current/two.json").write_bytes(written)
+    assert lake.pointed("one") == (tmp_path / "made", "a")
+    with pytest.raises(IntegrityError, match=r"two\.json: is the pointer one, copied or renamed; make again"):
+        lake.pointed("two")
+    write_sealed(tmp_path / "current/old.json", {"path": "made", "digest": "a"})
+    assert lake.pointed("old") == (tmp_path / "made", "a")

@@ -125,6 +125,7 @@ def test_every_fault_is_named_and_none_hides_another(lake: Lake) -> None:
 def test_another_valid_file_of_the_kind_is_not_the_one_that_was_named(lake: Lake) -> None:
     one, other = sorted(lake.index.glob("*.json"))
     shutil.copyfile(other, one)
+    shutil.copyfile(lake.root / "current/run_gr1.json", lake.root / "current/mixture_gr1.json")
     statistics = only(lake, "statistics/*.json")
     statistics.rename(statistics.with_name("0123456789abcdef.json"))
     checkpoint = next(lake.checkpoints.iterdir())
@@ -134,6 +135,7 @@ def test_another_valid_file_of_the_kind_is_not_the_one_that_was_named(lake: Lake
         ("statistics", "damaged", "statistics/0123456789abcdef.json"),
         ("checkpoint", "damaged", "checkpoints/tiny-0123456789abcdef"),
         ("pointer", "missing", "current/norm_stats_gr1.json"),
+        ("pointer", "damaged", "current/mixture_gr1.json"),
     }
 
 
