@@ -16,8 +16,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,29 +60,47 @@ def confined(
     function: Callable[..., T],
     *arguments: object,
     limits: Limits = Limits(),
-    raises: tuple[type[ValueError], ...] = (),
+    raises: tuple[type[Exception], ...] = (),
+    stop: threading.Event | None = None,
 ) -> T:
     """``function(*arguments)``, computed in a worker. In a worker it is simply called.
 
     Args:
-        what: is read; every message begins with it.
+        what: is read; every message begins with it. A file that ended a worker is not read again until it changes.
         function: of a module, or a method; its annotated return type holds only plain values, arrays, paths, and
             dataclasses or pydantic models of those.
         raises: what it may raise, with a message as its only argument; that is raised here too.
+        stop: when set, the worker is ended.
 
     Raises:
         ConfinedError: the worker died, passed a limit, or met an error of another type.
     """
     if is_worker():
         return function(*arguments)
+    stamp = _stamp(what)
+    if stamp in _ENDED:
+        raise ConfinedError(_ENDED[stamp])
     limits = Limits(round(limits.memory_bytes * factor()), round(limits.cpu_s * factor()))
     task = pickle.dumps((function, arguments, limits, Path.cwd(), _environment()))
-    while (worker := _idle()) is not None:
-        try:
-            return _understood(what, worker.answer(what, task, limits), function, limits, raises)
-        except _Died:  # a fresh one decides
-            continue
-    return _understood(what, _Worker().answer(what, task, limits), function, limits, raises)
+    answer = None
+    while answer is None and (worker := _idle()) is not None:
+        with suppress(_Died):  # a fresh one decides
+            answer = worker.answer(what, task, limits, stop)
+    try:
+        answer = answer or _Worker().answer(what, task, limits, stop)
+    except ConfinedError as error:
+        if stamp is not None:
+            _ENDED[stamp] = str(error)
+        raise
+    return _understood(what, answer, function, limits, raises)
+
+
+def _stamp(what: Path | str) -> tuple[str, str] | None:
+    """A file as it is now, and how large it may be."""
+    if not isinstance(what, Path) or not what.is_file():
+        return None
+    at = what.stat()
+    return f"{what.absolute()} {at.st_ino} {at.st_size} {at.st_mtime_ns}", str(factor())
 
 
 def end_idle() -> None:
@@ -105,11 +125,11 @@ class _Worker:
             )
         self.connection = Connection(ours.detach())
 
-    def answer(self, what: Path | str, task: bytes, limits: Limits) -> dict[str, Any]:
+    def answer(self, what: Path | str, task: bytes, limits: Limits, stop: threading.Event | None) -> dict[str, Any]:
         """What it sends back, its arrays in place. Raises ConfinedError."""
         try:
             self.connection.send_bytes(task)
-            self._wait(what)
+            self._wait(what, stop)
             said = json.loads(self.connection.recv_bytes(limits.memory_bytes))
             for place, shape, kind in said.pop("arrays"):
                 _put(said, place, self._array(shape, kind, limits))
@@ -128,13 +148,15 @@ class _Worker:
         name = f"signal {-status}, {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         return _Died(f"{what}: reading it ended the reader ({name}); it is damaged or hostile: leave it out")
 
-    def _wait(self, what: Path | str) -> None:
+    def _wait(self, what: Path | str, stop: threading.Event | None) -> None:
         used, since = -1.0, time.monotonic()
         while not self.connection.poll(_LOOK_S):
             if (now := self._cpu_ticks()) != used:
                 used, since = now, time.monotonic()
             elif time.monotonic() - since > _STALLED_S:
                 raise ConfinedError(f"{what}: reading it came to a halt ({_STALLED_S:.0f} s without progress)")
+            if stop is not None and stop.is_set():
+                raise ConfinedError(f"{what}: reading it was stopped")
 
     def _cpu_ticks(self) -> float:
         try:
@@ -165,6 +187,8 @@ class _Worker:
 
 _WAITING: list[_Worker] = []
 """Those of this process that have nothing to do."""
+_ENDED: dict[tuple[str, str], str] = {}
+"""Files that ended a worker of this process, and what was said of them."""
 
 
 def _idle() -> _Worker | None:
@@ -183,7 +207,7 @@ def _understood(
     said: dict[str, Any],
     function: Callable[..., T],
     limits: Limits,
-    raises: tuple[type[ValueError], ...],
+    raises: tuple[type[Exception], ...],
 ) -> T:
     if "answer" in said:
         try:

@@ -42,7 +42,7 @@ class Limits:
     """
 
     memory_bytes: int = 768 << 20
-    cpu_s: int = 15
+    cpu_s: int = 8
 
     @classmethod
     def of_input(cls, size_bytes: int) -> "Limits":

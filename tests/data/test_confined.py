@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,11 @@ def abort() -> None:
 
 def leave() -> None:
     os._exit(3)
+
+
+def crash_always(folder: Path) -> None:
+    (folder / f"try {os.getpid()}").touch()
+    crash()
 
 
 def hoard() -> int:
@@ -143,6 +149,23 @@ def test_errors_that_are_expected_come_out_as_they_are() -> None:
 def test_a_file_is_not_blamed_for_what_an_earlier_one_did(tmp_path: Path) -> None:
     confined("a", process)
     assert confined("b", crash_unless_fresh, tmp_path) == "well"
+
+
+def test_a_file_that_ended_a_worker_is_not_read_again_until_it_changes(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        with pytest.raises(ConfinedError, match="signal 11"):
+            confined(tmp_path / "file", crash_always, tmp_path)
+    assert len(list(tmp_path.glob("try*"))) <= 2
+    (tmp_path / "file").write_text("better")
+    assert confined(tmp_path / "file", process)
+
+
+def test_a_task_is_stopped() -> None:
+    stop = threading.Event()
+    threading.Timer(1, stop.set).start()
+    with pytest.raises(ConfinedError, match="was stopped"):
+        confined("a", sleep, stop=stop)
 
 
 def test_work_that_goes_on_may_take_its_time() -> None:

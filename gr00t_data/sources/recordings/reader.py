@@ -4,8 +4,10 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Protocol
 
+from gr00t_data.confined import ConfinedError, confined
 from gr00t_data.disk import link_refusal, links_out
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.limits import LimitError
 from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, same_or_refuse, unusable
 from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
@@ -13,7 +15,7 @@ from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_m
 from gr00t_data.sources.recordings.propose import Found, listing, propose_mapping
 from gr00t_data.sources.recordings.streams import RawEpisode
 from gr00t_data.sources.recordings.transfer import transfer
-from gr00t_data.store.provenance import Refusal, StoreSource
+from gr00t_data.store.provenance import Facts, Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 
@@ -65,6 +67,14 @@ class Recordings(Reader, Protocol):
         names = self.episode_names(drop)
         facts = {"drop": str(drop), "format": self.name, "episodes": len(names), "first": names[0] if names else None}
         held = listing(self.contents(drop))
+        try:
+            return confined(drop, self._looked, drop, embodiment, mapping, names, facts, held, raises=(LimitError,))
+        except ConfinedError as error:
+            return Look({**facts, "problem": str(error)}, [], mapping, held)
+
+    def _looked(
+        self, drop: Path, embodiment: Embodiment, mapping: Mapping, names: list[str], facts: Facts, held: str
+    ) -> Look:
         return look_at(facts, held, mapping, embodiment, lambda: self.read_episode(drop, mapping, embodiment, names[0]))
 
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:

@@ -1,15 +1,18 @@
 """Raw episodes into a store: read, aligned, pictures encoded; several at once, each one whole or not at all."""
 
 import shutil
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.disk import DiskError
+from gr00t_data.confined import ConfinedError, confined
+from gr00t_data.confined_worker import Limits, alive
+from gr00t_data.disk import DiskError, visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
 from gr00t_data.sources.recordings.align import Aligned, align
@@ -22,7 +25,6 @@ from gr00t_data.store.provenance import EpisodeSource, Refusal
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
-from gr00t_data.workers import worker_pool
 
 _AHEAD = 2
 """Episodes a worker may be ahead of the store: bounds the disk that encoded videos wait on."""
@@ -38,6 +40,7 @@ class Job:
     Attributes:
         episode: its name within the drop.
         folder: where its encoded videos are put.
+        limits: what reading and encoding it may use.
     """
 
     read: ReadEpisode
@@ -46,6 +49,7 @@ class Job:
     embodiment: Embodiment
     episode: str
     folder: Path
+    limits: Limits = field(default_factory=Limits)
 
 
 def transfer(
@@ -63,7 +67,7 @@ def transfer(
     Order and bytes do not depend on ``workers`` nor on how often the work was interrupted.
 
     Args:
-        workers: processes; 1 works in this one.
+        workers: processes at once. None of them is this one: a file that ends its reader costs its own episode.
         progress: called with (episodes done, episodes in all).
 
     Returns:
@@ -73,8 +77,10 @@ def transfer(
     shutil.rmtree(work, ignore_errors=True)
     there = {record.source.episode for record in writer.records}
     missing = [name for name in names if name not in there]
+    limits = Limits.of_input(sum(file.stat().st_size for file in ([drop] if drop.is_file() else visible_files(drop))))
     jobs = [
-        Job(read, drop, mapping, writer.embodiment, name, work / str(number)) for number, name in enumerate(missing)
+        Job(read, drop, mapping, writer.embodiment, name, work / str(number), limits)
+        for number, name in enumerate(missing)
     ]
     refused, done = [], len(names) - len(missing)
     progress(done, len(names))
@@ -92,19 +98,38 @@ def transfer(
 
 def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[Episode | Refusal]:
     if workers <= 1 or len(jobs) <= 1:
-        yield from map(bring_in, jobs)
+        yield from map(_brought_in, jobs)
         return
-    with worker_pool(workers) as pool:
+    stop = threading.Event()
+    with ThreadPoolExecutor(workers) as pool:  # each waits for a process
         waiting: deque[Future[Episode | Refusal]] = deque()
         try:
             for job in jobs:
-                waiting.append(pool.submit(bring_in, job))
+                waiting.append(pool.submit(_brought_in, job, stop))
                 if len(waiting) >= workers * _AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _brought_in(job: Job, stop: threading.Event | None = None) -> Episode | Refusal:
+    """``bring_in`` in a worker; that it ended is a refusal too."""
+    try:
+        what = f"{job.drop}: {job.episode}"
+        outcome = confined(what, bring_in, job, limits=job.limits, raises=(DiskError,), stop=stop)
+    except ConfinedError as error:
+        return Refusal(job.episode, str(error))
+    allowed = [folder.resolve() for folder in (job.folder, job.drop if job.drop.is_dir() else job.drop.parent)]
+    for camera, found in outcome.video.items() if isinstance(outcome, Episode) else ():
+        if isinstance(found, Path) and not any(found.resolve().is_relative_to(folder) for folder in allowed):
+            out = (
+                f"camera {camera!r}: {found} leads out of the drop (to {found.resolve()}); copy the file itself into it"
+            )
+            return Refusal(job.episode, f"{job.drop}: {job.episode}: {out}")
+    return outcome
 
 
 def bring_in(job: Job) -> Episode | Refusal:
@@ -115,7 +140,7 @@ def bring_in(job: Job) -> Episode | Refusal:
         return episode_of(raw, aligned, job.embodiment, job.folder)
     except (StreamError, AlignError, MappingError, LimitError, video.VideoError) as error:
         return Refusal(job.episode, str(error))
-    except DiskError:
+    except (DiskError, MemoryError):
         raise
     except Exception as error:  # a reader of foreign bytes met what nobody foresaw: it costs this episode, no other
         return Refusal(job.episode, f"{job.drop}: {job.episode}: cannot be read ({type(error).__name__}: {error})")
@@ -151,8 +176,14 @@ def _video(camera: CameraStream, pictures: np.ndarray, hz: float, target: Path) 
     if isinstance(camera.frames, VideoFile) and _can_stay(camera.frames.path, pictures, hz):
         return camera.frames.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    video.encode_stream(target, map(even_size, camera.frames.take(pictures.tolist())), hz)
+    video.encode_stream(target, _even(camera.frames.take(pictures.tolist())), hz)
     return target
+
+
+def _even(pictures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    for picture in pictures:
+        alive()  # an hour takes its time: what is bounded is one picture
+        yield even_size(picture)
 
 
 def _can_stay(path: Path, pictures: np.ndarray, hz: float) -> bool:

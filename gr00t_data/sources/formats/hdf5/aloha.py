@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.formats.hdf5 import tree as hdf5_tree
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
+from gr00t_data.sources.formats.hdf5.tree import asked, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
 from gr00t_data.sources.recordings.reader import Recordings
@@ -20,10 +20,19 @@ _HZ = 50.0
 
 def _is_episode(file: Path) -> bool:
     try:
-        with hdf5_tree.opened(file) as opened:
-            return all(hdf5_tree.member(opened, key) is not None for key in ("action", "observations/qpos"))
+        return asked(file, _holds_episode)
     except StreamError:
         return False
+
+
+def _holds_episode(file: Path) -> bool:
+    with opened(file) as root:
+        return all(root.member(key) is not None for key in ("action", "observations/qpos"))
+
+
+def _held(file: Path) -> list[Found]:
+    with opened(file) as root:
+        return inventory(root)
 
 
 class Aloha(Recordings):
@@ -33,30 +42,28 @@ class Aloha(Recordings):
 
     def recognises(self, drop: Path) -> bool:
         """Whether a file of the drop holds ``action`` and ``observations/qpos``."""
-        return any(hdf5_tree.is_hdf5(file) and _is_episode(file) for file in hdf5_tree.files(drop))
+        return any(is_hdf5(file) and _is_episode(file) for file in files(drop))
 
     def episode_names(self, drop: Path) -> list[str]:
         """The names of the files within the drop."""
-        return [file.relative_to(drop).as_posix() if drop.is_dir() else file.name for file in hdf5_tree.files(drop)]
+        return [file.relative_to(drop).as_posix() if drop.is_dir() else file.name for file in files(drop)]
 
     def read_episode(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> RawEpisode:
         """One file. Raises StreamError: it or a mapped dataset cannot be read, or links out of the file."""
         file = drop / name if drop.is_dir() else drop
-        with hdf5_tree.opened(file) as opened:
-            raw = read_group(file, opened, name, mapping, embodiment, _HZ)
-            key = mapping.instruction.key
-            found = opened.attrs.get(key or "task") if key in ("", *opened.attrs) else hdf5_tree.member(opened, key)
-            success = opened.attrs.get(mapping.success_key or "success")
-            source = {"file": name, "simulated": bool(opened.attrs.get("sim", False))}
-        instruction = mapping.instruction.text or hdf5_tree.text(found).strip()
+        with opened(file) as root:
+            raw = read_group(file, root, name, mapping, embodiment, _HZ)
+            found = root.text(mapping.instruction.key or "task")
+            success = root.attribute(mapping.success_key or "success")
+            source = {"file": name, "simulated": bool(root.attribute("sim"))}
+        instruction = mapping.instruction.text or found.strip()
         return replace(raw, instruction=instruction, success=None if success is None else bool(success), source=source)
 
     def contents(self, drop: Path) -> list[Found]:
         """What the first readable file holds. Raises StreamError: there is none."""
-        for file in hdf5_tree.files(drop):
+        for file in files(drop):
             if _is_episode(file):
-                with hdf5_tree.opened(file) as opened:
-                    return inventory(opened)
+                return asked(file, _held)
         raise StreamError(f"{drop}: holds no readable episode")
 
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:

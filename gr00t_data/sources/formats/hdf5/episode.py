@@ -1,24 +1,21 @@
 """An episode in one HDF5 group: every dataset a stream, all on the file's stamps or counted at its rate."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.beside import video_beside
-from gr00t_data.sources.formats.hdf5 import tree as hdf5_tree
+from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, opened
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
 from gr00t_data.sources.recordings.clocks import stamps_from_seconds, ticks
 from gr00t_data.sources.recordings.images import array_picture, decoded
 from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
 from gr00t_data.sources.recordings.propose import Found, words
 from gr00t_data.sources.recordings.streams import CameraStream, ChosenFrames, FrameReader, RawEpisode, StreamError
-
-if TYPE_CHECKING:
-    import h5py
 
 _NO_PICTURE = {"depth", "segmentation", "seg", "mask", "normals"}
 
@@ -33,23 +30,25 @@ class DatasetFrames:
 
     def take(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """See ``Frames.take``."""
-        with hdf5_tree.opened(self.path) as file:
-            dataset = _dataset(file[self.group], self.key)  # type: ignore[arg-type]
+        with opened(self.path) as file:
+            dataset = _dataset(_group(file, self.group), self.key)
+            dataset.require_pictures()
             yield from FrameReader(lambda index: _picture(dataset, index)).take(indices)
 
 
-def inventory(group: "h5py.Group") -> list[Found]:
+def inventory(group: Group) -> list[Found]:
     """What an episode's group holds: numbers with their width, and pictures."""
+    group.require_closed()
     found = []
-    for key, dataset in hdf5_tree.datasets(group):
+    for key, dataset in group.datasets():
         if _is_picture(key, dataset):
             found.append(Found(key, 0, picture=True))
         elif dataset.ndim >= 1 and dataset.dtype.kind in "fiub" and dataset.shape[0]:
-            found.append(Found(key, dataset.size // dataset.shape[0]))
+            found.append(Found(key, math.prod(dataset.shape[1:])))
     return found
 
 
-def _is_picture(key: str, dataset: "h5py.Dataset") -> bool:
+def _is_picture(key: str, dataset: Dataset) -> bool:
     if words(key) & _NO_PICTURE or not dataset.shape or not dataset.shape[0]:
         return False
     if dataset.ndim == 4:
@@ -57,51 +56,55 @@ def _is_picture(key: str, dataset: "h5py.Dataset") -> bool:
     return _is_compressed(dataset)
 
 
-def _is_compressed(dataset: "h5py.Dataset") -> bool:
+def _is_compressed(dataset: Dataset) -> bool:
     """One JPEG or PNG a row: padded bytes [N, L], or rows of their own length."""
     if dataset.ndim == 2 and dataset.dtype == np.uint8:
         return True
-    return dataset.ndim == 1 and dataset.dtype.kind in "OSV"
+    return dataset.ndim == 1 and dataset.byte_rows
 
 
-def _picture(dataset: "h5py.Dataset", index: int) -> np.ndarray:
-    where = f"{dataset.file.filename}: {dataset.name}: sample {index}"
+def _picture(dataset: Dataset, index: int) -> np.ndarray:
+    where = f"{dataset.where}: sample {index}"
+    row = dataset.row(index)
     if not _is_compressed(dataset):
-        return array_picture(np.asarray(dataset[index]), where)
-    row = dataset[index]
+        return array_picture(np.asarray(row), where)
     try:
         return decoded(row if isinstance(row, bytes) else np.frombuffer(np.asarray(row).tobytes(), dtype=np.uint8))
     except StreamError as error:
         raise StreamError(f"{where}: {error}") from error
 
 
-def _dataset(group: "h5py.Group", key: str) -> "h5py.Dataset":
-    import h5py
-
-    found = hdf5_tree.member(group, key)
-    if isinstance(found, h5py.Dataset):
+def _dataset(group: Group, key: str) -> Dataset:
+    if isinstance(found := group.member(key), Dataset):
         return found
-    known = ", ".join(name for name, _ in hdf5_tree.datasets(group))
-    raise StreamError(f"{group.file.filename}: {group.name}: has no dataset {key!r}; it holds {known}")
+    known = ", ".join(name for name, _ in group.datasets())
+    raise StreamError(f"{group.where()}: has no dataset {key!r}; it holds {known}")
+
+
+def _group(file: Group, name: str) -> Group:
+    if isinstance(found := file.member(name), Group):
+        return found
+    raise StreamError(f"{file.where(name)}: is no group any more; the file changed while it was read")
 
 
 def read_group(
-    path: Path, group: "h5py.Group", name: str, mapping: Mapping, embodiment: Embodiment, hz: float | None
+    path: Path, group: Group, name: str, mapping: Mapping, embodiment: Embodiment, hz: float | None
 ) -> RawEpisode:
-    """The streams of one episode's group, pictures still unread.
+    """The streams of one episode's group, pictures still unread. The whole group is looked through first.
 
     Args:
         hz: the rate the file states; the mapping's goes first.
 
     Raises:
-        StreamError: a mapped dataset is missing or is no stream.
+        StreamError: a mapped dataset is missing or is no stream, or something leads out of the file.
         MappingError: the file has no stamps and nobody said its rate.
     """
+    group.require_closed()
     clock = _Clock(group, mapping, hz)
     lengths: dict[str, int] = {}
 
     def samples(name: str, source: PartSource) -> Samples:
-        values = hdf5_tree.numbers(_dataset(group, source.key))
+        values = _dataset(group, source.key).numbers()
         lengths[source.key] = len(values)
         times_ns, usable = clock.stamps(len(values), source.key)
         return Samples(times_ns, values[usable], unstamped=len(values) - len(times_ns))
@@ -118,7 +121,7 @@ def read_group(
 
 def _camera(
     path: Path,
-    group: "h5py.Group",
+    group: Group,
     name: str,
     camera: str,
     source: CameraSource,
@@ -131,9 +134,10 @@ def _camera(
         return camera_of(source, camera, embodiment, times_ns, frames)
     dataset = _dataset(group, source.key)
     if not _is_compressed(dataset) and dataset.ndim != 4:
-        raise StreamError(f"{path}: {dataset.name}: holds {dataset.dtype} {dataset.shape}, expected pictures")
+        raise StreamError(f"{dataset.where}: holds {dataset.dtype} {dataset.shape}, expected pictures")
+    dataset.require_pictures()
     times_ns, usable = clock.stamps(len(dataset), source.key)
-    frames = DatasetFrames(path, group.name or "/", source.key)
+    frames = DatasetFrames(path, group.name, source.key)
     stamped = ChosenFrames(frames, tuple(np.flatnonzero(usable).tolist()))
     return camera_of(source, camera, embodiment, times_ns, stamped, unstamped=int((~usable).sum()))
 
@@ -141,19 +145,19 @@ def _camera(
 class _Clock:
     """The stamps of a file's rows: its own, or counted at its rate."""
 
-    def __init__(self, group: "h5py.Group", mapping: Mapping, hz: float | None) -> None:
+    def __init__(self, group: Group, mapping: Mapping, hz: float | None) -> None:
         self._hz = mapping.hz or hz
         self._own, self._usable = None, np.ones(0, dtype=bool)
         if mapping.times_key:
             dataset = _dataset(group, mapping.times_key)
-            stamps = hdf5_tree.numbers(dataset)[:, 0]
+            stamps = dataset.numbers()[:, 0]
             whole = dataset.dtype.kind in "iu"
             self._own, self._usable = stamps_from_seconds(stamps / 1e9 if whole else stamps)
             if whole:
-                self._own = np.asarray(dataset[()], dtype=np.int64).ravel()
+                self._own = dataset.array(np.int64).ravel()
         elif not self._hz:
             raise MappingError(
-                f"{group.file.filename}: holds no stamps and does not say its rate; add `hz: RATE` to the mapping, "
+                f"{group.path}: holds no stamps and does not say its rate; add `hz: RATE` to the mapping, "
                 "or name the dataset of its stamps in `times_key`"
             )
 

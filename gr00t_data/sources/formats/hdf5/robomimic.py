@@ -8,67 +8,90 @@ import json
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.sources.formats.hdf5 import tree as hdf5_tree
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
+from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, asked, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
-if TYPE_CHECKING:
-    import h5py
-
-_MOST_LISTED = 100_000
 _INSTRUCTIONS = ("language_instruction", "instruction", "language", "lang", "task_description")
 
 
 def _has_demonstrations(file: Path) -> bool:
     try:
-        with hdf5_tree.opened(file) as opened:
-            return bool(_demonstrations(opened))
+        return asked(file, _holds_demonstrations)
     except StreamError:
         return False
 
 
-def _demonstrations(file: "h5py.File") -> list[str]:
-    """Names of the groups in ``data`` that hold actions, in natural order."""
-    import h5py
+def _holds_demonstrations(file: Path) -> bool:
+    with opened(file) as root:
+        return bool(_demonstrations(root))
 
-    data = hdf5_tree.member(file, "data")
-    if not isinstance(data, h5py.Group):
-        return []
-    names = {str(name) for name in data if isinstance(hdf5_tree.member(data, str(name)), h5py.Group)}
+
+def _listed(file: Path) -> list[str]:
+    """Those that are there, then those that are only named."""
+    with opened(file) as root:
+        there = _demonstrations(root)
+        return [*there, *_absent(root, there)]
+
+
+def _held(file: Path) -> list[Found]:
+    with opened(file) as root:
+        return inventory(_demonstration(root, _demonstrations(root)[0]))
+
+
+def _rate(file: Path) -> float | None:
+    with opened(file) as root:
+        return _environment(root).get("hz")
+
+
+def _demonstrations(file: Group) -> list[str]:
+    """Names of the groups in ``data``, in natural order; links that lead out are among them and refused when read."""
+    data = file.member("data")
+    names = [name for name in data.names() if _is_group(data, name)] if isinstance(data, Group) else []
     return sorted(names, key=lambda name: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", name)])
 
 
-def _absent(file: "h5py.File", there: Collection[str]) -> list[str]:
+def _absent(file: Group, there: Collection[str]) -> list[str]:
     """Demonstrations that ``data`` or a filter key of ``mask`` names, and that are none; in the order of names."""
-    import h5py
-
-    data, masks = hdf5_tree.member(file, "data"), hdf5_tree.member(file, "mask")
-    named = {str(name) for name in data if str(name).startswith("demo")} if isinstance(data, h5py.Group) else set()
-    for key in masks if isinstance(masks, h5py.Group) else ():
-        listed = hdf5_tree.member(masks, str(key))
-        if isinstance(listed, h5py.Dataset) and listed.ndim == 1 and listed.dtype.kind in "OS":
-            texts = listed[:_MOST_LISTED]
-            named |= {name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in texts}
+    data, masks = file.member("data"), file.member("mask")
+    named = {name for name in data.names() if name.startswith("demo")} if isinstance(data, Group) else set[str]()
+    lists = [masks.member(key) for key in masks.names()] if isinstance(masks, Group) else []
+    for listed in lists:
+        named.update(listed.texts() if isinstance(listed, Dataset) else ())
     return sorted(name for name in named - set(there) if name)
 
 
+def _is_group(data: Group, name: str) -> bool:
+    try:
+        return isinstance(data.member(name), Group)
+    except StreamError:
+        return True
+
+
+def _demonstration(file: Group, name: str) -> Group:
+    found = data.member(name) if isinstance(data := file.member("data"), Group) else None
+    if not isinstance(found, Group):
+        raise StreamError(f"{file.where(f'data/{name}')} is listed and is no group of it; copy the file again")
+    return found
+
+
 def _first(path: Path) -> Path:
-    file = next((file for file in hdf5_tree.files(path) if _has_demonstrations(file)), None)
+    file = next((file for file in files(path) if _has_demonstrations(file)), None)
     if file is None:
         raise StreamError(f"{path}: holds no readable demonstration")
     return file
 
 
-def _environment(file: "h5py.File") -> dict[str, Any]:
+def _environment(file: Group) -> dict[str, Any]:
     """Name and rate of the environment: robosuite states ``control_freq``, Isaac Lab the physics step."""
-    data: Any = hdf5_tree.member(file, "data")
-    arguments = _json(data.attrs.get("env_args"))
+    data = file.member("data")
+    arguments = _json(data.attribute("env_args")) if isinstance(data, Group) else {}
     settings = arguments.get("env_kwargs") if isinstance(arguments.get("env_kwargs"), dict) else {}
     facts: dict[str, Any] = {"environment": str(arguments["env_name"])} if "env_name" in arguments else {}
     hz = settings.get("control_freq") if settings else None
@@ -78,33 +101,33 @@ def _environment(file: "h5py.File") -> dict[str, Any]:
     return facts | ({"hz": float(hz)} if isinstance(hz, int | float) and hz > 0 else {})
 
 
-def _instruction(file: "h5py.File", group: "h5py.Group", key: str) -> str:
+def _instruction(file: Group, group: Group, key: str) -> str:
     """The mapped dataset or attribute; else the customary attributes of the demonstration, then of all data."""
     if key:
-        found = group.attrs[key] if key in group.attrs else hdf5_tree.member(group, key)
-        return hdf5_tree.text(found)
-    data: Any = hdf5_tree.member(file, "data")
-    for attributes in (group.attrs, data.attrs):
-        listed = [attributes.get(name) for name in _INSTRUCTIONS]
-        listed += [_json(attributes.get("ep_meta")).get("lang")]
-        listed += [_json(attributes.get("problem_info")).get("language_instruction")]
+        return group.text(key)
+    for at in (group, file.member("data")):
+        if not isinstance(at, Group):
+            continue
+        listed = [at.attribute(name) for name in _INSTRUCTIONS]
+        listed += [_json(at.attribute("ep_meta")).get("lang")]
+        listed += [_json(at.attribute("problem_info")).get("language_instruction")]
         for value in listed:
-            if found := hdf5_tree.text(value).strip():
+            if isinstance(value, str) and (found := value.strip()):
                 return found
     return ""
 
 
-def _success(group: "h5py.Group", key: str | None) -> bool | None:
-    if key and (found := hdf5_tree.member(group, key)) is not None:
-        return bool(hdf5_tree.numbers(found)[-1, 0] > 0)  # type: ignore[arg-type]
-    value = group.attrs.get(key or "success")
+def _success(group: Group, key: str | None) -> bool | None:
+    if key and isinstance(found := group.member(key), Dataset):
+        return bool(found.numbers()[-1, 0] > 0)
+    value = group.attribute(key or "success")
     return None if value is None else bool(value)
 
 
 def _json(value: Any) -> dict[str, Any]:
     try:
-        parsed = json.loads(hdf5_tree.text(value) or "{}")
-    except ValueError:
+        parsed = json.loads(value if isinstance(value, str) and value else "{}")
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 
@@ -116,17 +139,15 @@ class Robomimic(Recordings):
 
     def recognises(self, drop: Path) -> bool:
         """Whether a file of the drop has a group ``data`` of groups (demonstrations)."""
-        return any(hdf5_tree.is_hdf5(file) and _has_demonstrations(file) for file in hdf5_tree.files(drop))
+        return any(is_hdf5(file) and _has_demonstrations(file) for file in files(drop))
 
     def episode_names(self, drop: Path) -> list[str]:
         """``<file>#<demonstration>`` of each; a file that cannot be read stands for itself and is refused later."""
         names = []
-        for file in hdf5_tree.files(drop):
+        for file in files(drop):
             relative = file.relative_to(drop).as_posix() if drop.is_dir() else file.name
             try:
-                with hdf5_tree.opened(file) as opened:
-                    there = _demonstrations(opened)
-                    names += [f"{relative}#{name}" for name in (*there, *_absent(opened, there))] or [relative]
+                names += [f"{relative}#{name}" for name in asked(file, _listed)] or [relative]
             except StreamError:
                 names.append(relative)
         return names
@@ -140,30 +161,26 @@ class Robomimic(Recordings):
         """
         relative, _, demonstration = name.partition("#")
         file = drop / relative if drop.is_dir() else drop
-        with hdf5_tree.opened(file) as opened:
+        with opened(file) as root:
             if not demonstration:
                 raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
-            group: Any = hdf5_tree.member(opened, f"data/{demonstration}")
-            if not hasattr(group, "attrs") or hasattr(group, "shape"):
-                raise StreamError(f"{file}: data/{demonstration} is listed and is no group of it; copy the file again")
-            facts = _environment(opened)
+            root.require_closed(besides="data")
+            group = _demonstration(root, demonstration)
+            facts = _environment(root)
             raw = read_group(file, group, name, mapping, embodiment, facts.get("hz"))
-            instruction = mapping.instruction.text or _instruction(opened, group, mapping.instruction.key)
+            instruction = mapping.instruction.text or _instruction(root, group, mapping.instruction.key)
             success = _success(group, mapping.success_key)
         source = {**raw.source, "file": relative, "demonstration": demonstration, **facts}
         return RawEpisode(name, raw.state, raw.action, raw.cameras, instruction, success, source, raw.notes)
 
     def contents(self, drop: Path) -> list[Found]:
         """What the first demonstration holds. Raises StreamError: no readable file."""
-        with hdf5_tree.opened(_first(drop)) as opened:
-            group: Any = hdf5_tree.member(opened, f"data/{_demonstrations(opened)[0]}")
-            return inventory(group)
+        return asked(_first(drop), _held)
 
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first demonstration make plain. Raises StreamError: no readable file."""
         observed = [one for one in self.contents(drop) if one.key.startswith("obs/") or one.key == "actions"]
-        with hdf5_tree.opened(_first(drop)) as opened:
-            hz = _environment(opened).get("hz")
+        hz = asked(_first(drop), _rate)
         return propose_mapping(observed, embodiment, self.name, is_action=lambda one: one.key == "actions", hz=hz)
 
 

@@ -15,11 +15,12 @@ those of ARKit.
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from gr00t_data.sources.formats.hdf5.tree import Dataset, asked, opened
 from gr00t_data.sources.human.hands.tracks import INDEX_TIP, LANDMARKS, SIDES, THUMB_TIP, HandTracks, HandTracksError
 from gr00t_data.sources.human.hands.wrists import inverse, projected, rigid
+from gr00t_data.sources.recordings.streams import StreamError
 
 LICENCE = "CC-BY-NC-ND-4.0"
 """Of the dataset; its labels are a part of it."""
@@ -45,14 +46,13 @@ def read_egodex(path: Path, frames: int, picture_px: tuple[int, int] | None = No
         picture_px: width and height of the video; None leaves the landmarks out.
 
     Raises:
-        HandTracksError: not such a file, another number of frames than the video, or poses that are none.
+        HandTracksError: not such a file, another number of frames than the video, poses that are none, or something
+            that leads out of the file.
     """
     try:
-        with h5py.File(path, "r") as file:
-            arrays = _arrays(path, file)
-    except OSError as error:
-        raise HandTracksError(f"{path}: is no readable HDF5 file ({error}); copy it again") from error
-    _check_lengths(path, arrays, frames)
+        arrays = asked(path, _arrays, frames)
+    except StreamError as error:
+        raise HandTracksError(str(error)) from error
     cameras, notes = _settled_axes(path, arrays)
     world = np.stack([arrays[f"{side}Hand"] for side in SIDES], axis=1)
     confidence = np.stack([arrays.get(f"confidence:{side}Hand", np.ones(frames)) for side in SIDES], axis=1)
@@ -77,28 +77,31 @@ def read_egodex(path: Path, frames: int, picture_px: tuple[int, int] | None = No
     )
 
 
-def _arrays(path: Path, file: h5py.File) -> dict[str, np.ndarray]:
+def _arrays(path: Path, frames: int) -> dict[str, np.ndarray]:
+    """Every array that is there, by its name; shapes are compared before values are read."""
     poses = ("camera", *(f"{side}{joint}" for side in SIDES for joint in JOINTS))
     keys = {name: f"transforms/{name}" for name in poses} | {"intrinsic": "camera/intrinsic"}
     keys |= {f"confidence:{side}Hand": f"confidences/{side}Hand" for side in SIDES}
     found: dict[str, np.ndarray] = {}
-    for name, key in keys.items():
-        if isinstance(value := file.get(key), h5py.Dataset):
-            found[name] = np.asarray(value[:], dtype=np.float64)
+    with opened(path) as file:
+        file.require_closed()
+        for name, key in keys.items():
+            if isinstance(value := file.member(key), Dataset):
+                _check_shape(path, name, value.shape, frames)
+                found[name] = value.array()
     for name in ("camera", "leftHand", "rightHand"):
         if name not in found:
-            raise HandTracksError(f"{path}: has no /transforms/{name}; EgoDex files have one: copy it again")
+            raise StreamError(f"{path}: has no /transforms/{name}; EgoDex files have one: copy it again")
     return found
 
 
-def _check_lengths(path: Path, arrays: Mapping[str, np.ndarray], frames: int) -> None:
-    for name, value in arrays.items():
-        shape = (3, 3) if name == "intrinsic" else (frames,) if ":" in name else (frames, 4, 4)
-        if value.shape != shape:
-            raise HandTracksError(
-                f"{path}: {name} has shape {value.shape}, the video has {frames} frames, so {shape} was expected; "
-                "the file belongs to another video, or one of the two is cut off: copy both again"
-            )
+def _check_shape(path: Path, name: str, found: tuple[int, ...], frames: int) -> None:
+    shape = (3, 3) if name == "intrinsic" else (frames,) if ":" in name else (frames, 4, 4)
+    if found != shape:
+        raise StreamError(
+            f"{path}: {name} has shape {found}, the video has {frames} frames, so {shape} was expected; "
+            "the file belongs to another video, or one of the two is cut off: copy both again"
+        )
 
 
 def _settled_axes(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.sources.formats.hdf5.tree import member, opened
+from gr00t_data.disk import link_refusal, links_out
+from gr00t_data.sources.formats.hdf5.tree import Dataset, asked, opened
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, visible
 from gr00t_data.sources.recordings.streams import StreamError
@@ -23,16 +24,30 @@ def _movie(path: Path) -> Path | None:
     return next((path.with_suffix(end) for end in MOVIES if path.with_suffix(end).is_file()), None)
 
 
-def _footage(name: str, movie: Path, path: Path) -> Footage:
-    import h5py
-
-    facts = probe(movie)
+def _has_poses(path: Path) -> bool:
     with opened(path) as file:
-        attributes = {key: _plain(value) for key, value in file.attrs.items()}
-        camera = member(file, "camera/intrinsic")
-        matrix = np.asarray(camera[()], dtype=np.float64) if isinstance(camera, h5py.Dataset) else None
-    if matrix is not None and (matrix.shape != (3, 3) or not np.isfinite(matrix).all()):
-        raise ValueError(f"{path}: camera/intrinsic is {matrix.shape}, expected a finite 3 x 3 matrix; copy it again")
+        return file.has("transforms") or file.has("camera")
+
+
+def _held(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The attributes, and the intrinsic matrix float64 [3, 3] of the camera if there is one."""
+    wrong = f"{path}: camera/intrinsic is {{}}, expected a finite 3 x 3 matrix; copy it again"
+    with opened(path) as file:
+        file.require_closed()
+        camera = file.member("camera/intrinsic")
+        if not isinstance(camera, Dataset):
+            return file.attributes(), None
+        if camera.shape != (3, 3):
+            raise StreamError(wrong.format(camera.shape))
+        matrix = camera.array()
+        if not np.isfinite(matrix).all():
+            raise StreamError(wrong.format("not finite"))
+        return file.attributes(), matrix
+
+
+def _footage(name: str, movie: Path, path: Path) -> Footage:
+    attributes, matrix = asked(path, _held)
+    facts = probe(movie)
     text = _description(attributes)
     step_s = float(np.median(np.diff(facts.pts_s))) if facts.frames > 1 else 0.0
     end_s = float(facts.pts_s[-1] - facts.pts_s[0]) + step_s if facts.frames else 0.0
@@ -46,7 +61,7 @@ def _footage(name: str, movie: Path, path: Path) -> Footage:
         licence=LICENCE,
         tracks=path,
         intrinsics=None if matrix is None else Intrinsics(matrix, facts.width, facts.height),
-        extra={key: value for key, value in attributes.items() if isinstance(value, str | int | float | bool)},
+        extra=attributes,
     )
 
 
@@ -57,15 +72,6 @@ def _description(attributes: dict[str, Any]) -> str:
     return (second or first) if which == "2" else (first or second)
 
 
-def _plain(value: Any) -> Any:
-    """An attribute as JSON holds it; arrays of one value become that value."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, np.ndarray):
-        return _plain(value.item()) if value.size == 1 else None
-    return value.item() if isinstance(value, np.generic) else value
-
-
 class EgoDex(FootageReader):
     """Pairs of a video and its poses. See ``FootageReader``."""
 
@@ -73,21 +79,24 @@ class EgoDex(FootageReader):
 
     def recognises(self, drop: Path) -> bool:
         """Whether a video has an HDF5 file of its name beside it, with poses in it."""
+        outside = links_out(drop)
         for path in visible(drop, _SUFFIXES):
-            if _movie(path):
+            if _movie(path) and path not in outside:
                 try:
-                    with opened(path) as file:
-                        return "transforms" in file or "camera" in file
+                    return asked(path, _has_poses)
                 except StreamError:
                     continue
         return False
 
     def read(self, drop: Path) -> Found:
         """Every pair of the drop; the poses stay in the file, which becomes ``tracks``."""
-        footage, refused = [], []
+        footage, refused, outside = [], [], links_out(drop)
         for path in visible(drop, _SUFFIXES):
             name = path.relative_to(drop).with_suffix("").as_posix()
             movie = _movie(path)
+            if path in outside:
+                refused.append(Refusal(name, f"{path}: {link_refusal(drop, path)}"))
+                continue
             if movie is None:
                 refused.append(Refusal(name, f"{path}: has no video of its name beside it; copy {path.stem}.mp4"))
                 continue
