@@ -32,8 +32,11 @@ TEXT_BYTES = 64 * MIB
 YAML_BYTES = 4 * MIB
 """What people write by hand, and the list of files of a long bag."""
 TABLE_BYTES = 512 * MIB
-"""A parquet file, unpacked, numbers counted as float64. LeRobot v3.0 rotates files at 100 MB packed, and an hour of 200
-values at 50 Hz takes 290 MB."""
+"""A parquet file, unpacked. LeRobot v3.0 rotates files at 100 MB packed, which rows unpack to a few times that."""
+TABLE_COLUMNS = 2_000
+"""Columns of a parquet file; the metadata of LeRobot v3.0 has ten for each feature."""
+EPISODE_VALUES = 32_000_000
+"""Numbers of one episode, which are computed with as float64: 256 MB; two hours of 88 at 50 Hz."""
 CHUNK_BYTES = 64 * MIB
 """A record or chunk of a log, unpacked; recorders write 1 to 8 MB, and a raw picture of 4K has 25 MB."""
 LOG_RATIO = 100
@@ -48,8 +51,8 @@ DEFINITION_FIELDS = 10_000
 """Numbers and texts of a message as its definition lays them out, lists of variable length counted once."""
 MESSAGE_PARTS = 500_000
 """Messages within one message, as a list of points holds them; each takes about 500 bytes."""
-ROWS = 500_000
-"""Rows of an episode: seven hours at 20 Hz."""
+ROWS = 300_000
+"""Rows of an episode: four hours at 20 Hz, and with 100 values a row not more than ``EPISODE_VALUES``."""
 FILES = 200_000
 """Files of an archive: 50,000 episodes with three cameras, each in a file."""
 ARCHIVE_RATIO = 100

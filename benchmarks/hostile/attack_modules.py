@@ -2,7 +2,7 @@
 
 import importlib
 
-MODULES = ("landing", "logs", "bags", "pictures")
+MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos")
 
 
 def load() -> None:

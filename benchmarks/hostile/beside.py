@@ -53,21 +53,30 @@ def episodes_in(count: int, store: str = "drop") -> Check:
 
 
 def landed(words: list[str]) -> int:
-    """Take in every drop of the landing as the service does, each alone; a refusal is printed. Words: the lake."""
+    """Take in and check every drop of the landing as the service does, each alone; a refusal is printed.
+
+    Args:
+        words: the lake.
+    """
     from gr00t_data.sources.landing.landing import drops, look, take_in
+    from gr00t_data.stages.stores import check
     from gr00t_model.shell.main import main
 
     lake, robot = Lake(Path(words[0])), load_embodiment("gr1")
+    failed = False
     every = {drop.key: (drop.signature, 0.0) for drop in drops(lake)}
     for drop in look(lake, every, 0.0, 0.0).ready:
         try:
-            take_in(lake, drop.key, robot)
+            store = take_in(lake, drop.key, robot)
+            index = check(lake, store, robot)
+            print(f"{drop.key}: {[one.message for v in (index, *index.verdicts) for one in v.findings]}")
+            failed |= bool(index.rejected) or any(one.severity == "error" for one in index.findings)
         except (StoreError, OSError) as error:
             print(f"{drop.key}: {error}")
     try:
         main(["landing"])
     except SystemExit as ended:
-        return int(ended.code or 0)
+        return int(bool(ended.code) or failed)
 
 
 def taken_in(kind: str) -> Callable[[Place], list[str]]:

@@ -114,7 +114,7 @@ class Dataset:
     def stats(self) -> Iterator[tuple[int, dict[str, dict[str, object]]]]:
         """(episode number, feature -> statistic -> value) as the folder holds them."""
         for file in _episode_files(self.root):
-            table = read_table(file)
+            table = read_table(file, joined=True)
             names = [name for name in table.column_names if name.startswith("stats/")]
             for line in table.select(["episode_index", *names]).to_pylist():
                 stats: dict[str, dict[str, object]] = {}
@@ -178,7 +178,7 @@ def _episode_files(root: Path) -> list[Path]:
 
 def _records(root: Path, info: dict[str, Any]) -> Iterator[Record]:
     for file in _episode_files(root):
-        table = read_table(file)
+        table = read_table(file, joined=True)
         names = [name for name in table.column_names if not name.startswith("stats/")]
         for line in table.select(names).to_pylist():
             try:
@@ -224,7 +224,7 @@ def _origin(root: Path, records: tuple[Record, ...]) -> Origin | None:
 
 
 def _tasks(root: Path) -> dict[int, str]:
-    table = read_table(root / TASKS)
+    table = read_table(root / TASKS, joined=True)
     texts = [name for name in table.column_names if name != "task_index"]
     if "task_index" not in table.column_names or not texts:
         raise StoreError(f"{root / TASKS}: expected task_index and the text of the task, found {table.column_names}")

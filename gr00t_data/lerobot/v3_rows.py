@@ -1,7 +1,7 @@
 """The rows of a LeRobot v3.0 folder, taken apart into one parquet file an episode; every value and type stays."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ def split_rows(dataset: Dataset, root: Path) -> Iterator[tuple[Record, float, li
     """
     try:
         runs = _runs(dataset)
-        read = lru_cache(maxsize=1)(read_table)
+        read = lru_cache(maxsize=1)(partial(read_table, joined=True))
         kept = _kept_columns(dataset)
         for record in dataset.records:
             found = runs.get(record.index, [])
@@ -82,7 +82,7 @@ def _runs(dataset: Dataset) -> dict[int, list[Run]]:
     known = {path.resolve() for path in wanted}
     runs: dict[int, list[Run]] = {}
     for path in [*wanted, *(other for other in others if other.resolve() not in known)]:
-        numbers = read_table(path, ["episode_index"])["episode_index"].to_numpy()
+        numbers = read_table(path, ["episode_index"], joined=True)["episode_index"].to_numpy()
         starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]]) if len(numbers) else []
         for start, stop in zip(starts, [*starts[1:], len(numbers)], strict=True):
             runs.setdefault(int(numbers[start]), []).append((path, int(start), int(stop - start)))
@@ -106,7 +106,7 @@ def _kept_columns(dataset: Dataset) -> dict[int, dict[str, list[int]]]:
     path = dataset.root / ORIGIN_ROWS
     kept: dict[int, dict[str, list[int]]] = {}
     if dataset.origin and path.is_file():
-        for line in read_table(path).to_pylist():
+        for line in read_table(path, joined=True).to_pylist():
             kept.setdefault(line["episode_index"], {})[line["column"]] = line["values"]
     return kept
 

@@ -135,7 +135,10 @@ class EpisodeStore:
     @property
     def chunks_size(self) -> int:
         """Episodes a folder of files."""
-        return int(self._declared.get("chunks_size", layout.CHUNK_EPISODES))
+        said = self._declared.get("chunks_size", layout.CHUNK_EPISODES)
+        if isinstance(said, bool) or not isinstance(said, int) or said < 1:
+            raise StoreError(f"{self.root}/meta/info.json: chunks_size is {said!r}, expected a number from 1 up")
+        return said
 
     @property
     def kind(self) -> Kind:

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-LIMIT_BYTES = 2 << 30
-"""Unpacked size a file may have. LeRobot v3.0 rotates files at 100 MB packed, which rows unpack to a few times that."""
+from gr00t_data.limits import EPISODE_VALUES, TABLE_BYTES, TABLE_COLUMNS, LimitError, factor, require_within
 
 _WIDTH_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
 _MOST_ROWS_AT_ONCE = 65_536
@@ -23,8 +22,11 @@ class TableError(ValueError):
 
 
 @contextmanager
-def opened_table(path: Path, limit_bytes: int = LIMIT_BYTES) -> Iterator[parquet.ParquetFile]:
+def opened_table(path: Path, limit_bytes: int = TABLE_BYTES, joined: bool = False) -> Iterator[parquet.ParquetFile]:
     """Open a parquet file whose unpacked size stays under ``limit_bytes``.
+
+    Args:
+        joined: it holds many episodes; else no more numbers than one may have.
 
     Raises:
         TableError: no such file, not parquet, cut off, or too large when unpacked.
@@ -33,18 +35,30 @@ def opened_table(path: Path, limit_bytes: int = LIMIT_BYTES) -> Iterator[parquet
         raise TableError(f"{path}: no such file; copy the dataset again, with all its files")
     try:
         with parquet.ParquetFile(path) as file:
-            unpacked = declared_bytes(file.metadata)
-            if unpacked > limit_bytes:
+            require_within(file.metadata.num_columns, TABLE_COLUMNS, f"{path}: columns")
+            unpacked, most = declared_bytes(file.metadata), limit_bytes * factor()
+            if unpacked > most:
                 raise TableError(
                     f"{path}: {path.stat().st_size} bytes unpack to {unpacked / 2**30:.1f} GiB "
-                    f"({file.metadata.num_rows} rows), expected at most {limit_bytes / 2**30:.1f} GiB; "
-                    "it is damaged or made to fill the memory: write the dataset again in smaller files"
+                    f"({file.metadata.num_rows} rows), expected at most {most / 2**30:.1f} GiB; it is damaged or made "
+                    "to fill the memory: write the dataset again in smaller files, or set GR00T_LIMITS to a factor"
                 )
+            if not joined:
+                require_within(_numbers(file.metadata), EPISODE_VALUES, f"{path}: numbers that it unpacks to")
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except LimitError as error:
+        raise TableError(str(error)) from error
+    except (pa.ArrowException, OSError, MemoryError) as error:
         raise TableError(
             f"{path}: cannot be read as parquet ({error}); it may be cut off: copy it again from its source"
         ) from error
+
+
+def _numbers(metadata: parquet.FileMetaData) -> int:
+    """How many numbers the file holds by its own account."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(metadata.num_columns)]
+    return sum(column.num_values for column in columns if column.physical_type in _WIDTH_BYTES)
 
 
 def declared_bytes(metadata: parquet.FileMetaData) -> int:
@@ -58,24 +72,25 @@ def declared_bytes(metadata: parquet.FileMetaData) -> int:
     return total
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None, limit_bytes: int = LIMIT_BYTES) -> pa.Table:
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, limit_bytes: int = TABLE_BYTES, *, joined: bool = False
+) -> pa.Table:
     """Every row of a parquet file, types as stored; unpacked at most ``limit_bytes``, in batches when texts repeat.
 
     Raises:
         TableError: see ``opened_table``; or a column is missing.
     """
-    with opened_table(path, limit_bytes) as file:
+    most = round(limit_bytes * factor())
+    with opened_table(path, limit_bytes, joined) as file:
         names = file.schema_arrow.names
         if missing := [name for name in columns or () if name not in names]:
             raise TableError(f"{path}: column {missing[0]!r} is missing; the file holds {names}")
         wanted = list(columns) if columns is not None else names
         batches, size = [], 0
-        for batch in file.iter_batches(batch_size=_batch_rows(file.metadata, limit_bytes), columns=wanted):
+        for batch in file.iter_batches(batch_size=_batch_rows(file.metadata, most), columns=wanted):
             size += batch.nbytes
-            if size > limit_bytes:
-                raise TableError(
-                    f"{path}: unpacks to more than {limit_bytes / 2**30:.1f} GiB; write it in smaller files"
-                )
+            if size > most:
+                raise TableError(f"{path}: unpacks to more than {most / 2**30:.1f} GiB; write it in smaller files")
             batches.append(batch.select(wanted))
         schema = pa.schema([file.schema_arrow.field(name) for name in wanted], metadata=file.schema_arrow.metadata)
         return pa.Table.from_batches(batches, schema=schema)

@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as parquet
-
 from gr00t_data.disk import digest_file, read_json, write_json, write_json_lines
 from gr00t_data.store.layout import dataset_stats
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.store.store import PENDING, SEAL, EpisodeStore, json_lines
+from gr00t_data.store.tables import read_table
 from gr00t_data.terms.withdrawal import Withdrawals
 
 _STATS, _WHOLE, _EPISODES = "meta/episodes_stats.jsonl", "meta/stats.json", "meta/episodes.jsonl"
@@ -71,7 +70,7 @@ def _whole_stats(store: EpisodeStore) -> list[Path]:
     path = store.root / _WHOLE
     if not path.is_file():
         return []
-    left = [parquet.ParquetFile(data).read() for row in store.rows if (data := store.data_path(row.index)).is_file()]
+    left = [read_table(data) for row in store.rows if (data := store.data_path(row.index)).is_file()]
     write_json(path, dataset_stats(left) if left else {})
     return [path]
 

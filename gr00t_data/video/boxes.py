@@ -13,6 +13,7 @@ from gr00t_data.limits import EDITS, VIDEO_FRAMES, require_within
 _FIRST = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"moof", b"pnot", b"uuid")
 _HOLDS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf")
 _MOST_BOXES = 200_000
+_DEEPEST = 10
 _RUN_FIELDS = (0x100, 0x200, 0x400, 0x800)
 """Flags of a ``trun`` for what is written of each sample, 4 bytes each."""
 
@@ -43,8 +44,10 @@ def require_bounded(path: Path) -> None:
             require_within(samples, VIDEO_FRAMES, "samples")
 
 
-def _boxes(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(stream: BinaryIO, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """(kind, where its content begins, where it ends) of each box, those within boxes too."""
+    if depth > _DEEPEST:
+        raise ValueError(f"its boxes are nested deeper than {_DEEPEST}; copy it again")
     while end - start >= 8:
         stream.seek(start)
         length, kind = struct.unpack(">I4s", stream.read(8))
@@ -57,7 +60,7 @@ def _boxes(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int,
         stop = min(start + length, end)
         yield kind, start + head, stop
         if kind in _HOLDS:
-            yield from _boxes(stream, start + head, stop)
+            yield from _boxes(stream, start + head, stop, depth + 1)
         start += length
 
 

@@ -78,7 +78,12 @@ def _modality(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
         message = f"{path}: no such file; write it from the embodiment: `gr00t ingest` does, for a copy of the folder"
         yield META_04.finding(message)
         return
-    found, expected = read_json(path), modality_json(embodiment)
+    expected = modality_json(embodiment)
+    try:
+        found = read_json(path)
+    except ValueError as error:
+        yield META_04.finding(f"{error}; write it from the embodiment: `gr00t ingest` does, for a copy of the folder")
+        return
     for group in ("state", "action"):
         for part, entry in expected[group].items():
             yield from _slice(path, group, part, entry, found.get(group, {}).get(part), embodiment.name)

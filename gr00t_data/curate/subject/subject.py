@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
@@ -15,7 +14,7 @@ from gr00t_data.curate.subject.signals import Signal, signals_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.store import EpisodeStore
-from gr00t_data.store.tables import column_matrix
+from gr00t_data.store.tables import column_matrix, read_table
 
 
 @dataclass(frozen=True)
@@ -124,9 +123,9 @@ def _read_table(path: Path, index: int, findings: list[Finding]) -> pa.Table | N
         findings.append(FILE_01.finding(f"{path}: episode {index}: no such file; {remedy}"))
         return None
     try:
-        return parquet.ParquetFile(path).read()
+        return read_table(path)
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).removeprefix(f"{path}: ").split())[:200]
         message = f"{path}: episode {index}: not a readable parquet file ({reason}); {remedy}"
         findings.append(FILE_01.finding(message))
         return None

@@ -19,7 +19,7 @@ from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
-from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore
+from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore, declared_features
 from gr00t_data.store.writing import seal_folder
 
 TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment], dict[str, str]]
@@ -87,8 +87,8 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, tuple[str,
         what was added, for the source of the store.
     """
     path = folder / "meta/modality.json"
-    features = read_json(folder / "meta/info.json").get("features", {})
-    widths = [features.get(name, {}).get("shape") for name in ("observation.state", "action")]
+    features = declared_features(folder, read_json(folder / "meta/info.json"))
+    widths = [features[name].shape if name in features else None for name in ("observation.state", "action")]
     if path.is_file() or widths != [[embodiment.state_dim], [embodiment.action_dim]]:
         return {}
     write_json(

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as parquet
 
 from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.sources.neural.clip import Clip, Found
 from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError, json_lines, task_lines
-from gr00t_data.store.tables import column_matrix
+from gr00t_data.store.tables import column_matrix, read_table
 
 MARK = "<DREAM>"
 _DATA = "data/chunk-{chunk:03d}/episode_{episode:06d}.parquet"
@@ -68,7 +67,7 @@ def _about_all(drop: Path, info: dict[str, Any]):
 def _clip(drop: Path, info: dict[str, Any], line: dict[str, Any]) -> Clip:
     index = int(line["episode_index"])
     place = {"chunk": index // _CHUNK_EPISODES, "episode": index}
-    table = parquet.ParquetFile(path_inside(drop, _DATA, **place)).read()
+    table = read_table(path_inside(drop, _DATA, **place))
     times_s = column_matrix(table, "timestamp")[:, 0]
     videos = _videos(drop, index, place)
     rate, notes = _rate(times_s, info)

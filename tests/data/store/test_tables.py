@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from gr00t_data.store.tables import LIMIT_BYTES, TableError, declared_bytes, opened_table, read_table
+from gr00t_data.limits import TABLE_BYTES
+from gr00t_data.store.tables import TableError, declared_bytes, opened_table, read_table
 
 
 def blob_bomb(path: Path) -> Path:
@@ -56,7 +57,7 @@ def test_an_honest_file_is_read_as_it_is(tmp_path: Path) -> None:
     assert found.equals(table) and found.schema.equals(table.schema, check_metadata=True)
     assert read_table(tmp_path / "t.parquet", ["a"]).column_names == ["a"]
     with opened_table(tmp_path / "t.parquet") as file:
-        assert 3 * 4 + 3 * 4 <= declared_bytes(file.metadata) < 1000 < LIMIT_BYTES
+        assert 3 * 4 + 3 * 4 <= declared_bytes(file.metadata) < 1000 < TABLE_BYTES
     with pytest.raises(TableError, match=r"column 'b' is missing; the file holds \['a', 'a\.b', 'text'\]"):
         read_table(tmp_path / "t.parquet", ["b"])
 
