@@ -4,12 +4,15 @@ Drops land in its folder ``landing``, or where ``GR00T_LANDING`` says: a folder,
 """
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from gr00t_data.integrity import IntegrityError, read_sealed, write_sealed
-from gr00t_data.locks import alone, sharing
+from gr00t_data.locks import alone, locked, sharing
 
 LANDING_VARIABLE = "GR00T_LANDING"
 _ON_THIS_MACHINE = ("file://", "local://")
@@ -106,6 +109,10 @@ class Lake:
         """While files of people are deleted: nobody is at work then."""
         return alone(self.root / "locks" / "people", f"the stores of {self.root}")
 
+    def turn(self, name: str) -> AbstractContextManager[None]:
+        """While what ``name`` means is made anew, by one process at a time: statistics, a mixture, a release."""
+        return locked(self.root / "locks" / name, what=f"{name} of {self.root}")
+
     def point(self, name: str, path: Path, digest: str) -> None:
         """Record that ``path`` (inside the lake) is now what ``name`` means, for example ``mixture_gr1``."""
         relative = path.absolute().relative_to(self.root).as_posix()
@@ -125,6 +132,20 @@ class Lake:
             raise IntegrityError(f"{pointer}: is the pointer {found}, copied or renamed; {_POINTER_REMEDY}")
         path = self.root / value["path"]
         return (path, value["digest"]) if path.exists() else None
+
+
+_Given, _Made = ParamSpec("_Given"), TypeVar("_Made")
+
+
+def working(stage: Callable[Concatenate[Lake, _Given], _Made]) -> Callable[Concatenate[Lake, _Given], _Made]:
+    """``stage``, which does its work while at work on its lake (``Lake.at_work``)."""
+
+    @wraps(stage)
+    def work(lake: Lake, /, *arguments: _Given.args, **named: _Given.kwargs) -> _Made:
+        with lake.at_work():
+            return stage(lake, *arguments, **named)
+
+    return work
 
 
 _POINTER_REMEDY = "make again what it names: `dagster asset materialize --select NAME`"

@@ -46,7 +46,8 @@ def locked(
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    how, what = fcntl.LOCK_SH if shared else fcntl.LOCK_EX, what or repr(path.stem)
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    what = what or (path.parent if path.stem == "lock" else repr(path.stem))
     descriptor = _taken(path, how, wait, what)
     held = _HELD.set(_HELD.get() | {name})
     try:

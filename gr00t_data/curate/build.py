@@ -6,7 +6,9 @@ from pathlib import Path
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.index import Index, existing_index, index_path, save_index
 from gr00t_data.curate.rules import checking_libraries, rules_digest
+from gr00t_data.disk import claimed
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.store.store import EpisodeStore
 
@@ -24,13 +26,20 @@ def build_index(
         workers: processes; the index does not depend on it.
     """
     path = index_path(index_folder, store, embodiment)
-    if (index := existing_index(path)) is not None:
-        if index.store_path != str(store.root):
-            index = replace(index, store_path=str(store.root))
-            save_index(path, index)
+    index = existing_index(path)
+    if index is not None and index.store_path == str(store.root):
         return index
+    with Lake(index_folder.parent).at_work(), claimed(path):
+        index = existing_index(path)  # another process may have written it meanwhile
+        if index is None:
+            index = _diagnosed(store, embodiment, progress, workers)
+        save_index(path, index := replace(index, store_path=str(store.root)))
+    return index
+
+
+def _diagnosed(store: EpisodeStore, embodiment: Embodiment, progress: Progress, workers: int) -> Index:
     report = diagnose(store, embodiment, progress=progress, workers=workers)
-    index = Index(
+    return Index(
         store_path=str(store.root),
         store_digest=store.digest,
         embodiment=embodiment.name,
@@ -40,5 +49,3 @@ def build_index(
         verdicts=report.verdicts,
         libraries=checking_libraries(),
     )
-    save_index(path, index)
-    return index

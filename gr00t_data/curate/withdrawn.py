@@ -6,6 +6,8 @@ from pathlib import Path
 from gr00t_data.curate.checks.barred import CONSENT_01, TakenBack, check_consent
 from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index, existing_index, save_index
+from gr00t_data.disk import claimed
+from gr00t_data.lake import Lake
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, read
 
@@ -24,9 +26,13 @@ def without_withdrawn(index: Index, store: EpisodeStore, withdrawals: Withdrawal
 
 def after_withdrawals(index: Index, store: EpisodeStore, index_folder: Path) -> Index:
     """The index as it stands after the withdrawals of its lake; written back where they are news to it."""
-    after = without_withdrawn(index, store, read(index_folder.parent))
-    if after is not index:
-        save_index(index_folder / f"{index.store_digest[:16]}-{index.rules_digest[:8]}.json", after)
+    lake = Lake(index_folder.parent)
+    if without_withdrawn(index, store, read(lake.root)) is index:
+        return index
+    path = index_folder / f"{index.store_digest[:16]}-{index.rules_digest[:8]}.json"
+    with lake.at_work(), claimed(path):
+        after = without_withdrawn(existing_index(path) or index, store, read(lake.root))
+        save_index(path, after)
     return after
 
 

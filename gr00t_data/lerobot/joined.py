@@ -1,7 +1,6 @@
 """Episodes of several stores as one dataset: same parts, cameras and rate, tasks and episodes numbered anew."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from gr00t_data.beside import beside
 from gr00t_data.disk import link_or_copy, path_inside, read_json, replacing_folder, write_json, write_json_lines
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import Note
@@ -61,12 +61,11 @@ def export_joined(
         raise StoreError(f"{target}: no episode to export")
     for one in chosen[1:]:
         _refuse_unlike(chosen[0].store, one.store)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as between:
-        dropped = _join(chosen, Path(between))
-        with replacing_folder(target) as folder:
+    with replacing_folder(target) as folder:
+        with beside(target, folder=True) as between:
+            dropped = _join(chosen, between)
             notes = export_v3(EpisodeStore.open(between), folder, progress, sizes)
-            write_json(folder / JOINED, {**facts, "episodes": _origins(chosen), "columns_left_out": dropped})
+        write_json(folder / JOINED, {**facts, "episodes": _origins(chosen), "columns_left_out": dropped})
     return [*notes, *(Note(f"column {name!r} is not in all stores and was left out") for name in dropped)]
 
 

@@ -14,13 +14,14 @@ from gr00t_data.batches.mixture.weights import Weighing, weigh
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, working
 from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.progress import Progress, silent
 from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.stages.stores import Checked, checked_stores
 
 
+@working
 def measure_statistics(lake: Lake, embodiment: Embodiment, shares: Shares = Shares()) -> tuple[NormStats, Path]:
     """Measure every accepted episode; the result becomes ``norm_stats_<embodiment>`` of the lake.
 
@@ -35,21 +36,24 @@ def measure_statistics(lake: Lake, embodiment: Embodiment, shares: Shares = Shar
         drawn = _drawn(checked, weighing)
         checked = [pair for pair in checked if pair[0].root.name in drawn]
         weights = [drawn[store.root.name] for store, _ in checked]
-    statistics = measure(checked, embodiment, weights=weights, kept=lake.statistics / "tallies")
-    path = lake.statistics / f"{statistics.digest[:16]}.json"
-    statistics.save(path)
-    lake.point(f"norm_stats_{embodiment.name}", path, statistics.digest)
+    with lake.turn(name := f"norm_stats_{embodiment.name}"):
+        statistics = measure(checked, embodiment, weights=weights, kept=lake.statistics / "tallies")
+        path = lake.statistics / f"{statistics.digest[:16]}.json"
+        statistics.save(path)
+        lake.point(name, path, statistics.digest)
     return statistics, path
 
 
+@working
 def mix(
     lake: Lake, embodiment: Embodiment, settings: MixtureSettings = MixtureSettings()
 ) -> tuple[MixtureManifest, Path]:
     """Write the mixture of the lake's stores (``plan_mix``); it becomes ``mixture_<embodiment>`` of the lake."""
-    manifest = plan_mix(lake, embodiment, settings)
-    path = lake.mixtures / f"{manifest.digest[:16]}.json"
-    manifest.save(path)
-    lake.point(manifest.name, path, manifest.digest)
+    with lake.turn(f"mixture_{embodiment.name}"):
+        manifest = plan_mix(lake, embodiment, settings)
+        path = lake.mixtures / f"{manifest.digest[:16]}.json"
+        manifest.save(path)
+        lake.point(manifest.name, path, manifest.digest)
     return manifest, path
 
 

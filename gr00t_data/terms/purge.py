@@ -36,6 +36,11 @@ def purge(lake: Lake, entry: Withdrawal) -> list[Path]:
     Raises:
         WithdrawalError: the entry is not on the list of the lake; nothing is deleted.
     """
+    with lake.purging():
+        return _purged(lake, entry)
+
+
+def _purged(lake: Lake, entry: Withdrawal) -> list[Path]:
     if entry.key not in {one.key for one in read(lake.root).entries}:
         raise WithdrawalError(f"{lake.root}: {entry.who} is not on the list of withdrawals; withdraw first")
     for name, reason in listed_in(lake.stores)[1].items():

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gr00t_data.disk import digest_file, fsync_folder, read_json, replacing, write_json, write_text
-from gr00t_data.locks import locked
+from gr00t_data.disk import claimed, digest_file, fsync_folder, read_json, replacing, write_json, write_text
 from gr00t_data.progress import Progress
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
@@ -50,7 +49,7 @@ def make_clips(
     Raises:
         DreamError: the dreamer cannot make a clip.
     """
-    with locked(target.parent / f".{target.name}.lock"):
+    with claimed(target):
         if target.is_dir():
             return target
         work = target.parent / f".{target.name}.partial"

@@ -11,6 +11,7 @@ import numpy as np
 
 from gr00t_data.batches.values.masks import LABEL_VALID
 from gr00t_data.curate.subject.signals import spans
+from gr00t_data.disk import claimed
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
@@ -96,14 +97,15 @@ def label_store(
         timing=asdict(artifact.timing),
         made_from=store.about.source.facts(),
     )
-    if (target / SEAL).is_file():
-        return _same_or_refuse(EpisodeStore.open(target), source)
-    writer = _writer(target, store, artifact, source, guesses)
-    writer.claim(source.facts(), "store or model")
-    refused = _label_all(writer, store, artifact, batch_size, workers, progress)
-    if not len(writer):
-        raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
-    return writer.seal(refused)
+    with claimed(target):
+        if (target / SEAL).is_file():
+            return _same_or_refuse(EpisodeStore.open(target), source)
+        writer = _writer(target, store, artifact, source, guesses)
+        writer.claim(source.facts(), "store or model")
+        refused = _label_all(writer, store, artifact, batch_size, workers, progress)
+        if not len(writer):
+            raise LabelError(f"{store.root}: no clip could be labelled: {'; '.join(one.reason for one in refused[:3])}")
+        return writer.seal(refused)
 
 
 def _writer(

@@ -5,7 +5,6 @@ and the stack of checkpoints that stand. A release puts one on top, a rollback t
 themselves are never deleted.
 """
 
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.lake import Lake
-from gr00t_data.locks import locked
 from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.release.rule import Rule
 
@@ -146,7 +144,7 @@ def release(
     if not checkpoint.absolute().is_relative_to(lake.root):
         raise ReleaseError(f"{checkpoint}: lies outside the lake {lake.root}; copy it to {lake.checkpoints} first")
     relative = checkpoint.absolute().relative_to(lake.root).as_posix()
-    with _held(lake, embodiment):
+    with lake.turn(f"released_{embodiment}"):
         past = history(lake, embodiment)
         if past.current is not None and past.current.digest == digest:
             _point(lake, embodiment, past.current)
@@ -163,7 +161,7 @@ def rollback(lake: Lake, embodiment: str) -> Event:
     Raises:
         ReleaseError: there is none before, or its folder is gone.
     """
-    with _held(lake, embodiment):
+    with lake.turn(f"released_{embodiment}"):
         past = history(lake, embodiment)
         if len(past.standing) < 2:
             raise ReleaseError(f"{embodiment}: {len(past.standing)} release stands, there is none to go back to")
@@ -176,10 +174,6 @@ def rollback(lake: Lake, embodiment: str) -> Event:
         _write(lake, embodiment, History((*past.events, event), past.standing[:-1]))
         _point(lake, embodiment, before)
     return event
-
-
-def _held(lake: Lake, embodiment: str) -> AbstractContextManager[None]:
-    return locked(lake.root / "locks" / f"release_{embodiment}")
 
 
 def _event(past: History, action: Action, digest: str, checkpoint: str, reasons: tuple[str, ...]) -> Event:

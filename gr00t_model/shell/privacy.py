@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, working
 from gr00t_model.shell.app import InLake
 from gr00t_model.shell.options import verb
 
@@ -63,6 +63,7 @@ def withdraw(
     return int(any(row["what"].startswith("unreadable") for row in rows))
 
 
+@working
 def withdraw_from(
     lake: Lake, entry: "Withdrawal", *, ahead: bool = False
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -116,6 +117,7 @@ def _purged(lake: Lake, entry: "Withdrawal") -> dict[str, Any]:
     }
 
 
+@working
 def _undone(lake: Lake, entry: "Withdrawal") -> dict[str, Any]:
     from gr00t_data.curate.withdrawn import forget
     from gr00t_data.terms.withdrawal import remove

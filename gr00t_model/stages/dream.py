@@ -9,7 +9,7 @@ from typing import Any
 
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, working
 from gr00t_data.locks import locked
 from gr00t_data.progress import Progress, silent
 from gr00t_data.stages.names import find
@@ -86,6 +86,7 @@ def dreams_folder(lake: Lake) -> Path:
     return lake.root / "dreams"
 
 
+@working
 def dream(lake: Lake, embodiment: Embodiment, job: DreamJob, *, progress: Progress = silent) -> tuple[Path, str]:
     """Dream the clips of a job into ``lake/dreams/<model>-<key>``; it becomes ``dreamed_videos_<embodiment>``.
 
@@ -105,6 +106,7 @@ def dream(lake: Lake, embodiment: Embodiment, job: DreamJob, *, progress: Progre
     return planned.target, digest
 
 
+@working
 def train_world_model(lake: Lake, config: DreamTraining, say: Callable[[str], None]) -> tuple[DreamRun, Launched]:
     """Train a world model, or adapters of one, in processes of their own; an interrupted training resumes.
 
@@ -132,6 +134,7 @@ def job_named(lake: Lake, embodiment: Embodiment, named: DreamSettings, texts: S
     return job.model_copy(update={"shape": shape_of(_dreamer(lake, embodiment, job)[0].usual, named.sizes)})
 
 
+@working
 def evaluate_world_model(
     lake: Lake,
     embodiment: Embodiment,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, working
 from gr00t_data.progress import Say
 from gr00t_data.store.store import sealed_in
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors
@@ -42,6 +42,7 @@ class Chosen:
     tokenizer: str = ""
 
 
+@working
 def evaluate_checkpoint(
     lake: Lake, embodiment: Embodiment, settings: EvaluationSettings, say: Say, chosen: Chosen = Chosen()
 ) -> "Report":

@@ -15,9 +15,9 @@ from gr00t_data.curate.gate.opinion import Judge
 from gr00t_data.curate.gate.scores import SCORES
 from gr00t_data.curate.gate.sheet import write_sheets
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate, labelling_model
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import claimed, digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment, embodiment_names, right_embodiments
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, working
 from gr00t_data.replayed import Replayer
 from gr00t_data.sources.content import store_name
 from gr00t_data.store.provenance import Said
@@ -96,6 +96,7 @@ class GateSettings:
     any_model: bool = False
 
 
+@working
 def gate_store(
     lake: Lake,
     store: EpisodeStore,
@@ -132,18 +133,30 @@ def gate_store(
     key = digest_json(_depends_on(labelled, embodiment, thresholds, settings))
     title = store_name(name or f"{store.root.name}-accepted-{key[:8]}")
     folder = lake.root / "gate" / f"{title}-{key[:8]}"
-    replayer = replayer_of(embodiment, settings.replay)
-    cache = lake.cache / "gate"
+    with claimed(lake.stores / title):
+        judged = _judged(lake, labelled, embodiment, thresholds, settings, progress)
+        thresholds.save(folder / "thresholds.json")
+        sheets = write_sheets(folder, labelled, judged)
+        write_json(folder / "report.json", _report(labelled, judged, thresholds, settings, sheets).facts())
+        accepted = seal_accepted(labelled, embodiment, judged, thresholds, lake.stores / title, settings.slot)
+        lake.point(f"trajectories_{labelled.root.name}", accepted.root, accepted.digest)
+    return accepted, folder
+
+
+def _judged(
+    lake: Lake,
+    labelled: EpisodeStore,
+    embodiment: Embodiment,
+    thresholds: Thresholds,
+    settings: GateSettings,
+    progress: Progress,
+) -> list[Judged]:
+    replayer, cache = replayer_of(embodiment, settings.replay), lake.cache / "gate"
     clips = score_store(labelled, embodiment, None, _of(progress, "scoring"), replayer, cache / "scores")
     judged = judge(clips, thresholds)
     if settings.judge:
         judged = ask_judge(labelled, judged, settings.judge, cache / "judge", _of(progress, "asking the judge"))
-    thresholds.save(folder / "thresholds.json")
-    sheets = write_sheets(folder, labelled, judged)
-    write_json(folder / "report.json", _report(labelled, judged, thresholds, settings, sheets).facts())
-    accepted = seal_accepted(labelled, embodiment, judged, thresholds, lake.stores / title, settings.slot)
-    lake.point(f"trajectories_{labelled.root.name}", accepted.root, accepted.digest)
-    return accepted, folder
+    return judged
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from gr00t_data.code_key import code_key
 from gr00t_data.curate.index import Index
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, working
 from gr00t_data.locks import locked
 from gr00t_data.progress import Progress, Say
 from gr00t_data.stages.names import named
@@ -47,6 +47,7 @@ def recorded_stores(
     return usable
 
 
+@working
 def train_idm(
     lake: Lake,
     embodiment: Embodiment,
@@ -112,6 +113,7 @@ def model_named(lake: Lake, text: str = "", embodiment: str = "gr1") -> Path:
     return folder / "model" if (folder / "model").is_dir() else folder
 
 
+@working
 def label_store(
     lake: Lake,
     store: EpisodeStore,
@@ -139,8 +141,7 @@ def label_store(
 
     artifact = load_artifact(idm, settings.device)
     target = lake.stores / (name or f"{store.root.name}-labelled-{artifact.digest[:8]}")
-    with locked(lake.root / "idm" / f"{target.name}.lock"):
-        how = settings.model_dump(exclude={"device", "any_model"})
-        how["guesses"] = guessed_parts(idm, settings.any_model)
-        done = label(store, artifact, target, **how, progress=progress)
+    how = settings.model_dump(exclude={"device", "any_model"})
+    how["guesses"] = guessed_parts(idm, settings.any_model)
+    done = label(store, artifact, target, **how, progress=progress)
     return done.root, done.digest

@@ -28,12 +28,13 @@ def release_candidate(
     Raises:
         MissingInput: nothing was evaluated yet.
     """
-    report = needed(lake, f"evaluation_{embodiment.name}", "gr00t eval")
-    content = Evaluation.load(report)
-    verdict = judge(content, history(lake, embodiment.name), rule)
-    if not (verdict.release or forced):
-        return verdict, history(lake, embodiment.name).current
-    return verdict, _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
+    with lake.turn(f"released_{embodiment.name}"):  # the verdict is about the release that stands
+        report = needed(lake, f"evaluation_{embodiment.name}", "gr00t eval")
+        content = Evaluation.load(report)
+        verdict = judge(content, history(lake, embodiment.name), rule)
+        if not (verdict.release or forced):
+            return verdict, history(lake, embodiment.name).current
+        return verdict, _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
 
 
 def _released(
@@ -65,10 +66,11 @@ def release_by_hand(
     if not (report / "report.json").is_file():
         raise MissingInput(f"{checkpoint}: was not evaluated; make it the current checkpoint and run `gr00t eval`")
     content = Evaluation.load(report)
-    verdict = judge(content, history(lake, embodiment.name), rule)
-    if not (verdict.release or forced):
-        raise ReleaseError(f"{checkpoint.name}: {'; '.join(verdict.reasons)}; --force releases it all the same")
-    return _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
+    with lake.turn(f"released_{embodiment.name}"):
+        verdict = judge(content, history(lake, embodiment.name), rule)
+        if not (verdict.release or forced):
+            raise ReleaseError(f"{checkpoint.name}: {'; '.join(verdict.reasons)}; --force releases it all the same")
+        return _released(lake, embodiment, report, content, verdict, forced=forced and not verdict.release)
 
 
 def starting_settings(lake: Lake, embodiment: Embodiment, start: str) -> list[str]:

@@ -4,10 +4,11 @@ No torch at import: the stages that need it import it when called.
 """
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
-from gr00t_data.lake import Lake
+from gr00t_data.lake import Lake, root_above
 from gr00t_data.locks import locked
 from gr00t_data.progress import Say
 from gr00t_data.stages.names import UnknownName
@@ -185,7 +186,8 @@ def train_run(run: PolicyRun, say: Say) -> Launched:
 
     For a run that is complete no process is started.
     """
-    with locked(run.root / "lock"):
+    root = root_above(run.run_json)
+    with Lake(root).at_work() if root else nullcontext(), locked(run.root / "lock"):
         if done := run.finished():
             say(done.message)
             return Launched(done, 0.0)

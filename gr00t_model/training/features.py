@@ -5,9 +5,7 @@ frames of which episodes. It fills in place under ``<key>.partial`` (a killed bu
 its name by one rename when it is whole.
 """
 
-import fcntl
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +16,7 @@ from torch import Tensor
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.code_key import code_key
-from gr00t_data.disk import digest_json, fsync_folder, read_json, reserve, write_json
+from gr00t_data.disk import claimed, digest_json, fsync_folder, read_json, reserve, write_json
 from gr00t_data.progress import Progress, silent
 
 
@@ -141,7 +139,7 @@ def build_features(
         with_targets: whether the FLARE embedding of every frame is kept as well.
         progress: called with (frames done, frames in all).
     """
-    with _alone(folder.with_suffix(".lock")):
+    with claimed(folder):
         if not (folder / "clips.json").is_file():
             partial = folder.with_suffix(".partial")
             partial.mkdir(parents=True, exist_ok=True)
@@ -151,15 +149,6 @@ def build_features(
             partial.replace(folder)
             fsync_folder(folder.parent)
     return FeatureCache.open(folder)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold an advisory lock; the kernel releases it however the holder ends."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 class _Filler:

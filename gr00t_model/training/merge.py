@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from gr00t_data.disk import read_json, replacing_folder
+from gr00t_data.disk import claimed, read_json, replacing_folder
 from gr00t_data.integrity import write_record
 from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_slots, adapter_tensors, merge_adapter
 from gr00t_model.groot.weights.eval_transform import centre_crop_of, write_eval_transform
@@ -28,21 +28,22 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
         AdapterError: ``folder`` exists, the adapter cannot be read, or it was made on another base.
         WeightsError: the base cannot be read.
     """
-    if folder.exists():
-        raise AdapterError(f"{folder} exists already; name another folder or remove it")
-    learned = adapter_tensors(adapter).keys() | adapter_slots(adapter).keys()
-    _check_base(base, adapter)
-    model = load(base)
-    widen(model, {name.removeprefix(_PREFIX) for name in learned})
-    merge_adapter(model, adapter)
-    with replacing_folder(folder) as temporary:
-        save(model, temporary, metadata=merge_tags(model, base, adapter))
-        write_chain(temporary, (*_of_adapter(adapter), *links_of(base, "base")))
-        # Pictures as the adapter's training had them. One made before that was noted lies in its run's checkpoint.
-        write_eval_transform(temporary, centre_crop_of(adapter, adapter.parent, base))
-        if (base / "tokenizer").is_dir():
-            shutil.copytree(base / "tokenizer", temporary / "tokenizer")
-        write_record(temporary)  # last: it names every file
+    with claimed(folder):
+        if folder.exists():
+            raise AdapterError(f"{folder} exists already; name another folder or remove it")
+        learned = adapter_tensors(adapter).keys() | adapter_slots(adapter).keys()
+        _check_base(base, adapter)
+        model = load(base)
+        widen(model, {name.removeprefix(_PREFIX) for name in learned})
+        merge_adapter(model, adapter)
+        with replacing_folder(folder) as temporary:
+            save(model, temporary, metadata=merge_tags(model, base, adapter))
+            write_chain(temporary, (*_of_adapter(adapter), *links_of(base, "base")))
+            # Pictures as the adapter's training had them. One made before that was noted lies in its run's checkpoint.
+            write_eval_transform(temporary, centre_crop_of(adapter, adapter.parent, base))
+            if (base / "tokenizer").is_dir():
+                shutil.copytree(base / "tokenizer", temporary / "tokenizer")
+            write_record(temporary)  # last: it names every file
 
 
 def _of_adapter(adapter: Path) -> tuple[Link, ...]:

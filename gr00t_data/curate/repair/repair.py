@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.curate.repair.plan import Change, plan_repair
-from gr00t_data.disk import link_or_copy, replacing_folder, write_text
+from gr00t_data.disk import claimed, link_or_copy, replacing_folder, write_text
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import seal_folder
@@ -42,13 +42,14 @@ def repair(store: EpisodeStore, embodiment: Embodiment, target: Path | None = No
         StoreError: the target of the copy exists already.
         DiskError: the folder cannot be written.
     """
-    changes = tuple(plan_repair(store, embodiment))
-    if not changes:
-        return Repair((), store.root, None)
-    if store.sealed:
-        copy = target or store.root.with_name(f"{store.root.name}-repaired")
-        return Repair(changes, _repaired_copy(store, changes, copy), None)
-    return Repair(changes, store.root, _in_place(store, changes))
+    copy = target or store.root.with_name(f"{store.root.name}-repaired")
+    with claimed(copy if store.sealed else store.root):
+        changes = tuple(plan_repair(store, embodiment))
+        if not changes:
+            return Repair((), store.root, None)
+        if store.sealed:
+            return Repair(changes, _repaired_copy(store, changes, copy), None)
+        return Repair(changes, store.root, _in_place(store, changes))
 
 
 def _in_place(store: EpisodeStore, changes: tuple[Change, ...]) -> Path:

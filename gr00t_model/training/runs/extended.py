@@ -8,6 +8,7 @@ from typing import Any
 
 from gr00t_data.disk import link_or_copy, replacing_folder
 from gr00t_data.integrity import IntegrityError, read_sealed
+from gr00t_data.locks import locked
 from gr00t_data.progress import Say
 from gr00t_model.loop.config import flattened
 from gr00t_model.loop.run import list_states
@@ -130,14 +131,17 @@ def _extended(config: TrainConfig, former: Former, runs: Path, say: Say) -> Poli
 
 
 def _take_over(former: PolicyRun, step: int, run: PolicyRun) -> None:
-    """Give a run the state, the metrics and the random base of another one, by hard links where there can be some."""
+    """Give a run the state, the metrics and the random base of another one, by hard links where there can be some; one
+    that has begun keeps what it has."""
     name = f"{step:08d}"
     from gr00t_model.loop.state import check_state  # torch
 
-    check_state(former.states / name)
-    wanted = [(former.states / name, run.states / name), (former.fresh_base, run.fresh_base)]
-    for source, target in wanted:
-        if source.is_dir() and not target.is_dir():
-            with replacing_folder(target) as folder:
-                shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=link_or_copy)
-    run.write_records(record for record in former.records() if record["step"] <= step)
+    with locked(run.root / "lock"):
+        if list_states(run.states):
+            return
+        check_state(former.states / name)
+        run.write_records(record for record in former.records() if record["step"] <= step)
+        for source, target in ((former.fresh_base, run.fresh_base), (former.states / name, run.states / name)):
+            if source.is_dir() and not target.is_dir():
+                with replacing_folder(target) as folder:
+                    shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=link_or_copy)
