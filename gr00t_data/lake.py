@@ -134,7 +134,8 @@ class Lake:
         return (path, value["digest"]) if path.exists() else None
 
 
-_Given, _Made = ParamSpec("_Given"), TypeVar("_Made")
+_Given = ParamSpec("_Given")
+_Made = TypeVar("_Made")
 
 
 def working(stage: Callable[Concatenate[Lake, _Given], _Made]) -> Callable[Concatenate[Lake, _Given], _Made]:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -44,12 +45,17 @@ def _context() -> ForkServerContext:
     return context
 
 
-def race(works: Sequence[Work], folder: Path) -> list[Ended]:
-    """Do all works at the same moment, each in a process of its own; their output lies in ``folder``."""
+def race(works: Sequence[Work], folder: Path, late_s: Sequence[float] = (0.0, 0.0)) -> list[Ended]:
+    """Do all works at the same moment, each in a process of its own; their output lies in ``folder``.
+
+    Args:
+        late_s: how long after that moment each begins, seconds, so that they meet in other places.
+    """
     barrier = _context().Barrier(len(works))
     said = [folder / f"said-{number}" for number in range(len(works))]
     processes = [
-        _context().Process(target=_run, args=(barrier, work, path)) for work, path in zip(works, said, strict=True)
+        _context().Process(target=_run, args=(barrier, work, path, late))
+        for work, path, late in zip(works, said, late_s, strict=True)
     ]
     for process in processes:
         process.start()
@@ -64,11 +70,12 @@ def race(works: Sequence[Work], folder: Path) -> list[Ended]:
     ]
 
 
-def _run(barrier: Barrier, work: Work, said: Path) -> None:
+def _run(barrier: Barrier, work: Work, said: Path, late_s: float) -> None:
     descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     barrier.wait(_PATIENCE_S)
+    time.sleep(late_s)
     work()
 
 
