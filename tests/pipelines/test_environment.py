@@ -41,6 +41,7 @@ def test_what_the_programs_of_dagster_start(tmp_path, command, started, module):
     script = f"source '{ROOT}/env.sh' && source '{ROOT}/env.sh' && nohup {command}"
     done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{started}/{module}"
+    assert "python -m pipelines.home/" in done.stderr  # makes the databases of a home that has none
 
 
 def pinned() -> dict[str, tuple[str, int]]:
