@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from gr00t_data.disk import digest_file, digest_json, own_files, visible
+from gr00t_data.disk import PathError, digest_file, digest_json, own_files, refuse_links_out, visible
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -49,6 +49,25 @@ def store_name(text: str) -> str:
     if len(name) <= _LONGEST_NAME:
         return name
     return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def require_no_links_out(drop: Path) -> None:
+    """See ``refuse_links_out``. Raises StoreError: a link leads out of the drop."""
+    try:
+        refuse_links_out(drop)
+    except PathError as error:
+        raise StoreError(str(error)) from error
+
+
+def require_no_link(path: Path) -> None:
+    """Check that a file that says something about a drop (mapping, annotation, label, calibration) is no link: what it
+    names may be another drop's tomorrow, or none of the drop's.
+
+    Raises:
+        StoreError: it is one.
+    """
+    if path.is_symlink():
+        raise StoreError(f"{path}: is a link, and is not read; put the file itself in its place")
 
 
 def counts(store: EpisodeStore) -> dict[str, int]:

@@ -24,6 +24,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.secret_urls import hidden, secrets_of, without_credentials
 
 PROMPT = (
     "The pictures are frames of one video, in order. It should show a robot that is told: {instruction!r}. Does the "
@@ -56,7 +57,7 @@ class Judge:
     """
 
     command: tuple[str, ...] = ()
-    url: str = ""
+    url: str = field(default="", repr=False)
     prompt: str = PROMPT
     frames: int = 8
     side_px: int = 256
@@ -158,7 +159,7 @@ def _run(judge: Judge, body: bytes) -> str:
 def _post(judge: Judge, body: bytes) -> str:
     kind = {"Content-Type": "application/json"}
     request = urllib.request.Request(judge.url, data=body, headers=kind)  # noqa: S310 - http and https only, see Judge
-    end = time.monotonic() + judge.timeout_s
+    end, shown = time.monotonic() + judge.timeout_s, without_credentials(judge.url)
     try:
         with urllib.request.urlopen(request, timeout=judge.timeout_s) as reply:  # noqa: S310
             parts, size = [], 0
@@ -169,13 +170,14 @@ def _post(judge: Judge, body: bytes) -> str:
                     raise TimeoutError
             return b"".join(parts).decode("utf-8", "replace")
     except TimeoutError as error:
-        raise _NoVerdict(f"{judge.url}: no answer within {judge.timeout_s:g} s") from error
+        raise _NoVerdict(f"{shown}: no answer within {judge.timeout_s:g} s") from error
     except urllib.error.HTTPError as error:
-        raise _NoVerdict(f"{judge.url}: answered with status {error.code}") from error
+        raise _NoVerdict(f"{shown}: answered with status {error.code}") from error
     except (OSError, ValueError) as error:
         late = isinstance(getattr(error, "reason", None), TimeoutError)
-        what = f"no answer within {judge.timeout_s:g} s" if late else f"cannot be reached ({error})"
-        raise _NoVerdict(f"{judge.url}: {what}") from error
+        reason = hidden(secrets_of(judge.url), str(error))
+        what = f"no answer within {judge.timeout_s:g} s" if late else f"cannot be reached ({reason})"
+        raise _NoVerdict(f"{shown}: {what}") from error
 
 
 def _parsed(answer: str) -> tuple[Literal["accept", "reject"], str]:

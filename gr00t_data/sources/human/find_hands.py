@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr00t_data.sources.content import require_no_link
 from gr00t_data.sources.human.detector.client import HandDetector
 from gr00t_data.sources.human.footage import Footage, PlannedClip
 from gr00t_data.sources.human.hands.assign import assign_sides
@@ -67,6 +68,7 @@ def read_tracks(path: Path, video: Path) -> HandTracks:
         HandTracksError: no such file, another kind, a pickle, or one that belongs to another video.
         VideoError: the video cannot be read.
     """
+    require_no_link(path)
     if not path.is_file():
         raise HandTracksError(f"{path}: no such file; copy it again, or take it out of the description of the video")
     stamps = [(one.stat().st_size, one.stat().st_mtime_ns) for one in (path, video) if one.is_file()]

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gr00t_data.disk import PathError, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot import v2 as lerobot_v2
+from gr00t_data.sources.content import require_no_links_out
 from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.provenance import Kind
@@ -36,10 +36,7 @@ def ingest_as(
         StoreError: a link leads out of the drop; and see ``ingest``, ``sources.neural.ingest.ingest_clips``,
             ``sources.human.ingest.ingest_human``.
     """
-    try:
-        refuse_links_out(drop)
-    except PathError as error:
-        raise StoreError(str(error)) from error
+    require_no_links_out(drop)
     if kind == "human":
         from gr00t_data.sources.human.ingest import ingest_human
 

@@ -4,10 +4,9 @@ Credentials come from the environment, as each file system documents them. What 
 and metadata, never holds user names, passwords or queries; the texts of errors are rid of them too.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
@@ -15,6 +14,7 @@ from fsspec.core import url_to_fs
 from gr00t_data.disk import digest_json
 from gr00t_data.foreign_text import one_line
 from gr00t_data.lake import LANDING_VARIABLE, Lake
+from gr00t_data.secret_urls import hidden, secrets_of, without_credentials
 from gr00t_data.sources.landing.drop import (
     Drop,
     key_of,
@@ -147,7 +147,7 @@ class RemoteLanding:
         try:
             return question()
         except Exception as error:  # every file system has errors of its own
-            reason = _without(self.secrets, error)
+            reason = hidden(self.secrets, f"{type(error).__name__}: {error}")
             raise LandingError(f"{self.shown}: {what} ({reason}); check the address and the credentials") from None
 
 
@@ -164,43 +164,12 @@ def remote_landing(lake: Lake) -> RemoteLanding | None:
     try:
         files, root = url_to_fs(url)
     except Exception as error:  # a file system may fail in its own ways when it is made
-        reason = _without(secrets, error)
+        reason = hidden(secrets, f"{type(error).__name__}: {error}")
         raise LandingError(
             f"{LANDING_VARIABLE} is {shown}, which cannot be opened ({reason}); give a folder, or a URL that fsspec "
             "knows, and install the package it names"
         ) from None
     return RemoteLanding(lake, files, str(root), shown, secrets)
-
-
-def _without(secrets: Iterable[str], error: Exception) -> str:
-    reason = f"{type(error).__name__}: {error}"
-    for secret in secrets:
-        reason = reason.replace(secret, "***")
-    return reason
-
-
-def without_credentials(url: str) -> str:
-    """A URL as it may be shown: no user, password, query or fragment, in any part of a chain (``a::b``)."""
-    return "::".join(_shown(part) for part in url.split("::"))
-
-
-def _shown(url: str) -> str:
-    if "://" not in url:
-        return url.partition("?")[0]
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def secrets_of(url: str) -> tuple[str, ...]:
-    """Everything of a URL that must not be seen, the longest first."""
-    found: set[str] = set()
-    for part in url.split("::"):
-        split = urlsplit(part)
-        found |= {split.netloc.rpartition("@")[0], split.password or "", split.query, split.fragment}
-        found |= {pair.partition("=")[2] for pair in split.query.split("&")}
-        if shown := _shown(part):
-            found |= {part} if part != shown else set()
-    return tuple(sorted((secret for secret in found if secret), key=len, reverse=True))
 
 
 def refusal(drop: str, files: list[RemoteFile]) -> str | None:

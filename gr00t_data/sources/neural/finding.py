@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import PathError, numbered_lines, parse_json, path_inside, visible_files
-from gr00t_data.sources.content import MOVIES, unusable
+from gr00t_data.sources.content import MOVIES, require_no_link, unusable
 from gr00t_data.sources.neural import dreams
 from gr00t_data.sources.neural.clip import Clip, Found
 from gr00t_data.store.provenance import Refusal
@@ -48,6 +48,7 @@ def find_clips(drop: Path) -> Found:
 
 
 def _found(drop: Path) -> Found:
+    require_no_link(drop / MANIFEST)
     if (drop / "meta/info.json").is_file():
         return dreams.read_dataset(drop)
     if (drop / MANIFEST).is_file():
@@ -81,7 +82,11 @@ def _labelled(drop: Path) -> Found:
         if not videos:
             refused.append(Refusal(f"videos/{label.stem}.mp4", f"{label} has no video of that number; copy it again"))
             continue
-        clips.append(Clip(f"videos/{label.stem}.mp4", videos, label.read_text("utf-8").strip()))
+        try:
+            require_no_link(label)
+            clips.append(Clip(f"videos/{label.stem}.mp4", videos, label.read_text("utf-8").strip()))
+        except (OSError, ValueError) as error:
+            refused.append(Refusal(f"videos/{label.stem}.mp4", f"{label}: the label cannot be read ({error})"))
     known = {clip.name for clip in clips} | {one.episode for one in refused}
     for path in sorted((drop / "videos").glob("*.mp4")):
         if f"videos/{path.name}" not in known:
@@ -135,6 +140,7 @@ def _first_frame(drop: Path, line: dict[str, Any]) -> Path | None:
     if said is None:
         return None
     path = path_inside(drop, "{name}", name=str(said))
+    require_no_link(path)
     if not path.is_file():
         raise ValueError(f"first_frame names {said!r}, and there is no such file; copy it again or leave it out")
     return path

@@ -12,7 +12,7 @@ from gr00t_data.disk import claimed, digest_file, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
-from gr00t_data.sources.content import same_or_refuse, store_name
+from gr00t_data.sources.content import require_no_links_out, same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.finding import find_clips
 from gr00t_data.sources.neural.reading import read_clip_episode
@@ -50,6 +50,7 @@ def ingest_clips(
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
     drop = Path(drop)
+    require_no_links_out(drop)
     root = lake.stores / store_name(name or drop.name)
     with lake.at_work(), claimed(root):
         read_withdrawals(lake.root)

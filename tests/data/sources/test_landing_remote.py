@@ -21,8 +21,6 @@ from gr00t_data.sources.landing.remote import (
     RemoteLanding,
     refusal,
     remote_landing,
-    secrets_of,
-    without_credentials,
 )
 from gr00t_data.sources.landing.states import states
 from gr00t_data.stages.ingest import waiting_drops
@@ -186,13 +184,6 @@ def test_credentials_are_seen_nowhere(lake, made, monkeypatch, bucket):
         waiting_drops(lake)
     assert SECRET not in str(caught.value) and caught.value.__suppress_context__
     assert take_in(lake, "monday", GR1).digest == store.digest  # the copy serves while the network is away
-
-
-def test_what_is_shown_of_a_url():
-    url = "simplecache::sftp://me:pa@ss@host:22/in?sig=abc#tail"
-    assert without_credentials(url) == "simplecache::sftp://host:22/in"
-    assert {"me:pa@ss", "sig=abc", "abc", "tail"} <= set(secrets_of(url))
-    assert without_credentials("s3://bucket/landing") == "s3://bucket/landing" and not secrets_of("s3://bucket/a")
 
 
 @pytest.mark.parametrize("url", ["nosuch://me:{secret}@x/y", "s3://{secret}@bucket/y"])

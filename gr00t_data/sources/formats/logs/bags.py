@@ -25,6 +25,8 @@ def require_bounded_bag(path: Path) -> None:
         return
     refuse_links_out(path)
     metadata = path / "metadata.yaml"
+    if metadata.is_symlink():
+        raise StreamError(f"{metadata}: is a link, and is not read; put the file itself in its place")
     try:
         require_plain_yaml(metadata.read_bytes())
     except ValueError as error:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from gr00t_data.disk import PathError, path_inside, visible_files
 from gr00t_data.limits import JSON_VALUES, TEXT_BYTES, LimitError, require_within
-from gr00t_data.sources.content import MOVIES
+from gr00t_data.sources.content import MOVIES, require_no_link
 from gr00t_data.sources.human.footage import Footage
 from gr00t_data.store.provenance import Refusal
 
@@ -61,8 +61,15 @@ class FootageReader(Protocol):
 
 
 def visible(root: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Files below ``root`` with one of these suffixes (any case), sorted; hidden files and folders are left out."""
-    return [path for path in visible_files(root) if path.suffix.lower() in suffixes]
+    """Files below ``root`` with one of these suffixes (any case), sorted; hidden files and folders are left out.
+
+    Raises:
+        StoreError: one that is no video is a link.
+    """
+    found = [path for path in visible_files(root) if path.suffix.lower() in suffixes]
+    for path in found if suffixes != MOVIES else ():
+        require_no_link(path)
+    return found
 
 
 def movies_by_stem(drop: Path) -> tuple[dict[str, Path], list[Refusal]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import read_json
+from gr00t_data.sources.content import require_no_link
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found, movies_by_stem, visible
 from gr00t_data.store.provenance import Refusal
@@ -56,6 +57,7 @@ def _master(drop: Path) -> dict[str, dict[str, Any]]:
     path = next(iter(sorted(drop.rglob("ego4d.json"))), None)
     if path is None:
         return {}
+    require_no_link(path)
     listed = _json(path).get("videos", [])
     return {str(one.get("video_uid")): one for one in listed if isinstance(one, dict)}
 
