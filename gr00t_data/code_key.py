@@ -9,7 +9,6 @@ Meaning counts: comments, formatting and docstrings change no key. Nothing is im
 import ast
 import contextlib
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -18,7 +17,8 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple
 
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import read_sealed, write_sealed
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gr00t_data", "gr00t_model")
@@ -131,7 +131,7 @@ class _Kept:
         self._new = False
         self._asked: set[str] = set()
         try:
-            kept = json.loads(self._path.read_bytes())
+            kept = read_sealed(self._path)
             self._said = {key: Said(*one) for key, one in kept["said"].items()} if kept["by"] == self._by else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             self._said: dict[str, Said] = {}
@@ -152,7 +152,7 @@ class _Kept:
             few = len(self._said) <= _MOST_KEPT
             kept = {key: said for key, said in self._said.items() if few or key in self._asked}
             with contextlib.suppress(OSError):
-                write_json(self._path, {"by": self._by, "said": kept})
+                write_sealed(self._path, {"by": self._by, "said": kept})
 
 
 @lru_cache(maxsize=1)

@@ -1,12 +1,14 @@
 """Integrity: what has a recorded digest is opened only when its bytes are those that were recorded.
 
 A folder holds its record, ``digests.json``: {"sha256": {name: digest}, "free": [names that may change]}. A JSON file
-that stands alone is sealed: its first line holds the digest of all that follows. A file is hashed once in a process and
-again whenever its stamp (size, times, inode) differs.
+that stands alone is sealed: its first line holds the digest of all that follows. What is kept only to save work begins
+with its digest, and is made again where it is damaged. A file is hashed once in a process and again whenever its stamp
+(size, times, inode) differs.
 """
 
 import hashlib
 import json
+import logging
 import os
 import re
 import time
@@ -19,6 +21,9 @@ from typing import Any
 from gr00t_data.disk import digest_file, json_text, replacing, visible_files
 
 RECORD = "digests.json"
+KEPT = ".kept"
+"""Suffix of what ``write_kept`` writes."""
+_LOG = logging.getLogger(__name__)
 
 _READ_UNASKED = (".safetensors", ".json", ".yaml", ".jinja")
 """Suffixes of files that loaders read because they are there: none may be added to a recorded folder."""
@@ -34,6 +39,7 @@ class IntegrityError(ValueError):
 _SEAL = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})"(?:,\n|(?=\n\}))')
 _SEAL_BYTES = 96
 """Longer than a first line that is a seal."""
+_NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{16}\.json")
 _ALMOST = re.compile(rb'\s*\{\s*"[^"]{4}"\s*:\s*"[^"]{64}"\s*[,}]')
 """A first line that was a seal before a byte of it changed."""
 
@@ -85,13 +91,64 @@ def is_sealed(path: Path) -> bool:
         return _SEAL.match(stream.read(_SEAL_BYTES)) is not None
 
 
+def require_named(path: Path, digests: Collection[str], remedy: str) -> None:
+    """Whether a file that is named by its content (``<digest 16>.json``) has that content; other names say nothing.
+
+    Raises:
+        IntegrityError: it holds something else.
+    """
+    names = [digest[:16] for digest in digests]
+    if _NAMED_BY_CONTENT.fullmatch(path.name) and path.stem not in names:
+        raise IntegrityError(f"{path}: holds what is named {names[0]}, it was renamed or replaced; {remedy}")
+
+
+def write_kept(path: Path, content: bytes) -> None:
+    """Replace ``path``, which can be made again, by the SHA-256 (32 bytes) of its name and content, and the content."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(_kept_digest(path, content) + content)
+
+
+def read_kept(path: Path) -> bytes | None:
+    """What ``write_kept`` wrote; None where there is nothing, or it is damaged, which the log says."""
+    try:
+        return kept_content(path)
+    except FileNotFoundError:
+        return None
+    except IntegrityError as error:
+        _LOG.warning("%s; it is made again", error)
+        return None
+
+
+def kept_content(path: Path) -> bytes:
+    """What ``write_kept`` wrote.
+
+    Raises:
+        IntegrityError: it is damaged, or has another name.
+        OSError: it cannot be read.
+    """
+    whole = path.read_bytes()
+    digest, content = whole[:32], whole[32:]
+    if digest != _kept_digest(path, content):
+        raise IntegrityError(f"{path}: is not the file that was written")
+    return content
+
+
+def _kept_digest(path: Path, content: bytes) -> bytes:
+    return hashlib.sha256(path.name.encode() + b"\0" + content).digest()
+
+
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """Size, times and place of a file: while they stay, so do its bytes. No stamp of one that was written just now
+    comes twice, since the next change could leave the same.
+    """
+    found, now = path.stat(), time.time_ns()
+    fresh = now if now - max(found.st_mtime_ns, found.st_ctime_ns) < _TICK_NS else 0
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev, fresh
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 (hex) of a file, from memory while its stamp is the one it had when it was hashed."""
-    found = path.stat()
-    stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _TICK_NS:
-        return digest_file(path)  # the next change could leave the same stamp
-    return _digest(os.fspath(path.resolve()), stamp)
+    return _digest(os.fspath(path), stamp_of(path))
 
 
 @lru_cache(maxsize=65_536)

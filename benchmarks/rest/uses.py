@@ -17,12 +17,13 @@ Use = Callable[[Lake], str]
 """Returns what was said; what is refused is raised, or an exit status that the text begins with."""
 
 
-def _verb(*words: str, without: tuple[str, ...] = ()) -> Use:
+def _verb(*words: str, without: tuple[str, ...] = (), in_lake: bool = True) -> Use:
     """A verb; ``without`` are patterns of what is deleted before, so that it is made from what it is made of."""
 
     def use(lake: Lake) -> str:
         _delete(lake, *without)
-        done = invoke([*(word.replace("LAKE", str(lake.root)) for word in words), "--lake", lake.root])
+        where = ["--lake", lake.root] if in_lake else []
+        done = invoke([*(word.replace("LAKE", str(lake.root)) for word in words), *where])
         return f"exit status {done.exit_code}\n{done.output}"
 
     return use
@@ -67,7 +68,7 @@ USES: dict[str, Use] = {
     "mix kept": _verb(*_MIX),
     "preview": _verb("mix", "preview", "--manifest", "mixture_gr1"),
     "mix export": _verb("mix", "export", "mixture_gr1", "LAKE/exported", "--held-out"),
-    "convert": _verb("convert", f"LAKE/stores/{STORE}", "LAKE/converted", "--to", "v3.0"),
+    "convert": _verb("convert", f"LAKE/stores/{STORE}", "LAKE/converted", "--to", "v3.0", in_lake=False),
     "train": _trained(without=(_CACHES,)),
     "train cached": _trained(),
     "resume": _resumed,

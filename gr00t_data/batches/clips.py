@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +128,6 @@ class ClipReader:
         self.size, self.beyond = size, beyond
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._held: OrderedDict[tuple[Clip, str], Future[np.ndarray]] = OrderedDict()
-        self._verified: set[Path] = set()
         self._most = _BLOCKS_HELD * order.clips * len(self.cameras)
 
     def expect(self, sample: int) -> None:
@@ -167,7 +165,4 @@ class ClipReader:
     def _decode(self, clip: Clip, camera: str) -> np.ndarray:
         store = self.stores[clip.source]
         path = store.video_path(clip.episode, camera)
-        if path not in self._verified:
-            store.verify_file(path)
-            self._verified.add(path)
         return read_clip(path, clip.start, clip.length + self.beyond, self.size)

@@ -2,9 +2,10 @@
 
 One file an episode and camera, ``<store digest 16>-<height>x<width>-<code 8>/<camera>/<episode>.npy``, with its
 checksum beside it, which is compared when a process first opens the file. The folder may be deleted at any time; what
-is asked for is made again.
+is asked for and is missing or damaged is made again.
 """
 
+import logging
 import os
 import shutil
 import zlib
@@ -12,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from gr00t_data.batches.mixture.manifest import MixtureManifest, SampleId
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import replacing, write_text
 from gr00t_data.progress import Progress, silent
-from gr00t_data.store.store import EpisodeStore, refuse_changed
+from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 from gr00t_data.workers import worker_pool
 
@@ -27,6 +29,9 @@ _OPEN_ARRAYS = 512
 """Each memory map holds a file descriptor; 1024 a process is a usual limit."""
 
 _CHECKSUM = ".crc32"
+_OF_THE_FILE = " whole file\n"
+"""After a checksum over the header too; those of before are over the pixels alone."""
+_LOG = logging.getLogger(__name__)
 
 
 class FramesError(ValueError):
@@ -62,20 +67,26 @@ class FramesCache:
         Raises:
             VideoError: the video is missing or cannot be decoded.
             StoreError: the video was changed after its store was sealed.
-            FramesError: the file does not have the checksum it was written with.
+            FramesError: what was decoded anew cannot be read back.
         """
         key = store.digest, episode_index, camera
         array = self._open.get(key)
         if array is None:
-            path = self.path(store, episode_index, camera)
-            if not path.is_file():
-                source = store.video_path(episode_index, camera)
-                _decode_into(path, source, self.size, store.sealed_digest(source))
-            array = self._open[key] = mapped(path, store.video_path(episode_index, camera))
+            array = self._open[key] = self._opened(store, episode_index, camera)
             if len(self._open) > _OPEN_ARRAYS:
                 self._open.popitem(last=False)
         self._open.move_to_end(key)
         return array
+
+    def _opened(self, store: EpisodeStore, episode_index: int, camera: str) -> np.ndarray:
+        path = self.path(store, episode_index, camera)
+        if path.is_file():
+            try:
+                return mapped(path)
+            except FramesError as error:
+                _LOG.warning("%s; they are decoded again", error)
+        _decode_into(path, store.video_path(episode_index, camera), self.size)
+        return mapped(path)
 
     def picture(self, store: EpisodeStore, sample: SampleId, camera: str, frame: int) -> np.ndarray:
         """uint8 [height, width, 3]: one frame of a sample's episode; raises as ``array``."""
@@ -107,15 +118,13 @@ class FramesCache:
         todo = self._missing(manifest, cameras)
         if processes > 1 and len(todo) > 1:
             with worker_pool(processes) as pool:
-                futures = [
-                    pool.submit(_decode_into, target, source, self.size, sealed) for target, source, sealed in todo
-                ]
+                futures = [pool.submit(_decode_into, target, source, self.size) for target, source in todo.items()]
                 for done, future in enumerate(as_completed(futures), start=1):
                     future.result()
                     progress(done, len(todo))
         else:
-            for done, (target, source, sealed) in enumerate(todo, start=1):
-                _decode_into(target, source, self.size, sealed)
+            for done, (target, source) in enumerate(todo.items(), start=1):
+                _decode_into(target, source, self.size)
                 progress(done, len(todo))
         return len(todo)
 
@@ -137,7 +146,8 @@ class FramesCache:
         while others and needed + sum(map(_bytes_in, others)) > self.budget_bytes:
             shutil.rmtree(others.pop())
 
-    def _missing(self, manifest: MixtureManifest, cameras: Sequence[str]) -> list[tuple[Path, Path, str | None]]:
+    def _missing(self, manifest: MixtureManifest, cameras: Sequence[str]) -> dict[Path, Path]:
+        """File to be made -> video."""
         todo = {}
         for source in manifest.sources:
             store = source.open()
@@ -145,39 +155,37 @@ class FramesCache:
                 for camera in cameras:
                     path = self.path(store, entry.index, camera)
                     if not path.is_file():
-                        video_path = store.video_path(entry.index, camera)
-                        todo[path] = path, video_path, store.sealed_digest(video_path)
-        return list(todo.values())
+                        todo[path] = store.video_path(entry.index, camera)
+        return todo
 
 
-def _decode_into(target: Path, source: Path, size: tuple[int, int], sealed: str | None) -> None:
-    """The frames, and beside them their checksum, which is there first. ``sealed``: see ``refuse_changed``."""
-    refuse_changed(source, sealed)
+def _decode_into(target: Path, source: Path, size: tuple[int, int]) -> None:
+    """The frames, and beside them their checksum, which is there first."""
     frames = video.decode(source, size)
-    write_text(target.with_suffix(_CHECKSUM), f"{_checksum(frames)}\n")
     with replacing(target) as temporary:
         np.save(temporary, frames)
+        write_text(target.with_suffix(_CHECKSUM), _checksum(np.memmap(temporary, mode="r")) + _OF_THE_FILE)
 
 
-def mapped(path: Path, source: object = "their video") -> np.ndarray:
+def mapped(path: Path) -> np.ndarray:
     """Map a file whose content is what was written. Reading it once for that also brings it into memory.
 
     Raises:
-        FramesError: it cannot be read, or has another checksum; ``source`` says what it is made again from.
+        FramesError: it cannot be read, or has another checksum.
     """
-    remedy = f"delete it and the frames are decoded again from {source}"
     try:
-        array = np.load(path, mmap_mode="r")
-        wanted = path.with_suffix(_CHECKSUM).read_text().strip()
-    except (OSError, ValueError) as error:
-        raise FramesError(f"{path}: cannot be read ({error}); {remedy}") from error
-    if (found := _checksum(array)) != wanted:
-        raise FramesError(f"{path}: its content has checksum {found}, it was written with {wanted}; {remedy}")
+        wanted = path.with_suffix(_CHECKSUM).read_text()
+        found = _checksum(np.memmap(path, mode="r")) + _OF_THE_FILE
+        array = None if wanted.endswith(_OF_THE_FILE) and wanted != found else np.load(path, mmap_mode="r")
+    except (OSError, SyntaxError, TokenError, ValueError) as error:  # all that a damaged header is good for
+        raise FramesError(f"{path}: cannot be read ({error})") from error
+    if array is None or wanted not in (found, f"{_checksum(array)}\n") or array.dtype != np.uint8:
+        raise FramesError(f"{path}: its content has checksum {found.strip()}, it was written with {wanted.strip()}")
     return array
 
 
-def _checksum(frames: np.ndarray) -> str:
-    return f"{zlib.crc32(frames.data):08x}"
+def _checksum(content: np.ndarray) -> str:
+    return f"{zlib.crc32(content.data):08x}"
 
 
 def _bytes_in(folder: Path) -> int:

@@ -195,7 +195,6 @@ class MixtureRows:
 
     def _read(self, source: int, episode: int) -> EpisodeRows:
         length, store, pace = self.manifest.entry(source, episode).length, self.stores[source], self.paces[source]
-        store.verify_file(store.data_path(episode))
         state = self._side("state", store, episode, length)
         action = self._side("action", store, episode, length)
         paced, told = None, label_mask(store, episode)
@@ -222,7 +221,7 @@ def _transformed(
     found = {len(array) for array in values.values()}
     if found != {length}:
         raise ValueError(
-            f"{store.data_path(index)}: episode {index} has {sorted(found)} rows, the manifest says {length}; "
+            f"{store.data_place(index)}: episode {index} has {sorted(found)} rows, the manifest says {length}; "
             "the store was changed: check it and make the mixture again"
         )
     absolute = {part.name: np.full(part.dim, part.absolute) for part in parts}

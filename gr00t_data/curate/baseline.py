@@ -9,12 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from gr00t_data.curate.doctor import Report
 from gr00t_data.curate.finding import Finding, Severity
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import read_sealed, write_sealed
 
 Known = dict[str, dict[str, tuple[Severity, int]]]
 """``store`` or episode number as text -> code -> (gravest severity, number of findings)."""
 
 _STORE = "store"
+_REMEDY = "write one with `gr00t doctor STORE --write-baseline {path}`"
 _RANK = {"info": 1, "warning": 2, "error": 3}
 
 
@@ -28,7 +29,7 @@ class Baseline(BaseModel):
 
 def write_baseline(path: Path, report: Report) -> None:
     """Write what is known now."""
-    write_json(path, Baseline(embodiment=report.embodiment, known=_known(report)).model_dump(mode="json"))
+    write_sealed(path, Baseline(embodiment=report.embodiment, known=_known(report)).model_dump(mode="json"))
 
 
 def read_baseline(path: Path) -> Known:
@@ -38,10 +39,9 @@ def read_baseline(path: Path) -> Known:
         ValueError: not a baseline (names the file).
     """
     try:
-        return Baseline.model_validate(read_json(path)).known
+        return Baseline.model_validate(read_sealed(path, _REMEDY.format(path=path))).known
     except ValidationError as error:
-        message = f"{path}: not a baseline; write one with `gr00t doctor STORE --write-baseline {path}`"
-        raise ValueError(message) from error
+        raise ValueError(f"{path}: not a baseline; {_REMEDY.format(path=path)}") from error
 
 
 def new_findings(report: Report, known: Known) -> Report:

@@ -6,6 +6,7 @@ from pathlib import Path
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.index import Index, existing_index, index_path, save_index
 from gr00t_data.curate.rules import checking_libraries, rules_digest
+from gr00t_data.curate.subject.subject import SEAL_01
 from gr00t_data.disk import claimed
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
@@ -20,21 +21,27 @@ def build_index(
     progress: Progress = silent,
     workers: int = 1,
 ) -> Index:
-    """Run the doctor on a store and write the index; if that was done before, read it.
+    """Run the doctor on a store and write the index; if that was done before, read it, unless files were damaged then.
 
     Args:
         workers: processes; the index does not depend on it.
     """
     path = index_path(index_folder, store, embodiment)
-    index = existing_index(path)
+    index = _of_whole_files(path)
     if index is not None and index.store_path == str(store.root):
         return index
     with Lake(index_folder.parent).at_work(), claimed(path):
-        index = existing_index(path)  # another process may have written it meanwhile
+        index = _of_whole_files(path)  # another process may have written it meanwhile
         if index is None:
             index = _diagnosed(store, embodiment, progress, workers)
         save_index(path, index := replace(index, store_path=str(store.root)))
     return index
+
+
+def _of_whole_files(path: Path) -> Index | None:
+    """An index that was made before; None also for one that found a damaged file, which may be mended since."""
+    index = existing_index(path)
+    return None if index is None or any(SEAL_01.code in one.codes for one in index.verdicts) else index
 
 
 def _diagnosed(store: EpisodeStore, embodiment: Embodiment, progress: Progress, workers: int) -> Index:

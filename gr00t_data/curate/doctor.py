@@ -76,7 +76,11 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
 
     Args:
         workers: processes; the result does not depend on it.
+
+    Raises:
+        StoreError: the metadata was changed after sealing: nothing can be said about any episode.
     """
+    store.verify_metadata()
     findings = check_store(store, embodiment)
     embodiment = at_recorded_rate(embodiment, store)
     numbers = sorted({row.index for row in store.rows})
@@ -169,5 +173,5 @@ def _sure(finding: Finding, episodes: int) -> Finding:
 
 def _placed(finding: Finding, store: EpisodeStore, index: int, camera: str | None) -> Finding:
     """The finding with file and episode before its message."""
-    path = store.video_path(index, camera) if camera else store.data_path(index)
+    path = store.video_place(index, camera) if camera else store.data_place(index)
     return replace(finding, message=f"{path}: episode {index}: {finding.message}")

@@ -4,6 +4,7 @@ An index is one JSON file named by what it depends on, ``<store digest 16>-<rule
 the same rules is checked once. Changed data, another embodiment or other rules give another file beside it.
 """
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from pydantic import TypeAdapter
 
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.rules import index_name
-from gr00t_data.disk import write_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import IntegrityError, write_sealed
 from gr00t_data.store.provenance import read_as
 from gr00t_data.store.store import EpisodeStore
 
@@ -52,6 +53,8 @@ class Index:
 
 
 _JSON = TypeAdapter(Index)
+_REMEDY = "delete it, it is made again"
+_LOG = logging.getLogger(__name__)
 
 
 def index_path(index_folder: Path, store: EpisodeStore, embodiment: Embodiment) -> Path:
@@ -63,24 +66,28 @@ def load_index(path: Path) -> Index:
     """Read an index.
 
     Raises:
-        ValueError: the file is not an index; the message names it.
+        ValueError: the file is not an index, or not the one of its name; the message names it.
     """
-    return read_as(_JSON, path, "not an index of verdicts", "delete it, it is made again")
+    index = read_as(_JSON, path, "not an index of verdicts", _REMEDY)
+    if path.stem != (named := f"{index.store_digest[:16]}-{index.rules_digest[:8]}"):
+        raise IntegrityError(f"{path}: holds the index {named}; {_REMEDY}")
+    return index
 
 
 def existing_index(path: Path) -> Index | None:
-    """The index at ``path`` if it is there and whole; a damaged one is made again."""
+    """The index at ``path`` if it is there and whole; a damaged one is made again, which the log says."""
     if not path.is_file():
         return None
     try:
         return load_index(path)
-    except ValueError:
+    except ValueError as error:
+        _LOG.warning("%s", error)
         return None
 
 
 def save_index(path: Path, index: Index) -> None:
     """The inverse of ``load_index``."""
-    write_json(path, _JSON.dump_python(index, mode="json"))
+    write_sealed(path, _JSON.dump_python(index, mode="json"))
 
 
 def summary_rows(index: Index) -> list[dict[str, str | int]]:

@@ -66,7 +66,9 @@ def convert(
                 notes = lerobot_v3.take_over(source, folder, progress, embodiment)
             elif to == VERSION:
                 refuse_links_out(source)
-                notes = export_v3(EpisodeStore.open(source), folder, progress, sizes)
+                store = EpisodeStore.open(source)
+                store.verify_metadata()
+                notes = export_v3(store, folder, progress, sizes)
             else:
                 lerobot_v2.take_over(source, folder, progress)
                 notes = lerobot_v21.complete(folder)

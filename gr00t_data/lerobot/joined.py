@@ -84,7 +84,7 @@ def _refuse_unlike(first: EpisodeStore, other: EpisodeStore) -> None:
 
 def _parts(store: EpisodeStore) -> Facts:
     """The slices of state and action; without a modality.json the shapes of their columns."""
-    path = store.root / "meta/modality.json"
+    path = store.meta("modality.json")
     if path.is_file():
         modality = read_json(path)
         return {side: modality.get(side, {}) for side in ("state", "action")}
@@ -172,7 +172,7 @@ def _write_metadata(
     task_lines = [{"task_index": number, "task": text} for text, number in tasks.items()]
     write_json_lines(root / "meta/tasks.jsonl", task_lines)
     write_json_lines(root / "meta/episodes.jsonl", lines)
-    if (modality := first.root / "meta/modality.json").is_file():
+    if (modality := first.meta("modality.json")).is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
     licence, kinds = joined(of_store(one.store, one.episodes) for one in chosen), {one.store.kind for one in chosen}
     about = StoreAbout(embodiment=first.about.embodiment, licence=licence)

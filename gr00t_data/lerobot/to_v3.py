@@ -192,7 +192,7 @@ def _write_metadata(export: _Export, sources: dict[str, Packets]) -> None:
     write_json(root / layout_v3.ORIGIN, origin | ({"about": about} if (about := store.about.facts()) else {}))
     if export.numbering.replaced:
         parquet.write_table(export.numbering.replaced_table, root / layout_v3.ORIGIN_ROWS, compression="zstd")
-    if (modality := store.root / "meta/modality.json").is_file():
+    if (modality := store.meta("modality.json")).is_file():
         shutil.copyfile(modality, root / "meta/modality.json")
     write_notes(root, f"GR00T-LeRobot {store.info['codebase_version']}", export.notes)
 

@@ -53,25 +53,39 @@ def sealed_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*
 
 def damaged_stores(lake: Lake) -> dict[str, str]:
     """Name -> why it cannot be read, of the sealed stores that everything leaves out."""
-    return listed_in(lake.stores)[1]
+    whole, damaged = listed_in(lake.stores)
+    for store in whole:
+        try:
+            store.verify_rows(row.index for row in store.rows)
+        except StoreError as error:
+            damaged[store.root.name] = str(error)
+    return damaged
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
-def check_each(lake: Lake, stores: Sequence[EpisodeStore], embodiment: Embodiment) -> list[Checked]:
-    """Stores with their indexes; one that cannot be checked is left out, which the log says.
+def check_each(
+    lake: Lake, stores: Sequence[EpisodeStore], embodiment: Embodiment, names: Sequence[str] = ()
+) -> list[Checked]:
+    """Stores with their indexes; one that cannot be checked, or whose accepted rows were changed after sealing, is left
+    out, which the log says.
 
     Raises:
+        StoreError: that is one of ``names``.
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
     read_withdrawals(lake.root)  # else each store would be left out
     checked = []
     for store in stores:
         try:
-            checked.append((store, check(lake, store, embodiment)))
+            index = check(lake, store, embodiment)
+            store.verify_rows(verdict.episode_index for verdict in index.accepted)
+            checked.append((store, index))
         except ValueError as error:
+            if store.root.name in names:
+                raise
             _LOG.warning("store %s is left out: %s", store.root.name, error)
     return checked
 
@@ -88,7 +102,7 @@ def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("
     stores = sealed_stores(lake, embodiment, names)
     if tuple(names) == ("*",):
         stores = [store for store in stores if not unlabelled(store) and not _replaced(lake, store)]
-    every = check_each(lake, stores, embodiment)
+    every = check_each(lake, stores, embodiment, names)
     usable = [(store, index) for store, index in every if index.accepted]
     if not usable:
         damaged = "".join(f"; left out: {reason}" for reason in damaged_stores(lake).values())

@@ -3,10 +3,10 @@
 Written once through ``StoreWriter.create``, sealed, then immutable.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from os.path import normpath
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,23 +14,15 @@ import polars
 import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
-from gr00t_data.disk import (
-    digest_file,
-    digest_json,
-    folder_digests,
-    numbered_lines,
-    parse_json,
-    path_inside,
-    read_json,
-)
+from gr00t_data.disk import digest_json, numbered_lines, parse_json, path_inside, read_json
 from gr00t_data.limits import LimitError
 from gr00t_data.store import layout
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, first_fault, wrong_field
+from gr00t_data.store.seal import SEAL, Seal, read_seal, refuse_changed, store_digests
 from gr00t_data.store.tables import TableError, column_matrix, read_table
 
 PENDING = ".pending"
-SEAL = "meta/seal.json"
 ABOUT = "meta/about.json"
 
 
@@ -39,7 +31,10 @@ class StoreError(ValueError):
 
 
 class EpisodeStore:
-    """Episodes in one folder. Use ``EpisodeStore.open`` to read and ``StoreWriter.create`` to write."""
+    """Episodes in one folder. Use ``EpisodeStore.open`` to read and ``StoreWriter.create`` to write.
+
+    What gives a path to be read has compared the file with the seal in this process, if there is a seal.
+    """
 
     def __init__(self, root: Path, info: Facts, about: StoreAbout) -> None:
         self.root = root
@@ -51,7 +46,7 @@ class EpisodeStore:
         """Open a sealed store, or any GR00T-LeRobot v2.0 / v2.1 folder.
 
         Raises:
-            StoreError: not such a folder, or its metadata cannot be read.
+            StoreError: not such a folder, or its metadata cannot be read or was changed after sealing.
         """
         root = Path(root)
         if (root / PENDING).is_dir() and not (root / SEAL).is_file():
@@ -59,14 +54,15 @@ class EpisodeStore:
         if not (root / "meta/info.json").is_file():
             wanted = "has no meta/info.json; give the GR00T-LeRobot folder that holds meta/, data/ and videos/"
             raise StoreError(f"{root}: {wanted if root.exists() else 'no such folder'}")
-        info = _metadata(root / "meta/info.json")
+        info = _metadata(_checked(root, root / "meta/info.json"))
         version = info.get("codebase_version")
         if version not in ("v2.0", "v2.1"):
             raise StoreError(
                 f"{root}/meta/info.json: codebase_version is {version!r}, this reader takes 'v2.0' and 'v2.1'"
                 + (f"; make it one: `gr00t convert {root} TARGET --to v2.1`" if version == "v3.0" else "")
             )
-        return cls(root, info, _about(root / ABOUT) if (root / ABOUT).is_file() else StoreAbout())
+        about = _checked(root, root / ABOUT)
+        return cls(root, info, _about(about) if about.is_file() else StoreAbout())
 
     @property
     def sealed(self) -> bool:
@@ -76,9 +72,10 @@ class EpisodeStore:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the names and hashes of all files: recorded by the seal, computed for folders without one."""
-        if self.sealed:
-            return str(read_json(self.root / SEAL)["digest"])
-        return digest_json(store_digests(self.root))
+        seal = _seal_of(self.root)
+        if seal and seal.fault:
+            raise StoreError(f"{self.root / SEAL}: {seal.fault}")
+        return seal.digest if seal else digest_json(store_digests(self.root))
 
     def verify(self) -> None:
         """Compare every file with the seal.
@@ -86,31 +83,54 @@ class EpisodeStore:
         Raises:
             StoreError: not sealed, or a file was changed, added or removed (named).
         """
-        if not self.sealed:
+        seal = _seal_of(self.root)
+        if not seal:
             raise StoreError(f"{self.root}: is not sealed; there is nothing to compare with")
-        sealed = read_json(self.root / SEAL)["files"]
         found = store_digests(self.root)
-        for name in sorted(sealed.keys() | found.keys()):
-            if sealed.get(name) != found.get(name):
-                what = "was added" if name not in sealed else "is gone" if name not in found else "was changed"
+        for name in sorted(seal.files.keys() | found.keys()):
+            if seal.files.get(name) != found.get(name):
+                what = "was added" if name not in seal.files else "is gone" if name not in found else "was changed"
                 raise StoreError(f"{self.root / name}: {what} after sealing; ingest the drop again under another name")
 
-    @cached_property
-    def sealed_files(self) -> dict[str, str]:
-        """Relative name -> SHA-256 as sealed; empty without a seal."""
-        return read_json(self.root / SEAL)["files"] if self.sealed else {}
+    def verify_metadata(self) -> None:
+        """Compare every file of ``meta/`` with the seal, if there is one.
 
-    def sealed_digest(self, path: Path) -> str | None:
-        """SHA-256 that the seal has for a file of the store; None without a seal, or for a file it does not know."""
-        return self.sealed_files.get(path.relative_to(self.root).as_posix())
+        Raises:
+            StoreError: one was changed, added or removed after sealing.
+        """
+        listed = seal.files if (seal := _seal_of(self.root)) else ()
+        for name in sorted({*listed, *(f"meta/{path.name}" for path in (self.root / "meta").glob("[!.]*.json*"))}):
+            if name.startswith("meta/") and name != SEAL:
+                self.meta(name.removeprefix("meta/"))
 
-    def verify_file(self, path: Path) -> None:
+    def verify_file(self, path: Path, index: int | None = None) -> Path:
         """Compare one file with the seal, if there is one: cheaper than ``verify`` where few files are read.
+
+        Args:
+            index: the episode that it is of, for the message.
 
         Raises:
             StoreError: the file was changed after sealing.
         """
-        refuse_changed(path, self.sealed_digest(path))
+        return _checked(self.root, path, "" if index is None else f"episode {index}: ")
+
+    def verify_rows(self, episodes: Iterable[int]) -> None:
+        """Compare the parquet files of some episodes with the seal, if there is one. Videos are compared as they are
+        opened: there is a hundred times as much of them.
+
+        Raises:
+            StoreError: one was changed after sealing.
+        """
+        for index in episodes:
+            self.data_path(index)
+
+    def meta(self, name: str) -> Path:
+        """A file of ``meta/`` (it may not exist in folders without a seal).
+
+        Raises:
+            StoreError: it was changed, added or removed after sealing.
+        """
+        return _checked(self.root, self.root / "meta" / name)
 
     @property
     def _declared(self) -> Mapping[str, Any]:
@@ -153,12 +173,12 @@ class EpisodeStore:
     @cached_property
     def tasks(self) -> dict[int, str]:
         """``meta/tasks.jsonl``: task index -> text."""
-        return dict(task_lines(self.root / "meta/tasks.jsonl"))
+        return dict(task_lines(self.meta("tasks.jsonl")))
 
     @cached_property
     def rows(self) -> tuple[EpisodeRow, ...]:
         """``meta/episodes.jsonl``, sorted by episode number."""
-        lines = _json_lines(path := self.root / "meta/episodes.jsonl")
+        lines = _json_lines(path := self.meta("episodes.jsonl"))
         try:
             return tuple(sorted((_episode_row(path, line) for line in lines), key=lambda row: row.index))
         except StoreError:
@@ -177,7 +197,7 @@ class EpisodeStore:
     @cached_property
     def camera_columns(self) -> dict[str, str]:
         """Camera name -> column, from modality.json; for folders without one, from the video features of info.json."""
-        path = self.root / "meta/modality.json"
+        path = self.meta("modality.json")
         if path.is_file():
             return {name: entry.get("original_key", name) for name, entry in _metadata(path).get("video", {}).items()}
         return {name.rpartition(".")[2]: name for name in self.video_columns}
@@ -190,17 +210,40 @@ class EpisodeStore:
     def _chunk(self, index: int) -> int:
         return index // self.chunks_size
 
-    def data_path(self, index: int) -> Path:
-        """The parquet file of an episode."""
+    def data_place(self, index: int) -> Path:
+        """Where the parquet file of an episode is or would be; what is to be read is asked for by ``data_path``."""
         values = {"episode_chunk": self._chunk(index), "episode_index": index}
         return path_inside(self.root, self._declared["data_path"], **values)
 
+    def data_path(self, index: int) -> Path:
+        """The parquet file of an episode (it may not exist).
+
+        Raises:
+            StoreError: it was changed after sealing.
+        """
+        return self.verify_file(self.data_place(index), index)
+
+    def video_place(self, index: int, camera: str) -> Path:
+        """Where the mp4 of an episode and camera is or would be; what is to be read is asked for by ``video_path``."""
+        return self._video_place(index, self.camera_columns[camera])
+
     def video_path(self, index: int, camera: str) -> Path:
-        """The mp4 of an episode and camera (it may not exist)."""
+        """The mp4 of an episode and camera (it may not exist).
+
+        Raises:
+            StoreError: it was changed after sealing.
+        """
         return self.video_file(index, self.camera_columns[camera])
 
     def video_file(self, index: int, column: str) -> Path:
-        """The mp4 of an episode and a video column of info.json, also of one that modality.json does not map."""
+        """The mp4 of an episode and a video column of info.json, also of one that modality.json does not map.
+
+        Raises:
+            StoreError: it was changed after sealing.
+        """
+        return self.verify_file(self._video_place(index, column), index)
+
+    def _video_place(self, index: int, column: str) -> Path:
         values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
         return path_inside(self.root, self._declared["video_path"], **values)
 
@@ -281,6 +324,7 @@ def read_through(root: Path) -> EpisodeStore:
     """
     try:
         store = EpisodeStore.open(root)
+        store.verify_metadata()
         _ = store.digest, store.rows, store.tasks, store.features, store.camera_columns, store.fps, store.chunks_size
     except StoreError:
         raise
@@ -289,22 +333,28 @@ def read_through(root: Path) -> EpisodeStore:
     return store
 
 
-def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Relative name -> SHA-256 of every file of a store, without the seal and without hidden files."""
-    return {name: value for name, value in folder_digests(root, known).items() if name != SEAL}
+def _seal_of(root: Path) -> Seal | None:
+    try:
+        return read_seal(root)
+    except (OSError, ValueError) as error:
+        raise StoreError(str(error)) from error
 
 
-def refuse_changed(path: Path, sealed: str | None) -> None:
-    """Compare a file with the digest it was sealed with; None compares nothing. A missing file is for its reader.
+def _checked(root: Path, path: Path, where: str = "") -> Path:
+    """A file of a store, compared with the seal if there is one.
 
     Raises:
-        StoreError: it has another digest.
+        StoreError: the file, or the seal, is not what was written.
     """
-    if sealed is not None and path.is_file() and (found := digest_file(path)) != sealed:
-        raise StoreError(
-            f"{path}: was changed after sealing (digest {found[:12]}, sealed with {sealed[:12]}); copy the store "
-            "again, or ingest the drop under another name and make the mixture again"
-        )
+    if seal := _seal_of(root):
+        name = Path(normpath(path.relative_to(root))).as_posix()
+        try:
+            refuse_changed(path, seal.files.get(name), where)
+        except (OSError, ValueError) as error:
+            raise StoreError(str(error)) from error
+        if name in seal.files and name.startswith("meta/") and not path.is_file():
+            raise StoreError(f"{path}: is gone after sealing; copy the store again")
+    return path
 
 
 def _metadata(path: Path) -> dict[str, Any]:

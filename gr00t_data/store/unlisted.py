@@ -18,7 +18,7 @@ def unlisted(store: EpisodeStore) -> list[Refusal]:
     counts."""
     listed = {row.index for row in store.rows}
     try:
-        files = {store.data_path(index) for index in listed}
+        files = {store.data_place(index) for index in listed}
     except PathError:
         return []  # no path of it can be believed, which is the finding of every episode
     left = [path for path in sorted((store.root / "data").rglob("*.parquet")) if path not in files]

@@ -15,16 +15,18 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gr00t_data.beside import sweep
-from gr00t_data.disk import digest_json, path_inside, read_json, replacing, write_json, write_json_lines, write_text
+from gr00t_data.disk import digest_json, path_inside, replacing, write_json, write_json_lines, write_text
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import IntegrityError, read_sealed, write_sealed
 from gr00t_data.store import layout
 from gr00t_data.store.episode import Episode
-from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource
-from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError, store_digests
+from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource, first_fault
+from gr00t_data.store.seal import Seal, store_digests
+from gr00t_data.store.store import ABOUT, PENDING, SEAL, EpisodeStore, StoreError
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import Packets, probe
 
@@ -71,7 +73,8 @@ class StoreWriter:
             raise StoreError(f"{root}: was sealed just now and cannot be changed; write to another name")
         for folder in (root, *root.rglob("*/")):
             sweep(folder)
-        self.records = [Written.model_validate(read_json(path)) for path in sorted(self.pending.glob("*.json"))]
+        remedy = f"delete {root} and begin anew"
+        self.records = [_written(path, remedy) for path in sorted(self.pending.glob("*.json"))]
 
     @classmethod
     def create(
@@ -154,7 +157,7 @@ class StoreWriter:
             columns={name: str(values.dtype) for name, values in episode.columns.items()},
             stats=layout.episode_stats(table),
         )
-        write_json(self.pending / f"{index:06d}.json", record.model_dump() | {"source": record.source.facts()})
+        write_sealed(self.pending / f"{index:06d}.json", record.model_dump() | {"source": record.source.facts()})
         self.records.append(record)
         return index
 
@@ -237,6 +240,15 @@ class StoreWriter:
         return probe(path)
 
 
+def _written(path: Path, remedy: str) -> Written:
+    try:
+        return Written.model_validate(read_sealed(path, remedy))
+    except ValidationError as error:
+        raise StoreError(f"{path}: is no record of an episode ({first_fault(error)}); {remedy}") from error
+    except IntegrityError as error:
+        raise StoreError(str(error)) from error
+
+
 def _locked(path: Path) -> IO[str]:
     stream = path.open("w")
     try:
@@ -255,8 +267,7 @@ def seal_folder(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> 
     Args:
         known: relative name -> SHA-256 of files that were hashed while they were written.
     """
-    files = store_digests(root, known)
-    write_json(root / SEAL, {"digest": digest_json(files), "files": files})
+    Seal.of(store_digests(root, known)).write(root)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(root / PENDING)
     return EpisodeStore.open(root)

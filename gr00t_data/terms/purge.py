@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import digest_json, read_json
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
 from gr00t_data.terms.scrub import scrub, scrub_verdicts, unfinished_with
@@ -68,13 +69,13 @@ def _files(lake: Lake, entry: Withdrawal, reached: Reached) -> Iterator[Path]:
         yield from (file for path in others for file in (path, *path.rglob("*")))
     for store, episodes in reached:
         decoded = [folder for folder in lake.cache.rglob(f"{store.digest[:16]}-*x*") if folder.is_dir()]
-        yield from (lake.cache / "motions").glob(f"{store.root.name}-{16 * '?'}.safetensors")  # rows of a whole store
+        yield from (lake.cache / "motions").glob(f"{store.root.name}-{16 * '?'}.*")  # rows of a whole store
         yield from (lake.root / "sheets").glob(f"{store.digest[:16]}*")  # a contact sheet shows every clip of a store
         yield from (lake.root / "unpacking" / store.root.name).rglob("*")  # what a killed ingest left of an archive
         yield from _tallies(lake, store)
         for episode in episodes:
-            yield store.data_path(episode)
-            yield from (store.video_path(episode, camera) for camera in store.cameras)
+            yield store.data_place(episode)
+            yield from (store.video_place(episode, camera) for camera in store.cameras)
             yield from (path for folder in decoded for path in folder.glob(f"*/{episode:06d}.npy*"))
 
 
@@ -99,7 +100,7 @@ def _features(lake: Lake, clips: set[str]) -> Iterator[Path]:
 def _json(path: Path) -> dict[str, Any]:
     """What a file says; nothing where it cannot be read, so that nothing is known to be free of the clips."""
     try:
-        return dict(read_json(path))
+        return dict(read_sealed(path))
     except (OSError, TypeError, ValueError):
         return {}
 
@@ -108,8 +109,8 @@ def _tallies(lake: Lake, store: EpisodeStore) -> Iterator[Path]:
     """Kept tallies hold the rows of a store as they are, those of a group the rows of its stores."""
     kept = lake.statistics / "tallies"
     for side in ("state", "action"):
-        yield from kept.glob(f"{store.root.name}-{side}-*.safetensors")
-        yield from kept.glob(f"group-*-{store.digest[0]}-{side}-*.safetensors")
+        yield from kept.glob(f"{store.root.name}-{side}-*")
+        yield from kept.glob(f"group-*-{store.digest[0]}-{side}-*")
 
 
 def _statistics(lake: Lake, clips: set[tuple[str, int]]) -> Iterator[Path]:

@@ -4,17 +4,21 @@ The digest of a store stays what it was, since manifests and records name the st
 what is there now, and under ``purged`` those of what was there when it was sealed.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import digest_file, read_json, write_json, write_json_lines
+from gr00t_data.disk import write_json, write_json_lines
+from gr00t_data.integrity import digest_of, read_sealed, write_sealed
 from gr00t_data.store.layout import dataset_stats
 from gr00t_data.store.provenance import EpisodeSource
-from gr00t_data.store.store import PENDING, SEAL, EpisodeStore, json_lines
+from gr00t_data.store.seal import Seal, read_seal
+from gr00t_data.store.store import PENDING, SEAL, EpisodeStore, StoreError, json_lines
 from gr00t_data.store.tables import read_table
 from gr00t_data.terms.withdrawal import Withdrawals
 
+_LOG = logging.getLogger(__name__)
 _STATS, _WHOLE, _EPISODES = "meta/episodes_stats.jsonl", "meta/stats.json", "meta/episodes.jsonl"
 _PICTURE = "first_frame_png"
 """Of the source of a generated clip: the picture that it begins with."""
@@ -28,16 +32,18 @@ def scrub(store: EpisodeStore, episodes: Collection[int]) -> list[Path]:
         the files that were rewritten; none when it was done before.
     """
     changed = [*_episode_stats(store, episodes), *_pictures(store, episodes)]
-    gone = [name for name in _files_of(store, episodes) if name in store.sealed_files]
+    seal = read_seal(store.root)
+    assert seal is not None  # only sealed stores are reached
+    gone = [name for name in _files_of(store, episodes) if name in seal.files]
     if changed or gone:
-        _reseal(store, [*changed, *_whole_stats(store)], gone)
+        _reseal(store.root, seal, [*changed, *_whole_stats(store)], gone)
     return changed
 
 
 def _files_of(store: EpisodeStore, episodes: Collection[int]) -> list[str]:
     """Rows and videos of episodes that are deleted, by their names in the seal."""
-    paths = [store.data_path(episode) for episode in episodes]
-    paths += [store.video_path(episode, camera) for episode in episodes for camera in store.cameras]
+    paths = [store.data_place(episode) for episode in episodes]
+    paths += [store.video_place(episode, camera) for episode in episodes for camera in store.cameras]
     return [path.relative_to(store.root).as_posix() for path in paths if not path.is_file()]
 
 
@@ -70,19 +76,28 @@ def _whole_stats(store: EpisodeStore) -> list[Path]:
     path = store.root / _WHOLE
     if not path.is_file():
         return []
-    left = [read_table(data) for row in store.rows if (data := store.data_path(row.index)).is_file()]
+    left = [read_table(data) for row in store.rows if (data := _whole(store, row.index))]
     write_json(path, dataset_stats(left) if left else {})
     return [path]
 
 
-def _reseal(store: EpisodeStore, changed: Iterable[Path], gone: Iterable[str]) -> None:
-    seal = read_json(store.root / SEAL)
-    files, before = dict(seal["files"]), dict(seal.get("purged", {}))
-    for name in [path.relative_to(store.root).as_posix() for path in changed]:
+def _whole(store: EpisodeStore, episode: int) -> Path | None:
+    """The rows of an episode; None where they are deleted, or damaged: that must not keep those of others here."""
+    try:
+        path = store.data_path(episode)
+    except StoreError as error:
+        _LOG.warning("left out of meta/stats.json: %s", error)
+        return None
+    return path if path.is_file() else None
+
+
+def _reseal(root: Path, seal: Seal, changed: Iterable[Path], gone: Iterable[str]) -> None:
+    files, before = dict(seal.files), dict(seal.purged)
+    for name in [path.relative_to(root).as_posix() for path in changed]:
         before.setdefault(name, files.get(name, ""))
-        files[name] = digest_file(store.root / name)
+        files[name] = digest_of(root / name)
     before |= {name: files.pop(name) for name in gone}
-    write_json(store.root / SEAL, {**seal, "files": files, "purged": before})
+    Seal(seal.digest, files, before).write(root)
 
 
 def scrub_verdicts(indexes: Iterable[Path], episodes: Collection[int]) -> list[Path]:
@@ -93,10 +108,10 @@ def scrub_verdicts(indexes: Iterable[Path], episodes: Collection[int]) -> list[P
     """
     changed = []
     for path in indexes:
-        index = read_json(path)
+        index = read_sealed(path)
         verdicts = [_bare(one) if one["episode_index"] in episodes else one for one in index["verdicts"]]
         if verdicts != index["verdicts"]:
-            write_json(path, {**index, "verdicts": verdicts})
+            write_sealed(path, {**index, "verdicts": verdicts})
             changed.append(path)
     return changed
 
@@ -123,7 +138,7 @@ def _may_hold(folder: Path, withdrawals: Withdrawals) -> bool:
 
 
 def _sources_in(folder: Path) -> Iterator[EpisodeSource]:
-    written = [read_json(path) for path in sorted((folder / PENDING).glob("*.json"))]
+    written = [read_sealed(path) for path in sorted((folder / PENDING).glob("*.json"))]
     listed = json_lines(folder / _EPISODES) if (folder / _EPISODES).is_file() else []
     for line in [*written, *listed]:
         yield EpisodeSource.model_validate(line.get("source") or {})

@@ -16,7 +16,8 @@ from typing import Annotated
 import yaml
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter
 
-from gr00t_data.disk import read_json, write_json, write_text
+from gr00t_data.disk import write_text
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.store.provenance import EpisodeSource, Facts
@@ -189,7 +190,7 @@ def _digests(path: Path) -> tuple[str, ...] | None:
     if _content(path) is None:
         return None
     try:
-        return TypeAdapter(tuple[str, ...]).validate_python(read_json(path)["sha256"])
+        return TypeAdapter(tuple[str, ...]).validate_python(read_sealed(path)["sha256"])
     except (LookupError, OSError, TypeError, ValueError) as error:
         raise WithdrawalError(
             f"{path}: is not the digest of {FILE} ({error}); {_STOPS}: put both back from a copy, or, if the list is "
@@ -277,9 +278,9 @@ def _write(lake: Lake, entries: list[Withdrawal]) -> None:
     text = _HEAD + (yaml.safe_dump(plain, sort_keys=False, allow_unicode=True) if plain else "[]\n")
     path, record = lake.root / FILE, lake.root / DIGEST_FILE
     digest = digest_of(text.encode())
-    write_json(record, {"sha256": [digest, digest_of(_content(path))]})
+    write_sealed(record, {"sha256": [digest, digest_of(_content(path))]})
     write_text(path, text)
-    write_json(record, {"sha256": [digest]})
+    write_sealed(record, {"sha256": [digest]})
 
 
 def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[Reached]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
-from gr00t_data.disk import read_json
+from gr00t_data.curate.index import load_index
+from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import SHORTEST_DIGEST
 from gr00t_data.store.provenance import Kind
@@ -111,9 +112,9 @@ class Verdicts:
 
 def _verdicts_in(index: Path) -> dict[int, str]:
     texts = {}
-    for verdict in read_json(index)["verdicts"]:
-        codes = sorted({finding["code"] for finding in verdict["findings"] if finding["severity"] == "error"})
-        texts[verdict["episode_index"]] = "accepted" if verdict["accepted"] else f"rejected: {' '.join(codes)}"
+    for verdict in load_index(index).verdicts:
+        codes = sorted({finding.code for finding in verdict.findings if finding.severity == "error"})
+        texts[verdict.episode_index] = "accepted" if verdict.accepted else f"rejected: {' '.join(codes)}"
     return texts
 
 
@@ -220,7 +221,7 @@ def _place_in(manifest: MixtureManifest, digest: str, wanted: frozenset[int] | N
 
 def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[Holder]:
     """A row for each checkpoint that has seen a store or some episodes of it, or held them out."""
-    released = {p.stem: read_json(p)["path"] for p in sorted((lake.root / "current").glob("released_*.json"))}
+    released = {p.stem: read_sealed(p)["path"] for p in sorted((lake.root / "current").glob("released_*.json"))}
     for record in checkpoints(lake):
         own = record.link("checkpoint", "")
         for link in (own, *record.chain):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
+from gr00t_data.curate.index import load_index
 from gr00t_data.curate.rules import index_name
 from gr00t_data.disk import digest_json, read_json
 from gr00t_data.embodiment.robot import Embodiment
@@ -137,7 +138,7 @@ def _seen(root: Path, old: Seen | None, indexes: "_Indexes", embodiment: Embodim
     stamp = _stamp(index)
     if (old.index, old.stamp) == (index.name, stamp):
         return old
-    numbers = sorted(verdict["episode_index"] for verdict in read_json(index)["verdicts"] if verdict["accepted"])
+    numbers = sorted(verdict.episode_index for verdict in load_index(index).accepted)
     return Seen(seal, old.digest, index.name, stamp, _ranges(numbers))
 
 

@@ -45,9 +45,9 @@ class Shown(Settings):
         for name, fact in facts.items():
             tell(f"{name}: {fact}")
         if rows:
-            from rich.table import Table
+            from rich.table import Column, Table
 
-            table = Table(*map(printable, rows[0]))
+            table = Table(*(Column(printable(name), overflow="fold") for name in rows[0]))  # a path is never cut
             for row in rows:
                 table.add_row(*map(printable, row.values()))
             console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -13,14 +13,16 @@ from gr00t_data.disk import digest_json
 from gr00t_data.integrity import (
     ADDED,
     GONE,
+    KEPT,
     RECORD,
     IntegrityError,
     is_sealed,
+    kept_content,
     read_record,
     read_sealed,
     wrong_files,
 )
-from gr00t_data.store.store import SEAL
+from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.terms import withdrawal
 from gr00t_model.stages.file_kinds import Kind
 
@@ -56,12 +58,12 @@ def sealed_store(root: Path, found: Mapping[str, str]) -> Compared:
     if not (root / SEAL).is_file():
         return [Fault(SEAL, "missing", "is gone, or the store was never finished")], 0
     try:
-        seal = read_sealed(root / SEAL)
-        files, purged = dict(seal["files"]), dict(seal.get("purged", {}))
-        if digest_json({**files, **purged}) != seal["digest"]:
-            raise IntegrityError("its digest is not that of the files it lists")
-    except (KeyError, TypeError, ValueError) as error:
+        seal = read_seal(root)
+    except ValueError as error:
         return [Fault(SEAL, "damaged", str(error))], len(found)
+    if seal and seal.fault:
+        return [Fault(SEAL, "damaged", seal.fault)], len(found)
+    files = seal.files if seal else {}
     own = {name: digest for name, digest in found.items() if name != SEAL}
     return _faults(wrong_files(files, own)), len(found)
 
@@ -110,6 +112,9 @@ def alone(path: Path, kind: Kind) -> Compared:
         from gr00t_data.batches.frames import mapped
 
         mapped(path)
+        return [], 1
+    if path.suffix == KEPT:
+        kept_content(path)
         return [], 1
     if path.suffix == ".crc32":
         return [], int(path.with_suffix(".npy").is_file())

@@ -12,8 +12,8 @@ import pyarrow.parquet as parquet
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Kind
-from gr00t_data.store.store import EpisodeStore
-from gr00t_data.store.writing import StoreWriter
+from gr00t_data.store.store import SEAL, EpisodeStore
+from gr00t_data.store.writing import StoreWriter, seal_folder
 
 GR1 = load_embodiment("gr1")
 PIXELS = 16
@@ -54,22 +54,38 @@ def sealed(root: Path, episodes: Sequence[Episode], kind: Kind = "simulated", ro
     return writer.seal()
 
 
-def change_parquet(store: EpisodeStore, index: int, change: Callable[[pa.Table], pa.Table]) -> None:
-    """Write the rows of an episode again, changed."""
-    path = store.data_path(index)
+def unsealed(store: EpisodeStore) -> EpisodeStore:
+    """The same without its seal, as a folder that a stranger hands over: its files may be changed."""
+    (store.root / SEAL).unlink(missing_ok=True)
+    return store
+
+
+def resealed(store: EpisodeStore) -> EpisodeStore:
+    """A store whose files were changed, sealed with them as they are now."""
+    return seal_folder(unsealed(store).root)
+
+
+def change_rows(store: EpisodeStore, index: int, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Write the rows of an episode again, changed, under the seal of before."""
+    path = store.data_place(index)
     parquet.write_table(change(parquet.ParquetFile(path).read()), path)
+
+
+def change_parquet(store: EpisodeStore, index: int, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Write the rows of an episode again, changed, and take the seal off."""
+    change_rows(unsealed(store), index, change)
 
 
 def change_info(store: EpisodeStore, **changes: Any) -> EpisodeStore:
     """Change entries of meta/info.json and open the store again."""
-    path = store.root / "meta/info.json"
+    path = unsealed(store).root / "meta/info.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     return EpisodeStore.open(store.root)
 
 
 def change_row(store: EpisodeStore, index: int, **changes: Any) -> EpisodeStore:
     """Change one line of meta/episodes.jsonl and open the store again."""
-    path = store.root / "meta/episodes.jsonl"
+    path = unsealed(store).root / "meta/episodes.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[index] |= changes
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))

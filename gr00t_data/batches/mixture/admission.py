@@ -38,6 +38,7 @@ def check_source(
             f"{where}: none of its {len(index.verdicts)} episodes was accepted ({', '.join(codes)})"
             + "".join(of_store[:1])
         )
+    store.verify_rows(verdict.episode_index for verdict in index.accepted)
     _check_order(where, store, embodiment)
     for camera in cameras:
         if camera not in store.cameras:

@@ -9,9 +9,11 @@ from typing import NamedTuple, Self
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import require_named, write_sealed
 from gr00t_data.lake import located, portable
 from gr00t_data.store.provenance import Facts, read_as
+from gr00t_data.store.seal import read_seal
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import Profile
 from gr00t_data.terms.withdrawal import read_beside
@@ -76,8 +78,11 @@ class MixtureSource:
     @property
     def there(self) -> bool:
         """Whether the sealed store lies where it is said to."""
-        seal = Path(self.store) / "meta/seal.json"
-        return seal.is_file() and read_json(seal)["digest"] == self.digest
+        try:
+            seal = read_seal(Path(self.store))
+        except ValueError:
+            return False
+        return seal is not None and seal.digest == self.digest
 
     def open(self) -> EpisodeStore:
         """Open the store and make sure that it is the one the manifest means.
@@ -195,16 +200,17 @@ class MixtureManifest:
         to it.
         """
         sources = tuple(replace(one, store=portable(one.store, path)) for one in self.sources)
-        write_json(path, replace(self, sources=sources).to_dict())
+        write_sealed(path, replace(self, sources=sources).to_dict())
 
     @classmethod
     def load(cls, path: Path) -> "MixtureManifest":
         """The inverse of ``save``.
 
         Raises:
-            ValueError: the file is not a manifest; the message names it.
+            ValueError: the file is not a manifest, or not the one of its name; the message names it.
         """
         read = read_as(_JSON, path, "not a manifest of a mixture", "make it again")
+        require_named(path, (read.digest,), "make it again")
         return replace(read, sources=tuple(replace(one, store=located(one.store, path)) for one in read.sources))
 
 

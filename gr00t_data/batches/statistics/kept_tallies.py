@@ -17,8 +17,9 @@ from gr00t_data.batches.values.pace import composed_parts
 from gr00t_data.code_key import code_key
 from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
-from gr00t_data.disk import digest_json, replacing
+from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.integrity import KEPT, read_kept, write_kept
 from gr00t_data.rates import Pace, pace_of
 from gr00t_data.store.store import EpisodeStore
 
@@ -49,15 +50,15 @@ def tallies_of(
 def _group(side: Side, letter: str, members: Sequence[Checked], embodiment: Embodiment, kept: Path | None) -> Tally:
     name = _name(embodiment, [[store.digest, _numbers(store, index)] for store, index in members])
     stem = f"group-{embodiment.name}-{letter}-{side}"
-    if kept and (found := _loaded(kept / f"{stem}-{name}.safetensors")):
+    if kept and (found := _loaded(kept / f"{stem}-{name}{KEPT}")):
         return found
     tallies = [tally_store(side, store, index, embodiment, kept) for store, index in members]
     total = sum(tally.count for tally in tallies)
     joined = weighted(tallies, [tally.count / total for tally in tallies])
     joined.settle()
     if kept:
-        old = list(kept.glob(f"{stem}-*.safetensors"))
-        _save(joined, kept / f"{stem}-{name}.safetensors")
+        old = list(kept.glob(f"{stem}-*"))
+        write_kept(kept / f"{stem}-{name}{KEPT}", joined.to_bytes())
         for path in old:
             path.unlink(missing_ok=True)
     return joined
@@ -72,13 +73,13 @@ def tally_store(
         kept: folder where it is found again, named by the store, the accepted episodes and the embodiment.
     """
     accepted = _numbers(store, index)
-    name = f"{store.root.name}-{side}-{_name(embodiment, [store.digest, accepted])}.safetensors"
+    name = f"{store.root.name}-{side}-{_name(embodiment, [store.digest, accepted])}{KEPT}"
     if kept and (found := _loaded(kept / name)):
         return found
     parts, pace = (embodiment.state, None) if side == "state" else (embodiment.action, pace_of(store, embodiment))
     tally = _tally(store, accepted, parts, pace)
     if kept:
-        _save(tally, kept / name)
+        write_kept(kept / name, tally.to_bytes())
     return tally
 
 
@@ -91,16 +92,8 @@ def _name(embodiment: Embodiment, content: Sequence[object]) -> str:
 
 
 def _loaded(path: Path) -> Tally | None:
-    """A kept tally; None when there is none, or another process replaces it just now."""
-    try:
-        return Tally.load(path)
-    except FileNotFoundError:
-        return None
-
-
-def _save(tally: Tally, path: Path) -> None:
-    with replacing(path) as temporary:
-        tally.save(temporary)
+    content = read_kept(path)
+    return None if content is None else Tally.from_bytes(content)
 
 
 def _tally(store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], pace: Pace | None) -> Tally:
@@ -111,7 +104,7 @@ def _tally(store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], 
         try:
             rows = Tally.of(np.concatenate([values[part.name] for part in parts], axis=1))
         except ValueError as error:
-            raise ValueError(f"{store.data_path(episode)}: episode {episode}: {error}") from error
+            raise ValueError(f"{store.data_place(episode)}: episode {episode}: {error}") from error
         if tally is None:
             tally = rows
         else:
@@ -122,10 +115,11 @@ def _tally(store: EpisodeStore, episodes: Sequence[int], parts: Sequence[Part], 
 
 
 def accepted_of(store: EpisodeStore, index: Index) -> Sequence[Verdict]:
-    """The accepted episodes; ValueError when the index is of another store."""
+    """The accepted episodes; ValueError when the index is of another store, or rows were changed after sealing."""
     if index.store_digest != store.digest:
         raise ValueError(
             f"{store.root}: has digest {store.digest[:12]}, the index is of {index.store_digest[:12]}; "
             "the store was changed after the check: check it again"
         )
+    store.verify_rows(verdict.episode_index for verdict in index.accepted)
     return index.accepted

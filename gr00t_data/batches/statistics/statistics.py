@@ -9,7 +9,8 @@ from typing import Self
 import numpy as np
 from pydantic import TypeAdapter
 
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import require_named, write_sealed
 from gr00t_data.store.provenance import read_as
 
 Numbers = tuple[float, ...]
@@ -70,16 +71,20 @@ class NormStats:
 
     def save(self, path: Path) -> None:
         """Write as JSON in one step."""
-        write_json(path, asdict(self))
+        write_sealed(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """The inverse of ``save``.
 
         Raises:
-            ValueError: the file does not hold such statistics; the message names it.
+            ValueError: the file does not hold such statistics, or others than its name says; the message names it.
         """
-        return read_as(TypeAdapter(cls), path, "not normalization statistics", "measure them again")
+        remedy = "measure them again"
+        statistics = read_as(TypeAdapter(cls), path, "not normalization statistics", remedy)
+        earlier = {name: value for name, value in asdict(statistics).items() if name != "shares" or value}
+        require_named(path, (statistics.digest, digest_json(earlier)), remedy)  # the first files had no shares
+        return statistics
 
 
 def measured_digest(episodes: Iterable[tuple[str, int]]) -> str:

@@ -9,13 +9,12 @@ it was given, so that the same episodes give the same bytes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 from crick import TDigest
 from jaxtyping import Float
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 EXACT_ROWS = 65_536
 """Rows up to which every value is kept: 46 MB at 88 dimensions in float64."""
@@ -115,23 +114,23 @@ class Tally:
             self.sketch = _padded(self.digests or [_filled(column) for column in columns])
         return self.sketch
 
-    def save(self, path: Path) -> None:
-        """Write as safetensors; the centroids too, so that nobody makes them of the rows again."""
+    def to_bytes(self) -> bytes:
+        """As safetensors; the centroids too, so that nobody makes them of the rows again."""
         tensors = {"count": np.array([self.count]), **{name: getattr(self, name) for name in _MOMENTS}}
         if self.rows is not None:
             tensors["rows"] = np.concatenate(self.rows)
-        save_file(tensors | {"centroids": self.centroids()}, path)
+        return save(tensors | {"centroids": self.centroids()})
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """The inverse of ``save``: the same numbers."""
-        found = load_file(path)
+    def from_bytes(cls, content: bytes) -> Self:
+        """The inverse of ``to_bytes``: the same numbers."""
+        found = load(content)
         rows = [found["rows"]] if "rows" in found else None
         moments = {name: found[name] for name in _MOMENTS}
         return cls(count=int(found["count"][0]), **moments, rows=rows, digests=[], sketch=found["centroids"])
 
     def settle(self) -> None:
-        """Forget in which pieces the digests were filled, as ``save`` and ``load`` do. Tallies that are merged later
+        """Forget in which pieces the digests were filled, as ``to_bytes`` and back does. Tallies that are merged later
         must all be settled: then it does not matter which of them came from a file.
         """
         self.centroids()

@@ -36,7 +36,7 @@ def read_parts(store: EpisodeStore, index: int, parts: Iterable[Part]) -> Parts:
         width = columns[part.column].shape[1]
         if part.end > width:
             raise StoreError(
-                f"{store.data_path(index)}: episode {index}: {part.column} has {width} values a row, part "
+                f"{store.data_place(index)}: episode {index}: {part.column} has {width} values a row, part "
                 f"{part.name!r} ends at {part.end}; check the store against its embodiment again"
             )
     return {part.name: columns[part.column][:, part.slice] for part in parts}

@@ -58,7 +58,7 @@ def _width(store: EpisodeStore, column: str) -> int | None:
 
 
 def _stats(store: EpisodeStore) -> Iterator[Finding]:
-    path = store.root / "meta/stats.json"
+    path = store.meta("stats.json")
     if not path.is_file():
         yield STATS_01.finding(
             f"{path}: no such file; the published GR00T loader computes it and writes into the data set: "

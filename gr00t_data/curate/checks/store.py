@@ -73,7 +73,7 @@ def _rate(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
 
 
 def _modality(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
-    path = store.root / "meta/modality.json"
+    path = store.meta("modality.json")
     if not path.is_file():
         message = f"{path}: no such file; write it from the embodiment: `gr00t ingest` does, for a copy of the folder"
         yield META_04.finding(message)

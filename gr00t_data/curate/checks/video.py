@@ -9,12 +9,15 @@ from gr00t_data.curate.checks.packets import EXTRA_FRAMES, VIDEO_02
 from gr00t_data.curate.checks.times import RATE_ERROR_SHARE
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.sight import CameraFile, Sight
+from gr00t_data.curate.subject.subject import SEAL_01
 
 
 def check_file(file: CameraFile) -> Iterator[Finding]:
-    """VIDEO-01 and VIDEO-02; nothing where the store has no such camera and the default selection needs none."""
+    """VIDEO-01, VIDEO-02, SEAL-01; nothing where the store has no such camera and the default selection needs none."""
     subject, camera = file.subject, file.camera
-    if file.error:
+    if file.changed:
+        yield SEAL_01.finding(f"{file.error} (camera {camera.name!r})")
+    elif file.error:
         message = f"{file.error} (episode {subject.row.index}, camera {camera.name!r})"
         yield VIDEO_02.finding(message, severity=file.severity)
     elif file.path is not None:

@@ -108,7 +108,7 @@ def _ill_fitting(store: EpisodeStore, fingerprints: Sequence[Fingerprint]) -> It
 
 def check_annotations(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
     """TEXT-09: the annotation that a data configuration asks for does not lead to a column of the rows."""
-    path = store.root / "meta/modality.json"
+    path = store.meta("modality.json")
     if not path.is_file() or not store.rows:
         return
     annotations = read_json(path).get("annotation", {})
@@ -165,7 +165,7 @@ def _columns(store: EpisodeStore) -> list[str]:
 
 def _listed_twice(store: EpisodeStore) -> Iterator[Finding]:
     """TEXT-08. ``store.tasks`` holds one text a number, so the file is read again."""
-    path = store.root / "meta/tasks.jsonl"
+    path = store.meta("tasks.jsonl")
     lines = task_lines(path)
     numbers = Counter(number for number, _ in lines)
     for number, count in numbers.items():

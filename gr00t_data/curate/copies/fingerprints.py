@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from gr00t_data.curate.subject.signals import spans
-from gr00t_data.disk import digest_file
 from gr00t_data.embodiment.robot import Embodiment, Part
+from gr00t_data.integrity import digest_of
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
 
@@ -108,8 +108,8 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def _video_digests(store: EpisodeStore, index: int) -> dict[str, str]:
-    paths = {camera: store.video_path(index, camera) for camera in store.cameras}
-    return {camera: digest_file(path) for camera, path in paths.items() if path.is_file()}
+    paths = {camera: store.video_place(index, camera) for camera in store.cameras}
+    return {camera: digest_of(path) for camera, path in paths.items() if path.is_file()}
 
 
 def _decoded(store: EpisodeStore, index: int, embodiment: Embodiment) -> dict[str, np.ndarray]:

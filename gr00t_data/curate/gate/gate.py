@@ -13,6 +13,7 @@ from gr00t_data.curate.gate.scores import ClipScores, score_clip, with_duplicate
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import KEPT
 from gr00t_data.progress import Progress, silent
 from gr00t_data.replayed import Replayer
 from gr00t_data.store.episode import Episode
@@ -56,7 +57,7 @@ def _cache_name(
 ) -> str:
     given = None if first is None else first.tolist()
     what = [store.digest, index, embodiment.digest, code_key("gr00t_data.curate.gate.scores"), _named(replayer), given]
-    return f"{digest_json(what)[:32]}.npz"
+    return f"{digest_json(what)[:32]}{KEPT}"
 
 
 def _named(replayer: Replayer | None) -> tuple[str, str, str] | None:

@@ -23,7 +23,8 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import KEPT, read_kept, write_kept
 from gr00t_data.secret_urls import hidden, secrets_of, without_credentials
 
 PROMPT = (
@@ -114,9 +115,9 @@ def ask(judge: Judge, frames: np.ndarray, instruction: str, fps: float, kept: Pa
         for index in chosen
     ]
     question = {"prompt": prompt, "instruction": instruction, "frames": pictures}
-    path = None if kept is None else kept / f"{digest_json([judge.command, judge.url, question])[:32]}.json"
-    if path is not None and path.is_file():
-        return TypeAdapter(Opinion).validate_python(read_json(path))
+    path = None if kept is None else kept / f"{digest_json([judge.command, judge.url, question])[:32]}{KEPT}"
+    if path is not None and (known := read_kept(path)):
+        return TypeAdapter(Opinion).validate_json(known)
     answer = ""
     try:
         answer = (_run if judge.command else _post)(judge, json.dumps(question).encode())
@@ -125,7 +126,7 @@ def ask(judge: Judge, frames: np.ndarray, instruction: str, fps: float, kept: Pa
         return Opinion(None, "", prompt, str(error), answer[:_SHOWN_LETTERS], chosen)
     opinion = Opinion(verdict, reason, prompt, "", answer[:_SHOWN_LETTERS], chosen)
     if path is not None:
-        write_json(path, asdict(opinion))
+        write_kept(path, json.dumps(asdict(opinion)).encode())
     return opinion
 
 

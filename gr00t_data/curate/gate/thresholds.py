@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
 from gr00t_data.curate.gate.scores import SCORES, ClipScores
-from gr00t_data.disk import digest_json, write_json
+from gr00t_data.disk import digest_json
+from gr00t_data.integrity import write_sealed
 from gr00t_data.store.provenance import read_as
 from gr00t_data.store.store import EpisodeStore
 
@@ -65,7 +66,7 @@ class Thresholds:
 
     def save(self, path: Path) -> None:
         """As JSON."""
-        write_json(path, TypeAdapter(type(self)).dump_python(self, mode="json"))
+        write_sealed(path, TypeAdapter(type(self)).dump_python(self, mode="json"))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -74,7 +75,7 @@ class Thresholds:
         Raises:
             GateError: the file holds something else, or names a score that there is not.
         """
-        remedy = "make it with `gr00t gate --calibrate`"
+        remedy = "make it with `gr00t gate --calibrate`; where you changed it on purpose, take the line `seal` out"
         loaded = read_as(TypeAdapter(cls), path, "holds no thresholds", remedy, GateError)
         if unknown := sorted(loaded.limits.keys() - SCORES.keys()):
             raise GateError(f"{path}: there is no score {unknown[0]!r}; choose from {', '.join(SCORES)}")

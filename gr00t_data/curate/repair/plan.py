@@ -108,7 +108,7 @@ def _lines(values: list[Json]) -> str:
 def _episode_lines(store: EpisodeStore, files: Files) -> tuple[list[Json], list[str]]:
     kept: list[Json] = []
     reasons = []
-    lines: list[Json] = [dict(line) for line in json_lines(store.root / "meta/episodes.jsonl")]
+    lines: list[Json] = [dict(line) for line in json_lines(store.meta("episodes.jsonl"))]
     for line in lines:
         index = int(line["episode_index"])
         if line in kept:
@@ -124,7 +124,7 @@ def _episode_lines(store: EpisodeStore, files: Files) -> tuple[list[Json], list[
 
 def _task_lines(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tuple[list[Json], list[str]]:
     """The lines of tasks.jsonl; a number that rows use and no line has gets the text that episodes.jsonl lists."""
-    path = store.root / "meta/tasks.jsonl"
+    path = store.meta("tasks.jsonl")
     lines: list[Json] = [dict(line) for line in json_lines(path)] if path.is_file() else []
     known = {int(line["task_index"]) for line in lines}
     texts: dict[int, set[str]] = {}
@@ -180,8 +180,8 @@ def _leads_somewhere(store: EpisodeStore, key: str) -> bool:
     try:
         indices = [row.index for row in store.rows]
         if key == "data_path":
-            return any(store.data_path(index).is_file() for index in indices)
-        return any(store.video_path(index, camera).is_file() for index in indices for camera in store.cameras)
+            return any(store.data_place(index).is_file() for index in indices)
+        return any(store.video_place(index, camera).is_file() for index in indices for camera in store.cameras)
     except _UNREADABLE:
         return False
 
@@ -216,7 +216,7 @@ def _features(store: EpisodeStore, info: Json, embodiment: Embodiment, files: Fi
 
 def _modality(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tuple[Json, list[str]]:
     """State and action as the embodiment has them; cameras that have files; annotations that lead to a column."""
-    path = store.root / "meta/modality.json"
+    path = store.meta("modality.json")
     there = [camera.name for camera in embodiment.cameras if camera.column in files.cameras]
     expected = modality_json(embodiment, cameras=there)
     fits = files.widths == {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}

@@ -39,7 +39,7 @@ def repair(store: EpisodeStore, embodiment: Embodiment, target: Path | None = No
         target: folder of the repaired copy of a sealed store; ``<name>-repaired`` beside it when None.
 
     Raises:
-        StoreError: the target of the copy exists already.
+        StoreError: the target of the copy exists already, or a sealed store holds a file that was changed.
         DiskError: the folder cannot be written.
     """
     copy = target or store.root.with_name(f"{store.root.name}-repaired")
@@ -75,6 +75,7 @@ def _next_backup(folder: Path) -> Path:
 def _repaired_copy(store: EpisodeStore, changes: tuple[Change, ...], target: Path) -> Path:
     if target.exists():
         raise StoreError(f"{target}: exists already; remove it, or name another folder for the repaired copy")
+    store.verify()  # the copy gets a seal of its own
     with replacing_folder(target) as temporary:
         ignored = shutil.ignore_patterns(Path(SEAL).name, ".*")
         shutil.copytree(store.root, temporary, copy_function=link_or_copy, ignore=ignored, dirs_exist_ok=True)

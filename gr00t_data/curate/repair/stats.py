@@ -31,10 +31,10 @@ def repaired_stats(store: EpisodeStore, numbers: Sequence[int]) -> Repaired:
         return {}
     repaired: Repaired = {}
     measured = layout.dataset_stats([table for _, table in tables])
-    stored = _read(store.root / "meta/stats.json")
+    stored = _read(store.meta("stats.json"))
     if (why := _fault(stored, measured)) is not None:
         repaired["stats.json"] = ({**(stored or {}), **measured}, why)
-    path = store.root / "meta/episodes_stats.jsonl"
+    path = store.meta("episodes_stats.jsonl")
     if path.is_file() and (why := _episodes_fault(path, tables)) is not None:
         lines = [{"episode_index": index, "stats": layout.episode_stats(table)} for index, table in tables]
         repaired["episodes_stats.jsonl"] = (lines, why)

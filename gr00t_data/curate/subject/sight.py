@@ -1,6 +1,6 @@
 """One camera of the episode under inspection: its file, or all that can be seen in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from gr00t_data.curate.subject.signals import speed_of
 from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.curate.subject.view import View, view_of
 from gr00t_data.embodiment.robot import Camera
+from gr00t_data.store.store import StoreError
 from gr00t_data.video.files import VideoError
 from gr00t_data.video.packets import probe
 
@@ -21,12 +22,14 @@ class CameraFile:
     Attributes:
         path: its file; None when the store maps no such camera.
         error: why it cannot be read; empty when it is not there.
+        changed: whether that is because it is not the file that was sealed.
     """
 
     subject: Subject
     camera: Camera
     path: Path | None
     error: str
+    changed: bool = field(default=False, kw_only=True)
 
     @property
     def where(self) -> str:
@@ -70,10 +73,12 @@ def look_through(subject: Subject, camera: Camera) -> Sight | CameraFile:
     if path is None or not path.is_file():
         return CameraFile(subject, camera, path, "")
     try:
-        packets = probe(path)
+        packets = probe(subject.store.verify_file(path, subject.row.index))
         if not packets.frames:
             raise VideoError(f"{path}: holds no video frame; copy it again from its source")
         return sight_of(subject, camera, view_of(packets))
+    except StoreError as error:
+        return CameraFile(subject, camera, path, str(error), changed=True)
     except (VideoError, OSError) as error:
         return CameraFile(subject, camera, path, str(error))
 
@@ -82,7 +87,7 @@ def _path(subject: Subject, camera: Camera) -> Path | None:
     if camera.name not in subject.store.cameras:
         return None
     try:
-        return subject.store.video_path(subject.row.index, camera.name)
+        return subject.store.video_place(subject.row.index, camera.name)
     except (KeyError, ValueError):
         # The template of info.json is broken or leads out of the folder.
         return subject.store.root / "videos"

@@ -13,7 +13,7 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import Signal, signals_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import EpisodeRow
-from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.tables import column_matrix, read_table
 
 
@@ -101,12 +101,12 @@ def read_subject(
     findings: list[Finding] = []
     arrays: dict[str, np.ndarray] = {}
     try:
-        path = store.data_path(row.index)
+        path = store.data_place(row.index)
     except (KeyError, ValueError) as error:
         path = store.root / "meta/info.json"
         message = f"{path}: episode {row.index}: data_path gives no file of this folder ({error}); correct it"
         return Subject(store, row, embodiment, path, (), {}, None, (FILE_01.finding(message),), barred)
-    table = _read_table(path, row.index, findings)
+    table = _read_table(store, path, row.index, findings)
     names = tuple(table.column_names) if table is not None else ()
     if table is not None:
         findings += _missing_columns(store, path, row.index, names, embodiment)
@@ -117,13 +117,16 @@ def read_subject(
     return Subject(store, row, embodiment, path, names, arrays, rows, tuple(findings), barred)
 
 
-def _read_table(path: Path, index: int, findings: list[Finding]) -> pa.Table | None:
+def _read_table(store: EpisodeStore, path: Path, index: int, findings: list[Finding]) -> pa.Table | None:
     remedy = "copy it again from its source, or leave the episode out"
     if not path.is_file():
         findings.append(FILE_01.finding(f"{path}: episode {index}: no such file; {remedy}"))
         return None
     try:
-        return read_table(path)
+        return read_table(store.verify_file(path, index))
+    except StoreError as error:
+        findings.append(SEAL_01.finding(str(error)))
+        return None
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())[:200]
         message = f"{path}: episode {index}: not a readable parquet file ({reason}); {remedy}"
@@ -157,13 +160,15 @@ def _read_array(
 
 
 def what_reading_found(subject: Subject) -> Sequence[Finding]:
-    """FILE-01, COLUMN-01 and SHAPE-01."""
+    """FILE-01, COLUMN-01, SHAPE-01, and SEAL-01 of the rows."""
     return subject.findings
 
 
-FILE_01, COLUMN_01, SHAPE_01 = Look(Subject, what_reading_found, 0).finds(
+FILE_01, COLUMN_01, SHAPE_01, SEAL_01 = Look(Subject, what_reading_found, 0).finds(
     Check("FILE-01", "error", "data file missing or unreadable", "the loader stops when it reaches the episode"),
     Check("COLUMN-01", "error", "declared or needed column missing", "the loader stops when it reaches the episode"),
     Check("SHAPE-01", "error", "state or action has another width than the embodiment",
           "every part would be cut wrongly"),
+    Check("SEAL-01", "error", "file is not the one that was sealed", "the loader stops when it reaches the episode",
+          fact=True),
 )  # fmt: skip

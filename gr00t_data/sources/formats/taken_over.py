@@ -19,7 +19,8 @@ from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
-from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore, declared_features
+from gr00t_data.store.seal import read_seal
+from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore, StoreError, declared_features
 from gr00t_data.store.writing import seal_folder
 
 TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment], dict[str, str]]
@@ -67,6 +68,7 @@ class TakenOver:
             return same_or_refuse(EpisodeStore.open(intake.root), source, intake.drop, ("content",))
         with replacing_folder(intake.root) as folder:
             digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment)
+            _refuse_changed(intake.drop, digests)
             content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
             for name in (COMPLETE_MARKER, MAPPING_FILE):
                 (folder / name).unlink(missing_ok=True)
@@ -78,6 +80,21 @@ class TakenOver:
             write_json(folder / ABOUT, about.facts())
             seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
         return EpisodeStore.open(intake.root)
+
+
+def _refuse_changed(drop: Path, digests: dict[str, str]) -> None:
+    """Compare what was copied with the seal of a drop that was a store of ours.
+
+    Raises:
+        StoreError: a file is not the one that was sealed.
+    """
+    seal = read_seal(drop)
+    for name, sealed in seal.files.items() if seal else ():
+        if digests.get(name, sealed) != sealed:
+            raise StoreError(
+                f"{drop / name}: was changed after the dataset was sealed; copy it again, or, if that was on purpose, "
+                f"delete {drop / SEAL}"
+            )
 
 
 def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, tuple[str, ...]]:

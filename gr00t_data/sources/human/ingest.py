@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gr00t_data.disk import claimed, digest_json, folder_digests, read_json, write_json
+from gr00t_data.disk import claimed, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import same_or_refuse, store_name
@@ -146,9 +147,10 @@ class _Taking:
         """What was refused of one footage, whose clips are in the store when this returns."""
         finished = self.writer.pending / _FINISHED / f"{digest_json([footage.uid, digest])[:24]}.json"
         if finished.is_file():
-            return [Refusal(**left) for left in read_json(finished)]
+            said = read_sealed(finished, f"delete {self.writer.root} and ingest the drop again")
+            return [Refusal(**left) for left in (said["refused"] if isinstance(said, dict) else said)]
         refused = self._take_one(footage, progress)
-        write_json(finished, [vars(one) for one in refused])
+        write_sealed(finished, {"refused": [vars(one) for one in refused]})
         return refused
 
     def _take_one(self, footage: Footage, progress: Callable[[float], None]) -> list[Refusal]:

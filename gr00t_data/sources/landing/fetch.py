@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import fsync_folder, replacing, write_json
+from gr00t_data.disk import fsync_folder, replacing
+from gr00t_data.integrity import write_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.progress import Say
@@ -189,7 +190,7 @@ def _put_in_place(lake: Lake, drop: Drop, work: Path, *, is_folder: bool) -> Non
     source = work if is_folder else work / drop.path.name
     if is_folder and not (work / MARKER).is_file():
         (work / MARKER).touch()  # it was judged complete
-    write_json(lake.root / "fetched" / f"{drop.key}.json", Fetched(url=drop.url, signature=drop.signature).facts())
+    write_sealed(lake.root / "fetched" / f"{drop.key}.json", Fetched(url=drop.url, signature=drop.signature).facts())
     before = work.with_name(f"{drop.key}-before")
     if drop.path.exists():
         drop.path.rename(before)

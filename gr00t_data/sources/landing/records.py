@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from gr00t_data.disk import DiskError, read_json, write_json
+from gr00t_data.disk import DiskError
 from gr00t_data.foreign_text import one_line
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.sources.landing.drop import Drop
 from gr00t_data.sources.landing.marker import MARKER
@@ -41,7 +42,7 @@ class Landed(Said):
 
     def save(self, lake: Lake, key: str) -> None:
         """Write down in one step."""
-        write_json(_landed_path(lake, key), self.facts())
+        write_sealed(_landed_path(lake, key), self.facts())
 
 
 class Failed(Said):
@@ -90,7 +91,8 @@ def noting_failure(lake: Lake, drop: Drop) -> Iterator[None]:
         raise
     except Exception as error:  # whatever a reader of foreign files says of them
         reason = one_line(f"{error}" or type(error).__name__)
-        write_json(path, Failed(signature=drop.signature, reason=reason, marker=_stamp(drop.path / MARKER)).facts())
+        failed = Failed(signature=drop.signature, reason=reason, marker=_stamp(drop.path / MARKER))
+        write_sealed(path, failed.facts())
         raise
     path.unlink(missing_ok=True)
 
@@ -109,7 +111,7 @@ def read_record(kind: type[_Record], path: Path) -> tuple[_Record | None, str]:
     if not os.path.lexists(path):
         return None, ""
     try:
-        return kind.model_validate(read_json(path)), ""
+        return kind.model_validate(read_sealed(path)), ""
     except (OSError, ValueError) as error:
         return None, f"the record {path} cannot be read ({str(error).splitlines()[0]})"
 

@@ -109,15 +109,19 @@ def test_an_error_of_a_worker_names_the_sample(
 ) -> None:
     cache = FramesCache(tmp_path / "frames", (8, 8))
     cache.build(manifest, ["ego_view"])
-    for source in manifest.sources:
-        store = source.open()
-        for entry in source.episodes:
-            path = cache.path(store, entry.index, "ego_view")
-            content = bytearray(path.read_bytes())
-            content[-1] ^= 1
-            path.write_bytes(content)
-    with pytest.raises(LoaderError, match=r"sample [0-9a-f]{12}/\d/\d+, camera 'ego_view', frame \d+.*has checksum"):
-        next(iter(made(manifest, statistics, cache).loader(workers=1)))
+    stores = [source.open() for source in manifest.sources]
+    videos = [
+        s.video_path(e.index, "ego_view") for m, s in zip(manifest.sources, stores, strict=True) for e in m.episodes
+    ]
+    for path in tmp_path.rglob("*.npy"):
+        path.unlink()
+    gone = [path.rename(path.with_suffix(".gone")) for path in videos]
+    try:
+        with pytest.raises(LoaderError, match=r"sample [0-9a-f]{12}/\d/\d+, camera 'ego_view', frame \d+.*\.mp4"):
+            next(iter(made(manifest, statistics, cache).loader(workers=1)))
+    finally:
+        for path in gone:
+            path.rename(path.with_suffix(".mp4"))
 
 
 def test_clips_decoded_by_workers(manifest: MixtureManifest, statistics: NormStats, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -68,19 +69,33 @@ def test_few_files_stay_open(manifest: MixtureManifest, tmp_path: Path, monkeypa
     np.testing.assert_array_equal(again, first)
 
 
-@pytest.mark.parametrize("damage", ["content", "length", "checksum"])
-def test_damage_is_seen_and_named(manifest: MixtureManifest, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["length", "no checksum", *range(0, 128, 9), 500])
+@pytest.mark.parametrize("suffix", [".npy", ".crc32"])
+def test_damage_is_seen_named_and_mended(
+    manifest: MixtureManifest, tmp_path: Path, suffix: str, damage: str | int, caplog
+) -> None:
+    """Every byte of the header, and of the checksum."""
     store, cache = manifest.sources[0].open(), FramesCache(tmp_path, (8, 8))
-    cache.array(store, 0, "ego_view")
-    path = cache.path(store, 0, "ego_view")
+    whole = cache.array(store, 0, "ego_view").copy()
+    path = cache.path(store, 0, "ego_view").with_suffix(suffix)
     content = bytearray(path.read_bytes())
-    content[-100] ^= 1
-    if damage == "checksum":
+    if damage == "no checksum":
         path.with_suffix(".crc32").unlink()
+    elif isinstance(damage, str):
+        path.write_bytes(content[:-5])
     else:
-        path.write_bytes(content if damage == "content" else content[:-100])
-    with pytest.raises(FramesError, match=rf"{path}.*decoded again from .*episode_000000.mp4"):
-        FramesCache(tmp_path, (8, 8)).array(store, 0, "ego_view")
+        content[damage % len(content)] ^= 1 << damage % 8
+        path.write_bytes(content)
+    np.testing.assert_array_equal(FramesCache(tmp_path, (8, 8)).array(store, 0, "ego_view"), whole)
+    assert f"{path.with_suffix('.npy')}: " in caplog.text and "; they are decoded again" in caplog.text
+
+
+def test_checksums_of_before_are_believed(manifest: MixtureManifest, tmp_path: Path, caplog) -> None:
+    store, cache = manifest.sources[0].open(), FramesCache(tmp_path, (8, 8))
+    whole = cache.array(store, 0, "ego_view")
+    path = cache.path(store, 0, "ego_view")
+    path.with_suffix(".crc32").write_text(f"{zlib.crc32(whole.tobytes()):08x}\n")
+    assert np.array_equal(FramesCache(tmp_path, (8, 8)).array(store, 0, "ego_view"), whole) and not caplog.text
 
 
 def test_a_budget(manifest: MixtureManifest, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.store.provenance import Kind
+from gr00t_data.store.store import SEAL
 from tests.data.builders import GR1
 from tests.data.so100 import SO100, so100_member
 
@@ -174,6 +175,7 @@ def test_a_state_that_was_not_recorded_is_masked(
 def test_an_unknown_absent_part_is_named(tmp_path: Path) -> None:
     arm = so100_member(tmp_path, episodes=1)
     about = tmp_path / "so100/meta/about.json"
+    (tmp_path / "so100" / SEAL).unlink()
     write_json(about, read_json(about) | {"absent": "gripper"})
     with pytest.raises(ValueError, match=r"about\.json: absent is 'gripper'; expected a list"):
         Loader([arm], with_images=False, **OPTIONS)

@@ -134,11 +134,13 @@ def test_an_unreadable_image_names_its_sample(
     manifest: MixtureManifest, statistics: NormStats, cache: FramesCache
 ) -> None:
     store = manifest.sources[0].open()
-    path = cache.path(store, 0, "ego_view")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"not an array")
-    with pytest.raises(LoaderError, match=rf"sample {store.digest[:12]}/0/3, camera 'ego_view', frame 3"):
-        loader(manifest, statistics, cache).batch_of([SampleId(0, 0, 3)])
+    path = store.video_path(0, "ego_view")
+    gone = path.rename(path.with_suffix(".gone"))
+    try:
+        with pytest.raises(LoaderError, match=rf"sample {store.digest[:12]}/0/3, camera 'ego_view', frame 3.*\.mp4"):
+            loader(manifest, statistics, cache).batch_of([SampleId(0, 0, 3)])
+    finally:
+        gone.rename(path)
 
 
 @pytest.mark.parametrize("sample", [SampleId(0, 9, 0), SampleId(0, 0, 20), SampleId(0, 2, 0)])

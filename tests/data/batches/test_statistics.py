@@ -45,8 +45,23 @@ def test_a_store_is_read_once(sources: Sources, tmp_path: Path) -> None:
     first = measure(sources, GR1, kept=tmp_path)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2 * len(sources) and first == measure(sources, GR1)
-    files[0].write_bytes(files[2].read_bytes())
-    assert measure(sources, GR1, kept=tmp_path) != first  # it was read from there
+    before = [path.stat().st_mtime_ns for path in files]
+    assert measure(sources, GR1, kept=tmp_path) == first
+    assert [path.stat().st_mtime_ns for path in files] == before  # nothing was counted again
+
+
+def test_a_damaged_or_replaced_tally_is_counted_again(sources: Sources, tmp_path: Path, caplog) -> None:
+    first = measure(sources, GR1, kept=tmp_path)
+    files = sorted(tmp_path.iterdir())
+    whole, places = files[0].read_bytes(), np.random.default_rng(0)
+    for damage in range(21):
+        content = bytearray(whole)
+        content[places.integers(len(content))] ^= 1 << places.integers(8)
+        files[0].write_bytes(content if damage < 20 else files[2].read_bytes())
+        caplog.clear()
+        assert measure(sources, GR1, kept=tmp_path) == first
+        assert f"{files[0]}: is not the file that was written; it is made again" in caplog.text
+        assert files[0].read_bytes() == whole
 
 
 def test_a_source_weighs_its_share(sources: Sources) -> None:

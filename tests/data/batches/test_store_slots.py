@@ -15,7 +15,7 @@ from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.training.base import slots_in_use
 from gr00t_model.training.config import Data, TrainConfig
-from tests.data.builders import GR1, episode, sealed
+from tests.data.builders import GR1, episode, sealed, unsealed
 from tests.data.so100 import SO100, so100_member
 
 OWN = 7
@@ -58,7 +58,7 @@ def test_a_slot_is_not_shared_with_another_embodiment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slot", [32, -1, "7", True])
 def test_no_such_slot(tmp_path: Path, slot: object) -> None:
-    root = with_slot(tmp_path / "dreamt", OWN).root
+    root = unsealed(with_slot(tmp_path / "dreamt", OWN)).root
     write_json(root / ABOUT, read_json(root / ABOUT) | {"slot": slot})
     with pytest.raises(StoreError, match="expected a number from 0 to 31"):
         EpisodeStore.open(root)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from gr00t_data.curate.examine import check_episode
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.store.store import EpisodeStore
-from tests.data.builders import GR1, change_parquet, change_row, episode, sealed, still_rows
+from tests.data.builders import GR1, change_parquet, change_row, episode, sealed, still_rows, unsealed
 
 
 def checked(store: EpisodeStore) -> Verdict:
@@ -87,7 +87,7 @@ def test_parquet_with_a_missing_column(tmp_path: Path) -> None:
 
 
 def test_missing_and_unreadable_parquet(tmp_path: Path) -> None:
-    store = sealed(tmp_path / "s", [episode()])
+    store = unsealed(sealed(tmp_path / "s", [episode()]))
     path = store.data_path(0)
     path.write_bytes(path.read_bytes()[:500])
     verdict = checked(store)

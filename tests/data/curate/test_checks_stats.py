@@ -14,7 +14,7 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, MANY, median_of_others, usual, usual_extent
 from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.store.store import EpisodeStore
-from tests.data.builders import GR1, change_info, episode, sealed
+from tests.data.builders import GR1, change_info, episode, sealed, unsealed
 
 STATS = "meta/stats.json"
 
@@ -22,7 +22,7 @@ STATS = "meta/stats.json"
 @pytest.fixture
 def store(tmp_path: Path) -> EpisodeStore:
     """A store whose statistics are those of its rows."""
-    made = sealed(tmp_path / "s", [episode(), episode(seed=1)])
+    made = unsealed(sealed(tmp_path / "s", [episode(), episode(seed=1)]))
     table = {column: measured(made, column) for column in ("observation.state", "action")}
     (made.root / STATS).write_text(json.dumps(table))
     return made
@@ -107,7 +107,7 @@ def test_statistics_of_other_rows(store: EpisodeStore) -> None:
 def test_rows_that_are_not_finite_are_not_measured(tmp_path: Path) -> None:
     action = np.zeros((20, 44))
     action[3, 3] = np.nan
-    store = sealed(tmp_path / "s", [episode(action=action)])
+    store = unsealed(sealed(tmp_path / "s", [episode(action=action)]))
     (store.root / STATS).write_text(json.dumps({c: measured(store, "observation.state") for c in ("action",)}))
     assert [finding.code for finding in found(store)] == ["STATS-01"]  # of the state, which is not named
 

@@ -11,12 +11,12 @@ from gr00t_data.curate.examine import check_store
 from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.store import EpisodeStore
-from tests.data.builders import GR1, change_info, episode, sealed
+from tests.data.builders import GR1, change_info, episode, sealed, unsealed
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> EpisodeStore:
-    return sealed(tmp_path / "s", [episode(), episode(seed=1)])
+    return unsealed(sealed(tmp_path / "s", [episode(), episode(seed=1)]))
 
 
 def found(store: EpisodeStore, code: str) -> list[Finding]:
@@ -84,7 +84,7 @@ def test_frame_index_column(store: EpisodeStore) -> None:
 
 
 def test_a_camera_in_use_is_absent(tmp_path: Path) -> None:
-    store = sealed(tmp_path / "s", [episode(video={})])
+    store = unsealed(sealed(tmp_path / "s", [episode(video={})]))
     path = store.root / "meta/modality.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "video": {}}))
     findings = found(EpisodeStore.open(store.root), "META-07")

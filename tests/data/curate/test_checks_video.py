@@ -10,12 +10,12 @@ import pytest
 from gr00t_data.curate.examine import check_episode
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
-from tests.data.builders import GR1, episode, frames, sealed
+from tests.data.builders import GR1, episode, frames, sealed, unsealed
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> EpisodeStore:
-    return sealed(tmp_path / "s", [episode(rows=24)])
+    return unsealed(sealed(tmp_path / "s", [episode(rows=24)]))
 
 
 def test_missing_file(store: EpisodeStore) -> None:

@@ -16,7 +16,7 @@ from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint
 from gr00t_data.curate.finding import Finding
 from gr00t_data.store.store import EpisodeStore
-from tests.data.builders import GR1, change_parquet, change_row, sealed
+from tests.data.builders import GR1, change_parquet, change_row, sealed, unsealed
 from tests.data.curate.moving import moving_episode, moving_store
 
 
@@ -102,7 +102,7 @@ def test_one_for_all_is_worth_knowing(tmp_path: Path) -> None:
 
 
 def test_tasks_listed_twice(store: EpisodeStore) -> None:
-    path = store.root / "meta/tasks.jsonl"
+    path = unsealed(store).root / "meta/tasks.jsonl"
     before = path.read_text()
     path.write_text(before + json.dumps({"task_index": 90, "task": "Push the red square, to the LEFT."}) + "\n")
     (finding,) = of_store(store)
@@ -112,7 +112,7 @@ def test_tasks_listed_twice(store: EpisodeStore) -> None:
 
 
 def test_the_wrong_key_is_explained(store: EpisodeStore) -> None:
-    path = store.root / "meta/modality.json"
+    path = unsealed(store).root / "meta/modality.json"
     modality = json.loads(path.read_text())
     modality["annotation"] = {"human.coarse_action": {"original_key": GR1.language_column}}
     path.write_text(json.dumps(modality))

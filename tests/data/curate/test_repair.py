@@ -13,7 +13,7 @@ from gr00t_data.curate.repair.plan import plan_repair
 from gr00t_data.curate.repair.repair import repair
 from gr00t_data.disk import folder_digests
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
-from tests.data.builders import GR1, change_info, change_row
+from tests.data.builders import GR1, change_info, change_row, resealed, unsealed
 from tests.data.curate.moving import moving_store
 
 
@@ -66,7 +66,7 @@ def test_in_place_with_backup(foreign: EpisodeStore) -> None:
 
 
 def test_a_sealed_store_gets_a_repaired_copy(tmp_path: Path) -> None:
-    store = change_json(moving_store(tmp_path / "s", 3), "stats.json", action={})
+    store = resealed(change_json(unsealed(moving_store(tmp_path / "s", 3)), "stats.json", action={}))
     before = folder_digests(store.root)
     done = repair(store, GR1)
     copy = EpisodeStore.open(done.root)

@@ -14,7 +14,7 @@ from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.stages import mix as stages
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
-from tests.data.builders import GR1, change_info, episode, frames, sealed
+from tests.data.builders import GR1, change_info, episode, frames, resealed, sealed
 
 
 def mixed(tmp_path: Path, *stores: EpisodeStore, held_out_share: float = 0.0) -> MixtureManifest:
@@ -76,8 +76,12 @@ def test_sources_that_do_not_go_together_are_named(stores: list[EpisodeStore], t
     path = cut.root / "meta/modality.json"
     modality = json.loads(path.read_text())
     modality["action"] = {name: part for name, part in modality["action"].items() if name != "neck"}
-    manifest = mixed(tmp_path, stores[0], cut)
+    index = build_index(cut, GR1, tmp_path / "index")
     path.write_text(json.dumps(modality))
+    cut = resealed(cut)
+    first = stores[0], build_index(stores[0], GR1, tmp_path / "index"), 1.0
+    second = cut, replace(index, store_digest=cut.digest), 1.0
+    manifest = build_manifest("mixture_gr1", GR1, [first, second], held_out_share=0)
     with pytest.raises(StoreError, match=r"cut: has other parts than .*one"):
         stages.export_mixture(manifest, tmp_path / "v3")
     assert not (tmp_path / "v3").exists()

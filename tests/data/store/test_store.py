@@ -174,6 +174,7 @@ def test_messages_name_the_file_and_the_remedy(tmp_path: Path) -> None:
     store = sealed(tmp_path / "s")
     with pytest.raises(StoreError, match=r"episode_000000\.parquet: episode 0: .*'nope'"):
         store.matrix(0, "nope")
+    (store.root / "meta/seal.json").unlink()
     (store.root / "meta/tasks.jsonl").write_text('{"task_index": 0,\n')
     with pytest.raises(StoreError, match=r"tasks\.jsonl:1: not one JSON object"):
         _ = store.tasks

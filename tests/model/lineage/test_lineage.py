@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors, PartErrors
@@ -115,7 +116,7 @@ def test_differences_are_named(copy):
     config["config"]["model"]["base"] = str(lake.root / "nowhere")
     write_json(second / "train_config.json", config)
     shutil.rmtree(lake.stores / "tuesday")
-    manifest = read_json(second / "manifest.json")
+    manifest = read_sealed(second / "manifest.json")
     for source in manifest["sources"]:
         source["store"] = str(lake.stores / Path(source["store"]).name)
     write_json(second / "manifest.json", manifest)

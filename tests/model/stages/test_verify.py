@@ -78,6 +78,8 @@ RECORDED = {
     "checkpoints/*/model.safetensors": ("checkpoint", "train again"),
     "checkpoints/*/digests.json": ("checkpoint", "train again"),
     "runs/*/checkpoint/statistics.json": ("checkpoint", "train again"),
+    "statistics/tallies/*-state-*.kept": ("tally", "gr00t stats"),
+    "cache/motions/monday-*.kept": ("cache", "delete it, it is made again"),
     "withdrawn.yaml": ("withdrawals", "put it back from a copy"),
 }
 

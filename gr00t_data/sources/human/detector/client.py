@@ -5,6 +5,7 @@ MediaPipe names the hand of a selfie: it takes the picture to be mirrored. A cam
 """
 
 import json
+import logging
 import shutil
 import struct
 import subprocess
@@ -19,7 +20,8 @@ from typing import Any, Self
 import numpy as np
 
 from gr00t_data.code_key import code_key
-from gr00t_data.disk import digest_file, digest_json, read_json, write_text
+from gr00t_data.disk import digest_file, digest_json
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.sources.human.detector.environment import (
     VERSION,
     DetectorError,
@@ -33,6 +35,7 @@ from gr00t_data.sources.human.hands.tracks import LANDMARKS, LEFT, RIGHT
 from gr00t_data.video.footage import footage_frames, read_footage
 from gr00t_data.video.packets import Packets
 
+_LOG = logging.getLogger(__name__)
 LIBRARIES = ("av", "numpy", "opencv-python-headless")
 
 SOURCE = f"mediapipe hands {VERSION}"
@@ -124,7 +127,7 @@ class HandDetector:
                 done = len(hands)
                 found = self._searched(facts, chunk, lambda count, done=done: progress(done + count, total))
                 listed = [[detection_to_dict(hand) for hand in frame] for frame in found]
-                write_text(path, json.dumps({"source": SOURCE, "frames": listed}))
+                write_sealed(path, {"source": SOURCE, "frames": listed})
             hands += found
             progress(len(hands), total)
         numbers = np.array([number for chunk in chunks for number in chunk], dtype=np.int64)
@@ -216,11 +219,14 @@ def _chunks(facts: Packets, span_s: tuple[float, float] | None) -> Iterator[rang
 
 
 def _read(path: Path, frames: int) -> list[tuple[Detection, ...]] | None:
-    """What was kept of a chunk; None when nothing was, or it cannot be read."""
+    """What was kept of a chunk; None when nothing was, or it cannot be read, which the log says."""
     try:
-        listed = read_json(path)["frames"]
+        listed = read_sealed(path)["frames"]
         found = [tuple(detection_from_dict(hand) for hand in frame) for frame in listed]
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _LOG.warning("%s: cannot be used (%s); the frames are searched again", path, error)
         return None
     return found if len(found) == frames else None
 
