@@ -1,4 +1,4 @@
-"""Temporary files and folders beside what they will become, each locked by its owner.
+"""Temporary files and folders beside what they will become, and claims to its name, each locked by its owner.
 
 A killed process leaves its own behind. Whoever writes in that folder next removes those whose owners are dead: nobody
 holds their locks any more.
@@ -18,7 +18,13 @@ from pathlib import Path
 from gr00t_data.locks import is_at
 
 _SIGN = ".gr00t-"
-_OURS = re.compile(rf"\..*{re.escape(_SIGN)}[a-z0-9_]{{8}}(\.[^.]*)?")
+_CLAIM = f"{_SIGN}claim"
+_OURS = re.compile(rf"\..*{re.escape(_SIGN)}([a-z0-9_]{{8}}(\.[^.]*)?|claim)")
+
+
+def claim_of(path: Path) -> Path:
+    """The lock file of whoever makes what lies at ``path``."""
+    return path.with_name(f".{path.name}{_CLAIM}")
 
 
 @contextmanager
@@ -63,7 +69,7 @@ def _swept(folder: str, second: int) -> None:
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove the temporary files and folders in ``folder`` whose owners are dead.
+    """Remove the temporary files and folders, and the claims, in ``folder`` whose owners are dead.
 
     Returns:
         them.

@@ -14,7 +14,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Any
 
-from gr00t_data.beside import beside
+from gr00t_data.beside import beside, claim_of
 from gr00t_data.limits import JSON_BYTES, JSON_VALUES, LINES, require_within
 from gr00t_data.locks import locked
 
@@ -95,17 +95,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[None]:
+def claimed(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the name ``path`` while the block makes what lies there. Another process that wants it waits and says so;
     whether something lies there then is to be looked at inside the block.
 
     Raises:
+        Busy: another process holds it and ``wait`` is False.
         DiskError: its folder cannot be written.
     """
     with ExitStack() as held:
         with _explained(path):
-            lock = path.with_name(f".{path.name}.lock")
-            held.enter_context(locked(lock, passing=True, what=path))
+            held.enter_context(locked(claim_of(path), wait=wait, passing=True, what=path))
         yield
 
 

@@ -89,13 +89,23 @@ def test_many_share_and_one_that_wants_it_alone_is_let_in_before_more(tmp_path: 
 def test_what_a_killed_process_was_writing_is_swept_by_the_next(tmp_path: Path) -> None:
     program = f"with replacing(Path(sys.argv[1])), replacing_folder(Path(sys.argv[2])) as f: {_STAYS}"
     with another(program, tmp_path / "a.json", tmp_path / "store") as killed:
-        assert len(list(tmp_path.glob(".*.gr00t-*"))) == 2 and sweep(tmp_path) == []  # while its owner lives
+        assert len(list(tmp_path.glob(".*.gr00t-*"))) == 3 and sweep(tmp_path) == []  # while their owner lives
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert len(list(tmp_path.glob(".*"))) == 3
         with replacing_folder(tmp_path / "store") as folder:
             (folder / "x").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_claim_of_a_killed_process_is_swept_and_one_of_a_living_stays(tmp_path: Path) -> None:
+    with another(f"with claimed(Path(sys.argv[1])): {_STAYS}", tmp_path / "a") as holder:
+        assert sweep(tmp_path) == [] and len(list(tmp_path.iterdir())) == 1
+        with pytest.raises(Busy, match=f"{tmp_path}/a"), claimed(tmp_path / "a", wait=False):
+            pass
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    assert len(sweep(tmp_path)) == 1 and list(tmp_path.iterdir()) == []
 
 
 def test_files_of_others_are_not_swept(tmp_path: Path) -> None:

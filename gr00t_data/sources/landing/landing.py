@@ -11,14 +11,17 @@ and the hash of its content.
 import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gr00t_data.beside import beside
 from gr00t_data.disk import claimed, digest_file
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.foreign_text import printable
 from gr00t_data.lake import Lake
+from gr00t_data.locks import Busy
 from gr00t_data.sources.content import content_digest
 from gr00t_data.sources.landing.archive import opened
 from gr00t_data.sources.landing.drop import Drop, describe, key_of, passed_over
@@ -183,6 +186,7 @@ def take_in(
         said = marker_of(path)
         kind, licence = said.kind or kind, said.licence or licence
         _sweep(lake, key)
+        _sweep_unpacked(lake)
         store = _twin(lake, drop, embodiment)
         if store is None:
             known = (lake.stores / key / SEAL).is_file()
@@ -222,6 +226,13 @@ def _sweep(lake: Lake, key: str) -> None:
             shutil.rmtree(left)
 
 
+def _sweep_unpacked(lake: Lake) -> None:
+    """Remove what killed ingests had unpacked of archives, of every drop that nobody is at work on."""
+    for left in (lake.root / "unpacking").glob("*"):
+        with suppress(Busy), claimed(lake.stores / left.name, wait=False):
+            shutil.rmtree(left)
+
+
 def _twin(lake: Lake, drop: Drop, embodiment: Embodiment) -> EpisodeStore | None:
     """The store of a drop with the same content under another name, when it is for the same embodiment."""
     content = ""
@@ -249,9 +260,8 @@ def _require_room(lake: Lake, drop: Drop) -> None:
 def _refuse_moving(store: EpisodeStore, key: str, path: Path, known: bool) -> None:
     """The files changed while they were read: what was made of them is worth nothing, unless it stood before."""
     if not known:
-        aside = store.root.with_name(f".{key}.discarded")
-        store.root.rename(aside)
-        shutil.rmtree(aside)
+        with beside(store.root, folder=True) as aside:
+            store.root.replace(aside)
     raise StoreError(f"{path}: changed while it was read; wait until it is copied, it is taken in again then")
 
 
