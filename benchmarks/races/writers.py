@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.races.contest import Ended, Work, gr00t
-from benchmarks.races.pair import Pair, both_well, require, whole
+from benchmarks.races.pair import Pair, both_well, nothing_left, require, whole
 from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import EpisodeStore, sealed_in
@@ -152,7 +153,31 @@ def _purged(lake: Lake, ended: Sequence[Ended], *, may_refuse: bool = False) -> 
     require(not unfinished, f"unfinished: {unfinished}", ended)
 
 
+def _converted(lake: Lake, ended: Sequence[Ended]) -> None:
+    """One conversion is there whole, the other one is refused."""
+    require(sorted(one.status or 0 for one in ended) == [0, 2], "expected one refusal", ended)
+    require(any("exists" in one.said for one in ended), "the refusal does not say why", ended)
+    nothing_left(lake, ended)
+    require(read_json(lake.root / "v3/meta/info.json")["total_episodes"] == _EPISODES, "not every episode", ended)
+
+
+def _demonstrated(lake: Lake, ended: Sequence[Ended]) -> None:
+    both_well(lake, ended)
+    nothing_left(lake, ended)
+    (store,) = sealed_in(lake.stores)
+    store.verify()
+    require(len(store.rows) == 1, f"{len(store.rows)} episodes", ended)
+
+
+_CONVERT, _DEMO = ("--to", "v3.0"), ("demo", "--episodes", "1", "--task", "reach", "--workers", "1")
 WRITERS = [
+    Pair(
+        "a conversion twice",
+        _stores,
+        lambda lake: [gr00t("convert", lake.root / "stores/monday", lake.root / "v3", *_CONVERT)] * 2,
+        _converted,
+    ),
+    Pair("demonstrations twice", lambda root: None, lambda lake: _twice(lake, *_DEMO), _demonstrated),
     Pair("a check twice", _stores, lambda lake: _twice(lake, "check", "monday"), _checked),
     Pair("a mixture twice", _stores, lambda lake: _twice(lake, "mix"), _mixed),
     Pair("statistics twice", _stores, lambda lake: _twice(lake, "stats"), _measured),
