@@ -2,7 +2,7 @@
 
 import importlib
 
-MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos")
+MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos", "hdf5")
 
 
 def load() -> None:

@@ -118,6 +118,7 @@ def _built(case: Case, place: Place) -> int:
 
 
 def _tried(case: Case, place: Place, log: Path) -> int:
+    from gr00t_data.confined import end_idle
     from gr00t_model.shell.main import main
 
     os.environ.update(HOME=str(place.root / "home"), TMPDIR=str(place.root / "temporary"), COLUMNS="400")
@@ -128,7 +129,10 @@ def _tried(case: Case, place: Place, log: Path) -> int:
     words = case.words(place)
     own = (place.drop, place.lake, place.root / "home", place.root / "temporary", place.root / "given")
     audit(log, (*own, ROOT, Path(sys.prefix), Path(sys.base_prefix), *map(Path, _SYSTEM)))
-    return (case.runs or main)(words)
+    try:
+        return (case.runs or main)(words)
+    finally:
+        end_idle()  # what the workers used counts when they have ended
 
 
 def _judge(outcome: Outcome, case: Case, place: Place) -> None:

@@ -162,9 +162,10 @@ class Robomimic(Recordings):
         relative, _, demonstration = name.partition("#")
         file = drop / relative if drop.is_dir() else drop
         with opened(file) as root:
-            if not demonstration:
-                raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
             root.require_closed(besides="data")
+            if not demonstration:
+                _absent(root, _demonstrations(root))  # says what is wrong with its lists, if that is why
+                raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
             group = _demonstration(root, demonstration)
             facts = _environment(root)
             raw = read_group(file, group, name, mapping, embodiment, facts.get("hz"))

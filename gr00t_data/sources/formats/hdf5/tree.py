@@ -199,8 +199,10 @@ class Group:
         found = h5a.open(self.id, _raw(name))
         if found.get_type().get_class() not in _TEXT_OR_NUMBER or found.get_space().get_simple_extent_npoints() != 1:
             return None
-        _within(found.get_storage_size(), _TEXT_BYTES, f"{self.where()}: bytes of attribute {name!r}")
+        what = f"{self.where()}: bytes of attribute {name!r}"
+        _within(found.get_storage_size(), _TEXT_BYTES, what)
         value = h5py.Group(self.id).attrs[name]
+        _within(len(value) if isinstance(value, str | bytes) else 0, _TEXT_BYTES, what)
         value = value.item() if isinstance(value, np.generic | np.ndarray) else value
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
@@ -354,6 +356,7 @@ class Dataset:
         self._require_readable()
         _within(self._id.get_type().get_size(), _TEXT_BYTES, f"{self.where}: bytes of a text")
         value = h5py.Dataset(self._id)[()]
+        _within(len(value) if isinstance(value, bytes) else 0, _TEXT_BYTES, f"{self.where}: bytes of a text")
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
 

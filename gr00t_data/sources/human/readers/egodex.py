@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.disk import link_refusal, links_out
 from gr00t_data.sources.formats.hdf5.tree import Dataset, asked, opened
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, visible
@@ -79,9 +78,8 @@ class EgoDex(FootageReader):
 
     def recognises(self, drop: Path) -> bool:
         """Whether a video has an HDF5 file of its name beside it, with poses in it."""
-        outside = links_out(drop)
         for path in visible(drop, _SUFFIXES):
-            if _movie(path) and path not in outside:
+            if _movie(path):
                 try:
                     return asked(path, _has_poses)
                 except StreamError:
@@ -90,13 +88,10 @@ class EgoDex(FootageReader):
 
     def read(self, drop: Path) -> Found:
         """Every pair of the drop; the poses stay in the file, which becomes ``tracks``."""
-        footage, refused, outside = [], [], links_out(drop)
+        footage, refused = [], []
         for path in visible(drop, _SUFFIXES):
             name = path.relative_to(drop).with_suffix("").as_posix()
             movie = _movie(path)
-            if path in outside:
-                refused.append(Refusal(name, f"{path}: {link_refusal(drop, path)}"))
-                continue
             if movie is None:
                 refused.append(Refusal(name, f"{path}: has no video of its name beside it; copy {path.stem}.mp4"))
                 continue
