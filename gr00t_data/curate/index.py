@@ -42,6 +42,11 @@ class Index:
     libraries: dict[str, str] = field(default_factory=dict)
 
     @property
+    def file_name(self) -> str:
+        """How its file is named."""
+        return f"{self.store_digest[:16]}-{self.rules_digest[:8]}.json"
+
+    @property
     def accepted(self) -> tuple[Verdict, ...]:
         """The verdicts of the episodes that may be used."""
         return tuple(verdict for verdict in self.verdicts if verdict.accepted)
@@ -69,8 +74,8 @@ def load_index(path: Path) -> Index:
         ValueError: the file is not an index, or not the one of its name; the message names it.
     """
     index = read_as(_JSON, path, "not an index of verdicts", _REMEDY)
-    if path.stem != (named := f"{index.store_digest[:16]}-{index.rules_digest[:8]}"):
-        raise IntegrityError(f"{path}: holds the index {named}; {_REMEDY}")
+    if path.name != index.file_name:
+        raise IntegrityError(f"{path}: holds the index {index.file_name}; {_REMEDY}")
     return index
 
 

@@ -29,7 +29,7 @@ def after_withdrawals(index: Index, store: EpisodeStore, index_folder: Path) -> 
     lake = Lake(index_folder.parent)
     if without_withdrawn(index, store, read(lake.root)) is index:
         return index
-    path = index_folder / f"{index.store_digest[:16]}-{index.rules_digest[:8]}.json"
+    path = index_folder / index.file_name
     with lake.at_work(), claimed(path):
         after = without_withdrawn(existing_index(path) or index, store, read(lake.root))
         save_index(path, after)

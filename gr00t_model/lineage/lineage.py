@@ -16,7 +16,7 @@ from gr00t_data.stages.names import SHORTEST_DIGEST
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
 from gr00t_model.lineage.chain import LineageError
-from gr00t_model.lineage.record import chain_of, checkpoints, listed_checkpoints
+from gr00t_model.lineage.record import Record, chain_of, checkpoints, listed_checkpoints
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Sight:
     Attributes:
         store: name of its store when it was mixed.
         source: where it came from, in one line.
-        verdict_today: what the index says now; it was accepted when it was mixed.
+        verdict_today: what the index that the mixture was made by says now, the newest where the manifest names none.
         digest: first characters of that of its store.
         through: the base through which it came; empty when this checkpoint drew it itself.
     """
@@ -61,6 +61,7 @@ def of_checkpoint(lake: Lake, folder: Path) -> list[Sight]:
     """Every episode a checkpoint has seen, those of the checkpoints it started from included."""
     own, *before = chain_of(folder)
     stores = {store.digest: store for store in sealed_in(lake.stores)}
+    indexes = Record.load(folder).indexes if own.what == "checkpoint" else {}
     verdicts = Verdicts(lake)
     return [
         Sight(
@@ -72,7 +73,9 @@ def of_checkpoint(lake: Lake, folder: Path) -> list[Sight]:
             samples=entry.samples,
             source=_source(stores.get(entry.store), entry.episode),
             instruction=entry.instruction,
-            verdict_today=verdicts.of(entry.store, entry.episode) if entry.store in stores else "the store is gone",
+            verdict_today=verdicts.of(entry.store, entry.episode, indexes.get(entry.store) if link is own else None)
+            if entry.store in stores
+            else "the store is gone",
             digest=entry.store[:16],
             through="" if link is own else link.name,
         )
@@ -92,22 +95,28 @@ def _source(store: EpisodeStore | None, number: int) -> str:
 
 
 class Verdicts:
-    """What the newest index of each store says; each is read once. One that cannot be read says so itself."""
+    """What an index of each store says; each is read once. One that cannot be read says so itself."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._known: dict[str, dict[int, str]] = {}
-        self._otherwise: dict[str, str] = {}
+        self._known: dict[tuple[str, str | None], dict[int, str]] = {}
+        self._otherwise: dict[tuple[str, str | None], str] = {}
 
-    def of(self, digest: str, number: int) -> str:
-        """Accepted, or rejected with its codes."""
-        if digest not in self._known:
+    def of(self, digest: str, number: int, index: str | None = None) -> str:
+        """Accepted, or rejected with its codes.
+
+        Args:
+            index: file name of the index that is asked; the newest of the store where it is None or gone.
+        """
+        key = digest, index
+        if key not in self._known:
             files = sorted(self._lake.index.glob(f"{digest[:16]}-*.json"), key=lambda path: path.stat().st_mtime_ns)
+            file = next((path for path in files if path.name == index), files[-1] if files else None)
             try:
-                self._known[digest] = _verdicts_in(files[-1]) if files else {}
+                self._known[key] = _verdicts_in(file) if file else {}
             except (OSError, LookupError, TypeError, ValueError) as error:
-                self._known[digest], self._otherwise[digest] = {}, f"not known: {files[-1]} cannot be read ({error!r})"
-        return self._known[digest].get(number, self._otherwise.get(digest, "not checked"))
+                self._known[key], self._otherwise[key] = {}, f"not known: {file} cannot be read ({error!r})"
+        return self._known[key].get(number, self._otherwise.get(key, "not checked"))
 
 
 def _verdicts_in(index: Path) -> dict[int, str]:

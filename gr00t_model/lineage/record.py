@@ -124,6 +124,11 @@ class Record:
         return {source.digest: Path(source.store).name for one in self.members for source in one.sources}
 
     @cached_property
+    def indexes(self) -> dict[str, str | None]:
+        """Store digest -> file name of the verdicts that its mixture was made by, where its manifest says it."""
+        return {source.digest: source.index for one in self.members for source in one.sources}
+
+    @cached_property
     def instructions(self) -> dict[tuple[str, int], str]:
         """(store digest, episode) -> instruction."""
         sources = [source for one in self.members for source in one.sources]

@@ -77,6 +77,5 @@ def _mixture_source(store: EpisodeStore, index: Index, weight: float, embodiment
     episodes = (EpisodeEntry(v.episode_index, v.length, v.keep, v.instruction) for v in index.accepted)
     recorded_hz = None if pace.agrees else pace.recorded_hz
     licence = of_store(store, {verdict.episode_index for verdict in index.accepted})
-    return MixtureSource(
-        str(store.root), store.digest, store.kind, licence, weight, tuple(episodes), recorded_hz, store.about.slot
-    )
+    facts = str(store.root), store.digest, store.kind, licence, weight, tuple(episodes), recorded_hz, store.about.slot
+    return MixtureSource(*facts, index.file_name)

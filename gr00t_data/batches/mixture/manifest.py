@@ -63,6 +63,8 @@ class MixtureSource:
         episodes: all accepted ones, by number, held-out ones included.
         recorded_hz: rows a second of the store where they differ from the embodiment's steps; else None.
         slot: slot of the model that the store asks for; None: the embodiment's.
+        index: file name of the verdicts by which the episodes were accepted, not part of the digest; None in earlier
+            manifests.
     """
 
     store: str
@@ -73,6 +75,7 @@ class MixtureSource:
     episodes: tuple[EpisodeEntry, ...]
     recorded_hz: float | None = None
     slot: int | None = None
+    index: str | None = None
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     @property
@@ -127,8 +130,8 @@ class MixtureManifest:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the content; where the stores lie does not count."""
-        return digest_json(self.to_dict("store"))
+        """SHA-256 of the content; where the stores lie, and which rules accepted the episodes, does not count."""
+        return digest_json(self.to_dict("store", "index"))
 
     @property
     def frames(self) -> int:

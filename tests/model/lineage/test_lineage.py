@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.curate.index import load_index, save_index
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
@@ -93,6 +96,18 @@ def copy(made, tmp_path) -> tuple[Lake, Path, Path]:
     shutil.copytree(made[0].root, tmp_path / "lake")
     lake = Lake(tmp_path / "lake")
     return lake, lake.checkpoints / made[1].name, lake.checkpoints / made[2].name
+
+
+def test_the_verdict_is_that_of_the_index_that_the_mixture_used(copy):
+    lake, first, _ = copy
+    (used,) = {source.index for source in MixtureManifest.load(first / "manifest.json").sources}
+    index = load_index(lake.index / used)
+    rejected = tuple(replace(verdict, accepted=False) for verdict in index.verdicts)
+    newer = replace(index, rules_digest=64 * "0", verdicts=rejected)
+    save_index(lake.index / newer.file_name, newer)
+    assert {row.verdict_today for row in of_checkpoint(lake, first)} == {"accepted"}
+    (lake.index / used).unlink()
+    assert {row.verdict_today for row in of_checkpoint(lake, first)} == {"rejected: "}
 
 
 def test_the_run_made_again_leaves_the_same_weights(copy):
