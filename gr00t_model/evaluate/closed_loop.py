@@ -18,7 +18,7 @@ from gr00t_data.sources.sim.env import Observation, TabletopEnv
 from gr00t_data.sources.sim.render import EgoCamera
 from gr00t_data.sources.sim.tasks import Progress
 from gr00t_data.sources.sim.world import World
-from gr00t_data.store.store import StoreError
+from gr00t_data.store.store import EpisodeStore
 from gr00t_data.workers import worker_pool
 from gr00t_model.evaluate.evaluation import Trial
 from gr00t_model.evaluate.rates import Rate
@@ -72,13 +72,16 @@ def unseen_seeds(manifest: MixtureManifest, count: int, first: int = FIRST_SEED)
 
 
 def seen_seeds(manifest: MixtureManifest) -> set[int]:
-    """The simulator seeds that episodes of the mixture were recorded with."""
+    """The simulator seeds that episodes of the mixture were recorded with.
+
+    Raises:
+        StoreError: a store was changed after sealing.
+    """
     seen: set[int] = set()
     for source in manifest.sources:
-        try:
-            rows = source.open().rows
-        except (StoreError, ValueError):
+        if not source.there:
             continue  # the demonstrations are gone; their seeds lie far below ``FIRST_SEED``
+        rows = EpisodeStore.open(source.store).rows
         seen |= {row.source.seed for row in rows if row.source.seed is not None}
     return seen
 

@@ -61,7 +61,7 @@ def test_statistics_of_the_rows_are_not_complained_of(store: EpisodeStore) -> No
 def test_no_statistics_and_torn_ones(store: EpisodeStore) -> None:
     path = store.root / STATS
     path.write_text(path.read_text()[:300])
-    assert only(store, "STATS-01", "error").startswith(f"{path}: not JSON (")
+    assert only(store, "STATS-01", "error").startswith(f"{path}: not valid JSON (")
     path.unlink()
     assert only(store, "STATS-01", "warning").startswith(f"{path}: no such file; the published GR00T loader computes")
 

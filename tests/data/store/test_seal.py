@@ -17,6 +17,7 @@ from gr00t_data.disk import digest_json, read_json, write_json
 from gr00t_data.lerobot.convert import convert
 from gr00t_data.progress import silent
 from gr00t_data.store.store import ABOUT, SEAL, EpisodeStore, StoreError, listed_in, read_through
+from gr00t_data.store.writing import StoreWriter
 from tests.data.builders import GR1, episode, sealed
 
 METADATA = (
@@ -134,6 +135,21 @@ def test_damage_gets_no_new_seal(store: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"000001\.mp4: was changed after sealing"):
         repair(EpisodeStore.open(store), GR1, tmp_path / "repaired")
     assert not (tmp_path / "repaired").exists()
+
+
+def test_a_damaged_record_of_an_unfinished_store_is_named(tmp_path: Path) -> None:
+    def begun() -> StoreWriter:
+        return StoreWriter.create(tmp_path / "s", GR1, kind="real", licence="MIT")
+
+    writer = begun()
+    writer.append(episode())
+    record = writer.pending / "000000.json"
+    writer._lock.close()
+    flip = flips(record)
+    for _ in range(20):
+        flip()
+        with pytest.raises(StoreError, match=rf"{record}: .*; delete {tmp_path / 's'} and begin anew"):
+            begun()
 
 
 def test_a_verified_store_is_opened_without_hashing(store: Path) -> None:
