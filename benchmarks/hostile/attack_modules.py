@@ -2,7 +2,7 @@
 
 import importlib
 
-MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos", "hdf5")
+MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos", "people", "documents", "hdf5")
 
 
 def load() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from gr00t_data.disk import claimed, digest_json, folder_digests
+from gr00t_data.disk import claimed, digest_file, digest_json, own_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
@@ -70,7 +70,8 @@ def ingest_human(
 def _ingested(
     drop: Path, root: Path, embodiment: Embodiment, lake: Lake, settings: HumanSettings, progress: Progress
 ) -> EpisodeStore:
-    digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
+    digests = {path.relative_to(drop).as_posix(): digest_file(path) for path in own_files(drop)}
+    digests.pop("_SUCCESS", None)
     source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.to_dict())
     if (root / SEAL).is_file():
         return same_or_refuse(EpisodeStore.open(root), source, drop)

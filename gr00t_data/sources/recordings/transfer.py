@@ -152,6 +152,10 @@ def episode_of(raw: RawEpisode, aligned: Aligned, embodiment: Embodiment, folder
     Raises:
         StreamError, VideoError: a picture cannot be read (says which).
     """
+    try:
+        raw.instruction.encode()
+    except UnicodeEncodeError as error:
+        raise StreamError(f"{raw.name}: its instruction holds what is no letter ({error}); correct it") from error
     videos: dict[str, np.ndarray | Path] = {}
     for name, camera in raw.cameras.items():
         try:

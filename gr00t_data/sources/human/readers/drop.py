@@ -95,9 +95,12 @@ def movie_inside(drop: Path, name: str) -> Path:
     """
     try:
         path = path_inside(drop, "{name}", name=name)
+        there = path.is_file()
     except PathError:
         raise DropError(f"names {name!r}, which leads out of the drop; names are relative to it") from None
-    if not path.is_file():
+    except OSError as error:
+        raise DropError(f"names {name[:99]!r}, which can be no file ({error.strerror}); correct it") from None
+    if not there:
         raise DropError(f"names {name!r}, and there is no such file; copy it again")
     return path
 

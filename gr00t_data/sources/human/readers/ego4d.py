@@ -72,7 +72,7 @@ def _footage(
             key = f"{uid}/{name.removeprefix('narration_')}/{number}"
             try:
                 narrations.append(Narration(key, str(one["narration_text"]), _time(one), None, name))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 refused.append(Refusal(key, f"{path}: {key}: has no usable {error}; copy the file again"))
     participant = facts.get("fb_participant_id")
     return Footage(
