@@ -98,10 +98,10 @@ class EpisodeStore:
         Raises:
             StoreError: one was changed, added or removed after sealing.
         """
-        listed = seal.files if (seal := _seal_of(self.root)) else ()
-        for name in sorted({*listed, *(f"meta/{path.name}" for path in (self.root / "meta").glob("[!.]*.json*"))}):
-            if name.startswith("meta/") and name != SEAL:
-                self.meta(name.removeprefix("meta/"))
+        if seal := _seal_of(self.root):
+            there = (f"meta/{path.name}" for path in (self.root / "meta").glob("[!.]*.json*"))
+            for name in sorted({*(name for name in seal.files if name.startswith("meta/")), *there} - {SEAL}):
+                _compare(self.root / name, name, seal)
 
     def verify_file(self, path: Path, index: int | None = None) -> Path:
         """Compare one file with the seal, if there is one: cheaper than ``verify`` where few files are read.
@@ -347,14 +347,17 @@ def _checked(root: Path, path: Path, where: str = "") -> Path:
         StoreError: the file, or the seal, is not what was written.
     """
     if seal := _seal_of(root):
-        name = Path(normpath(path.relative_to(root))).as_posix()
-        try:
-            refuse_changed(path, seal.files.get(name), where)
-        except (OSError, ValueError) as error:
-            raise StoreError(str(error)) from error
-        if name in seal.files and name.startswith("meta/") and not path.is_file():
-            raise StoreError(f"{path}: is gone after sealing; copy the store again")
+        _compare(path, normpath(path.relative_to(root)), seal, where)
     return path
+
+
+def _compare(path: Path, name: str, seal: Seal, where: str = "") -> None:
+    try:
+        refuse_changed(path, seal.files.get(name), where)
+    except (OSError, ValueError) as error:
+        raise StoreError(str(error)) from error
+    if name in seal.files and name.startswith("meta/") and not path.is_file():
+        raise StoreError(f"{path}: is gone after sealing; copy the store again")
 
 
 def _metadata(path: Path) -> dict[str, Any]:
