@@ -207,6 +207,36 @@ def require_intact(folder: Path, *, asked: bool = False, weights: bool = True, r
     return True
 
 
+_MEMORY = ".intact.json"
+
+
+def require_intact_once(folder: Path, *, remedy: str = _REMEDY) -> bool:
+    """``require_intact`` for folders of many gigabytes: that they were intact is noted in them with the stamps of their
+    files, and while those stay, no other process hashes them again.
+    """
+    if not (folder / RECORD).is_file():
+        return False
+    seen = {"record": digest_file(folder / RECORD), "stamps": _stamps(folder)}
+    try:
+        known = read_sealed(folder / _MEMORY) == seen
+    except (OSError, IntegrityError):
+        known = False  # a note that is gone, or damaged, is only a note lost
+    if not known:
+        require_intact(folder, remedy=remedy)
+        write_sealed(folder / _MEMORY, seen)
+    return True
+
+
+def _stamps(folder: Path) -> dict[str, list[int]]:
+    """Of the files that are recorded; that of one which was just written comes never again."""
+    now, found = time.time_ns(), {}
+    for path in visible_files(folder):
+        one = path.stat()
+        fresh = now if now - max(one.st_mtime_ns, one.st_ctime_ns) < _TICK_NS else 0
+        found[path.relative_to(folder).as_posix()] = [one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, fresh]
+    return found
+
+
 def read_record(folder: Path, remedy: str = _REMEDY) -> tuple[dict[str, str], set[str]]:
     """What ``write_record`` wrote: relative name -> SHA-256, and the names of those that may change.
 

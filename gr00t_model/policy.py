@@ -16,7 +16,6 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.transforms.transforms import build_transforms
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.horizon import chunk_steps
-from gr00t_data.integrity import require_intact
 from gr00t_data.video import files as video
 from gr00t_model.acting import bounds as bounding
 from gr00t_model.acting.bounds import ActingWarning, ActionError, Bounds
@@ -28,6 +27,7 @@ from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt, PromptError
 from gr00t_model.groot.weights.eval_transform import centre_crop_of
 from gr00t_model.groot.weights.published_folder import is_published, open_published
+from gr00t_model.lineage.digests import require_unchanged
 from gr00t_model.training.checkpoint import Checkpoint
 
 Actions = dict[str, np.ndarray]
@@ -146,12 +146,12 @@ class Policy:
         checkpoint = None if is_published(folder) else Checkpoint.load(folder)
         settings["centre_crop"] = centre_crop_of(Path(folder)) if centre_crop is None else centre_crop
         if checkpoint is None:
-            settings["verified"] = require_intact(Path(folder))
+            settings["verified"] = require_unchanged(Path(folder), asked=True)
             found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
             found.prompt.published_behaviour = published_behaviour
             model = found.model.to(device)
             return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
-        settings["verified"] = checkpoint.require_intact()
+        settings["verified"] = require_unchanged(checkpoint.folder, asked=True)
         member = checkpoint.member(_name_of(embodiment), selection)
         prompt = checkpoint.prompt()
         prompt.published_behaviour = published_behaviour

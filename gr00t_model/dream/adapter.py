@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gr00t_data.disk import digest_file, read_json, write_json
+from gr00t_data.integrity import require_intact
 from gr00t_model.dream.world_model import DreamError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -57,6 +58,7 @@ def adapter_facts(folder: Path, base_sha256: str) -> dict[str, Any]:
 
     Raises:
         DreamError: files are missing or pickled, were changed, or the adapter is of another model.
+        IntegrityError: a file is not the one that was recorded.
     """
     for name in (WEIGHTS, CONFIG, FACTS):
         if not (folder / name).is_file():
@@ -68,6 +70,7 @@ def adapter_facts(folder: Path, base_sha256: str) -> dict[str, Any]:
         raise DreamError(
             f"{folder / WEIGHTS}: has the digest {found[:12]}, {FACTS} says {facts['sha256'][:12]}; copy it again"
         )
+    require_intact(folder, asked=True)
     if facts["base_sha256"] != base_sha256:
         raise DreamError(
             f"{folder}: was tuned on the model {facts['base_sha256'][:12]} ({facts.get('base', 'unnamed')}), this one "

@@ -153,16 +153,19 @@ def open_world_model(folder: Path, adapter: Path | None, sampler: Sampler, kept:
 
     Raises:
         DreamError: neither a nano model nor a Diffusers checkpoint, or an adapter for a model that takes none.
+        IntegrityError: a file is not the one that was recorded.
     """
     from gr00t_model.dream.local_folder import folder_digest
     from gr00t_model.dream.nano.config import NANO_CONFIG, NanoConfig
 
     if (folder / NANO_CONFIG).is_file():
         from gr00t_data.disk import read_json
+        from gr00t_data.integrity import require_intact
         from gr00t_model.dream.nano.network import Nano
 
         if adapter:
             raise DreamError(f"{folder}: a nano model is trained whole and takes no adapter; leave --adapter out")
+        require_intact(folder, asked=True)
         config = NanoConfig.model_validate(read_json(folder / NANO_CONFIG)["config"])
         return Nano(folder, config, sampler, folder_digest(folder, kept))
     from gr00t_model.dream.pipelines import open_published

@@ -6,6 +6,7 @@ mistaken for a drop, and goes on with the next clip.
 """
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gr00t_data.disk import claimed, digest_file, fsync_folder, read_json, replacing, write_json, write_text
+from gr00t_data.disk import claimed, digest_file, fsync_folder, replacing, write_json, write_text
+from gr00t_data.integrity import IntegrityError, digest_of, read_sealed, require_intact, write_record, write_sealed
 from gr00t_data.progress import Progress
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
@@ -48,47 +50,69 @@ def make_clips(
 
     Raises:
         DreamError: the dreamer cannot make a clip.
+        IntegrityError: the drop is there, and a file of it is not the one that was made.
     """
     with claimed(target):
         if target.is_dir():
+            require_intact(target, remedy="delete the folder, and generate it again: `gr00t dream`")
             return target
         work = target.parent / f".{target.name}.partial"
         total = len(listed) * job.candidates
         lines = []
         for number in range(total):
-            note = work / _DONE / f"{number:06d}.json"
-            if not note.is_file():
+            line = _done(work, number)
+            if line is None:
                 shot, candidate = listed[number // job.candidates], number % job.candidates
                 seed = clip_seed(job.seed, shot, candidate)
                 made = dreamer.make(shot, number, seed, shape)
                 facts = {**dreamer.facts, **common, "seed": seed, "candidate": candidate}
-                _write_clip(work, number, shot, made, facts, shape)
-            lines.append(read_json(note))
+                line = _write_clip(work, number, shot, made, facts, shape)
+            lines.append(line)
             progress(number + 1, total)
         return _finish(work, target, job, lines)
 
 
-def _write_clip(work: Path, number: int, shot: Shot, made: Dreamt, facts: dict[str, Any], shape: ClipShape) -> None:
-    """The files of a clip and, last of all, the note that it is done."""
+def _done(work: Path, number: int) -> dict[str, Any] | None:
+    """The line of a clip that was made before a kill; None where there is none, or its files are not those."""
+    note = work / _DONE / f"{number:06d}.json"
+    if not note.is_file():
+        return None
+    try:
+        found = read_sealed(note, "the clip is made again")
+        for name, digest in found["sha256"].items():
+            if digest_of(work / name) != digest:
+                raise IntegrityError(f"{work / name}: is not the file that was made; the clip is made again")
+    except (OSError, IntegrityError) as error:
+        warnings.warn(str(error), stacklevel=2)
+        return None
+    return found["line"]
+
+
+def _write_clip(
+    work: Path, number: int, shot: Shot, made: Dreamt, facts: dict[str, Any], shape: ClipShape
+) -> dict[str, Any]:
+    """The files of a clip and, last of all, the note that it is done; returns its line of the manifest."""
     if len(made.frames) < _FEWEST_FRAMES or made.frames.dtype != np.uint8:
         raise DreamError(
             f"clip {number} ({shot.instruction!r}) came out as {made.frames.dtype} {list(made.frames.shape)}; a motion "
             f"needs at least {_FEWEST_FRAMES} frames, ask for more"
         )
-    name, first = f"videos/{number:06d}.mp4", f"first/{number:06d}.png"
+    name, first, truth = f"videos/{number:06d}.mp4", f"first/{number:06d}.png", f"{TRUTH}/{number:06d}.npy"
     video.encode(work / name, made.frames, shape.fps)
     info = probe(work / name)
     with replacing(work / first) as temporary:
         Image.fromarray(made.first_frame).save(temporary, format="PNG")
     if made.truth is not None:
-        with replacing(work / TRUTH / f"{number:06d}.npy") as temporary:
+        with replacing(work / truth) as temporary:
             np.save(temporary, made.truth, allow_pickle=False)
     line = {"file": name, "first_frame": first, "first_frame_sha256": digest_file(work / first)}
     line |= {"instruction": made.instruction or shot.instruction, "prompt": shot.prompt}
     line |= {"fps": shape.fps, "time_warp": 1.0}
     line |= {"frames": info.frames, "size_px": [info.height, info.width], **facts, **shot.origin, **made.made}
     line["sha256"] = digest_file(work / name)
-    write_json(work / _DONE / f"{number:06d}.json", line)
+    made_of = {one: digest_of(work / one) for one in (name, first, truth) if one != truth or made.truth is not None}
+    write_sealed(work / _DONE / f"{number:06d}.json", {"line": line, "sha256": made_of})
+    return line
 
 
 def _finish(work: Path, target: Path, job: DreamJob, lines: list[dict[str, Any]]) -> Path:
@@ -96,6 +120,7 @@ def _finish(work: Path, target: Path, job: DreamJob, lines: list[dict[str, Any]]
     text = "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
     write_text(work / MANIFEST, text)
     write_json(work / JOB, _named(job))
+    write_record(work)  # last: it names every file
     work.replace(target)
     fsync_folder(target.parent)
     return target

@@ -12,6 +12,8 @@ from jaxtyping import Float, UInt8
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gr00t_data.disk import replacing_folder
+from gr00t_data.integrity import require_intact, write_record
 from gr00t_model.dream.config import DreamTraining
 from gr00t_model.dream.learner import Codes, Encoder, Learner, interpolated, shifted
 from gr00t_model.dream.nano.network import NanoNetwork, save_nano, text_rows
@@ -34,7 +36,7 @@ class NanoLearner:
         network = NanoNetwork(self.config.nano)
         if not (self.run.start / "nano.json").is_file():
             self._measure(network, windows, films)
-        network.load_state_dict(load_file(self.run.start / "model.safetensors"))
+        self._load_start(network)
         prompt = Prompt.load(self.run.start)
 
         def encode(film: UInt8[np.ndarray, "t h w 3"], instruction: str) -> Codes:
@@ -54,11 +56,17 @@ class NanoLearner:
         network.codec.fit(torch.from_numpy(np.stack([films(window) for window in windows.learn[::every]])))
         tokenizer = self.run.root / "tokenizer"
         train_tokenizer([window.instruction for window in windows.learn], tokenizer)
-        save_nano(network, tokenizer, self.run.start, {})
+        with replacing_folder(self.run.start) as folder:
+            save_nano(network, tokenizer, folder, {})
+            write_record(folder)
+
+    def _load_start(self, network: NanoNetwork) -> None:
+        require_intact(self.run.start, remedy=f"delete it and {self.run.encoded}, which the same command makes again")
+        network.load_state_dict(load_file(self.run.start / "model.safetensors"))
 
     def open(self, device: torch.device) -> nn.Module:
         network = NanoNetwork(self.config.nano)
-        network.load_state_dict(load_file(self.run.start / "model.safetensors"))
+        self._load_start(network)
         return _NanoLoss(network.to(device))
 
     def export(self, module: nn.Module, folder: Path, facts: dict[str, Any]) -> None:

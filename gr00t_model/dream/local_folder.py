@@ -3,11 +3,11 @@
 Nothing is fetched, nothing is unpickled, and no code that lies in the folder is run.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import digest_file, digest_json, read_json, write_json
+from gr00t_data.disk import digest_file, digest_json, read_json
+from gr00t_data.integrity import RECORD, IntegrityError, read_record, read_sealed, write_sealed, wrong_files
 from gr00t_model.dream.world_model import DreamError
 
 INDEX = "model_index.json"
@@ -80,8 +80,11 @@ def folder_digest(folder: Path, kept: Path | None = None) -> str:
     """SHA-256 over names and bytes of every file of a model folder, hidden ones left out.
 
     Args:
-        kept: JSON file in which the digests of files are remembered by size and time of change, because hashing tens
-            of gigabytes takes minutes.
+        kept: JSON file in which the digests of files are remembered by size, times and place, because hashing tens of
+            gigabytes takes minutes.
+
+    Raises:
+        IntegrityError: a file is not the one that the folder's own record names.
     """
     known: dict[str, Any] = _remembered(kept)
     digests = {}
@@ -89,19 +92,25 @@ def folder_digest(folder: Path, kept: Path | None = None) -> str:
         name = path.relative_to(folder)
         if any(part.startswith(".") for part in name.parts):
             continue
-        stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+        found = path.stat()
+        stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
         entry = known.get(str(path.absolute()))
-        digest = entry[2] if entry and entry[:2] == stamp else digest_file(path)
+        digest = entry[-1] if entry and entry[:-1] == stamp else digest_file(path)
         known[str(path.absolute())] = [*stamp, digest]
         digests[name.as_posix()] = digest
     if kept:
-        write_json(kept, known)
+        write_sealed(kept, known)
+    if (folder / RECORD).is_file():
+        recorded, free = read_record(folder)
+        own = {name: digest for name, digest in digests.items() if name != RECORD and name not in free}
+        if wrong := wrong_files(recorded, own, loaded_only=True):
+            raise IntegrityError(f"{folder / wrong[0][0]}: {wrong[0][1]}; copy the whole folder again")
     return digest_json(digests)
 
 
 def _remembered(kept: Path | None) -> dict[str, Any]:
     """What was remembered; a broken note is only a note lost."""
     try:
-        return json.loads(kept.read_text("utf-8")) if kept and kept.is_file() else {}
-    except ValueError:
+        return read_sealed(kept) if kept and kept.is_file() else {}
+    except IntegrityError:
         return {}

@@ -1,15 +1,18 @@
 """Training a world model: its clips are encoded once, then adapters or a nano model learn from the codes."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gr00t_data.disk import replacing, replacing_folder
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import write_record
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.config import DreamTraining
 from gr00t_model.dream.learner import Codes, Learner
@@ -77,6 +80,7 @@ class DreamObjective(Objective[nn.Module, Codes]):
         }
         with replacing_folder(self.run.product, over=True) as temporary:
             self.learner.export(self.model, temporary, facts)
+            write_record(temporary)  # last: it names every file
 
 
 def train(run: DreamRun, stop: StopRequest) -> Outcome:
@@ -110,8 +114,10 @@ def train(run: DreamRun, stop: StopRequest) -> Outcome:
 
 
 def encode(learner: Learner, config: DreamTraining, run: DreamRun, windows: Windows, stop: StopRequest) -> bool:
-    """Write the codes of every training clip that has none yet; False when asked to stop before the last one."""
-    missing = [number for number in range(len(windows.learn)) if not code_path(run, number).is_file()]
+    """Write the codes of every training clip that has none yet, or other ones than were written; False when asked to
+    stop before the last one.
+    """
+    missing = [number for number in range(len(windows.learn)) if not _whole(code_path(run, number))]
     say(
         f"{len(windows.learn)} clips of {config.shape} to learn from, {len(windows.held_out)} held out; left out: "
         f"{windows.too_short} episodes too short, {windows.unsaid} without an instruction"
@@ -124,11 +130,38 @@ def encode(learner: Learner, config: DreamTraining, run: DreamRun, windows: Wind
         if stop.reason:
             return False
         window = windows.learn[number]
+        codes = encoder(films(window), window.instruction)
         with replacing(code_path(run, number)) as temporary:
-            save_file(encoder(films(window), window.instruction), temporary)
+            save_file(codes, temporary, metadata={_SUM: _sum(codes)})
         if done % 100 == 0 or done == len(missing):
             say(f"encoded {done} of {len(missing)} clips")
     return True
+
+
+_SUM = "crc32"
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file holds the codes that were written to it."""
+    if not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            codes = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            whole = (file.metadata() or {}).get(_SUM) == _sum(codes)
+    except SafetensorError:
+        whole = False
+    if not whole:
+        say(f"{path}: is not the file that was written; the clip is encoded again")
+    return whole
+
+
+def _sum(codes: Codes) -> str:
+    found = 0
+    for name, tensor in sorted(codes.items()):
+        found = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), found)
+        found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
 
 
 def code_path(run: DreamRun, number: int) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from gr00t_data.disk import read_json
+from gr00t_data.integrity import require_intact
 from gr00t_data.store.provenance import Said
 from gr00t_model.evaluate.paired import Comparison
 from gr00t_model.evaluate.rates import Rate
@@ -120,10 +121,15 @@ class Evaluation(Said):
     comparison: Comparison | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> "Evaluation":
+    def load(cls, folder: Path, *, asked: bool = False) -> "Evaluation":
         """Read the report in a folder.
 
+        Args:
+            asked: hash its files, whatever was hashed before.
+
         Raises:
+            IntegrityError: a file of the folder, a figure too, is not the one that was written.
             ValueError: it is none.
         """
+        require_intact(folder, asked=asked, remedy="delete the folder and evaluate again: `gr00t eval`")
         return cls.model_validate(read_json(folder / "report.json"))

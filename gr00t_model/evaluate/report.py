@@ -8,6 +8,7 @@ from types import MappingProxyType
 from gr00t_data.curate.figures import canvas, png
 from gr00t_data.disk import replacing_folder, write_json
 from gr00t_data.foreign_text import printable
+from gr00t_data.integrity import write_record
 from gr00t_data.progress import Say
 from gr00t_model.evaluate.alignment import Alignment, alignment
 from gr00t_model.evaluate.closed_loop import ClosedLoop, evaluate_closed_loop, unseen_seeds
@@ -23,6 +24,7 @@ from gr00t_model.evaluate.evaluation import (
 from gr00t_model.evaluate.foreign import Foreign
 from gr00t_model.evaluate.open_loop import Errors, EvaluationError, Example, OpenLoop, evaluate_open_loop
 from gr00t_model.evaluate.paired import Comparison
+from gr00t_model.lineage.digests import require_unchanged
 from gr00t_model.loop.loss_figure import loss_figure
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
@@ -86,10 +88,15 @@ def evaluate(
         released: a checkpoint to compare with, on the same episodes and scenes.
         foreign: for a folder that no run of ours left: the mixture it is tried on.
         stores: digest -> folder, where the stores of a checkpoint that was carried elsewhere lie.
+
+    Raises:
+        IntegrityError: a file of a checkpoint is not the one that was recorded.
     """
+    require_unchanged(checkpoint_folder, asked=True)
     tell = say or (lambda line: None)
     checkpoint = foreign.checkpoint(checkpoint_folder) if foreign else Checkpoint.load(checkpoint_folder)
     checkpoint = checkpoint.with_stores(stores)
+    target = evaluations / checkpoint.digest[:16]  # what is reported is what was read now
     acting = foreign.acting if foreign else {}
     opened = evaluate_open_loop(checkpoint, Policy.from_checkpoint(checkpoint_folder, **acting))
     tell(f"open loop: {_ratio_text(opened.overall)} on {opened.episodes} held-out episodes")
@@ -107,7 +114,6 @@ def evaluate(
         if closed[-1].swapped:
             tell(f"closed loop, {task}, instruction swapped: success {closed[-1].swapped_success}")
     compared = _compared(checkpoint, released, closed, evaluations, processes, tell)
-    target = evaluations / checkpoint.digest[:16]
     return write_report(target, checkpoint, opened, closed, losses, aligned, compared, others)
 
 
@@ -197,6 +203,7 @@ def write_report(
             (temporary / "comparison.png").write_bytes(comparison_figure(compared))
         if losses:
             (temporary / "loss.png").write_bytes(loss_figure(losses))
+        write_record(temporary)  # last: it names every file
     return Report(folder, content)
 
 

@@ -198,5 +198,5 @@ def load_artifact(folder: Path | str, device: str = "cpu") -> Artifact:
     names = ("config.json", "model.safetensors", "embodiment.yaml", "statistics.json", _FACTS)
     files = {name: value for name, value in folder_digests(folder).items() if name in names}
     model = load(folder).to(choose_device(device))
-    require_intact(folder)  # after reading, which says more exactly what is wrong with what cannot be read
+    require_intact(folder, asked=True)  # after reading, which says more exactly what is wrong with what cannot be read
     return Artifact(model, timing, robot, facts, digest_json(files))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import RECORD, IntegrityError, digest_of, read_sealed, write_sealed
 from gr00t_model.idm.timing import Timing
 
 Measured = Annotated[
@@ -94,6 +94,7 @@ class IdmReport:
         moving: predictor -> scores over all moving dimensions, each in standard deviations of the training data.
         moves: part -> how many of its dimensions move.
         code: of the measurement; "" of a version that mixed units.
+        model: digest of the record of the measured model's files; "" where nobody noted it.
     """
 
     episodes: int
@@ -105,6 +106,7 @@ class IdmReport:
     parts: dict[str, dict[str, Scores]] = field(default_factory=dict)
     moves: dict[str, int] = field(default_factory=dict)
     code: str = ""
+    model: str = ""
 
     def worth(self) -> Worth:
         """Whether to label with the model. Labels of one that guesses would pass a gate that its own labels set."""
@@ -123,16 +125,25 @@ class IdmReport:
 
     @classmethod
     def load(cls, model: Path) -> "IdmReport":
-        """The report that lies beside a model."""
-        return _REPORT.validate_python(read_json(model / "report.json"))
+        """The report that lies beside a model; IntegrityError when it is not the one that was written for it."""
+        path, remedy = model / "report.json", "delete it, and measure again: `gr00t idm train`"
+        report = _REPORT.validate_python(read_sealed(path, remedy))
+        if report.model and report.model != record_digest(model):
+            raise IntegrityError(f"{path}: is the report of another model; {remedy}")
+        return report
 
     def save(self, model: Path) -> None:
         """Write it beside the model."""
-        write_json(model / "report.json", self.facts())
+        write_sealed(model / "report.json", self.facts())
 
     def facts(self) -> dict[str, object]:
         """As in the file."""
         return _REPORT.dump_python(self, mode="json")
+
+
+def record_digest(model: Path) -> str:
+    """SHA-256 of the record of a model's files; empty where it has none."""
+    return digest_of(model / RECORD) if (model / RECORD).is_file() else ""
 
 
 def _against(table: Mapping[str, Scores]) -> tuple[float, float, str]:

@@ -11,8 +11,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from gr00t_data.disk import digest_json, read_json, write_json
+from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.progress import Say
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import of_store
@@ -135,9 +136,9 @@ def training_key(sources: Sequence[Source], embodiment: Embodiment, training: Id
 
 def _claim(folder: Path, sources: Sequence[Source], embodiment: Embodiment, training: IdmTraining) -> None:
     key, path = training_key(sources, embodiment, training), folder / "run.json"
-    if path.is_file() and read_json(path)["key"] != key:
+    if path.is_file() and read_sealed(path, "delete it, and train again")["key"] != key:
         raise IdmTrainingError(f"{folder}: was begun with other stores or settings; give another folder (--into)")
-    write_json(path, {"key": key, "embodiment": embodiment.digest, "training": training.learnt})
+    write_sealed(path, {"key": key, "embodiment": embodiment.digest, "training": training.learnt})
 
 
 @dataclass(frozen=True)

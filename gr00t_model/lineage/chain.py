@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gr00t_data.disk import digest_json, read_json, write_json
-from gr00t_data.integrity import digest_of
+from gr00t_data.integrity import digest_of, require_intact
 from gr00t_data.store.provenance import Kind, Said
 from gr00t_data.terms.licences import UNKNOWN
 from gr00t_model.groot.config import GrootConfig
@@ -97,11 +97,14 @@ def read_chain(folder: Path) -> tuple[Link, ...]:
 
     Raises:
         LineageError: the file cannot be read.
+        IntegrityError: a small file of the folder is not the one that was recorded.
     """
     try:
-        return _CHAIN.validate_python(read_json(folder / CHAIN)["chain"])
+        found = _CHAIN.validate_python(read_json(folder / CHAIN)["chain"])
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise LineageError(f"{folder / CHAIN}: is not a record of what weights were made from ({error})") from error
+    require_intact(folder, weights=False)
+    return found
 
 
 def below(links: Iterable[Link], what: str, name: str) -> Iterator[Link]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.curate.index import load_index
-from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import SHORTEST_DIGEST
 from gr00t_data.store.provenance import Kind
@@ -230,7 +229,8 @@ def _place_in(manifest: MixtureManifest, digest: str, wanted: frozenset[int] | N
 
 def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> Iterator[Holder]:
     """A row for each checkpoint that has seen a store or some episodes of it, or held them out."""
-    released = {p.stem: read_sealed(p)["path"] for p in sorted((lake.root / "current").glob("released_*.json"))}
+    named = [(path.stem, lake.pointed(path.stem)) for path in sorted((lake.root / "current").glob("released_*.json"))]
+    released = {name: found[0] for name, found in named if found}
     for record in checkpoints(lake):
         own = record.link("checkpoint", "")
         for link in (own, *record.chain):
@@ -241,7 +241,6 @@ def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> 
             samples = sum(entry.samples for entry in found)
             how = f"{len(found)} episodes drawn {samples} times" if found else "held out, never drawn"
             how += "" if link is own else f", through {link.name}"
-            path = record.folder.relative_to(lake.root).as_posix()
-            pointers = ", ".join(name for name, target in released.items() if target == path)
+            pointers = ", ".join(name for name, target in released.items() if target == record.folder)
             what = f"checkpoint ({pointers})" if pointers else "checkpoint"
             yield Holder(what, record.folder.name, how, str(record.folder))

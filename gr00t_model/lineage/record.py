@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
+from gr00t_data.integrity import IntegrityError, require_intact
 from gr00t_data.lake import Lake
 from gr00t_data.store.provenance import Said
 from gr00t_model.lineage.chain import (
@@ -97,12 +98,13 @@ class Record:
 
         Raises:
             LineageError: the folder is not a checkpoint.
+            IntegrityError: a small file is not the one that was recorded.
         """
         try:
             run = read_json(folder / "train_config.json")
             others = sorted((folder / "also").glob("*/manifest.json"), key=lambda path: int(path.parent.name))
             episodes = read_json(folder / "episodes.json")["episodes"]
-            return cls(
+            opened = cls(
                 folder=folder,
                 config=Settings.model_validate(located_fields(run["config"], folder / "train_config.json")),
                 key=run["key"],
@@ -110,8 +112,12 @@ class Record:
                 episodes=tuple(map(SeenEpisode.model_validate, episodes)),
                 members=tuple(MixtureManifest.load(path) for path in (folder / "manifest.json", *others)),
             )
+            require_intact(folder, weights=False)
+        except IntegrityError:
+            raise
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise LineageError(f"{folder}: is not a checkpoint of this program ({error})") from error
+        return opened
 
     @property
     def base(self) -> str:

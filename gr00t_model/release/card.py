@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
 from gr00t_data.foreign_text import markdown, printable
+from gr00t_data.integrity import write_record
 from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.lineage.chain import Link, SeenEpisode, write_chain
 from gr00t_model.lineage.record import Record
@@ -29,6 +30,7 @@ def write_card(record: Record, report: Path, content: Evaluation, folder: Path, 
         write_json(temporary / "episodes.json", [episode.facts() for episode in record.episodes])
         write_chain(temporary, record.chain)
         write_text(temporary / "MODEL_CARD.md", card(record, content, event, [figure.name for figure in figures]))
+        write_record(temporary)  # last: it names every file
     return folder / "MODEL_CARD.md"
 
 

@@ -12,9 +12,10 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_model.evaluate.evaluation import Evaluation
+from gr00t_model.lineage.digests import model_digest, require_unchanged
 from gr00t_model.release.rule import Rule
 
 Action = Literal["release", "forced release", "rollback"]
@@ -80,12 +81,16 @@ def folder_of(lake: Lake, embodiment: str) -> Path:
 
 
 def history(lake: Lake, embodiment: str) -> History:
-    """What was released so far; empty when nothing was."""
+    """What was released so far; empty when nothing was.
+
+    Raises:
+        ReleaseError: the file is none. IntegrityError: it is not the one that was written.
+    """
     path = folder_of(lake, embodiment) / "history.json"
     if not path.is_file():
         return History()
     try:
-        return _HISTORY.validate_python(read_json(path))
+        return _HISTORY.validate_python(read_sealed(path, "restore it from a backup"))
     except ValidationError as error:
         raise ReleaseError(f"{path}: not a history of releases ({error!r}); restore it from a backup") from error
 
@@ -94,7 +99,8 @@ def released(lake: Lake, embodiment: str) -> tuple[Path, str] | None:
     """(folder, digest) of the released checkpoint.
 
     Raises:
-        ReleaseError: its folder is gone.
+        ReleaseError: its folder is gone, or holds another checkpoint.
+        IntegrityError: a file of it is not the one that was recorded.
     """
     current = history(lake, embodiment).current
     if current is None:
@@ -102,6 +108,7 @@ def released(lake: Lake, embodiment: str) -> tuple[Path, str] | None:
     folder = lake.root / current.checkpoint
     if not folder.is_dir():
         raise ReleaseError(f"{folder}: the released checkpoint is gone; run `gr00t release rollback`, or restore it")
+    _require_digest(folder, current.digest, asked=False)
     return folder, current.digest
 
 
@@ -139,11 +146,13 @@ def release(
     """Make a checkpoint the released one. Repeating it changes nothing.
 
     Raises:
-        ReleaseError: the folder does not lie in the lake.
+        ReleaseError: the folder does not lie in the lake, or holds a checkpoint with another digest.
+        IntegrityError: a file of it is not the one that was recorded.
     """
     if not checkpoint.absolute().is_relative_to(lake.root):
         raise ReleaseError(f"{checkpoint}: lies outside the lake {lake.root}; copy it to {lake.checkpoints} first")
     relative = checkpoint.absolute().relative_to(lake.root).as_posix()
+    _require_digest(checkpoint, digest)
     with lake.turn(f"released_{embodiment}"):
         past = history(lake, embodiment)
         if past.current is not None and past.current.digest == digest:
@@ -159,7 +168,8 @@ def rollback(lake: Lake, embodiment: str) -> Event:
     """Go back to the checkpoint that was released before; again, one further back.
 
     Raises:
-        ReleaseError: there is none before, or its folder is gone.
+        ReleaseError: there is none before, its folder is gone, or it holds another checkpoint.
+        IntegrityError: a file of it is not the one that was recorded.
     """
     with lake.turn(f"released_{embodiment}"):
         past = history(lake, embodiment)
@@ -168,6 +178,7 @@ def rollback(lake: Lake, embodiment: str) -> Event:
         before = past.events[past.standing[-2] - 1]
         if not (lake.root / before.checkpoint).is_dir():
             raise ReleaseError(f"{lake.root / before.checkpoint}: the checkpoint to go back to is gone; restore it")
+        _require_digest(lake.root / before.checkpoint, before.digest)
         taken = past.events[past.standing[-1] - 1]
         reasons = (f"took back {taken.checkpoint}",)
         event = _event(past, "rollback", before.digest, before.checkpoint, reasons)
@@ -176,13 +187,22 @@ def rollback(lake: Lake, embodiment: str) -> Event:
     return event
 
 
+def _require_digest(checkpoint: Path, digest: str, *, asked: bool = True) -> None:
+    require_unchanged(checkpoint, asked=asked)
+    if (found := model_digest(checkpoint)) != digest:
+        raise ReleaseError(
+            f"{checkpoint}: its files have digest {found[:16]}, the one that was evaluated or released has "
+            f"{digest[:16]}; restore it, or evaluate what lies there: `gr00t eval {checkpoint.name}`"
+        )
+
+
 def _event(past: History, action: Action, digest: str, checkpoint: str, reasons: tuple[str, ...]) -> Event:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Event(len(past.events) + 1, action, digest, checkpoint, now, reasons)
 
 
 def _write(lake: Lake, embodiment: str, state: History) -> None:
-    write_json(folder_of(lake, embodiment) / "history.json", asdict(state))
+    write_sealed(folder_of(lake, embodiment) / "history.json", asdict(state))
 
 
 def _point(lake: Lake, embodiment: str, event: Event) -> None:

@@ -9,6 +9,7 @@ from gr00t_data.code_key import installed_version
 from gr00t_data.disk import digest_file
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
+from gr00t_model.lineage.digests import require_unchanged
 from gr00t_model.lineage.record import Record
 from gr00t_model.loop.config import RANDOM_BASE
 from gr00t_model.training.config import Data, Mixture, TrainConfig
@@ -43,7 +44,9 @@ def reproduce(lake: Lake, checkpoint: Path) -> Reproduction:
 
     Raises:
         LineageError: the folder is not a checkpoint.
+        IntegrityError: a file of it is not the one that was recorded.
     """
+    require_unchanged(checkpoint, asked=True)
     record = Record.load(checkpoint)
     differences = [*_software(record), *_base(record)]
     place = lake.root / "reproductions" / "inputs" / checkpoint.name

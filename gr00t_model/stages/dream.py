@@ -9,6 +9,7 @@ from typing import Any
 
 from gr00t_data.disk import digest_json, folder_digests, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.integrity import write_record
 from gr00t_data.lake import Lake, working
 from gr00t_data.locks import locked
 from gr00t_data.progress import Progress, silent
@@ -167,7 +168,9 @@ def evaluate_world_model(
     report |= {**opened.facts, "held_out": held is not None, "seed": settings.seed}
     place = dreams_folder(lake) / "evaluations" / digest_json([report, [w.episode for w in windows]])[:16]
     write_json(place / "report.json", report)
-    return report, write_sheet(place / "sheet.png", shown)
+    sheet = write_sheet(place / "sheet.png", shown)
+    write_record(place)
+    return report, sheet
 
 
 def _held_out(product: Path) -> set[str] | None:

@@ -17,6 +17,7 @@ from gr00t_data.curate.gate.sheet import write_sheets
 from gr00t_data.curate.gate.thresholds import GateError, Thresholds, calibrate, labelling_model
 from gr00t_data.disk import claimed, digest_json, read_json, write_json
 from gr00t_data.embodiment.robot import Embodiment, embodiment_names, right_embodiments
+from gr00t_data.integrity import require_intact, write_record
 from gr00t_data.lake import Lake, working
 from gr00t_data.replayed import Replayer
 from gr00t_data.sources.content import store_name
@@ -73,7 +74,8 @@ class GateReport(Said):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The report in a folder of the gate."""
+        """The report in a folder of the gate; IntegrityError when a file of it is not the one that was written."""
+        require_intact(folder, remedy="delete the folder, and judge again: `gr00t gate`")
         return cls.model_validate(read_json(folder / "report.json"))
 
 
@@ -138,6 +140,7 @@ def gate_store(
         thresholds.save(folder / "thresholds.json")
         sheets = write_sheets(folder, labelled, judged)
         write_json(folder / "report.json", _report(labelled, judged, thresholds, settings, sheets).facts())
+        write_record(folder)
         accepted = seal_accepted(labelled, embodiment, judged, thresholds, lake.stores / title, settings.slot)
         lake.point(f"trajectories_{labelled.root.name}", accepted.root, accepted.digest)
     return accepted, folder

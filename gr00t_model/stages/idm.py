@@ -19,7 +19,7 @@ from gr00t_data.stages.stores import checked_stores
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_model.idm.config import IdmTraining
 from gr00t_model.idm.examples import TAUGHT_BY
-from gr00t_model.idm.report import IdmReport, guessed_parts
+from gr00t_model.idm.report import IdmReport, guessed_parts, record_digest
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.stages.inputs import needed
 from gr00t_model.stages.settings import LabellingSettings
@@ -95,7 +95,8 @@ def measure_idm(folder: Path, checked: Sequence[tuple[EpisodeStore, Index]], fra
     from gr00t_model.idm.artifact import load_artifact
     from gr00t_model.idm.evaluate import evaluate_idm
 
-    report = replace(evaluate_idm(load_artifact(folder), checked, frame_gap=frame_gap), code=code_key(_MEASURE))
+    measured = evaluate_idm(load_artifact(folder), checked, frame_gap=frame_gap)
+    report = replace(measured, code=code_key(_MEASURE), model=record_digest(folder))
     if frame_gap is None:
         report.save(folder)
     return report

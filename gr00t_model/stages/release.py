@@ -6,6 +6,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
+from gr00t_model.lineage.digests import model_digest, require_unchanged
 from gr00t_model.lineage.people import consent
 from gr00t_model.lineage.record import Record, chain_of
 from gr00t_model.release.card import write_card
@@ -27,10 +28,11 @@ def release_candidate(
 
     Raises:
         MissingInput: nothing was evaluated yet.
+        IntegrityError: checkpoint, report or history are not as they were written.
     """
     with lake.turn(f"released_{embodiment.name}"):  # the verdict is about the release that stands
         report = needed(lake, f"evaluation_{embodiment.name}", "gr00t eval")
-        content = Evaluation.load(report)
+        content = Evaluation.load(report, asked=True)
         verdict = judge(content, history(lake, embodiment.name), rule)
         if not (verdict.release or forced):
             return verdict, history(lake, embodiment.name).current
@@ -57,15 +59,18 @@ def release_by_hand(
 
     Raises:
         MissingInput: it has no report.
-        ReleaseError: the rule speaks against it.
+        ReleaseError: the rule speaks against it, or its report is of another checkpoint.
+        IntegrityError: checkpoint, report or history are not as they were written.
     """
-    from gr00t_model.training.checkpoint import Checkpoint
-
-    digest = Checkpoint.load(checkpoint).digest
+    require_unchanged(checkpoint, asked=True)
+    digest = model_digest(checkpoint)
     report = lake.evaluations / digest[:16]
     if not (report / "report.json").is_file():
         raise MissingInput(f"{checkpoint}: was not evaluated; make it the current checkpoint and run `gr00t eval`")
-    content = Evaluation.load(report)
+    content = Evaluation.load(report, asked=True)
+    if content.checkpoint != digest:
+        told = f"is of {content.checkpoint[:16]}, {checkpoint.name} has digest {digest[:16]}"
+        raise ReleaseError(f"{report / 'report.json'}: {told}; evaluate it again: `gr00t eval {checkpoint.name}`")
     with lake.turn(f"released_{embodiment.name}"):
         verdict = judge(content, history(lake, embodiment.name), rule)
         if not (verdict.release or forced):

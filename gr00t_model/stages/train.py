@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.integrity import IntegrityError
 from gr00t_data.lake import Lake, root_above
 from gr00t_data.locks import locked
 from gr00t_data.progress import Say
@@ -213,7 +214,7 @@ def publish_checkpoint(lake: Lake, embodiment: Embodiment, run: PolicyRun) -> tu
         stored_tensors(run.checkpoint)
         with locked(lake.root / "locks" / "checkpoints"):
             folder = publish(run.checkpoint, lake.checkpoints)
-    except (CheckpointError, WeightsError) as error:
+    except (CheckpointError, IntegrityError, WeightsError) as error:
         raise DamagedRun(run.root, run.checkpoint, error) from error
     digest = Checkpoint.load(folder).digest
     lake.point(f"{_product(run.config(), 'checkpoint')}_{embodiment.name}", folder, digest)

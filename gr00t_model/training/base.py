@@ -10,6 +10,7 @@ import torch
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import replacing_folder
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import write_record
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt, open_prompt, train_tokenizer
 from gr00t_model.groot.recompute import enable_gradient_checkpointing
@@ -112,6 +113,7 @@ def make_base(folder: Path, model: Model, texts: Iterable[str], seed: int) -> No
         torch.manual_seed(seed)
         save(Groot(config), temporary)
         write_chain(temporary, [random_weights()])
+        write_record(temporary)  # last: it names every file
 
 
 def with_training_switches(model: Groot, chosen: Model, folder: Path) -> Groot:

@@ -6,7 +6,6 @@ the tokenizer, the versions of the libraries and of this code, and the metrics.
 """
 
 import platform
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,14 +22,13 @@ from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.metadata import NEW_EMBODIMENT_SLOT
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import (
-    digest_json,
     link_or_copy,
     read_json,
     replacing_folder,
     write_json,
 )
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.integrity import digests_of, require_intact, write_record
+from gr00t_data.integrity import IntegrityError, read_sealed, require_intact, write_record, write_sealed
 from gr00t_model.groot.config import ConfigError as ModelConfigError
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.model import Groot
@@ -39,6 +37,7 @@ from gr00t_model.groot.weights.eval_transform import write_eval_transform
 from gr00t_model.groot.weights.nvidia import WeightsError, load, save
 from gr00t_model.groot.weights.own_slots import copy_slot, merge_slots
 from gr00t_model.lineage.chain import SeenEpisode, below, write_chain
+from gr00t_model.lineage.digests import METRICS, model_digest, require_unchanged
 from gr00t_model.lineage.paths import located_fields, portable_fields
 from gr00t_model.lineage.record import Record, Settings, links_from
 from gr00t_model.loop.optimizer import trainable
@@ -62,8 +61,6 @@ LIBRARIES = ("safetensors", "scipy")
 FORMAT = 1
 """Layout of the folder; another number cannot be read."""
 
-_METRICS = "metrics.json"
-_NAMED = re.compile(r"-([0-9a-f]{16})$")
 FILES = (
     "config.json",
     "statistics.json",
@@ -71,7 +68,7 @@ FILES = (
     "manifest.json",
     "train_config.json",
     "versions.json",
-    _METRICS,
+    METRICS,
     "episodes.json",
     "tokenizer",
 )
@@ -114,6 +111,7 @@ class Checkpoint:
 
         Raises:
             CheckpointError: a file is missing, broken, of another layout or model version, or a pickle.
+            IntegrityError: a small file is not the one that was recorded.
         """
         folder = Path(folder)
         _check_files(folder)
@@ -124,22 +122,27 @@ class Checkpoint:
                 f"use the release named there ({versions.get('gr00t-lake', 'unknown')})"
             )
         try:
-            written = folder / "train_config.json"
-            train_config = TrainConfig.from_dict(located_fields(read_json(written)["config"], written))
+            written, metrics = folder / "train_config.json", read_sealed(folder / METRICS)
+            run = read_json(written)
+            train_config = TrainConfig.from_dict(located_fields(run["config"], written))
             members = read_members(folder, len(train_config.data.mixtures))
-            return cls(
+            opened = cls(
                 folder=folder,
                 config=GrootConfig.from_dict(read_json(folder / "config.json")),
                 statistics=members[0].statistics,
                 embodiment=members[0].embodiment,
                 manifest=members[0].manifest,
                 train_config=train_config,
-                steps=read_json(folder / _METRICS)["step"],
+                steps=run.get("step", metrics["step"]),
                 episodes=tuple(map(SeenEpisode.model_validate, read_json(folder / "episodes.json")["episodes"])),
                 members=members,
             )
+            require_intact(folder, weights=False)  # after reading, which says more exactly what cannot be read
+        except IntegrityError:
+            raise
         except (ModelConfigError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder}: {error}") from error
+        return opened
 
     def with_stores(self, stores: Mapping[str, str]) -> Self:
         """The same, its mixtures with the paths of today (see ``MixtureManifest.found_among``)."""
@@ -164,33 +167,8 @@ class Checkpoint:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over names and bytes of all its files but the record of their digests and ``metrics.json``,
-        which tells how the run went.
-
-        So a run that was interrupted, and needed other memory in the end, leaves the checkpoint of one that was not.
-        """
-        return digest_json(digests_of(self.folder, (_METRICS,)))
-
-    def require_intact(self) -> bool:
-        """Compare its files with what was recorded of them: in the folder, or, for one that was made before there was
-        a record, by the digest in the name that ``publish`` gave it.
-
-        Returns:
-            whether anything had been recorded.
-
-        Raises:
-            IntegrityError: a file is not the one that was recorded.
-            CheckpointError: the digest is not the one in the name.
-        """
-        if require_intact(self.folder):
-            return True
-        named = _NAMED.search(self.folder.resolve().name)
-        if named and self.digest[:16] != named[1]:
-            raise CheckpointError(
-                f"{self.folder}: its files have digest {self.digest[:16]}, its name says {named[1]}; a file was "
-                "changed or added: copy the folder again from where it was made, or export the run again"
-            )
-        return named is not None
+        """See ``model_digest``."""
+        return model_digest(self.folder)
 
     def model(self, device: torch.device | str = "cpu") -> Groot:
         """The network with its weights, in evaluation mode.
@@ -275,14 +253,14 @@ def export_checkpoint(
         write_members(config.data, folder)
         write_eval_transform(folder, config.data.augment)
         fields = portable_fields(config.to_dict(), target)
-        write_json(folder / "train_config.json", {"key": run.key, "config": fields})
-        write_json(folder / _METRICS, outcome.model_dump())
+        write_json(folder / "train_config.json", {"key": run.key, "config": fields, "step": outcome.step})
+        write_sealed(folder / METRICS, outcome.model_dump())
         samples = outcome.step * config.accumulate * config.batch_size * world
         drawn = episodes_drawn(JointOrder.of(members), samples)
         write_json(folder / "episodes.json", {"episodes": with_people(drawn, [one.manifest for one in members])})
         write_json(folder / "versions.json", _versions() | {"base": digest})
         _write_lineage(folder, config, digest, run.root.name)
-        write_record(folder, free=(_METRICS,))  # last: it names every file
+        write_record(folder, free=(METRICS,))  # last: it names every file
     return target
 
 
@@ -298,6 +276,7 @@ def _write_lineage(folder: Path, config: TrainConfig, base: str, name: str) -> N
     if (folder / "adapter").is_dir():
         own = Record.load(folder).link("adapter", "").model_copy(update={"name": name})
         write_chain(folder / "adapter", (own, *below(chain, "adapter", name)))
+        write_record(folder / "adapter")
 
 
 def _as_published(model: Groot, base: Path) -> None:
@@ -339,8 +318,12 @@ def publish(checkpoint: Path, checkpoints: Path) -> Path:
     """Give a run's checkpoint a name of its own below ``checkpoints``: ``<recipe>-<digest 16>``. Repeating it is free.
 
     Files are hard links where the file system allows it, so that weights are not stored twice.
+
+    Raises:
+        IntegrityError: a file is not the one that the run wrote.
     """
     opened = Checkpoint.load(checkpoint)
+    require_unchanged(checkpoint, asked=True)
     target = checkpoints / f"{opened.train_config.recipe}-{opened.digest[:16]}"
     if not is_checkpoint(target):
         with replacing_folder(target, over=True) as folder:

@@ -2,9 +2,11 @@
 
 A cache is a folder of memory-mapped arrays, addressed by its content: the base model, the model's code, and which
 frames of which episodes. It fills in place under ``<key>.partial`` (a killed build goes on where it stopped) and takes
-its name by one rename when it is whole.
+its name by one rename when it is whole. One that is not as it was written is made again.
 """
 
+import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +19,9 @@ from torch import Tensor
 from gr00t_data.batches.batch import Batch
 from gr00t_data.code_key import code_key
 from gr00t_data.disk import claimed, digest_json, fsync_folder, read_json, reserve, write_json
+from gr00t_data.integrity import IntegrityError, read_sealed, require_intact_once, write_record, write_sealed
 from gr00t_data.progress import Progress, silent
+from gr00t_model.loop.progress import say
 
 
 class Backbone(Protocol):
@@ -140,6 +144,7 @@ def build_features(
         progress: called with (frames done, frames in all).
     """
     with claimed(folder):
+        _remove_damaged(folder)
         if not (folder / "clips.json").is_file():
             partial = folder.with_suffix(".partial")
             partial.mkdir(parents=True, exist_ok=True)
@@ -151,6 +156,14 @@ def build_features(
     return FeatureCache.open(folder)
 
 
+def _remove_damaged(folder: Path) -> None:
+    try:
+        require_intact_once(folder, remedy="it is made again")
+    except IntegrityError as error:
+        say(str(error))
+        shutil.rmtree(folder)
+
+
 class _Filler:
     """Writes rows clip by clip, and notes after each clip how many rows stand on disk."""
 
@@ -159,12 +172,22 @@ class _Filler:
     ) -> None:
         self.folder, self.backbone, self.dtype = folder, backbone, dtype
         self.with_targets, self.device, self.rows = with_targets, device, rows
-        done = folder / "done.json"
-        self.done = read_json(done)["rows"] if done.is_file() else 0
-        self.arrays: dict[str, np.ndarray] = {}
-        if self.done:
-            names = ["features", "mask", *(["targets"] if with_targets else [])]
-            self.arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in names}
+        self.done, self.arrays, self.sums = 0, dict[str, np.ndarray](), dict[str, int]()
+        if (folder / "done.json").is_file():
+            self._resume(["features", "mask", *(["targets"] if with_targets else [])])
+
+    def _resume(self, names: list[str]) -> None:
+        """Take over the rows that stand on disk, if they are those that were written."""
+        try:
+            noted = read_sealed(self.folder / "done.json")
+            arrays = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r+") for name in names}
+            sums = {name: zlib.crc32(array[: noted["rows"]].data) for name, array in arrays.items()}
+            if sums != noted["crc32"] or any(len(array) != self.rows for array in arrays.values()):
+                raise IntegrityError(f"{self.folder}: holds other rows than were written")
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            say(f"{error}; the features are computed again from the first frame on")
+            return
+        self.done, self.arrays, self.sums = noted["rows"], arrays, sums
 
     @torch.no_grad()
     def fill(
@@ -217,10 +240,11 @@ class _Filler:
         self.arrays[name][first : first + len(values)] = values
 
     def _note(self, rows: int) -> None:
-        for array in self.arrays.values():
+        for name, array in self.arrays.items():
             if isinstance(array, np.memmap):
                 array.flush()
-        write_json(self.folder / "done.json", {"rows": rows})
+            self.sums[name] = zlib.crc32(array[self.done : rows].data, self.sums.get(name, 0))
+        write_sealed(self.folder / "done.json", {"rows": rows, "crc32": self.sums})
         self.done = rows
 
     def finish(self, clips: list[Clip]) -> None:
@@ -230,3 +254,4 @@ class _Filler:
             row += clip.length
         self.arrays.clear()
         write_json(self.folder / "clips.json", {"clips": listed})
+        write_record(self.folder)  # last: it names every file

@@ -1,15 +1,16 @@
 """The key of a policy's run: what it depends on. No torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gr00t_data.code_key import code_key, library_versions
 from gr00t_data.disk import digest_json
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.integrity import write_sealed
+from gr00t_data.integrity import require_intact, write_sealed
 from gr00t_model.lineage.chain import folder_digest
 from gr00t_model.lineage.paths import located_fields, portable_fields
-from gr00t_model.loop.config import RANDOM_BASE, ConfigError
+from gr00t_model.loop.config import RANDOM_BASE, ConfigError, flattened
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.training.config import Mixture, TrainConfig
 
@@ -18,6 +19,7 @@ _LEARNING_MACHINE = ("num_processes", "precision", "frozen_dtype")
 
 CONTENT = "content"
 """Field of RUN.json: what the key of the run is the digest of."""
+_MODEL_INPUTS = ("base", "tokenizer", "flare.embedding")
 _NOT_CONTENT = ("keep_states", "log_every_steps", "checkpoint_every_steps")
 
 
@@ -48,6 +50,10 @@ class PolicyRun(RunFolder):
     def config(self) -> TrainConfig:
         """The configuration in ``RUN.json``; ConfigError when there is none."""
         return TrainConfig.from_dict(located_fields(self.fields(), self.run_json))
+
+    def content(self) -> dict[str, Any]:
+        """What the key is the digest of, empty of a run of before; ConfigError as ``fields``."""
+        return self._written().get(CONTENT, {})
 
 
 def prepare_run(config: TrainConfig, runs: Path) -> PolicyRun:
@@ -147,10 +153,33 @@ def base_digest(folder: Path, field: str = "model.base") -> str:
 
     Raises:
         ConfigError: no such folder.
+        IntegrityError: a file of it is not the one that its own record names.
     """
     if not (folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))):
         raise ConfigError(f"{field}: {folder} is not a folder with a model; name one that holds its files")
+    require_intact(folder)
     return folder_digest(folder)
+
+
+def require_inputs(run: PolicyRun, config: TrainConfig) -> None:
+    """Compare the data, base, tokenizer and embedding of a run with those that its key was made of.
+
+    Raises:
+        ConfigError: one of them is not what it was; a run of before says nothing of its content.
+    """
+    then, now = (_inputs(content) for content in (run.content(), run_content(config)))
+    for name in then.keys() & now.keys():
+        if then[name] != now[name]:
+            raise ConfigError(
+                f"{run.run_json}: {name} was {str(then[name])[:16]} when the run was made, and is "
+                f"{str(now[name])[:16]} now; put it back from a copy"
+            )
+
+
+def _inputs(content: Mapping[str, Any]) -> dict[str, Any]:
+    config = content.get("config", {})
+    model = {name: one for name, one in flattened(config.get("model", {})).items() if name in _MODEL_INPUTS}
+    return flattened({"data": config.get("data", {})}) | {f"model.{name}": one for name, one in model.items()}
 
 
 def learning_key() -> str:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from gr00t_data.disk import claimed, read_json, replacing_folder
-from gr00t_data.integrity import write_record
+from gr00t_data.integrity import require_intact, write_record
 from gr00t_model.groot.lora import ADAPTER_BASE, AdapterError, adapter_slots, adapter_tensors, merge_adapter
 from gr00t_model.groot.weights.eval_transform import centre_crop_of, write_eval_transform
 from gr00t_model.groot.weights.nvidia import load, save
@@ -26,12 +26,15 @@ def merge_into(base: Path, adapter: Path, folder: Path) -> None:
 
     Raises:
         AdapterError: ``folder`` exists, the adapter cannot be read, or it was made on another base.
+        IntegrityError: a file of base or adapter is not the one that was recorded.
         WeightsError: the base cannot be read.
     """
     with claimed(folder):
         if folder.exists():
             raise AdapterError(f"{folder} exists already; name another folder or remove it")
         learned = adapter_tensors(adapter).keys() | adapter_slots(adapter).keys()
+        for read in (adapter, adapter.parent, base):  # an adapter of before has its record with its checkpoint
+            require_intact(read, asked=True)
         _check_base(base, adapter)
         model = load(base)
         widen(model, {name.removeprefix(_PREFIX) for name in learned})

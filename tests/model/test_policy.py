@@ -10,7 +10,7 @@ from gr00t_data.integrity import RECORD, IntegrityError
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import ObservationError, Policy
-from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, publish
+from gr00t_model.training.checkpoint import Checkpoint, publish
 from gr00t_model.training.key import prepare_run
 from gr00t_model.training.objective import open_accelerator, open_loop
 from gr00t_model.training.train import train
@@ -191,5 +191,5 @@ def test_a_checkpoint_made_before_there_was_a_record_is_known_by_its_name(run, t
     assert not Policy.from_checkpoint(copied).verified
     (published / "statistics.json").unlink()  # a link to the run's own
     (published / "statistics.json").write_text((copied / "statistics.json").read_text().replace("0.1", "0.2"))
-    with pytest.raises(CheckpointError, match="its name says"):
+    with pytest.raises(IntegrityError, match="its name says"):
         Policy.from_checkpoint(published)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import PathError, numbered_lines, parse_json, path_inside, visible_files
+from gr00t_data.disk import PathError, digest_file, numbered_lines, parse_json, path_inside, visible_files
 from gr00t_data.sources.content import MOVIES, require_no_link, unusable
 from gr00t_data.sources.neural import dreams
 from gr00t_data.sources.neural.clip import Clip, Found
@@ -113,6 +113,10 @@ def _listed(drop: Path) -> Found:
             continue
         if not path.is_file():
             refused.append(Refusal(name, f"{where}: names {name!r}, and there is no such file; copy it again"))
+        elif (told := line.get("sha256")) is not None and told != (held := digest_file(path)):
+            refused.append(
+                Refusal(name, f"{path}: has SHA-256 {held[:12]}, {where} says {str(told)[:12]}; copy it again")
+            )
         elif name in seen:
             refused.append(Refusal(name, f"{where}: names {name!r} again (as line {seen[name]}); keep one line"))
         else:

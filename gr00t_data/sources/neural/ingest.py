@@ -10,6 +10,7 @@ import numpy as np
 
 from gr00t_data.disk import claimed, digest_file, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.integrity import require_intact
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import require_no_links_out, same_or_refuse, store_name
@@ -46,6 +47,7 @@ def ingest_clips(
 
     Raises:
         ClipsError: the drop holds no clips.
+        IntegrityError: the drop brings a record of its files, and one is not as recorded.
         StoreError: the name is taken by other content, or no clip could be used.
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
@@ -60,6 +62,7 @@ def ingest_clips(
 def _ingested(
     drop: Path, root: Path, embodiment: Embodiment, licence: str, settings: ClipsMade, progress: Progress
 ) -> EpisodeStore:
+    require_intact(drop, remedy="copy the drop again, or generate it again: `gr00t dream`")
     digests = {key: value for key, value in folder_digests(drop).items() if key != "_SUCCESS"}
     source = StoreSource(drop=drop.name, content=digest_json(digests), settings=settings.model_dump())
     if (root / SEAL).is_file():

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import require_intact
 from gr00t_model.dream.nano.codec import Blocks, Codec
 from gr00t_model.dream.nano.config import NANO_CONFIG, NanoConfig
 from gr00t_model.dream.world_model import ClipShape, DreamError, Films, Pictures, Sampler, check_rows, check_shape
@@ -179,10 +180,12 @@ def load_nano(folder: Path) -> tuple[NanoNetwork, Prompt]:
 
     Raises:
         DreamError: weights that are missing, broken or of another size.
+        IntegrityError: a file is not the one that was recorded.
     """
     network = NanoNetwork(NanoConfig.model_validate(read_json(folder / NANO_CONFIG)["config"]))
     try:
         network.load_state_dict(load_file(folder / _WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DreamError(f"{folder / _WEIGHTS}: cannot be read as the model of {NANO_CONFIG} ({error})") from error
+    require_intact(folder)  # after reading, which says more exactly what is wrong with what cannot be read
     return network.eval().requires_grad_(False), Prompt.load(folder)

@@ -13,7 +13,7 @@ from gr00t_model.training.base import Base, open_base
 from gr00t_model.training.batches import Batches
 from gr00t_model.training.checkpoint import export_checkpoint, is_checkpoint
 from gr00t_model.training.config import TrainConfig
-from gr00t_model.training.key import PolicyRun
+from gr00t_model.training.key import PolicyRun, require_inputs
 from gr00t_model.training.objective import some_batches
 from gr00t_model.training.precision import frozen_dtype, store_for_training
 
@@ -24,6 +24,7 @@ def checkpoint_at(run: PolicyRun, step: int) -> Path:
 
     Raises:
         StateError: there is no such state, or it cannot be read; names those that there are.
+        ConfigError: what the run was made of is not as it was.
     """
     outcome, known = run.outcome(), list_states(run.states)
     if outcome and outcome.state == "complete" and outcome.step == step and is_checkpoint(run.checkpoint):
@@ -37,6 +38,7 @@ def checkpoint_at(run: PolicyRun, step: int) -> Path:
             "says how many stay, checkpoint_every_steps how often one is written)"
         )
     config = run.config()
+    require_inputs(run, config)
     base = open_base(config, run)
     _load_exported(base, config, run, step)
     return export_checkpoint(run, config, base.model, _outcome(run, step), config.machine.num_processes, into)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gr00t_data.integrity import require_intact
 from gr00t_model.groot.weights.nvidia import stored_tensors
 from gr00t_model.loop.run import RunFolder
 from gr00t_model.loop.state import check_state
@@ -52,6 +53,7 @@ def _whole(folder: Path, checkpoint: bool) -> None:
     if checkpoint:
         Checkpoint.load(folder)
     stored_tensors(folder)
+    require_intact(folder)
 
 
 def _free(path: Path) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from gr00t_data.integrity import RECORD, IntegrityError
 from gr00t_data.store.episode import Episode
 from gr00t_model.dream.config import nano_training
 from gr00t_model.dream.dreamers import open_world_model
@@ -156,6 +157,9 @@ def test_resuming_is_exact_and_clips_depend_on_their_row_only(store: Path, tmp_p
     with pytest.raises(DreamError, match="takes no adapter"):
         open_world_model(run.product, tmp_path, Sampler())
     (run.product / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(IntegrityError, match=r"model\.safetensors is not the recorded file"):
+        open_world_model(run.product, None, Sampler())
+    (run.product / RECORD).unlink()  # as one of before
     with pytest.raises(DreamError, match="cannot be read as the model"):
         open_world_model(run.product, None, Sampler()).generate(pictures[:1], ["reach"], [1], SHAPE)
 

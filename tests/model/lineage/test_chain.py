@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.disk import read_json, write_json
+from gr00t_data.integrity import RECORD, IntegrityError
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.settings import MixtureSettings, Shares
@@ -20,6 +21,7 @@ from gr00t_model.lineage.record import Settings, chain_of, links_from, links_of
 from gr00t_model.release.licences import licences_of, require_licences
 from gr00t_model.training.config import Flare, Lora, Model, TrainConfig
 from tests import NOWHERE
+from tests.model.damage import flips
 from tests.model.lineage.test_withdrawal import add_people
 from tests.model.service_lake import GR1, add_store, tiny_config, train_tiny
 from tests.model.tiny import SMALL
@@ -104,6 +106,7 @@ def test_a_merged_folder_names_what_both_have_seen(made, tmp_path: Path, way: st
     shutil.copytree(second, base)
     if way == "an adapter without a record":
         (adapter / CHAIN).unlink()
+        (adapter / RECORD).unlink()
     given = last.name if way == "a name of the lake" else adapter
     assert invoke(["merge", given, base, tmp_path / "merged", "--lake", lake.root]).exit_code == 0
     shutil.move(tmp_path / "merged", tmp_path / "moved")
@@ -131,11 +134,12 @@ def test_what_an_embedding_has_seen_counts(made, tmp_path: Path) -> None:
 
 @pytest.fixture
 def old(made, tmp_path: Path) -> tuple[Lake, list[Path]]:
-    """The lake as a version before this one left it: no checkpoint holds its chain."""
+    """The lake as a version before this one left it: no checkpoint holds its chain, or the digests of its files."""
     shutil.copytree(made[0].root, tmp_path / "lake", symlinks=True)
     lake = Lake(tmp_path / "lake")
-    for path in [*lake.checkpoints.rglob(CHAIN), *lake.runs.rglob(CHAIN)]:
-        path.unlink()
+    for name in (CHAIN, RECORD):
+        for path in [*lake.checkpoints.rglob(name), *lake.runs.rglob(name)]:
+            path.unlink()
     found = [lake.checkpoints / path.name for path in made[1]]
     for base, checkpoint in pairwise(found):
         versions = read_json(checkpoint / "versions.json")
@@ -189,6 +193,11 @@ def test_a_lake_of_before_that_was_moved_finds_its_bases(made, old) -> None:
 
 
 def test_a_record_that_cannot_be_read_is_named(made, alone: Path) -> None:
+    for done in flips(alone / CHAIN, 8):
+        with pytest.raises((IntegrityError, LineageError), match=CHAIN):
+            licences_of(alone)
+            pytest.fail(done)
+    (alone / RECORD).unlink()  # as one of before
     (alone / CHAIN).write_text('{"chain": [{"what": 3}]}')
     with pytest.raises(LineageError, match=r"lineage.json: is not a record of what weights were made from"):
         licences_of(alone)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import write_json
+from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.stages.names import UnknownName, find_checkpoint
 from gr00t_model.evaluate.evaluation import Evaluation
@@ -18,6 +19,7 @@ from gr00t_model.lineage.chain import (
     SeenEpisode,
     root,
 )
+from gr00t_model.lineage.digests import model_digest
 from gr00t_model.lineage.record import Record, Settings, Versions
 from gr00t_model.release.card import table
 from gr00t_model.release.history import (
@@ -53,46 +55,46 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(tmp_path / "lake")
     for name in ("one-aaaaaa11", "two-bbbbbb22", "three-bbbbbb33"):
         (lake.checkpoints / name).mkdir(parents=True)
-        (lake.checkpoints / name / "train_config.json").write_text("{}")
+        (lake.checkpoints / name / "train_config.json").write_text(f'{{"key": "{name}"}}')
     return lake
 
 
-def put(lake: Lake, name: str, digest: str, **changes: Any) -> Event:
-    return release(lake, "gr1", lake.checkpoints / name, digest, **changes)
+def put(lake: Lake, name: str, **changes: Any) -> Event:
+    return release(lake, "gr1", lake.checkpoints / name, model_digest(lake.checkpoints / name), **changes)
 
 
 def test_a_history_is_told_in_rows(lake: Lake) -> None:
-    put(lake, "one-aaaaaa11", "aa", reasons=("first",))
-    put(lake, "two-bbbbbb22", "bb", forced=True, reasons=("because", "I say so"))
+    one = put(lake, "one-aaaaaa11", reasons=("first",)).digest
+    put(lake, "two-bbbbbb22", forced=True, reasons=("because", "I say so"))
     assert [event.action for event in history(lake, "gr1").events] == ["release", "forced release"]
     back = rollback(lake, "gr1")
-    assert (back.number, back.action, back.digest) == (3, "rollback", "aa")
+    assert (back.number, back.action, back.digest) == (3, "rollback", one)
     told = [(row["number"], row["checkpoint"], row["state"], row["reasons"]) for row in rows(lake, "gr1")]
     assert told == [
         (1, "one-aaaaaa11", "released", "first"),
         (2, "two-bbbbbb22", "", "because; I say so"),
         (3, "one-aaaaaa11", "", "took back checkpoints/two-bbbbbb22"),
     ]
-    assert released(lake, "gr1") == (lake.checkpoints / "one-aaaaaa11", "aa") and lake.pointed("released_gr1")
+    assert released(lake, "gr1") == (lake.checkpoints / "one-aaaaaa11", one) and lake.pointed("released_gr1")
     with pytest.raises(ReleaseError, match="gr1: 1 release stands, there is none to go back to"):
         rollback(lake, "gr1")
 
 
 def test_a_release_again_changes_nothing_but_the_pointer(lake: Lake) -> None:
-    first = put(lake, "one-aaaaaa11", "aa")
+    first = put(lake, "one-aaaaaa11")
     (lake.root / "current/released_gr1.json").unlink()
-    assert put(lake, "one-aaaaaa11", "aa") == first and len(history(lake, "gr1").events) == 1
-    assert lake.pointed("released_gr1") == (lake.checkpoints / "one-aaaaaa11", "aa")
+    assert put(lake, "one-aaaaaa11") == first and len(history(lake, "gr1").events) == 1
+    assert lake.pointed("released_gr1") == (lake.checkpoints / "one-aaaaaa11", first.digest)
 
 
 def test_nothing_was_released_of_another_robot(lake: Lake) -> None:
-    put(lake, "one-aaaaaa11", "aa")
+    put(lake, "one-aaaaaa11")
     assert history(lake, "so100") == History() and released(lake, "so100") is None and rows(lake, "so100") == []
 
 
 def test_folders_that_are_gone_are_named(lake: Lake) -> None:
-    put(lake, "one-aaaaaa11", "aa")
-    put(lake, "two-bbbbbb22", "bb")
+    put(lake, "one-aaaaaa11")
+    put(lake, "two-bbbbbb22")
     (lake.checkpoints / "one-aaaaaa11").rename(lake.root / "moved")
     with pytest.raises(ReleaseError, match=r"one-aaaaaa11: the checkpoint to go back to is gone; restore it$"):
         rollback(lake, "gr1")
@@ -113,10 +115,10 @@ def test_what_is_no_history_is_named(lake: Lake, content: Any) -> None:
 
 
 def test_a_history_survives_its_file_and_an_old_one_is_read(lake: Lake) -> None:
-    put(lake, "one-aaaaaa11", "aa", reasons=("first",))
+    put(lake, "one-aaaaaa11", reasons=("first",))
     state = history(lake, "gr1")
     path = folder_of(lake, "gr1") / "history.json"
-    written = read_json(path)
+    written = read_sealed(path)
     assert set(written) == {"events", "standing"}
     assert set(written["events"][0]) == {"number", "action", "digest", "checkpoint", "at", "reasons"}
     del written["events"][0]["reasons"]  # before reasons were kept

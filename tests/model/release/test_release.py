@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gr00t_data.disk import digest_json, write_json
+from gr00t_data.integrity import write_record
 from gr00t_data.lake import Lake
 from gr00t_model.evaluate.evaluation import Evaluation, OpenLoopErrors, PartErrors
 from gr00t_model.evaluate.paired import Comparison, Measure, paired_errors, paired_shares
@@ -202,6 +203,7 @@ def test_scenes_are_paired_and_reused(made, lake):
     for trial in content["closed_loop"]["reach"]["trials"]:
         trial["wrong_object"] = not trial["swapped"]  # nothing that was simulated again would look like this
     write_json(theirs.folder / "report.json", content)
+    write_record(theirs.folder)
     other = evaluate(lake.checkpoints / second.name, lake.evaluations, released=folder, **options)
     measures = {m.name: m for m in other.content.comparison.measures}
     assert measures["reach: success"].pairs == 3 and "open loop error" in measures

@@ -13,6 +13,7 @@ from gr00t_data.batches.loader import JointOrder
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.integrity import write_record
 from gr00t_model.loop.state import list_states
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.training.checkpoint import Checkpoint, CheckpointError, is_checkpoint, publish
@@ -173,5 +174,6 @@ def test_weights_of_another_size_are_named(copy):
     config = read_json(copy / "config.json")
     config["action_head_cfg"]["max_state_dim"] = 48
     (copy / "config.json").write_text(json.dumps(config))
+    write_record(copy)
     with pytest.raises(CheckpointError, match=r"state_encoder\.layer1\.W: file \[32, 64, 32\], model \[32, 48, 32\]"):
         Checkpoint.load(copy).model()

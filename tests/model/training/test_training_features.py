@@ -1,6 +1,9 @@
 """The cache of frozen features: same numbers, found again, continued after a kill; and batches prepared ahead."""
 
+import os
+import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -8,8 +11,10 @@ import torch
 
 from gr00t_data.batches.batch import Batch
 from gr00t_data.disk import read_json
+from gr00t_data.integrity import RECORD
 from gr00t_model.loop.prefetch import prefetch
 from gr00t_model.training.features import Clip, FeatureCache, build_features, features_key
+from tests.model.damage import damages, flips
 
 TOKENS, WIDTH, TARGETS = 3, 2, 4
 
@@ -85,13 +90,63 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fill(tmp_path / "cache", Backbone(left=4))  # clip 0 takes three calls, clip 1 two
     assert not (tmp_path / "cache").exists()
-    assert read_json(tmp_path / "cache.partial" / "done.json") == {"rows": 5}
+    assert read_json(tmp_path / "cache.partial" / "done.json")["rows"] == 5
     again = Backbone(left=4)
     whole, parts = fill(tmp_path / "other"), fill(tmp_path / "cache", again)
     assert again.left == 0
     assert np.array_equal(whole.features, parts.features) and np.array_equal(whole.mask, parts.mask)
     assert whole.targets is not None and parts.targets is not None
     assert np.array_equal(whole.targets, parts.targets)
+
+
+@pytest.mark.parametrize("name", ["features.npy", "mask.npy", "targets.npy", "clips.json", "done.json", RECORD])
+def test_a_damaged_cache_is_made_again_and_said(tmp_path, capsys, name):
+    fill(tmp_path / "other", Backbone(scale=2.0))
+    whole = fill(tmp_path / "cache")
+    features, targets, folder = np.array(whole.features), np.array(whole.targets), tmp_path / "cache"
+    for done in damages(folder / name, tmp_path / "other" / name, count=6):
+        if (tmp_path / "other" / name).read_bytes() == (folder / name).read_bytes():
+            continue  # what does not depend on the features
+        again = fill(folder)
+        assert "it is made again" in capsys.readouterr().out, done
+        assert np.array_equal(again.features, features) and np.array_equal(again.targets, targets)
+    assert fill(folder, Backbone(left=0)).first_row == whole.first_row
+
+
+@pytest.mark.parametrize("name", ["features.npy", "mask.npy", "targets.npy", "done.json"])
+def test_a_damaged_half_of_a_cache_is_not_gone_on_with(tmp_path, capsys, name):
+    whole = fill(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path / "cache", Backbone(left=6))  # clips 0 and 1
+    shutil.copytree(tmp_path / "cache.partial", tmp_path / "half")
+    content = (tmp_path / "half" / name).read_bytes()
+    start = len(content) - np.load(tmp_path / "half" / name).nbytes if name.endswith(".npy") else 0
+    for place in {start, start + (len(content) - start) // 3, start // 2 + 9}:  # all below row 8 of 12
+        damaged = bytearray(content)
+        damaged[place] ^= 4
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        shutil.copytree(tmp_path / "half", tmp_path / "cache.partial", dirs_exist_ok=True)
+        (tmp_path / "cache.partial" / name).write_bytes(damaged)
+        made = fill(tmp_path / "cache")
+        assert "from the first frame on" in capsys.readouterr().out, place
+        assert np.array_equal(made.features, whole.features) and np.array_equal(made.mask, whole.mask)
+        assert np.array_equal(made.targets, whole.targets)
+
+
+def test_a_cache_that_was_compared_is_not_hashed_again_while_its_stamps_stay(tmp_path):
+    """The note of the comparison is written by who hashes, and by nobody else."""
+    folder = tmp_path / "cache"
+    fill(folder)
+    time.sleep(0.15)  # the clock of the file system stands still for less
+    fill(folder)
+    note, compared = folder / ".intact.json", (folder / ".intact.json").stat().st_mtime_ns
+    fill(folder)
+    assert note.stat().st_mtime_ns == compared
+    os.utime(folder / "mask.npy", (1e9, 1e9))
+    fill(folder)
+    assert note.stat().st_mtime_ns > compared
+    for _ in flips(note, 3):
+        assert fill(folder, Backbone(left=0))
 
 
 def test_the_key_follows_the_content():
