@@ -1,4 +1,4 @@
-"""Temporary files and folders beside what they will become, and claims to its name, each locked by its owner.
+"""Temporary folders beside what they, or a file in them, will become, and claims to its name, each locked by its owner.
 
 A killed process leaves its own behind. Whoever writes in that folder next removes those whose owners are dead: nobody
 holds their locks any more.
@@ -19,7 +19,7 @@ from gr00t_data.locks import is_at
 
 _SIGN = ".gr00t-"
 _CLAIM = f"{_SIGN}claim"
-_OURS = re.compile(rf"\..*{re.escape(_SIGN)}([a-z0-9_]{{8}}(\.[^.]*)?|claim)")
+_OURS = re.compile(rf"\..*{re.escape(_SIGN)}([a-z0-9_]{{8}}|claim)")
 
 
 def claim_of(path: Path) -> Path:
@@ -29,36 +29,31 @@ def claim_of(path: Path) -> Path:
 
 @contextmanager
 def beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
-    """Yield a hidden empty file, or folder, beside ``path``, whose folder is made as needed; it is removed in the end,
-    unless it was renamed.
+    """Yield a hidden folder beside ``path``, whose own folder is made as needed, or the place of a file of that name in
+    one; what is not renamed by then is removed in the end.
 
-    Its name keeps the suffix: libav picks the container from it.
+    It is a folder that is locked, not the file: some libraries (safetensors) write another file and rename it over the
+    one they are given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _swept(os.path.realpath(path.parent), int(time.monotonic()))
-    temporary, descriptor = _owned(path, folder)
+    place, descriptor = _owned(path)
     try:
-        yield temporary
+        yield place if folder else place / path.name
     finally:
-        if temporary.exists():
-            _remove(temporary)
+        if place.exists():
+            shutil.rmtree(place)
         os.close(descriptor)
 
 
-def _owned(path: Path, folder: bool) -> tuple[Path, int]:
-    prefix = f".{path.name if folder else path.stem}{_SIGN}"
+def _owned(path: Path) -> tuple[Path, int]:
     while True:
-        if folder:
-            temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
-        else:
-            handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
-            os.close(handle)
-            temporary = Path(name)
+        place = Path(tempfile.mkdtemp(prefix=f".{path.name}{_SIGN}", dir=path.parent))
         with suppress(FileNotFoundError):  # swept before it was locked
-            descriptor = os.open(temporary, os.O_RDONLY)
+            descriptor = os.open(place, os.O_RDONLY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if is_at(descriptor, temporary):
-                return temporary, descriptor
+            if is_at(descriptor, place):
+                return place, descriptor
             os.close(descriptor)
 
 
@@ -69,7 +64,7 @@ def _swept(folder: str, second: int) -> None:
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove the temporary files and folders, and the claims, in ``folder`` whose owners are dead.
+    """Remove the temporary folders and the claims in ``folder`` whose owners are dead.
 
     Returns:
         them.
@@ -80,7 +75,7 @@ def sweep(folder: Path) -> list[Path]:
 
 
 def _forsaken(path: Path) -> bool:
-    """Whether the owner of a temporary file or folder is dead; it is removed then."""
+    """Whether the owner of a temporary folder or claim is dead; it is removed then."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

@@ -81,12 +81,13 @@ def _fsync_file(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; when the block ends well it takes the name ``path``, else it is removed.
+    """Yield an empty temporary file; when the block ends well it takes the name ``path``, else it is removed.
 
-    The temporary name keeps the suffix (libav picks the container from it) and starts with a dot. What a killed process
-    left of such files is removed by the next one that writes there.
+    It has that name already (libav picks the container from it), in a hidden folder beside ``path``. What a killed
+    process left of such files is removed by the next one that writes there.
     """
     with _explained(path), beside(path) as temporary:
+        temporary.touch()
         yield temporary
         temporary.chmod(0o644)
         _fsync_file(temporary)
@@ -134,7 +135,7 @@ def replacing_folder(path: Path, *, over: bool = False) -> Iterator[Path]:
                 if file.stat().st_mode & _READABLE != _READABLE:
                     file.chmod(0o644)
                 _fsync_file(file)
-        with beside(path, folder=True) if over and path.exists() else nullcontext() as aside:
+        with beside(path) if over and path.exists() else nullcontext() as aside:
             if aside is not None:
                 path.replace(aside)
             temporary.replace(path)  # the system refuses to replace a folder that holds something

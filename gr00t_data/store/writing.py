@@ -72,7 +72,8 @@ class StoreWriter:
             shutil.rmtree(self.pending)
             raise StoreError(f"{root}: was sealed just now and cannot be changed; write to another name")
         for folder in (root, *root.rglob("*/")):
-            sweep(folder)
+            if folder.is_dir():  # it may have been swept just now
+                sweep(folder)
         remedy = f"delete {root} and begin anew"
         self.records = [_written(path, remedy) for path in sorted(self.pending.glob("*.json"))]
 

@@ -108,6 +108,19 @@ def test_a_claim_of_a_killed_process_is_swept_and_one_of_a_living_stays(tmp_path
     assert len(sweep(tmp_path)) == 1 and list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_its_writer_renames_over_is_not_swept_while_its_owner_lives(tmp_path: Path) -> None:
+    program = f"""
+        import numpy
+        from safetensors.numpy import save_file
+        with replacing(Path(sys.argv[1])) as path:
+            save_file({{'a': numpy.zeros(3)}}, path)
+            {_STAYS.replace("60", "2")}
+    """
+    with another(program, tmp_path / "a.safetensors") as writer:
+        assert sweep(tmp_path) == [] and writer.wait(30) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+
 def test_files_of_others_are_not_swept(tmp_path: Path) -> None:
     others = [tmp_path / name for name in (".a.ab12cd34", ".bashrc", ".x.gr00t-short", "gr00t-ab12cd3_")]
     for path in others:

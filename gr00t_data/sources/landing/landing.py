@@ -260,7 +260,7 @@ def _require_room(lake: Lake, drop: Drop) -> None:
 def _refuse_moving(store: EpisodeStore, key: str, path: Path, known: bool) -> None:
     """The files changed while they were read: what was made of them is worth nothing, unless it stood before."""
     if not known:
-        with beside(store.root, folder=True) as aside:
+        with beside(store.root) as aside:
             store.root.replace(aside)
     raise StoreError(f"{path}: changed while it was read; wait until it is copied, it is taken in again then")
 
