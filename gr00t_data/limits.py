@@ -29,6 +29,8 @@ LINES = 2_000_000
 """Episodes of a dataset, a line each; the largest published one has 100,000."""
 TEXT_BYTES = 64 * MIB
 """A table of narrations; the largest published one has 80,000 lines and 20 MB."""
+TOKENIZER_BYTES = 64 * MIB
+"""A file of a tokenizer; that of Qwen3 has 11 MB."""
 YAML_BYTES = 4 * MIB
 """What people write by hand, and the list of files of a long bag."""
 TABLE_BYTES = 512 * MIB

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
 
 from gr00t_data.disk import read_json, write_json
+from gr00t_data.limits import TOKENIZER_BYTES, require_within
 from gr00t_model.groot.config import GrootConfig, KeypointConfig
 
 PAD, IMAGE, BEGIN_IMAGE, END_IMAGE, END = "<pad>", "<image>", "<begin_image>", "<end_image>", "<end>"
@@ -159,6 +160,12 @@ def open_prompt(config: GrootConfig, folder: Path | str) -> Prompt:
     return prompt
 
 
+_TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json", "config.json"),
+    *("special_tokens_map.json", "chat_template.jinja", "chat_template.json"),
+)
+
+
 def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Qwen's where the folder does not say which; no code of the folder is run.
 
@@ -166,8 +173,10 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """
     kind = Qwen2Tokenizer if not (folder / "tokenizer_config.json").is_file() else AutoTokenizer
     try:
+        for name in (name for name in _TOKENIZER_FILES if (folder / name).is_file()):
+            require_within((folder / name).stat().st_size, TOKENIZER_BYTES, f"{name}: bytes")
         return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # the library's own, in Rust, has no other class
         raise PromptError(f"{folder}: its tokenizer cannot be read ({error}); fetch the files again") from error
 
 

@@ -1,6 +1,7 @@
 """Prompts: the published text byte for byte, and the small preset's own tokenizer."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,3 +62,16 @@ def test_texts_that_cannot_be_prompts(prompt, tmp_path):
         prompt(["look at the <image>"], 1)
     with pytest.raises(PromptError, match=r"tokenizer\.json"):
         Prompt.load(tmp_path / "nowhere")
+
+
+def test_a_tokenizer_that_is_huge_or_nested_is_refused(tmp_path: Path) -> None:
+    for name, content in (("deep", b'{"a":' * 100_000), ("none", b"no json"), ("other", b'{"model": {"type": "x"}}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").write_bytes(content)
+        (tmp_path / name / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+        with pytest.raises(PromptError, match="its tokenizer cannot be read"):
+            Prompt.load(tmp_path / name)
+    with (tmp_path / "none/tokenizer.json").open("wb") as stream:
+        stream.truncate(5 << 30)
+    with pytest.raises(PromptError, match=r"tokenizer\.json: bytes: 5,368,709,120, at most 67,108,864"):
+        Prompt.load(tmp_path / "none")
