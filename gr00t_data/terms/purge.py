@@ -13,8 +13,8 @@ from gr00t_data.disk import digest_json
 from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
-from gr00t_data.terms.scrub import scrub, scrub_verdicts, unfinished_with
-from gr00t_data.terms.withdrawal import Withdrawal, WithdrawalError, Withdrawals, read
+from gr00t_data.terms.scrub import scrub, scrub_dreams, scrub_verdicts, unfinished_with
+from gr00t_data.terms.withdrawal import Withdrawal, WithdrawalError, Withdrawals, read, with_clips
 
 _LOG = logging.getLogger(__name__)
 Reached = list[tuple[EpisodeStore, list[int]]]
@@ -46,10 +46,12 @@ def _purged(lake: Lake, entry: Withdrawal) -> list[Path]:
         raise WithdrawalError(f"{lake.root}: {entry.who} is not on the list of withdrawals; withdraw first")
     for name, reason in listed_in(lake.stores)[1].items():
         _LOG.warning("store %s is not looked into: %s", name, reason)
+    entry = with_clips(lake, entry)
     reached = list(_reached(lake, entry))
     gone = [path for path in dict.fromkeys(_files(lake, entry, reached)) if path.is_file()]
     for path in gone:
         path.unlink()
+    gone += scrub_dreams(lake.root / "dreams", Withdrawals((entry,)))
     for store, episodes in reached:
         gone += scrub(store, episodes)
         gone += scrub_verdicts(sorted(lake.index.glob(f"{store.digest[:16]}-*.json")), episodes)
@@ -146,9 +148,10 @@ def originals(lake: Lake, entry: Withdrawal) -> list[Path]:
     One video or annotation file may be about several people, so deleting them is left to whoever keeps them.
     """
     found = set[Path]()
-    for store, episodes in _reached(lake, entry):
+    for store, episodes in _reached(lake, with_clips(lake, entry)):
         drop = store.about.source.drop
-        names = {store.row(episode).source.video for episode in episodes}
+        sources = [store.row(episode).source for episode in episodes]
+        names = {name for source in sources for name in (source.video, source.clip)}
         found |= {lake.landing / drop / name for name in names if drop and name}
     return sorted(path for path in found if path.is_file())
 
@@ -156,7 +159,9 @@ def originals(lake: Lake, entry: Withdrawal) -> list[Path]:
 def footage(lake: Lake, entry: Withdrawal) -> set[str]:
     """SHA-256 of the videos that the clips were cut from, where their stores say it: what was found in these (hands)
     is kept outside the lake, under that name."""
-    clips = (store.row(episode).source for store, episodes in _reached(lake, entry) for episode in episodes)
+    clips = (
+        store.row(episode).source for store, episodes in _reached(lake, with_clips(lake, entry)) for episode in episodes
+    )
     return {str(sha256) for clip in clips if (sha256 := clip.facts().get("video_sha256"))}
 
 

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import write_json, write_json_lines
+from gr00t_data.disk import read_json, write_json, write_json_lines
 from gr00t_data.integrity import digest_of, read_sealed, write_sealed
 from gr00t_data.store.layout import dataset_stats
-from gr00t_data.store.provenance import EpisodeSource
+from gr00t_data.store.provenance import EpisodeSource, Facts
 from gr00t_data.store.seal import Seal, read_seal
 from gr00t_data.store.store import PENDING, SEAL, EpisodeStore, StoreError, json_lines
 from gr00t_data.store.tables import read_table
@@ -23,6 +23,8 @@ _STATS, _WHOLE, _EPISODES = "meta/episodes_stats.jsonl", "meta/stats.json", "met
 _PICTURE = "first_frame_png"
 """Of the source of a generated clip: the picture that it begins with."""
 _CONSENT = "CONSENT-01"
+_MANIFEST = "manifest.jsonl"
+"""What a drop of dreams says of each of its clips, a line each."""
 
 
 def scrub(store: EpisodeStore, episodes: Collection[int]) -> list[Path]:
@@ -98,6 +100,35 @@ def _reseal(root: Path, seal: Seal, changed: Iterable[Path], gone: Iterable[str]
         files[name] = digest_of(root / name)
     before |= {name: files.pop(name) for name in gone}
     Seal(seal.digest, files, before).write(root)
+
+
+def scrub_dreams(dreams: Path, withdrawals: Withdrawals) -> list[Path]:
+    """Delete the clips that were dreamt from pictures of these people, finished or not, and their lines.
+
+    Returns:
+        the files that were deleted or rewritten.
+    """
+    changed = list[Path]()
+    for folder in sorted(dreams.iterdir()) if dreams.is_dir() else []:
+        for path in (folder / _MANIFEST, *sorted(folder.glob("*/*.json"))):
+            lines = json_lines(path) if path.name == _MANIFEST and path.is_file() else []
+            lines = lines or ([read_json(path)] if path.suffix == ".json" and path.is_file() else [])
+            theirs = [line for line in lines if _is_of(line, withdrawals)]
+            gone = [folder / str(line[name]) for line in theirs for name in ("file", "first_frame") if name in line]
+            gone += [folder / "truth" / f"{Path(str(line['file'])).stem}.npy" for line in theirs if "file" in line]
+            for file in [one for one in gone if one.is_file()]:
+                file.unlink()
+                changed.append(file)
+            if theirs and path.name == _MANIFEST:
+                write_json_lines(path, [line for line in lines if line not in theirs])
+            elif theirs:
+                path.unlink()
+            changed += [path] if theirs else []
+    return changed
+
+
+def _is_of(line: Facts, withdrawals: Withdrawals) -> bool:
+    return withdrawals.of_source(EpisodeSource.model_validate({"generated": dict(line)})) is not None
 
 
 def scrub_verdicts(indexes: Iterable[Path], episodes: Collection[int]) -> list[Path]:

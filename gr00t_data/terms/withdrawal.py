@@ -7,9 +7,11 @@ emptied or gone stops everything. A list without a digest, written by hand or by
 
 import hashlib
 import os
+import warnings
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -21,17 +23,23 @@ from gr00t_data.integrity import read_sealed, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_data.locks import locked
 from gr00t_data.store.provenance import EpisodeSource, Facts
-from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
+from gr00t_data.store.store import SEAL, EpisodeStore, listed_in, sealed_in
 from gr00t_data.terms.names import comparable, nearest
 
 FILE = "withdrawn.yaml"
 DIGEST_FILE = "withdrawn.digest.json"
+_ORIGIN = "source_episode"
+"""What a dream says of the clip whose picture it begins with: ``<store digest>:<episode>``."""
 _STOPS = "nothing is mixed until it can be read"
 _HEAD = "# People who took their consent back. Written by `gr00t withdraw`; nothing of theirs is used again.\n"
 
 
 class WithdrawalError(ValueError):
     """A list that cannot be read, or an entry that is not there. An unreadable list is never taken for an empty one."""
+
+
+class NoSuchPerson(UserWarning):
+    """A withdrawal that reaches nothing in the lake: a name that is spelt otherwise there?"""
 
 
 _Text = Annotated[str, BeforeValidator(lambda said: "" if said is None else str(said))]
@@ -106,16 +114,31 @@ class Withdrawals:
         return next((entry for entry in self.entries if entry.reaches(participant, dataset, video)), None)
 
     def of_source(self, source: EpisodeSource) -> Withdrawal | None:
-        """The entry about an episode, by what its store recorded of where it came from."""
-        found = (self.of(*facts) for facts in people_in(source.facts()))
+        """The entry about an episode, by what its store recorded of where it came from: the person is named, or it was
+        dreamt from a picture of one of their clips."""
+        facts = source.facts()
+        found = [*(self.of(*person) for person in people_in(facts)), *map(self._by_clip.get, origins_in(facts))]
         return next((entry for entry in found if entry), None)
+
+    @cached_property
+    def _by_clip(self) -> dict[str, Withdrawal]:
+        """``<store digest>:<episode>`` -> the entry that reached that clip when it was written."""
+        return {
+            f"{clip.digest}:{number}": entry
+            for entry in reversed(self.entries)
+            for clip in entry.clips
+            for number in clip.episodes
+        }
 
     def reached(self, store: EpisodeStore, episodes: Collection[int] | None = None) -> dict[int, Withdrawal]:
         """Episode number -> entry, of the episodes of a store (all, or these) that were withdrawn."""
         if not self.entries:
             return {}
-        rows = (row for row in store.rows if episodes is None or row.index in episodes)
-        return {row.index: entry for row in rows if (entry := self.of_source(row.source))}
+        rows = [row for row in store.rows if episodes is None or row.index in episodes]
+        noted = self._by_clip if (store.root / SEAL).is_file() else {}
+        found = {row.index: self.of_source(row.source) for row in rows}
+        found = {index: one or noted.get(f"{store.digest}:{index}") if noted else one for index, one in found.items()}
+        return {index: entry for index, entry in found.items() if entry}
 
 
 def people_in(source: Facts) -> Iterator[tuple[str | None, str | None, str | None]]:
@@ -132,6 +155,27 @@ def people_in(source: Facts) -> Iterator[tuple[str | None, str | None, str | Non
         for one in inner:
             if isinstance(one, Mapping):
                 yield from people_in(one)
+
+
+def origins_in(facts: Facts) -> Iterator[str]:
+    """``<store digest>:<episode>`` of every clip whose picture an episode was dreamt from, also through other dreams.
+
+    Records are nested, as those of people are.
+    """
+    for name, value in facts.items():
+        if name == _ORIGIN and isinstance(value, str):
+            yield value
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, Mapping):
+                yield from origins_in(one)
+
+
+def first_frames_in(facts: Facts) -> Iterator[str]:
+    """Digests of the pictures that an episode was dreamt from."""
+    made = facts.get("generated")
+    digest = made.get("first_frame_sha256") if isinstance(made, Mapping) else None
+    if isinstance(digest, str):
+        yield digest
 
 
 def read(root: Path) -> Withdrawals:
@@ -231,15 +275,22 @@ def names_like(lake: Lake, entry: Withdrawal) -> str:
     return "".join([*hints, f"; cannot be looked into: {', '.join(damaged)}" if damaged else ""])
 
 
-def add(lake: Lake, entry: Withdrawal) -> Withdrawal:
+def add(lake: Lake, entry: Withdrawal, *, ahead: bool = False) -> Withdrawal:
     """Write an entry down, with what it reaches in the lake; one that is there already is brought up to date.
 
-    It need not reach anything yet: see ``require_match``.
+    Args:
+        ahead: nothing in the lake need be of that person yet; else there is a warning with the nearest names. A
+            withdrawal is written down all the same: better one that reaches nobody than one that is lost.
+
+    Raises:
+        WithdrawalError: it names nobody.
     """
     if not entry.names_somebody:
         raise WithdrawalError("name a participant, or a video with --video")
-    reached = Withdrawals((entry,))
-    found = {one.digest: one for one in clips_of(lake, reached)}
+    found = {one.digest: one for one in with_clips(lake, entry).clips}
+    if not found and not ahead:
+        text = f"{lake.root}: no clip is of {entry.who}{names_like(lake, entry)}; it was written down all the same"
+        warnings.warn(text, NoSuchPerson, stacklevel=2)
     with locked(lake.root / "locks" / "withdrawn"):
         before = read(lake.root).entries
         same = next((one for one in before if one.key == entry.key), None)
@@ -281,6 +332,25 @@ def _write(lake: Lake, entries: list[Withdrawal]) -> None:
     write_sealed(record, {"sha256": [digest, digest_of(_content(path))]})
     write_text(path, text)
     write_sealed(record, {"sha256": [digest]})
+
+
+def with_clips(lake: Lake, entry: Withdrawal) -> Withdrawal:
+    """The entry with all that it reaches: the clips of the person, those noted when it was written down before, and
+    what was dreamt from a picture of any of these, as far as that goes."""
+    noted = [clip for one in read(lake.root).entries if one.key == entry.key for clip in one.clips]
+    stores, pictures = sealed_in(lake.stores), set[str]()
+    reached = {clip.digest: clip for clip in (*noted, *entry.clips)}
+    while True:
+        known = Withdrawals((replace(entry, clips=tuple(reached.values())),))
+        before = dict(reached), len(pictures)
+        for store in stores:
+            numbers = {row.index for row in store.rows if pictures & {*first_frames_in(row.source.facts())}}
+            numbers |= {*known.reached(store), *(reached[store.digest].episodes if store.digest in reached else ())}
+            if numbers:
+                reached[store.digest] = Reached(store.root.name, store.digest, tuple(sorted(numbers)))
+                pictures |= {one for n in numbers for one in first_frames_in(store.row(n).source.facts())}
+        if (reached, len(pictures)) == before:
+            return known.entries[0]
 
 
 def clips_of(lake: Lake, withdrawals: Withdrawals) -> list[Reached]:

@@ -16,6 +16,7 @@ from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, listed_in, sealed_in
 from gr00t_model.lineage.chain import LineageError
 from gr00t_model.lineage.record import Record, chain_of, checkpoints, listed_checkpoints
+from gr00t_model.loop.run import list_states
 
 
 @dataclass(frozen=True)
@@ -244,3 +245,16 @@ def checkpoint_rows(lake: Lake, digest: str, numbers: frozenset[int] | None) -> 
             pointers = ", ".join(name for name, target in released.items() if target == record.folder)
             what = f"checkpoint ({pointers})" if pointers else "checkpoint"
             yield Holder(what, record.folder.name, how, str(record.folder))
+
+
+def run_rows(lake: Lake, name: str, digest: str, numbers: frozenset[int]) -> Iterator[Holder]:
+    """A row for each training that was given episodes of a store, itself or in a mixture, with the states it keeps."""
+    holding = [(path, manifest) for path, manifest in _manifests(lake) if _place_in(manifest, digest, numbers)]
+    marks = {mark for path, manifest in holding for mark in (path.stem, manifest.digest)}
+    marks |= {digest, f'stores/{name}"'}
+    for path in sorted(lake.root.glob("*/*/RUN.json")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if any(mark in text for mark in marks):
+            steps = list_states(path.parent / "states")
+            how = f"trained on them; keeps states of steps {', '.join(map(str, steps))}" if steps else "trained on them"
+            yield Holder("run", path.parent.name, how, str(path.parent))

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from gr00t_data.lake import Lake
 from gr00t_data.store.store import sealed_in
-from gr00t_data.terms.withdrawal import Withdrawal, Withdrawals, clips_of, names_like, read
+from gr00t_data.terms.withdrawal import Withdrawal, names_like, read, with_clips
 from gr00t_model.lineage.chain import LineageError, Link, SeenEpisode, unknown
-from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows, unreadable
+from gr00t_model.lineage.lineage import Holder, Verdicts, checkpoint_rows, manifest_rows, run_rows, unreadable
 from gr00t_model.lineage.record import Settings, checkpoints, links_of
 
 
@@ -23,6 +23,7 @@ def of_participant(lake: Lake, participant: str, dataset: str | None = None, vid
     for digest, (name, episodes) in reached.items():
         held = frozenset(episodes)
         holders = [*manifest_rows(lake, digest, held), *checkpoint_rows(lake, digest, held)]
+        holders += run_rows(lake, name, digest, held)
         rows += [replace(one, how=f"{one.how} (of {name})") for one in holders]
     if not rows:
         entry = Withdrawal(participant, dataset, video)
@@ -42,9 +43,8 @@ def reach(lake: Lake, entry: Withdrawal, links: Sequence[Link] | None = None) ->
     Args:
         links: what those checkpoints have seen, for who asks about several people; None reads it.
     """
-    noted = [clip for one in read(lake.root).entries if one.key == entry.key for clip in one.clips]
     found: dict[str, tuple[str, set[int]]] = {}
-    for clip in [*noted, *clips_of(lake, Withdrawals((entry,)))]:
+    for clip in with_clips(lake, entry).clips:
         found.setdefault(clip.digest, (clip.store, set()))[1].update(clip.episodes)
     for link in _links(lake) if links is None else links:
         for seen in _recorded(link, entry):

@@ -33,7 +33,8 @@ def withdraw(
 
     Every index rejects the clips (CONSENT-01), the next mixtures do not hold them, mixtures made before refuse to be
     trained on, and footage that lands later is refused. Sealed stores are not rewritten, and weights cannot unlearn:
-    the checkpoints listed here have to be dealt with by you.
+    the checkpoints and runs listed here have to be dealt with by you. What was dreamt from a first frame of theirs is
+    theirs as well.
 
     Names are compared without regard to case, to how accents are composed, and to blanks around them. A name that
     matches nothing is an error with the nearest names, and nobody is written down. Exit status 1 when a store could not
@@ -84,7 +85,7 @@ def withdraw_from(
 
     if not ahead and not reach(lake, entry):
         require_match(lake, entry)
-    written = add(lake, entry)
+    written = add(lake, entry, ahead=True)
     every = read(lake.root)
     changed = [path for store in sealed_in(lake.stores) for path in bring_up_to_date(lake.index, store, every)]
     try:
@@ -100,6 +101,7 @@ def withdraw_from(
         "indexes rewritten": len(changed),
         "mixtures that hold them": sum(row.what == "manifest" for row in seen),
         "checkpoints that saw them": sum(row.what.startswith("checkpoint") for row in seen),
+        "runs that trained on them": len({row.path for row in seen if row.what == "run"}),
     } | ({"could not be looked into": unknown} if unknown else {})
     return facts, [vars(row) for row in rows]
 
@@ -114,6 +116,7 @@ def _purged(lake: Lake, entry: "Withdrawal") -> dict[str, Any]:
         "files deleted": deleted,
         "videos whose found hands were deleted": forgotten,
         "originals left to you": left or "none",
+        "pictures left to you": "thumbnails in Dagster's event log: wipe the materializations of these assets there",
     }
 
 

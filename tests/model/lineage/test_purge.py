@@ -1,5 +1,6 @@
 """After a purge nothing in the lake holds a value of the person, and everything of the others is there."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -171,3 +172,55 @@ def test_damaged_neighbours_stop_no_purge(lake: Lake) -> None:
     assert done.exit_code == 1 and '"robot"' in done.stdout  # it may hold them too
     assert not (lake.statistics / "0123456789abcdef.json").exists()
     assert not EpisodeStore.open(lake.stores / "people").data_path(0).exists()
+
+
+def dreamt(lake: Lake, name: str, origins: dict[int, dict[str, str]]) -> EpisodeStore:
+    """A sealed, checked store of dreams, each made from the clip that its record names."""
+    from dataclasses import replace
+
+    source = StoreSource(drop=name)
+    writer = StoreWriter.create(lake.stores / name, GR1, kind="neural", licence="x", source=source)
+    for number, made in origins.items():
+        told = EpisodeSource.model_validate({"clip": f"videos/{number:06d}.mp4", "generated": made})
+        writer.append(replace(episode(number), source=told))
+    store = writer.seal()
+    check(lake, store, GR1)
+    return store
+
+
+def test_what_was_dreamt_from_their_pictures_is_theirs(lake: Lake) -> None:
+    people = EpisodeStore.open(lake.stores / "people")
+    made = {
+        20: {"source_episode": f"{people.digest}:0", "first_frame_sha256": "aa"},
+        21: {"source_episode": f"{people.digest}:2", "first_frame_sha256": "bb"},
+        22: {"first_frame_sha256": "aa"},
+    }
+    dreams = dreamt(lake, "dreams", made)
+    again = dreamt(lake, "again", {30: {"source_episode": f"{dreams.digest}:2"}, 31: {"source_episode": "other:0"}})
+    drop = lake.root / "dreams/drop"
+    for number in (0, 1):
+        for file in (f"videos/{number:06d}.mp4", f"first/{number:06d}.png"):
+            (drop / file).parent.mkdir(parents=True, exist_ok=True)
+            (drop / file).write_bytes(b"picture")
+    lines = [
+        {"file": f"videos/{n:06d}.mp4", "first_frame": f"first/{n:06d}.png", "source_episode": origin}
+        for n, origin in ((0, f"{people.digest}:1"), (1, f"{people.digest}:2"))
+    ]
+    (drop / "manifest.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    theirs = values_of([20, 22, 30]) - values_of([2, *range(4, 8), 21, 31])
+    assert {"stores"} <= traces(lake, theirs)
+    answer = invoke(["withdraw", "P07", "--purge", "--lake", lake.root, "--json"])
+    said = json.loads(answer.stdout)
+    assert answer.exit_code == 0 and said["clips rejected"] == 6 and said["runs that trained on them"] == 1
+    assert any(row["what"] == "run" and "keeps states of steps" in row["how"] for row in said["rows"])
+    assert traces(lake, theirs) <= {"checkpoints", "runs"}
+    assert sorted(path.name for path in drop.rglob("*.*")) == ["000001.mp4", "000001.png", "manifest.jsonl"]
+    assert len((drop / "manifest.jsonl").read_text().splitlines()) == 1
+    for store, rejected in ((dreams, {0, 2}), (again, {0})):
+        verdicts = check(lake, EpisodeStore.open(store.root), GR1).verdicts
+        assert {one.episode_index for one in verdicts if "CONSENT-01" in one.codes} == rejected
+
+
+def test_a_name_without_a_match_is_warned_of(lake: Lake) -> None:
+    with pytest.warns(UserWarning, match="no clip is of participant 'P70'; nearest participants: 'P07'"):
+        add(lake, Withdrawal("P70"))
