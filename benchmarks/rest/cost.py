@@ -26,7 +26,7 @@ from gr00t_model.training.train import train
 EPISODES = 300
 MOST_OPEN_MS, MOST_SHARE = 20.0, 0.02
 _OPENINGS = 20
-_TRAINING = {"steps": 300, "batch_size": 16, "checkpoint_every_steps": 100}
+_STEPS, _BATCH, _SAVED_EVERY = 300, 16, 100
 _CHECKSUM = frames._checksum.__code__
 _CHECKING = {integrity.__file__, stores.__file__.replace("store.py", "seal.py")}
 """Files of which every function counts as verification: too much rather than too little."""
@@ -112,7 +112,7 @@ def share_of_training(lake: Lake) -> tuple[float, float]:
 
 def _trained(lake: Lake, seed: int) -> None:
     shutil.rmtree(lake.cache / "features", ignore_errors=True)
-    train(new_run(lake, seed=seed, **_TRAINING), StopRequest())
+    train(new_run(lake, seed=seed, steps=_STEPS, batch_size=_BATCH, saved_every=_SAVED_EVERY), StopRequest())
 
 
 def _cpu_s() -> float:

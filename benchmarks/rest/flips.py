@@ -14,10 +14,14 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.rest.kinds import KINDS, Kind
-from benchmarks.rest.uses import USES
+from benchmarks.rest.uses import STATUS, USES
+from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
+from gr00t_data.store.seal import SEAL
 
 MADE_AGAIN = "made again"
+_FAILED = (2, 3)
+"""Exit status of a verb that could not do what it was asked for; 1 is its finding."""
 VERIFY = "verify"
 
 
@@ -46,6 +50,8 @@ class Bench:
         self.whole, self.lake = whole, Lake(work)
         shutil.copytree(whole, work)
         self.stamps = {name: _stamp(work / name) for name in _files(whole)}
+        manifest = read_sealed(next(whole.glob("mixtures/*.json")))
+        self.held_out = {f"{episode:06d}" for _, episode in manifest["held_out"]}
         self.undisturbed = dict[str, set[str]]()
         os.environ["GR00T_LAKE"] = str(work)
 
@@ -72,8 +78,8 @@ class Bench:
         if use not in self.undisturbed:
             said, error = self.used(use)
             self.restore()
-            if error:
-                raise RuntimeError(f"{use}: fails on a whole lake: {error}")
+            if error or any(said.startswith(f"{STATUS}{number}") for number in _FAILED):
+                raise RuntimeError(f"{use}: fails on a whole lake: {error or said}")
             self.undisturbed[use] = set(said.splitlines())
         return self.undisturbed[use]
 
@@ -89,7 +95,8 @@ class Bench:
     def names(self, kind: Kind) -> list[str]:
         """The files of a kind that hold something."""
         fits = (name for name in sorted(self.stamps) if any(Path(name).match(one) for one in kind.patterns))
-        return [name for name in fits if (self.whole / name).stat().st_size]
+        read = [name for name in fits if not (kind.trained and Path(name).stem in self.held_out)]
+        return [name for name in read if (self.whole / name).stat().st_size]
 
     def damaged(self, name: str, damage: Callable[[bytes], bytes], use: str) -> str:
         """The line that names a damaged file when it is used; empty when nobody noticed. All is put back then."""
@@ -131,8 +138,9 @@ def _changed(content: bytes, at: int, mask: int) -> bytes:
 
 
 def _names(line: str, path: Path) -> bool:
-    """Whether a line names a file, or the folder that is one thing with it."""
-    return path.name in line or (str(path.parent) in line and len(path.parent.name) > _FOLDERS)
+    """Whether a line names a file, or the folder that is one thing with it; of a seal, what lies beside it."""
+    whole = len(path.parent.name) > _FOLDERS or path.name == Path(SEAL).name
+    return path.name in line or (whole and str(path.parent) in line)
 
 
 _FOLDERS = 7

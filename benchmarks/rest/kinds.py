@@ -15,6 +15,7 @@ class Kind:
     Attributes:
         patterns: of their places in the lake.
         uses: names of ``USES`` that read every one of them.
+        trained: files are named by episodes, and those of held-out ones are not read.
         like: another file of the lake that is of this kind too; empty: each other lake has one.
     """
 
@@ -22,6 +23,7 @@ class Kind:
     patterns: tuple[str, ...]
     uses: tuple[str, ...]
     like: str = ""
+    trained: bool = False
 
 
 KINDS = (
@@ -46,7 +48,7 @@ KINDS = (
     Kind("statistics", ("statistics/*.json",), ("train cached", "verify")),
     Kind("mixture", ("mixtures/*",), ("train cached", "preview", "mix export", "verify")),
     Kind("motions", ("cache/motions/*",), ("mix kept", "verify")),
-    Kind("frames", ("cache/frames/*/*/*",), ("verify",)),
+    Kind("frames", ("cache/frames/*/*/*",), ("train framed", "verify"), trained=True),
     Kind("features", ("cache/features/*/*",), ("train cached", "verify")),
     Kind("pointer of the mixture", ("current/mixture_gr1.json",), ("preview", "train cached", "verify"), _OTHER),
     Kind(
@@ -86,5 +88,12 @@ KINDS = (
     Kind("release history", ("releases/*/history.json",), ("releases", "release again", "verify")),
     Kind("model card", ("releases/*/*/*",), ("verify",)),
     Kind("inverse dynamics model", ("idm/*/model/*",), ("idm eval", "verify")),
+    Kind("checkpoint of a state", ("runs/*/exports/*/*",), ("at a step kept", "verify")),
+    Kind("dream: manifest", ("dreams/*/manifest.jsonl",), ("clips", "verify")),
+    Kind("dream: clips", ("dreams/*/videos/*.mp4", "dreams/*/first/*"), ("clips", "verify")),
+    Kind("gate: scores", ("cache/gate/scores/*",), ("gate", "verify")),
+    Kind("gate: labelled rows", ("cache/gate/labelled/*/*/data/*/*",), ("gate anew", "verify")),
+    Kind("gate: thresholds", ("gate/*/thresholds.json",), ("gate thresholds", "verify")),
+    Kind("gate: report", ("gate/*/report.json",), ("verify",)),
     Kind("withdrawals", ("withdrawn.yaml", "withdrawn.digest.json"), ("stats kept", "mix kept", "verify")),
 )

@@ -1,5 +1,5 @@
 """A small real lake, made through the public stages: a drop, checks, statistics, a mixture, a run, its checkpoint, its
-evaluation and release, an inverse dynamics model, a withdrawal."""
+evaluation and release, an inverse dynamics model, a dream and its gate, a withdrawal."""
 
 import contextlib
 import sys
@@ -25,11 +25,15 @@ GR1 = load_embodiment("gr1")
 STORE = "monday"
 EVALUATE = ("eval", "--task", "none")
 FORCED = ("release", "checkpoint_gr1", "--force")
+AT_A_STEP = ("checkpoints", "run_gr1", "--at", "2")
+GATE = ("gate", "dreams", "--idm", "idm_gr1", "--any-model", "--no-replay")
 _EPISODES = 6
+_APART = 7
+"""Episodes between two lakes: every third one has the same pictures and the same text."""
 
 
 def build(root: Path, seed: int = 0) -> None:
-    """Make the lake at ``root``; another seed makes another one, with files of the same kinds."""
+    """Make the lake at ``root``; another seed makes another one, of more, with files of the same kinds."""
     with contextlib.redirect_stdout(sys.stderr):
         _build(Lake(root), seed)
 
@@ -43,8 +47,16 @@ def _build(lake: Lake, seed: int) -> None:
     lake.point("run_gr1", run.root, run.key)
     train(run, StopRequest())
     publish_checkpoint(lake, GR1, run)
-    for words in (EVALUATE, FORCED, ("idm", "train", "--steps", "2"), ("withdraw", "P07", "--ahead")):
+    for words in (EVALUATE, FORCED, AT_A_STEP, ("idm", "train", "--steps", "2"), ("withdraw", "P07", "--ahead")):
         must(lake, *words)
+    must(lake, "dream", "generate", "--generator", "oracle", "--count", str(1 + seed), "--task", "reach")
+    must(lake, "clips", str(dream_of(lake)), "--name", "dreams")
+    must(lake, *GATE, "--calibrate", STORE)
+
+
+def dream_of(lake: Lake) -> Path:
+    """The folder of its dreamed clips."""
+    return next(lake.root.glob("dreams/oracle-*"))
 
 
 def must(lake: Lake, *words: str) -> str:
@@ -56,15 +68,20 @@ def must(lake: Lake, *words: str) -> str:
     return done.output
 
 
-def new_run(lake: Lake, *, base: str = "random", **changes: int) -> PolicyRun:
-    """A run of four steps of a very small model on the lake's current mixture; ``changes`` replace top-level fields."""
+def new_run(
+    lake: Lake, *, base: str = "random", seed: int = 0, steps: int = 4, batch_size: int = 3, saved_every: int = 2
+) -> PolicyRun:
+    """A run of a very small model on the lake's current mixture; a state is saved every so many steps."""
     mixture, statistics = lake.pointed("mixture_gr1"), lake.pointed("norm_stats_gr1")
     if mixture is None or statistics is None:
         raise RuntimeError(f"{lake.root}: has no mixture and statistics")
-    counts = {"steps": 4, "batch_size": 3, "checkpoint_every_steps": 2, "log_every_steps": 1} | changes
     config = TrainConfig(
         recipe="tiny",
-        **counts,
+        seed=seed,
+        steps=steps,
+        batch_size=batch_size,
+        checkpoint_every_steps=saved_every,
+        log_every_steps=1,
         data=Data(manifest=str(mixture[0]), statistics=str(statistics[0]), cache=str(lake.cache)),
         model=Model(base=base, changes=SMALL if base == "random" else {}, flare=Flare()),
         optimizer=Optimizer(lr=1e-2, ema_decay=0.9),
@@ -77,7 +94,7 @@ def _drop(lake: Lake, seed: int) -> None:
     """A folder of episodes as a robot leaves it, without a seal."""
     place = lake.landing / STORE
     writer = StoreWriter.create(place, GR1, kind="real", licence="CC-BY-4.0")
-    for number in range(seed * _EPISODES, (seed + 1) * _EPISODES):
+    for number in range(seed * _APART, seed * (_APART + 1) + _EPISODES):
         writer.append(episode(number))
     writer.seal()
     (place / SEAL).unlink()

@@ -9,25 +9,25 @@ from benchmarks.rest.flips import Bench
 from benchmarks.rest.kinds import KINDS, Kind
 
 NOBODY = "nobody"
-_TITLES = ("kind of file", "use", "one byte changed", "cut in the middle", "replaced by another of its kind")
-_CHANGING = ((re.compile(r"\b[0-9a-f]{8,64}\b"), "..."), (re.compile(r"\b\d{2,}\b"), "N"))
-"""What differs from one lake to the next."""
+_TITLES = ("kind of file", "one byte changed", "cut in the middle", "replaced by another of its kind")
+_CHANGING = (
+    (re.compile(r"\b[0-9a-f]{8,64}\b"), "..."),
+    (re.compile(r"(?<![\w-])\d{2,}\b"), "N"),
+    (re.compile(r'^\W*"\w+": '), ""),
+)
+"""What differs from one lake to the next, and the name of a field of JSON."""
 _WORDS = 140
 
 
 def rows(bench: Bench, other: Path) -> Iterator[tuple[str, ...]]:
-    """A row for each kind and its first use: what was said of each damage of its largest file.
+    """A row for each kind: who noticed each damage of its largest file, and in which words.
 
     Args:
         other: another lake, whose files replace those of ``bench``.
     """
     for kind in KINDS:
-        name = max(bench.names(kind), key=lambda name: (bench.whole / name).stat().st_size)
-        yield (
-            kind.name,
-            kind.uses[0],
-            *(_said(bench, kind, name, damage) for damage in _damages(bench, name, other, kind)),
-        )
+        name, damages = _damages(bench, other, kind)
+        yield kind.name, *(_noticed(bench, kind, name, damage) for damage in damages)
 
 
 def page_table(bench: Bench, other: Path) -> str:
@@ -35,12 +35,20 @@ def page_table(bench: Bench, other: Path) -> str:
     return "\n".join(table(_TITLES, rows(bench, other)))
 
 
-def _damages(bench: Bench, name: str, other: Path, kind: Kind) -> list[Callable[[bytes], bytes]]:
+def _damages(bench: Bench, other: Path, kind: Kind) -> tuple[str, list[Callable[[bytes], bytes]]]:
+    """The largest file for which there is another one of its kind, and what is done to it."""
     every = sorted(path for pattern in kind.patterns for path in other.glob(pattern))
-    alike = [path for path in every if path.suffix == Path(name).suffix]
-    same = [path for path in alike if path.name == Path(name).name]
-    replaced = (bench.whole / kind.like if kind.like else (same or alike)[0]).read_bytes()
-    return [_flipped, lambda content: content[: len(content) // 2], lambda content: replaced]
+    for name in sorted(bench.names(kind), key=lambda name: (bench.whole / name).stat().st_size, reverse=True):
+        own = (bench.whole / name).read_bytes()
+        alike = [bench.whole / kind.like] if kind.like else _like(Path(name), every)
+        if theirs := next((content for path in alike if (content := path.read_bytes()) != own), None):
+            return name, [_flipped, _cut, lambda content: theirs]
+    raise ValueError(f"{kind.name}: no two files differ")
+
+
+def _like(name: Path, every: list[Path]) -> list[Path]:
+    """Those of the same suffix, the one of the same name first."""
+    return sorted((path for path in every if path.suffix == name.suffix), key=lambda path: path.name != name.name)
 
 
 def _flipped(content: bytes) -> bytes:
@@ -48,8 +56,15 @@ def _flipped(content: bytes) -> bytes:
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
-def _said(bench: Bench, kind: Kind, name: str, damage: Callable[[bytes], bytes]) -> str:
-    words = bench.damaged(name, damage, kind.uses[0])
-    for pattern, short in _CHANGING:
-        words = pattern.sub(short, words)
-    return words.replace("|", "\\|")[:_WORDS].strip() or NOBODY
+def _cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def _noticed(bench: Bench, kind: Kind, name: str, damage: Callable[[bytes], bytes]) -> str:
+    """The first use that noticed, and its words."""
+    for use in kind.uses:
+        if words := bench.damaged(name, damage, use):
+            for pattern, short in _CHANGING:
+                words = pattern.sub(short, words)
+            return f"*{use}*: {words.replace('|', '/').strip()[:_WORDS]}"
+    return NOBODY

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from gr00t_data.disk import digest_json
 from gr00t_data.integrity import (
@@ -22,12 +22,14 @@ from gr00t_data.integrity import (
     read_sealed,
     wrong_files,
 )
+from gr00t_data.lake import Lake
 from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.terms import withdrawal
 from gr00t_model.stages.file_kinds import Kind
 
 What = Literal["damaged", "missing", "added"]
 _METRICS = "metrics.json"
+_NAMED_BY_CONTENT = ("statistics", "mixture")
 _SHORT = re.compile(r"[0-9a-f]{16}$")
 
 
@@ -131,7 +133,7 @@ def alone(path: Path, kind: Kind) -> Compared:
     named = _NAMES.get(kind.name)
     if named and (wanted := named(path)) != path.stem:
         raise IntegrityError(f"holds what is named {wanted}: it is another file of its kind")
-    return [], int(is_sealed(path) or named is not None)
+    return [], int(is_sealed(path) or kind.name in _NAMED_BY_CONTENT)
 
 
 def _pointer(path: Path) -> list[Fault]:
@@ -158,6 +160,33 @@ def _digest_at(target: Path) -> str | None:
     return named[0] if named else None
 
 
+def _run(path: Path) -> str:
+    named, key = _SHORT.search(path.parent.name), read_sealed(path)["key"]
+    return path.stem if named is None or key.startswith(named[0]) else f"the one of run {key[:16]}"
+
+
+def _landed(path: Path) -> str:
+    """Its store is still what it was."""
+    if path.parent.name != "landed":
+        return path.stem
+    record = read_sealed(path)
+    seal = path.parents[1] / "stores" / record["store"] / SEAL
+    if seal.is_file() and read_sealed(seal)["digest"] != record["digest"]:
+        return f"a record of a store {record['store']} with digest {record['digest'][:16]}"
+    return path.stem
+
+
+def _history(path: Path) -> str:
+    """It says what the pointer says, which follows it."""
+    from gr00t_model.release.history import history
+
+    lake, robot = Lake(path.parents[2]), path.parent.name
+    standing, pointed = history(lake, robot).current, lake.pointed(f"released_{robot}")
+    if standing and pointed and pointed[1] != standing.digest:
+        return f"a history that ends with {standing.digest[:16]}, while released_{robot} is {pointed[1][:16]}"
+    return path.stem
+
+
 def _statistics(path: Path) -> str:
     from gr00t_data.batches.statistics.statistics import NormStats
 
@@ -177,5 +206,12 @@ def _index(path: Path) -> str:
     return f"{index.store_digest[:16]}-{index.rules_digest[:8]}"
 
 
-_NAMES: dict[str, Callable[[Path], Any]] = {"statistics": _statistics, "mixture": _mixture, "index": _index}
-"""Kind -> the name that its content gives a file."""
+_NAMES: dict[str, Callable[[Path], str]] = {
+    "statistics": _statistics,
+    "mixture": _mixture,
+    "index": _index,
+    "landing record": _landed,
+    "release history": _history,
+    "run": lambda path: _run(path) if path.name == "RUN.json" else path.stem,
+}
+"""Kind -> the name that its content gives a file; any other text says what the file is instead."""
