@@ -312,6 +312,8 @@ def path_inside(root: Path, template: str, **values: object) -> Path:
     try:
         _require_plain(template, values)
         relative = template.format(**values)
+        if "\0" in relative:
+            raise ValueError("a zero byte is in no path")
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise PathError(f"{root}/meta/info.json: path template {template!r} cannot be filled ({error!r})") from error
     path = root / relative

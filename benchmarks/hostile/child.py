@@ -92,6 +92,7 @@ def _in_child(work: Callable[[], int], printed: Path) -> tuple[int, resource.str
             os.dup2(target, 1)
             os.dup2(target, 2)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
             status = work()
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -52,6 +52,8 @@ def test_limits_name_the_number_and_how_to_raise_it(monkeypatch: pytest.MonkeyPa
 def test_templates_pad_to_two_digits_of_width_only(tmp_path: Path, form: str) -> None:
     with pytest.raises(PathError, match="cannot be filled"):
         path_inside(tmp_path, "a/{number" + form + "}", number=7)
+    with pytest.raises(PathError, match="zero byte"):
+        path_inside(tmp_path, "{name}", name="a\0b")
 
 
 def test_templates_as_datasets_write_them(tmp_path: Path) -> None:
