@@ -2,6 +2,7 @@
 evaluation and release, an inverse dynamics model, a dream and its gate, a withdrawal."""
 
 import contextlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -49,9 +50,18 @@ def _build(lake: Lake, seed: int) -> None:
     publish_checkpoint(lake, GR1, run)
     for words in (EVALUATE, FORCED, AT_A_STEP, ("idm", "train", "--steps", "2"), ("withdraw", "P07", "--ahead")):
         must(lake, *words)
+    _forget_other_checkpoints(lake)
     must(lake, "dream", "generate", "--generator", "oracle", "--count", str(1 + seed), "--task", "reach")
     must(lake, "clips", str(dream_of(lake)), "--name", "dreams")
     must(lake, *GATE, "--calibrate", STORE)
+
+
+def _forget_other_checkpoints(lake: Lake) -> None:
+    """Of the checkpoints, the uses read the current one."""
+    current = lake.pointed("checkpoint_gr1")
+    for folder in lake.checkpoints.iterdir():
+        if current is None or folder != current[0]:
+            shutil.rmtree(folder)
 
 
 def dream_of(lake: Lake) -> Path:

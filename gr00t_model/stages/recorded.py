@@ -85,6 +85,11 @@ def recorded_folder(root: Path, found: Mapping[str, str]) -> Compared:
     except IntegrityError as error:
         return [Fault(RECORD, "damaged", str(error))], len(found)
     wrong = _faults(wrong_files(recorded, {n: d for n, d in own.items() if n not in free}, loaded_only=True))
+    for name in sorted(own.keys() & {name for name in free if name.endswith(".json")}):
+        try:
+            read_sealed(root / name)
+        except IntegrityError as error:
+            wrong.append(Fault(name, "damaged", str(error)))
     return wrong or other, len(recorded.keys() & own.keys()) + 1
 
 
