@@ -22,6 +22,7 @@ from mcap.writer import Writer
 
 from benchmarks.clocks import cpu_s, elapsed
 from benchmarks.command import command, heading, row
+from gr00t_data.confined import end_idle
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
@@ -113,6 +114,7 @@ def encoded(name: str, write: Callable[[Path, np.ndarray, int], Mapping], frames
         mapping = write(drop, frames, episodes)
         wall, cpu = time.monotonic(), cpu_s()
         store = ingest(drop, ROBOT, Lake(Path(folder) / "lake"), mapping=mapping)
+        end_idle()  # what the workers used counts when they have ended
         wall, cpu = time.monotonic() - wall, cpu_s() - cpu
         seconds = sum(row.length for row in store.rows) / HZ
     return row(name, f"{seconds:.0f}", f"{seconds / cpu:.1f}", f"{seconds / wall:.1f}")

@@ -7,14 +7,16 @@ and mixtures of stores with several rates follow these same rules.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.rotations import of_quaternions, part_of
+from gr00t_data.rotations import of_quaternions, part_of, scipy_rotation
 from gr00t_data.store.store import EpisodeStore
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 SAME_SHARE = 0.01
 """Rates that differ by less than this share are the same: 29.97 and 30 Hz are a fifth of a row apart after 100 rows."""
@@ -180,10 +182,11 @@ class Turned:
     @classmethod
     def of(cls, turns: np.ndarray, edges_ns: np.ndarray, moving_frame: bool) -> Self:
         """``turns``: float64 [N, 4], unit quaternions."""
-        path = [Rotation.identity()]
+        rotation = scipy_rotation()
+        path = [rotation.identity()]
         for step in of_quaternions(turns):
             path.append(path[-1] * step if moving_frame else step * path[-1])
-        return cls(edges_ns, turns, Rotation.concatenate(path).as_quat(scalar_first=True), moving_frame)
+        return cls(edges_ns, turns, rotation.concatenate(path).as_quat(scalar_first=True), moving_frame)
 
     def over(self, ticks_ns: np.ndarray, period_ns: int) -> np.ndarray:
         """float64 [T, 4]: the turn over each ``[tick, tick + period)``; none outside the edges."""
@@ -191,7 +194,7 @@ class Turned:
         over = start.inv() * end if self.moving_frame else end * start.inv()
         return over.as_quat(scalar_first=True)
 
-    def _at(self, ticks_ns: np.ndarray) -> Rotation:
+    def _at(self, ticks_ns: np.ndarray) -> "Rotation":
         """The orientation at the ticks, inside a turn by its share."""
         left, _, share = between(self.edges_ns, ticks_ns)
         left = np.minimum(left, len(self.turns) - 1)

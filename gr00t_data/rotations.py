@@ -7,14 +7,24 @@ axis-angle is the axis times the angle in radians. Arrays keep their float type.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 _EULER = tuple(f"euler_angles_{letters}" for letters in ("rpy", "ryp", "pry", "pyr", "yrp", "ypr"))
 WIDTHS = {"axis_angle": 3, "quaternion": 4, "rotation_6d": 6, "matrix": 9} | dict.fromkeys(_EULER, 3)
 """Number of values of each representation (a matrix is row-major when flat)."""
 _SHORTEST = 1e-6
+
+
+def scipy_rotation() -> "type[Rotation]":
+    """The class of scipy. It takes longer to import than all that a worker needs besides, and few need it."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation
 
 
 def quaternion_to_matrix(quaternion: np.ndarray) -> np.ndarray:
@@ -31,7 +41,7 @@ def matrix_to_quaternion(matrix: np.ndarray) -> np.ndarray:
 
 def axis_angle_to_matrix(axis_angle: np.ndarray) -> np.ndarray:
     """Axis times angle (rad) [..., 3] to matrices [..., 3, 3]."""
-    return Rotation.from_rotvec(axis_angle).as_matrix().astype(axis_angle.dtype)
+    return scipy_rotation().from_rotvec(axis_angle).as_matrix().astype(axis_angle.dtype)
 
 
 def matrix_to_axis_angle(matrix: np.ndarray) -> np.ndarray:
@@ -108,7 +118,7 @@ def _to_matrix(values: np.ndarray, source: str) -> np.ndarray:
     if source == "matrix":
         return values.reshape(*values.shape[:-1], 3, 3)
     if source in _EULER:
-        return Rotation.from_euler(_axes(source), values).as_matrix().astype(values.dtype)
+        return scipy_rotation().from_euler(_axes(source), values).as_matrix().astype(values.dtype)
     to_matrix = {
         "axis_angle": axis_angle_to_matrix,
         "quaternion": quaternion_to_matrix,
@@ -135,14 +145,14 @@ def _axes(name: str) -> str:
     return name.removeprefix("euler_angles_").translate(str.maketrans("rpy", "XYZ"))
 
 
-def _of_matrix(matrix: np.ndarray) -> Rotation:
+def _of_matrix(matrix: np.ndarray) -> "Rotation":
     """As the published transforms read a matrix: what float32 took from its orthonormality is not put back first."""
-    return Rotation.from_matrix(matrix, assume_valid=True)
+    return scipy_rotation().from_matrix(matrix, assume_valid=True)
 
 
-def of_quaternions(quaternions: np.ndarray) -> Rotation:
+def of_quaternions(quaternions: np.ndarray) -> "Rotation":
     """Real-first quaternions [..., 4] as rotations. Raises ValueError: one of length zero."""
-    return Rotation.from_quat(quaternions, scalar_first=True)
+    return scipy_rotation().from_quat(quaternions, scalar_first=True)
 
 
 def as_quaternions(values: np.ndarray, rotation: str) -> np.ndarray:
@@ -167,9 +177,9 @@ def one_hemisphere(quaternions: np.ndarray) -> np.ndarray:
     return quaternions * signs[:, None]
 
 
-def part_of(turns: Rotation, share: np.ndarray) -> Rotation:
+def part_of(turns: "Rotation", share: np.ndarray) -> "Rotation":
     """The part ``share`` [...] of the shorter way of each turn, about its own axis."""
-    return Rotation.from_rotvec(turns.as_rotvec() * share[..., None])
+    return scipy_rotation().from_rotvec(turns.as_rotvec() * share[..., None])
 
 
 def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from os.path import normpath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars
 import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
@@ -21,6 +20,9 @@ from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, first_fault, wrong_field
 from gr00t_data.store.seal import SEAL, Seal, read_seal, refuse_changed, store_digests
 from gr00t_data.store.tables import TableError, column_matrix, read_table
+
+if TYPE_CHECKING:
+    import polars
 
 PENDING = ".pending"
 ABOUT = "meta/about.json"
@@ -247,8 +249,10 @@ class EpisodeStore:
         values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
         return path_inside(self.root, self._declared["video_path"], **values)
 
-    def columns(self, index: int) -> polars.DataFrame:
+    def columns(self, index: int) -> "polars.DataFrame":
         """Every column of an episode's parquet file."""
+        import polars
+
         path = self.data_path(index)
         try:
             return polars.DataFrame(read_table(path))
