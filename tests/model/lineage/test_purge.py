@@ -208,6 +208,8 @@ def test_what_was_dreamt_from_their_pictures_is_theirs(lake: Lake) -> None:
     ]
     (drop / "manifest.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     theirs = values_of([20, 22, 30]) - values_of([2, *range(4, 8), 21, 31])
+    others = b"".join(path.read_bytes() for path in (lake.statistics / "tallies").glob("robot-*"))
+    theirs = {value for value in theirs if np.float32(value).tobytes() not in others}  # four bytes may occur by chance
     assert {"stores"} <= traces(lake, theirs)
     answer = invoke(["withdraw", "P07", "--purge", "--lake", lake.root, "--json"])
     said = json.loads(answer.stdout)
@@ -222,5 +224,5 @@ def test_what_was_dreamt_from_their_pictures_is_theirs(lake: Lake) -> None:
 
 
 def test_a_name_without_a_match_is_warned_of(lake: Lake) -> None:
-    with pytest.warns(UserWarning, match="no clip is of participant 'P70'; nearest participants: 'P07'"):
+    with pytest.warns(UserWarning, match="no clip is of participant 'P70'; nearest participants: 'P08', 'P07'"):
         add(lake, Withdrawal("P70"))
