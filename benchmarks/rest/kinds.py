@@ -50,7 +50,7 @@ KINDS = (
     Kind("motions", ("cache/motions/*",), ("mix kept", "verify")),
     Kind("frames", ("cache/frames/*/*/*",), ("train framed", "verify"), trained=True),
     Kind("features", ("cache/features/*/*",), ("train cached", "verify")),
-    Kind("pointer of the mixture", ("current/mixture_gr1.json",), ("preview", "train cached", "verify"), _OTHER),
+    Kind("pointer of the mixture", ("current/mixture_gr1.json",), ("preview", "train", "verify"), _OTHER),
     Kind(
         "pointer of the checkpoint",
         ("current/checkpoint_gr1.json",),
