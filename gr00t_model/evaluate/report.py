@@ -84,7 +84,7 @@ def evaluate(
         evaluations: the report becomes a folder below it, named by the checkpoint's digest.
         tasks: simulator tasks to run; none for embodiments the simulator does not have.
         trials: unseen scenes per task.
-        losses: logged metrics of the run, for its curve.
+        losses: logged metrics of the run, for its curve up to the checkpoint's step.
         released: a checkpoint to compare with, on the same episodes and scenes.
         foreign: for a folder that no run of ours left: the mixture it is tried on.
         stores: digest -> folder, where the stores of a checkpoint that was carried elsewhere lie.
@@ -114,6 +114,7 @@ def evaluate(
         if closed[-1].swapped:
             tell(f"closed loop, {task}, instruction swapped: success {closed[-1].swapped_success}")
     compared = _compared(checkpoint, released, closed, evaluations, processes, tell)
+    losses = [record for record in losses if record["step"] <= checkpoint.steps]  # the run may have gone on
     return write_report(target, checkpoint, opened, closed, losses, aligned, compared, others)
 
 

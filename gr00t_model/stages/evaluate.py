@@ -107,10 +107,13 @@ def _foreign(lake: Lake, embodiment: Embodiment, chosen: Chosen) -> "Foreign":
 
 
 def _losses(lake: Lake, checkpoint: Path) -> list[dict[str, float]]:
-    """The logged metrics of the run that left a checkpoint, where it is still there."""
-    key = Record.load(checkpoint).key
-    found = next(iter(sorted(lake.runs.glob(f"*-{key[:16]}"))), None) if lake.runs.is_dir() else None
-    return RunFolder(found).records() if found else []
+    """The logged metrics of the run that left a checkpoint; empty where that run is gone."""
+    made = Record.load(checkpoint)
+    for folder in sorted(lake.runs.glob(f"*-{made.key[:16]}")) if lake.runs.is_dir() else []:
+        run = RunFolder(folder)
+        if run.run_json.is_file() and run.key == made.key:
+            return run.records()
+    return []
 
 
 def evaluation_rows(content: Evaluation) -> list[dict[str, str]]:

@@ -8,6 +8,8 @@ import pytest
 
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.loop.loss_figure import loss_figure
+from gr00t_model.loop.run import RunFolder
 from gr00t_model.stages.evaluate import Chosen, evaluate_checkpoint
 from gr00t_model.stages.settings import EvaluationSettings
 from gr00t_model.training.config import Lora, Model
@@ -52,6 +54,22 @@ def test_a_checkpoint_elsewhere_and_a_state_are_evaluated(lake: Lake, tmp_path: 
     assert evaluated(lake, Chosen(str(copied)))["checkpoint"] == checkpoint[1]
     state = evaluated(lake, Chosen("run_gr1", at=2))
     assert state["steps"] == 2 and state["checkpoint"] != checkpoint[1]
+
+
+def test_the_loss_curve_of_a_report_is_that_of_its_own_run_and_ends_at_its_step(lake: Lake, tmp_path: Path) -> None:
+    (folder,) = lake.runs.iterdir()
+    decoy = lake.runs / f"a-{folder.name.rpartition('-')[2]}"  # a name is no proof
+    decoy.mkdir()
+    (decoy / "RUN.json").write_text(json.dumps({"key": folder.name.rpartition("-")[2] + "f" * 48, "config": {}}))
+    (decoy / "metrics.jsonl").write_text('{"step": 1, "flow": 9.0, "flare": 9.0}\n')
+    try:
+        report = evaluate_checkpoint(lake, load_embodiment("gr1"), OPEN_LOOP, print, Chosen("run_gr1", at=2))
+    finally:
+        shutil.rmtree(decoy)
+    logged = RunFolder(folder).records()
+    shown = [record for record in logged if record["step"] <= 2]
+    assert 0 < len(shown) < len(logged)
+    assert (report.folder / "loss.png").read_bytes() == loss_figure(shown)
 
 
 def test_an_adapter_alone_and_a_slip_are_told(lake: Lake) -> None:
