@@ -11,7 +11,6 @@ unpickled: one that read hostile bytes can answer wrongly, and do no more.
 import atexit
 import json
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -26,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gr00t_data.confined_worker import PLAIN_KINDS, Limits, Place, adapter, bytes_of, is_worker, name_of
+from gr00t_data.confined_worker import PLAIN_KINDS, Limits, Place, Task, adapter, bytes_of, is_worker, name_of
 from gr00t_data.limits import factor
 
 T = TypeVar("T")
@@ -81,7 +80,7 @@ def confined(
     if stamp in _ENDED:
         raise ConfinedError(_ENDED[stamp])
     limits = Limits(round(limits.memory_bytes * factor()), round(limits.cpu_s * factor()))
-    task = pickle.dumps((function, arguments, limits, Path.cwd(), _environment()))
+    task = (function, arguments, limits, Path.cwd(), _environment())
     answer = None
     while answer is None and (worker := _idle()) is not None:
         with suppress(_Died):  # a fresh one decides
@@ -125,10 +124,10 @@ class _Worker:
             )
         self.connection = Connection(ours.detach())
 
-    def answer(self, what: Path | str, task: bytes, limits: Limits, stop: threading.Event | None) -> dict[str, Any]:
+    def answer(self, what: Path | str, task: Task, limits: Limits, stop: threading.Event | None) -> dict[str, Any]:
         """What it sends back, its arrays in place. Raises ConfinedError."""
         try:
-            self.connection.send_bytes(task)
+            self.connection.send(task)
             self._wait(what, stop)
             said = json.loads(self.connection.recv_bytes(limits.memory_bytes))
             for place, shape, kind in said.pop("arrays"):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import queue
 import resource
 import signal
@@ -48,6 +47,10 @@ class Limits:
     def of_input(cls, size_bytes: int) -> "Limits":
         """More for larger files: honest data unpacks to a few times its size, and takes a second a MB at most."""
         return cls(cls.memory_bytes + 3 * size_bytes, cls.cpu_s + size_bytes // _ALLOWANCE_S_BYTES)
+
+
+Task = tuple[Callable[..., object], tuple[object, ...], Limits, Path, dict[str, str]]
+"""Function, arguments, limits, working folder and environment."""
 
 
 class _State:
@@ -98,7 +101,7 @@ def serve() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries write there what stands in the files
     _State.confined = True
-    tasks: queue.Queue[bytes] = queue.Queue()
+    tasks: queue.Queue[Task | Exception] = queue.Queue()
     threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
     while True:
         try:
@@ -112,18 +115,22 @@ def serve() -> None:
                 connection.send_bytes(bytes_of(np.ascontiguousarray(array)))
 
 
-def _listen(connection: Connection, tasks: "queue.Queue[bytes]") -> None:
-    """Ends the process when the one that asks has ended, however it did."""
+def _listen(connection: Connection, tasks: "queue.Queue[Task | Exception]") -> None:
+    """Ends the process when the one that asks has ended, however it did. What comes is from there, and believed."""
     while True:
         try:
-            tasks.put(connection.recv_bytes())
+            tasks.put(connection.recv())
         except (EOFError, OSError):
             os._exit(1)
+        except Exception as error:  # a task that names what is not there
+            tasks.put(error)
 
 
-def _done(task: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
+def _done(task: Task | Exception) -> tuple[dict[str, Any], list[np.ndarray]]:
     try:
-        function, arguments, limits, folder, environment = pickle.loads(task)  # noqa: S301 - from who started this one
+        if isinstance(task, Exception):
+            raise task
+        function, arguments, limits, folder, environment = task
         os.chdir(folder)
         os.environ.update(environment)
         form = adapter(function)

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
@@ -96,7 +96,8 @@ def _taken(path: Path, how: int, wait: bool, what: object) -> int:
             if is_at(descriptor, path):
                 note = f"process {os.getpid()} ({_command()}, since {datetime.now():%H:%M:%S})".encode()[:_NOTE_BYTES]
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, note, 0)
+                with suppress(OSError):  # a full disk has no room for the note; the lock holds without
+                    os.pwrite(descriptor, note, 0)
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -18,7 +18,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.lerobot.convert import convert
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.store import EpisodeStore, StoreError
-from tests.data.builders import GR1, change_info
+from tests.data.builders import GR1, change_info, unsealed
 from tests.data.films import film, moving, only_sound
 from tests.data.lerobot.folders import CAMERA, change_episodes, change_json, copy, read, silent, store_of, v3_of
 
@@ -124,7 +124,7 @@ def test_a_parquet_that_fills_the_memory_is_refused(v3: Path, tmp_path: Path, bo
 
 
 def test_a_parquet_bomb_in_v21_is_refused(v21: EpisodeStore, tmp_path: Path, bomb: Path) -> None:
-    shutil.copyfile(bomb, v21.data_path(1))
+    shutil.copyfile(bomb, unsealed(v21).data_place(1))
     with pytest.raises(StoreError, match=r"episode_000001\.parquet.* unpack to 2\.0 GiB"):
         convert(v21.root, tmp_path / "v3", "v3.0", silent)
     for read_rows in (v21.columns, v21.action):
@@ -133,6 +133,7 @@ def test_a_parquet_bomb_in_v21_is_refused(v21: EpisodeStore, tmp_path: Path, bom
 
 
 def test_a_version_under_the_name_of_another(v3: Path, v21: EpisodeStore, tmp_path: Path) -> None:
+    unsealed(v21)
     change_json(v3 / "meta/info.json", codebase_version="v2.1")
     with pytest.raises(StoreError, match=r"says v2\.1, but meta/episodes/ belongs to v3\.0"):
         ingest(v3, GR1, Lake(tmp_path / "lake"))

@@ -17,7 +17,7 @@ from gr00t_data.sources.ingest import ingest
 from gr00t_data.store.store import StoreError
 from gr00t_data.video import files as video
 from gr00t_data.video.cutting import read_whole
-from tests.data.builders import GR1
+from tests.data.builders import GR1, unsealed
 from tests.data.films import film
 from tests.data.lerobot.folders import (
     CAMERA,
@@ -219,7 +219,7 @@ def test_another_robot_gets_one_part_each(tmp_path: Path) -> None:
 def test_rows_equal_the_store_they_came_from(tmp_path: Path) -> None:
     store = store_of(tmp_path / "s")
     found, _ = read(v3_of(store, tmp_path / "v3"), tmp_path / "v21")
-    lines = [json.loads(line) for line in (store.root / "meta/episodes.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (unsealed(store).root / "meta/episodes.jsonl").read_text().splitlines()]
     plain = [{k: line[k] for k in ("episode_index", "tasks", "length")} for line in lines]
     (store.root / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in plain))
     assert_same_rows(type(store).open(store.root), found)

@@ -13,7 +13,7 @@ from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.tables import read_table
 from gr00t_data.video.cutting import read_whole
-from tests.data.builders import change_info, change_parquet
+from tests.data.builders import change_info, change_parquet, resealed
 from tests.data.films import CODINGS, film, moving
 from tests.data.lerobot.folders import CAMERA, assert_same_frames, assert_same_rows, silent, store_of
 
@@ -160,7 +160,8 @@ def test_uneven_turned_and_sounding_videos_stand_alone_and_come_back(tmp_path: P
     store = store_of(tmp_path / "s", lengths=(12, 7, 7, 7, 9))
     odd = {1: {"times": [0, 1, 2, 4, 5, 6, 7]}, 2: {"rotation_deg": 90}, 3: {"sound": True}}
     for number, kind in odd.items():
-        film(store.video_path(number, "ego_view"), moving(7, number), **kind)
+        film(store.video_place(number, "ego_view"), moving(7, number), **kind)
+    store = resealed(store)
     there = convert(store.root, tmp_path / "v3", "v3.0", silent)
     back = convert(tmp_path / "v3", tmp_path / "back", "v2.1", silent)
     assert_same_rows(store, returned := EpisodeStore.open(tmp_path / "back"))

@@ -229,4 +229,4 @@ def test_the_licence_of_weights_from_elsewhere(tmp_path: Path, readme: str | Non
 
 def test_a_table_keeps_its_cells_in_their_row() -> None:
     assert table([]) == "None."
-    assert table([{"a": "x|y", "b": "two\nlines"}]) == "| a | b |\n| --- | --- |\n| x\\|y | two lines |"
+    assert table([{"a": "x|y", "b": "two\nlines"}]) == "| a | b |\n| --- | --- |\n| x\\|y | two\\\\nlines |"

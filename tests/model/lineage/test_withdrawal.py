@@ -186,7 +186,7 @@ def test_a_deleted_store_is_still_named(lake: Lake) -> None:
     shutil.rmtree(lake.stores / "people")
     rows = run(lake, "lineage", "--participant", "P07")["rows"]
     assert [row["how"] for row in rows if row["what"] == "clip"] == ["the store is gone"] * 3
-    assert {row["what"] for row in rows} == {"clip", "manifest", "checkpoint"}
+    assert {row["what"] for row in rows} == {"clip", "manifest", "run", "checkpoint"}
     assert [store.root.name for store in sealed_stores(lake, GR1)] == ["robot"]
 
 
@@ -266,4 +266,4 @@ def test_purge_deletes_their_files_and_nothing_else(lake: Lake) -> None:
     manifest, _ = mix(lake, GR1, MixtureSettings(held_out_share=0.3))
     assert episodes_in(manifest)["people"] == {2}
     rows = run(lake, "lineage", "--participant", "P07")["rows"]
-    assert {row["what"] for row in rows} == {"clip", "manifest", "checkpoint"}
+    assert {row["what"] for row in rows} == {"clip", "manifest", "run", "checkpoint"}
