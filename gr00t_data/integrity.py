@@ -1,9 +1,10 @@
 """Integrity: what has a recorded digest is opened only when its bytes are those that were recorded.
 
 A folder holds its record, ``digests.json``: {"sha256": {name: digest}, "free": [names that may change]}. A JSON file
-that stands alone is sealed: its first line holds the digest of all that follows. What is kept only to save work begins
-with its digest, and is made again where it is damaged. A file is hashed once in a process and again whenever its stamp
-(size, times, inode) differs.
+that stands alone is sealed: its first line holds the digest of all that follows. A store has its record in such a file,
+its ``Seal``, which also says what was there before people withdrew. What is kept only to save work begins with its
+digest, and is made again where it is damaged. A file is hashed once in a process and again whenever its stamp (size,
+times, inode) differs.
 """
 
 import hashlib
@@ -14,11 +15,15 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from gr00t_data.disk import digest_file, json_text, replacing, visible_files
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from gr00t_data.disk import digest_file, digest_json, folder_digests, json_text, replacing, visible_files
 
 RECORD = "digests.json"
 KEPT = ".kept"
@@ -36,8 +41,8 @@ class IntegrityError(ValueError):
     """Files that are not those that were recorded; the message names them and the remedy."""
 
 
-_SEAL = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})"(?:,\n|(?=\n\}))')
-_SEAL_BYTES = 96
+_FIRST_LINE = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})"(?:,\n|(?=\n\}))')
+_FIRST_LINE_BYTES = 96
 """Longer than a first line that is a seal."""
 _NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{16}\.json")
 _ALMOST = re.compile(rb'\s*\{\s*"[^"]{4}"\s*:\s*"[^"]{64}"\s*[,}]')
@@ -70,7 +75,7 @@ def read_sealed(path: Path, remedy: str = "put it back from a copy, or make it a
         OSError: it cannot be read.
     """
     content = path.read_bytes()
-    if seal := _SEAL.match(content):
+    if seal := _FIRST_LINE.match(content):
         if (found := hashlib.sha256(content[seal.end() :]).hexdigest()) != seal[1].decode():
             told = f"SHA-256 {found[:12]}, sealed with {seal[1][:12].decode()}"
             raise IntegrityError(f"{path}: is not the file that was written ({told}); {remedy}")
@@ -88,7 +93,7 @@ def read_sealed(path: Path, remedy: str = "put it back from a copy, or make it a
 def is_sealed(path: Path) -> bool:
     """Whether a file begins with a seal."""
     with path.open("rb") as stream:
-        return _SEAL.match(stream.read(_SEAL_BYTES)) is not None
+        return _FIRST_LINE.match(stream.read(_FIRST_LINE_BYTES)) is not None
 
 
 def require_named(path: Path, digests: Collection[str], remedy: str) -> None:
@@ -270,3 +275,98 @@ def wrong_files(
         if name in recorded and digest != recorded[name]:
             wrong.append((name, f"is not the recorded file (SHA-256 {digest[:12]}, recorded {recorded[name][:12]})"))
     return wrong
+
+
+SEAL = "meta/seal.json"
+"""Of a store: the SHA-256 of every file of it when it was complete."""
+_STORE_REMEDY = "copy the store again, or ingest the drop under another name and make the mixture again"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What ``meta/seal.json`` says.
+
+    Files of people who withdrew may have gone or been rewritten since the store was complete.
+
+    Attributes:
+        digest: of the store, as manifests and records name it: the hash of all that it was sealed with.
+        files: relative name -> SHA-256 of what is there.
+        purged: relative name -> SHA-256 of what was there when it was sealed, empty for what was not.
+    """
+
+    digest: str
+    files: dict[str, str]
+    purged: dict[str, str] = field(default_factory=dict)
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, files: Mapping[str, str]) -> "Seal":
+        """That of a store which holds these files."""
+        return cls(digest_json(files), dict(files))
+
+    @cached_property
+    def fault(self) -> str:
+        """How ``digest`` is not that of the files that there were when the store was sealed; empty where it is."""
+        files = {name: digest for name, digest in (self.files | self.purged).items() if digest}
+        found = digest_json(files)
+        told = f"its files have digest {found[:12]}, it says {self.digest[:12]}"
+        return "" if found == self.digest else f"is not the seal that was written ({told}); {_STORE_REMEDY}"
+
+    def write(self, root: Path) -> None:
+        """Replace the seal of a store."""
+        plain = {"digest": self.digest, "files": self.files}
+        write_sealed(root / SEAL, plain | ({"purged": self.purged} if self.purged else {}))
+
+
+_STORE_SEAL = TypeAdapter(Seal)
+
+
+def read_seal(root: Path) -> Seal | None:
+    """The seal of a store, read once in a process while its stamp stays; None where there is none.
+
+    Raises:
+        IntegrityError: it is not what was written.
+        ValueError: it is no seal.
+    """
+    path = root / SEAL
+    try:
+        stamp = stamp_of(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _read_seal(os.fspath(path), stamp)
+
+
+@lru_cache(maxsize=256)
+def _read_seal(path: str, stamp: tuple[int, ...]) -> Seal:
+    try:
+        seal = _STORE_SEAL.validate_python(read_sealed(Path(path), _STORE_REMEDY))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        told = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        raise ValueError(f"{path}: not the seal of a store ({told}); {_STORE_REMEDY}") from error
+    if not is_sealed(Path(path)) and seal.fault:  # one that is, is what was written
+        raise IntegrityError(f"{path}: {seal.fault}")
+    return seal
+
+
+def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Relative name -> SHA-256 of every file of a store, without the seal and without hidden files."""
+    return {name: value for name, value in folder_digests(root, known).items() if name != SEAL}
+
+
+def refuse_changed(path: Path, sealed: str | None, where: str) -> None:
+    """Compare a file with the digest it was sealed with, None for one that was not there. A missing one is for its
+    reader.
+
+    Raises:
+        IntegrityError: it has another digest.
+    """
+    try:
+        found = digest_of(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if found == sealed:
+        return
+    what = "changed" if sealed else "added"
+    told = f"digest {found[:12]}, sealed {f'with {sealed[:12]}' if sealed else 'without it'}"
+    raise IntegrityError(f"{path}: {where}was {what} after sealing ({told}); {_STORE_REMEDY}")

@@ -14,11 +14,11 @@ import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
 from gr00t_data.disk import digest_json, numbered_lines, parse_json, path_inside, read_json
+from gr00t_data.integrity import SEAL, Seal, read_seal, refuse_changed, store_digests
 from gr00t_data.limits import LimitError
 from gr00t_data.store import layout
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, first_fault, wrong_field
-from gr00t_data.store.seal import SEAL, Seal, read_seal, refuse_changed, store_digests
 from gr00t_data.store.tables import TableError, column_matrix, read_table
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from gr00t_data.sources.formats.logs.chunks import unpacked
 from gr00t_data.sources.formats.logs.definitions import require_few_parts, require_plain
 from gr00t_data.sources.recordings.clocks import NS, AlignError, usable_clock
 from gr00t_data.sources.recordings.streams import StreamError
-from gr00t_data.video.boxes import require_bounded
+from gr00t_data.video.files import require_bounded
 
 
 def test_limits_name_the_number_and_how_to_raise_it(monkeypatch: pytest.MonkeyPatch) -> None:
