@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.declaring import ingest_assets
-from assets.recording import each_alone, record, worst_of
+from assets.recording import each_alone, record, register, worst_of
 from assets.reporting import (
     Made,
     all_accepted,
@@ -164,7 +164,7 @@ def _every_drop(context: dg.AssetExecutionContext, config: HumanConfig, lake: La
     drops = waiting_drops(lake, ("human",))
     made, failed = each_alone(drops, lambda drop: make_clips(drop, config, lake, context.log), context.log)
     for drop, one in made.items():
-        context.instance.add_dynamic_partitions("human_drops", [drop])
+        register(context, "human_drops", drop)
         record(context, "human_clips", one, human_version(), partition=drop)
     return _together(made, failed, lake)
 

@@ -31,6 +31,15 @@ def record(
     context.op_execution_context.get_step_execution_context().wipe_input_asset_version_info(dg.AssetKey(key))
 
 
+def register(context: dg.AssetExecutionContext, partitions: str, drop: str) -> None:
+    """Make ``drop`` one of these partitions if it is not one yet, also where another process does so at this moment."""
+    try:
+        context.instance.add_dynamic_partitions(partitions, [drop])
+    except Exception:  # each database has an error of its own for a row that is there already
+        if not context.instance.has_dynamic_partition(partitions, drop):
+            raise
+
+
 def _input_tags(instance: dg.DagsterInstance, key: str) -> Iterator[tuple[str, str]]:
     """Data version and storage number of the newest materialization of an input."""
     records = instance.fetch_materializations(dg.AssetKey(key), limit=1).records

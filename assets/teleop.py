@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.declaring import ingest_assets
-from assets.recording import each_alone, record, require_some, worst_of
+from assets.recording import each_alone, record, register, require_some, worst_of
 from assets.reporting import (
     Made,
     all_accepted,
@@ -132,11 +132,6 @@ def teleop_version() -> str:
     return code_version("teleop_episodes", *robots())
 
 
-def register(context: dg.AssetExecutionContext, drop: str) -> None:
-    """Make ``drop`` a partition of ``teleop_episodes`` if it is not one yet."""
-    context.instance.add_dynamic_partitions("drops", [drop])
-
-
 def _every_drop(context: dg.AssetExecutionContext, config: TeleopConfig, lake: Lake) -> Made:
     from gr00t_data.sources.landing.landing import changes
     from gr00t_data.stages.ingest import simulator_name, waiting_drops
@@ -153,7 +148,7 @@ def _every_drop(context: dg.AssetExecutionContext, config: TeleopConfig, lake: L
         context.log.error(problem)
     made, failed = each_alone(drops, lambda drop: make_store(drop, config, lake, context.log), context.log)
     for drop, one in made.items():
-        register(context, drop)
+        register(context, "drops", drop)
         record(context, "teleop_episodes", one, teleop_version(), partition=drop)
     return _together(made, failed, lake, every)
 

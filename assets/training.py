@@ -9,10 +9,10 @@ from pydantic import Field
 
 from assets.declaring import asset_of
 from assets.mixtures import MixtureConfig, StatisticsConfig, data_source, make_mixture, make_statistics, sources_of
-from assets.recording import record
+from assets.recording import record, register
 from assets.reporting import Made, every_tenth, figure, table
 from assets.settings import config_of
-from assets.teleop import TeleopConfig, make_store, register, teleop_version
+from assets.teleop import TeleopConfig, make_store, teleop_version
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
@@ -189,7 +189,7 @@ def ensure_inputs(
         made = one.build()
         if one.partition:
             context.log.warning("no demonstrations in the lake: these come from the simulator (data_source: simulator)")
-            register(context, one.partition)
+            register(context, "drops", one.partition)
         record(context, one.key, made, one.version, partition=one.partition, inputs=one.made_of)
 
 

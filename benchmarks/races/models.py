@@ -141,8 +141,7 @@ def _materialized(lake: Lake, ended: Sequence[Ended]) -> None:
     require(len(store.rows) == 6, f"{len(store.rows)} episodes", ended)
     require(require_intact(_pointed(lake, "checkpoint_gr1")), "a checkpoint without a record", ended)
     require(len(list(lake.runs.glob("*/RUN.json"))) == 1, "more than one run", ended)
-    left = [path for path in lake.root.rglob(".*") if "dagster" not in path.parts]
-    require(not left, f"left behind: {left}", ended)
+    nothing_left(lake, ended)
 
 
 MODELS = [

@@ -45,7 +45,7 @@ def both_well(lake: Lake, ended: Sequence[Ended]) -> None:
 
 def nothing_left(lake: Lake, ended: Sequence[Ended]) -> None:
     """No temporary file, no claim, nothing unfinished anywhere."""
-    left = [path for path in lake.root.rglob(".*") if "landing" not in path.parts]
+    left = [path for name in (".*.gr00t-*", ".pending") for path in lake.root.rglob(name)]
     require(not left, f"left behind: {left}", ended)
 
 

@@ -138,7 +138,7 @@ def _purged(lake: Lake, ended: Sequence[Ended], *, may_refuse: bool = False) -> 
     require(ended[0].status == 0, "the purge did not end well", ended)
     require(ended[1].status in ((0, 2) if may_refuse else (0,)), "the other did not end well", ended)
     require(not traces(lake, values_of(THEIRS)), "values of the person are there", ended)
-    left = [path for path in lake.root.rglob(".*") if path.is_file()]
+    left = list(lake.root.rglob(".*.gr00t-*"))
     require(not left, f"left behind: {left}", ended)
     stores = {store.root.name: store for store in sealed_in(lake.stores)}
     for store in stores.values():
