@@ -108,7 +108,7 @@ def test_what_can_be_made_again_is_and_it_is_said(lake: Lake, caplog) -> None:
 def test_an_index_of_another_store_is_not_believed(lake: Lake) -> None:
     first, second = sorted(lake.index.glob("*.json"))
     shutil.copyfile(first, second)
-    with pytest.raises(IntegrityError, match=f"{second}: holds the index {first.stem}; delete it"):
+    with pytest.raises(IntegrityError, match=f"{second}: holds the index {first.name}; delete it"):
         load_index(second)
     rows = [*of_episode(lake, "good/0"), *of_episode(lake, "bad/0")]
     assert sum("cannot be read" in row.how for row in rows if row.what == "store") == 1

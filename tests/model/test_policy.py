@@ -1,12 +1,14 @@
 """The policy: published keys, units restored, deterministic by seed, clear complaints."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from gr00t_data.integrity import RECORD, IntegrityError
+from gr00t_data.disk import write_json
+from gr00t_data.integrity import RECORD, IntegrityError, is_sealed, read_sealed, write_sealed
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import ObservationError, Policy
@@ -168,15 +170,16 @@ def test_a_file_that_is_not_the_recorded_one_does_not_act(run, tmp_path, name):
     folder = tmp_path / "checkpoint"
     shutil.copytree(run.checkpoint, folder)
     assert Policy.from_checkpoint(folder).verified
-    path = folder / name
-    if name == "model.safetensors":
-        content = bytearray(path.read_bytes())
-        content[-5] ^= 1
-        path.write_bytes(content)
-    else:
-        path.write_text(path.read_text() + "\n")
-    with pytest.raises(IntegrityError, match=f"{name} is not the recorded file"):
+    path, told = folder / name, f"{name} is not the recorded file"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:] if name == "model.safetensors" else whole + b"\n")
+    with pytest.raises(IntegrityError, match=f"{name}: is not the file that was written" if is_sealed(path) else told):
         Policy.from_checkpoint(folder)
+    if is_sealed(path):  # and without its seal it is not the recorded one
+        path.write_bytes(whole)
+        write_json(path, read_sealed(path))
+        with pytest.raises(IntegrityError, match=told):
+            Policy.from_checkpoint(folder)
     if name == "model.safetensors":
         with pytest.raises(IntegrityError):
             Checkpoint.load(folder).model()
@@ -190,6 +193,7 @@ def test_a_checkpoint_made_before_there_was_a_record_is_known_by_its_name(run, t
     shutil.copytree(published, copied)
     assert not Policy.from_checkpoint(copied).verified
     (published / "statistics.json").unlink()  # a link to the run's own
-    (published / "statistics.json").write_text((copied / "statistics.json").read_text().replace("0.1", "0.2"))
+    changed = json.dumps(read_sealed(copied / "statistics.json")).replace("0.1", "0.2")
+    write_sealed(published / "statistics.json", json.loads(changed))
     with pytest.raises(IntegrityError, match="its name says"):
         Policy.from_checkpoint(published)

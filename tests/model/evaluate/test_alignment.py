@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.integrity import write_record
+from gr00t_data.integrity import read_sealed, write_record, write_sealed
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.alignment import Alignment, alignment, mean_cosine, skill, variety
 from gr00t_model.evaluate.evaluation import AlignmentResult
@@ -122,8 +122,8 @@ def test_the_future_frame_follows_the_pace_of_the_store(checkpoint, tmp_path):
     (slow / "embodiment.yaml").write_text(text.replace("control_hz: 20", "control_hz: 10"))
     robot = load_embodiment(slow / "embodiment.yaml")
     assert robot.control_hz == 10
-    statistics = json.loads((slow / "statistics.json").read_text())
-    (slow / "statistics.json").write_text(json.dumps(statistics | {"embodiment_digest": robot.digest}))
+    statistics = read_sealed(slow / "statistics.json")
+    write_sealed(slow / "statistics.json", statistics | {"embodiment_digest": robot.digest})
     written = json.loads((slow / "config.json").read_text())
     written["flare_cfg"]["horizon_frames"] = 5
     (slow / "config.json").write_text(json.dumps(written))

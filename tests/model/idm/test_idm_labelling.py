@@ -11,10 +11,11 @@ import torch
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.curate.build import build_index
+from gr00t_data.disk import write_json
 from gr00t_data.embodiment.robot import Part, load_embodiment
-from gr00t_data.integrity import IntegrityError
+from gr00t_data.integrity import IntegrityError, is_sealed, read_sealed
 from gr00t_data.rotations import convert
-from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
 from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.artifact import Artifact, Robot, batch_of, load_artifact, save_artifact
@@ -27,7 +28,7 @@ from gr00t_model.idm.model import Idm
 from gr00t_model.idm.timing import Timing, TimingError
 from gr00t_model.idm.train import IdmTrainingError, train_on
 from gr00t_model.loop.stop import Stopped
-from tests.data.builders import GR1, episode, sealed
+from tests.data.builders import GR1, episode, resealed, sealed
 from tests.model.training.test_training_loop import StopAfter
 
 CONTINUOUS = Part("arm", 0, 2, "rad", None, None, True, "float64", "min_max", ("a", "b"), "action")
@@ -141,11 +142,15 @@ def test_a_broken_film_is_refused_and_the_others_are_labelled(artifact: Artifact
     clips = writer.seal()
     film = clips.video_path(0, "ego_view")
     film.write_bytes(film.read_bytes()[:60])
+    with pytest.raises(StoreError, match=f"{film}: episode 0: was changed after sealing"):
+        label_store(clips, artifact, tmp_path / "changed")
+    clips = resealed(clips)  # it came broken
     done = label_store(clips, artifact, tmp_path / "labelled")
     refused = done.about.source.refused
     assert len(done.rows) == 1 and len(refused) == 1 and "episode 0" in str(refused[0])
+    clips.video_path(1, "ego_view").write_bytes(b"no film")
+    clips = resealed(clips)
     with pytest.raises(LabelError, match="no clip could be labelled"):
-        clips.video_path(1, "ego_view").write_bytes(b"no film")
         label_store(clips, artifact, tmp_path / "none")
 
 
@@ -240,9 +245,16 @@ def test_folders_without_a_time_step_do_not_load(artifact: Artifact, tmp_path: P
 @pytest.mark.parametrize("name", ["statistics.json", "idm.json", "embodiment.yaml", "config.json"])
 def test_a_file_that_is_not_the_recorded_one_does_not_label(artifact: Artifact, tmp_path: Path, name: str) -> None:
     folder = save_artifact(artifact, tmp_path / "model")
-    (folder / name).write_text((folder / name).read_text() + "\n")
-    with pytest.raises(IntegrityError, match=f"{name} is not the recorded file"):
+    path, whole = folder / name, (folder / name).read_bytes()
+    path.write_bytes(whole + b"\n")
+    told = f"{name} is not the recorded file"
+    with pytest.raises(IntegrityError, match=f"{name}: is not the file that was written" if is_sealed(path) else told):
         load_artifact(folder)
+    if is_sealed(path):  # and without its seal it is not the recorded one
+        path.write_bytes(whole)
+        write_json(path, read_sealed(path))
+        with pytest.raises(IntegrityError, match=told):
+            load_artifact(folder)
 
 
 def test_a_binary_part_keeps_its_two_values() -> None:

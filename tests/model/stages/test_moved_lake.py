@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import write_json
 from gr00t_data.integrity import RECORD, read_sealed
 from gr00t_data.lake import Lake, located, portable
 from gr00t_model.evaluate.open_loop import held_out
@@ -26,11 +26,11 @@ BASE = Model(base="random", changes=SMALL)
 
 
 def absolute(lake: Lake, old: Path) -> None:
-    """Write the paths in a lake's files as they were written before; nothing recorded the digests of files then."""
+    """Write the paths in a lake's files as they were written before; nothing recorded or sealed files then."""
     for record in lake.root.rglob(RECORD):
         record.unlink()
     for file in [*lake.root.rglob("manifest.json"), *lake.mixtures.glob("*.json")]:
-        fields = read_json(file)
+        fields = read_sealed(file)
         for source in fields["sources"]:
             source["store"] = str(old / source["store"])
         write_json(file, fields)

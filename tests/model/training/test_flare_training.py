@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gr00t_data.integrity import write_record
 from gr00t_model.evaluate.alignment import alignment
 from gr00t_model.groot.flare.config import EmbeddingConfig
 from gr00t_model.groot.prompt import train_tokenizer
@@ -214,6 +215,7 @@ def test_another_tokenizer_is_refused(lake, embedding, tmp_path):
     other = tmp_path / "base"
     shutil.copytree(embedding.fresh_base, other)
     train_tokenizer(["words that no instruction has"] * 3, other / "tokenizer")
+    write_record(other)
     config = run.config()
     changed = config.model_copy(update={"model": config.model.model_copy(update={"base": str(other)})})
     with pytest.raises(ConfigError, match="gives words other numbers"):

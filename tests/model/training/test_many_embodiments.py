@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from gr00t_data.batches.batch import Batch
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.integrity import write_record
+from gr00t_data.integrity import read_sealed, write_record, write_sealed
 from gr00t_data.lake import Lake
 from gr00t_model.evaluate.report import evaluate
 from gr00t_model.loop.config import ConfigError, Optimizer
@@ -177,7 +177,7 @@ def test_the_evaluation_is_of_every_embodiment(run, tmp_path: Path):
 def test_an_embodiment_that_held_nothing_out_is_told(run, tmp_path: Path):
     copy = Path(shutil.copytree(run.checkpoint, tmp_path / "copy"))
     path = copy / "also/1/manifest.json"
-    write_json(path, read_json(path) | {"held_out": []})
+    write_sealed(path, read_sealed(path) | {"held_out": []})
     write_record(copy, free=("metrics.json",))
     said: list[str] = []
     assert evaluate(copy, tmp_path / "reports", tasks=(), say=said.append).content.others == {}

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from gr00t_data.batches.batch import Batch
 from gr00t_data.batches.mixture.manifest import MixtureSource
 from gr00t_data.batches.published_video import PublishedVideo
+from gr00t_data.integrity import write_record
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video.files import decode, decode_at, encode
 from gr00t_model.groot.weights.eval_transform import EVAL_TRANSFORM, centre_crop_of
@@ -128,6 +129,7 @@ def test_resumed_to_the_bit_and_centred_in_the_policy(lake: TinyLake, tmp_path: 
         (run.checkpoint / EVAL_TRANSFORM).unlink()
     assert [centre_crop_of(run.checkpoint) for run in (whole, plain)] == [True, False]
     (whole.checkpoint / EVAL_TRANSFORM).write_text("[]")
+    write_record(whole.checkpoint, free=("metrics.json",))
     with pytest.raises(ValueError, match=r"eval_transform\.json: expected"):
         Policy.from_checkpoint(whole.checkpoint)
 

@@ -209,9 +209,9 @@ def test_the_key_depends_on_content_and_not_on_places(lake, tmp_path):
     assert run_key(lake.config(log_every_steps=2, keep_states=5)) == key
     for changes in ({"steps": 5}, {"seed": 1}, {"optimizer": Optimizer(lr=2e-2)}, {"batch_size": 4}):
         assert run_key(lake.config(**changes)) != key
-    manifest = read_json(lake.manifest)
+    manifest = read_sealed(lake.manifest)
     manifest["seed"] += 1
-    write_json(moved, manifest)
+    write_sealed(moved, manifest)
     assert run_key(lake.config(data=data.model_copy(update={"manifest": str(moved)}))) != key
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gr00t_data.batches.batch import Batch
+from gr00t_data.integrity import write_record
 from gr00t_model.groot.lora import add_lora
 from gr00t_model.groot.model import Groot, Loss
 from gr00t_model.groot.weights.nvidia import load
@@ -86,6 +87,7 @@ def published_base(lake: TinyLake, folder: Path, dtype: torch.dtype = torch.bflo
     open_base(run.config(), run)
     path = run.fresh_base / "model.safetensors"
     save_file({name: tensor.to(dtype) for name, tensor in load_file(path).items()}, path)
+    write_record(run.fresh_base)
     return run.fresh_base
 
 
