@@ -1,5 +1,6 @@
 """The benchmark of attacks sees what it is there to see: reasons, crashes, memory, opened files and leaks."""
 
+import faulthandler
 import os
 import sys
 from collections import Counter
@@ -45,6 +46,7 @@ def crashes(words: list[str]) -> int:
 def aborts(words: list[str]) -> int:
     refuses(words)
     sys.stdout.flush()
+    faulthandler.disable()  # pytest's would print every frame
     os.abort()
 
 
