@@ -27,11 +27,14 @@ from gr00t_data.integrity import (
 from gr00t_data.lake import Lake
 from gr00t_data.terms import withdrawal
 from gr00t_model.stages.file_kinds import Kind
+from gr00t_model.training.key import base_digest
 
 What = Literal["damaged", "missing", "added"]
 _METRICS = "metrics.json"
 _NAMED_BY_CONTENT = ("statistics", "mixture")
 _SHORT = re.compile(r"[0-9a-f]{16}$")
+_NAMED_AS_POINTED = ("mixtures", "statistics", "runs", "checkpoints")
+"""Folders where the digest in a name is the one that pointers hold; elsewhere it tells what something was made from."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,10 @@ def _digest_at(target: Path) -> str | None:
         return read_sealed(target / SEAL)["digest"]
     if target.parent.name == "evaluations":
         return digest_json(read_sealed(target / "report.json"))
+    if target.parent.name == "bases":
+        return base_digest(target)
     named = _SHORT.search(target.name.removesuffix(".json"))
-    return named[0] if named else None
+    return named[0] if named and target.parent.name in _NAMED_AS_POINTED else None
 
 
 def _run(path: Path) -> str:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gr00t_data.disk import digest_json, folder_digests, write_text
+from gr00t_data.integrity import write_record
 from gr00t_data.lake import Lake
 from gr00t_data.terms.withdrawal import Withdrawal, add
 from gr00t_model.stages.verify import Verified, verify
+from gr00t_model.training.key import base_digest
 from tests.model.service_lake import GR1, add_store, train_tiny
 from tests.shell import invoke
 
@@ -44,6 +47,21 @@ def told(found: Verified, root: Path) -> set[tuple[str, str, str]]:
 
 def only(lake: Lake, pattern: str) -> Path:
     return sorted(lake.root.glob(pattern))[0]
+
+
+def test_names_that_tell_what_was_asked_are_no_digests_of_what_came_of_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    for folder in (lake.bases / ("0b89f0fc" * 2), lake.landing / f"dreams-{'0b89f0fc' * 2}"):
+        folder.mkdir(parents=True)
+        write_text(folder / "config.json", "{}")
+        write_record(folder)
+    lake.point("base_nano", folder := lake.bases / ("0b89f0fc" * 2), base_digest(folder))
+    lake.point(
+        "dreamed_videos_gr1", dreams := lake.landing / f"dreams-{'0b89f0fc' * 2}", digest_json(folder_digests(dreams))
+    )
+    assert not verify(lake.root).faults
+    lake.point("base_nano", folder, "f" * 64)
+    assert told(verify(lake.root), lake.root) == {("pointer", "damaged", "current/base_nano.json")}
 
 
 def test_a_whole_lake_is_whole_and_every_file_is_counted(lake: Lake) -> None:
