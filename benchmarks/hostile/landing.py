@@ -275,6 +275,8 @@ attacks(
     "drops that are none",
     _lake,
     ("link to nothing", _instead(lambda place, path: path.symlink_to("nowhere")), "evil.*leads nowhere"),
+    ("link to a folder outside", _instead(lambda place, path: path.symlink_to(place.outside)), "evil.*link out"),
+    ("link to a file outside", _instead(lambda place, path: path.symlink_to(place.secret)), "evil.*link out"),
     ("pipe", _instead(lambda place, path: os.mkfifo(path)), "evil.*neither a folder nor a file"),
     ("folder with a pipe", _drop("evil", lambda place, path: os.mkfifo(path / "pipe")), "evil.*pipe"),
     ("name of a file that is no UTF-8", _drop("evil", _no_text), "evil.*not UTF-8"),

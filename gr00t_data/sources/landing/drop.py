@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr00t_data.disk import digest_json
+from gr00t_data.disk import digest_json, link_refusal
 from gr00t_data.foreign_text import one_line, printable
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.landing.marker import MARKER, Said, is_marked, marker_of
@@ -77,6 +77,8 @@ def _described(path: Path) -> Drop:
     whole = path.is_file()
     if not whole and not path.is_dir():
         raise ValueError(f"{path}: is neither a folder nor a file (a link that leads nowhere?); remove it")
+    if path.is_symlink():
+        raise ValueError(f"{path}: {link_refusal(path.parent, path)}")
     require_utf8(path.name)
     under_way = path.name if whole and still_copied(path.name) else None
     for name in [path.name] if whole else _files(path):

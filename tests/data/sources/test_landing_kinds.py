@@ -9,7 +9,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.landing.landing import ROBOT_KINDS, changes, drops, look, take_in
 from gr00t_data.stages.stores import check, sealed_stores
-from gr00t_data.store.store import StoreError
+from gr00t_data.store.store import StoreError, sealed_in
 from tests.data.sources.human.ego_films import calm_film, epic_csv
 from tests.data.sources.neural.drops import listed, movie
 from tests.pipelines.drops import GR1, put
@@ -115,8 +115,11 @@ def test_a_link_out_of_a_drop_is_refused_whoever_reads_it(lake, said, tmp_path):
     assert not lake.stores.exists() or list(lake.stores.iterdir()) == []
 
 
-def test_a_drop_that_is_itself_a_link_is_read_where_it_leads(lake, tmp_path):
+def test_a_drop_that_is_itself_a_link_is_refused(lake, tmp_path):
     made = put(Lake(tmp_path / "elsewhere"), "monday", episodes=1)
     lake.landing.mkdir(parents=True)
     (lake.landing / "monday").symlink_to(made)
-    take_in(lake, "monday", GR1).verify()
+    assert "is a link out of" in look(lake, {}, 0.0, None).waiting["monday"]
+    with pytest.raises(StoreError, match=f"monday: is a link out of .*to {made}.*copy"):
+        take_in(lake, "monday", GR1)
+    assert not sealed_in(lake.stores)
