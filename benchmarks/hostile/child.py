@@ -146,7 +146,7 @@ def _judge(outcome: Outcome, case: Case, place: Place) -> None:
         said(f"no reason like {case.reason!r} (exit {outcome.status}): {outcome.output[-700:]}")
     if "\x1b" in outcome.output:
         said("printed an escape code")
-    if case.reason and outcome.status == 0 and "refused" not in outcome.output:
+    if case.reason and outcome.status == 0:
         said("exit status 0")
     if not case.reason and outcome.status != 0:
         said(f"is harmless and ended with {outcome.status}: {outcome.output[-700:]}")

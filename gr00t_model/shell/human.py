@@ -60,12 +60,12 @@ def ingest(
     settings: HumanSettings,
     name: Annotated[str | None, Parameter(help="Name of the store; the folder's name by default.")] = None,
     asked: InLake,
-) -> None:
+) -> int:
     """Turn egocentric video into a sealed store of clips: cut, upright, faces hidden, sound dropped.
 
     Clips follow the narrations; shot cuts split them, fast turns of the head are cut off or masked. A kill costs one
-    clip; the same command again goes on, and is a no-op when all is done. What became no clip is listed with reasons.
-    Without labels of hands the store has pictures and words only, which FLARE learns from.
+    clip; the same command again goes on, and is a no-op when all is done. Without labels of hands the store has
+    pictures and words only, which FLARE learns from. What became no clip is listed with reasons; exit status 1 then.
 
     Example: `gr00t human ingest ~/epic --licence CC-BY-NC-4.0`
     """
@@ -76,6 +76,7 @@ def ingest(
     with progress_bar("cutting clips") as progress:
         store = ingest_human(drop, robot, asked.where, name=name, settings=settings, progress=progress)
     _report(store, asked)
+    return 1 if store.about.source.refused else 0
 
 
 def _report(store: "EpisodeStore", asked: Shown) -> None:

@@ -131,10 +131,11 @@ def label(
     name: Annotated[str | None, Parameter(help="Name of the new store; <store>-labelled by default.")] = None,
     settings: LabellingSettings,
     asked: InLake,
-) -> None:
+) -> int:
     """Predict the actions of a store of generated clips, into a new store; the old one is not changed.
 
-    The result does not depend on batch size, workers or device. A killed labelling goes on with the next clip.
+    The result does not depend on batch size, workers or device. A killed labelling goes on with the next clip. Exit
+    status 1 when a clip was refused.
 
     Example: `gr00t label dreams`
     """
@@ -152,3 +153,4 @@ def label(
     facts = {"store": str(root), "digest": digest, "clips": len(done.rows)}
     refused = [vars(one) for one in done.about.source.refused or ()]
     asked.show(facts | {"masked": list(done.about.absent or ())}, refused)
+    return 1 if refused else 0

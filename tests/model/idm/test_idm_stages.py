@@ -236,7 +236,7 @@ def test_motion_of_displacements_is_their_sum() -> None:
 def test_the_shell_takes_the_model_of_the_lake(recorded: EpisodeStore, tmp_path: Path) -> None:
     stores = tmp_path / "stores"
     sealed(stores / "recorded", [episode(24, seed) for seed in range(3)])
-    clips = sealed(stores / "clips", [episode(24, 7)], kind="neural")
+    clips = sealed(stores / "clips", [episode(24, 7), episode(10, 8)], kind="neural")
     lake = ("--lake", str(tmp_path), "--json")
     asked = invoke(["label", str(clips.root), *lake])
     assert "has no idm_gr1 yet" in asked.output
@@ -246,8 +246,9 @@ def test_the_shell_takes_the_model_of_the_lake(recorded: EpisodeStore, tmp_path:
     guess = invoke(["label", str(clips.root), "--device", "cpu", *lake])
     assert guess.exit_code == 2 and "its labels would be guesses" in guess.stderr
     done = invoke(["label", str(clips.root), "--device", "cpu", "--batch-size", "4", "--any-model", *lake])
-    assert done.exit_code == 0, done.output
-    assert EpisodeStore.open(stores / "clips-labelled").kind == "neural"
+    assert done.exit_code == 1 and "10 rows" in done.stdout, done.output
+    labelled = EpisodeStore.open(stores / "clips-labelled")
+    assert (labelled.kind, len(labelled.rows)) == ("neural", 1)
     wrong = invoke(["label", str(clips.root), "--device", "abacus", "--name", "x", "--any-model", *lake])
     assert "device 'abacus' is not there" in wrong.output
 

@@ -48,12 +48,19 @@ def test_inspect_of_a_drop_without_clips_exits_with_one(tmp_path: Path) -> None:
 
 def test_ingest_and_again(drop: Path, tmp_path: Path) -> None:
     words = ("ingest", str(drop), "--faces", "none", "--lake", str(tmp_path), "--json")
-    made = json.loads(gr00t(*words).stdout)
+    made = json.loads(gr00t(*words, status=1).stdout)
     assert (made["clips"], made["frames"], made["licence"]) == (1, 28, "CC-BY-NC-4.0")
     assert made["labels"] == {"action-free": 1} and made["refused"][0]["episode"] == "b"
-    assert json.loads(gr00t(*words).stdout)["digest"] == made["digest"]
-    told = gr00t("ingest", str(drop), "--faces", "none", "--lake", str(tmp_path)).output
-    assert "pick up the cup" in told
+    assert json.loads(gr00t(*words, status=1).stdout)["digest"] == made["digest"]
+    told = gr00t(*words[:-1], status=1).output
+    assert "pick up the cup" in told and "refused b: " in told
+
+
+def test_ingest_of_what_is_all_taken_ends_well(tmp_path: Path) -> None:
+    calm_film(tmp_path / "drop/v.mp4", 2.0)
+    epic_csv(tmp_path / "drop/a.csv", [("a", "v", 0.0, 1.4, "pick up the cup")])
+    made = gr00t("ingest", str(tmp_path / "drop"), "--faces", "none", "--lake", str(tmp_path / "lake"), "--json")
+    assert json.loads(made.stdout)["refused"] == []
 
 
 @pytest.mark.parametrize(
