@@ -21,7 +21,8 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from benchmarks.command import Json, command, say, show, table
-from benchmarks.hostile.case import CASES, every_case
+from benchmarks.hostile.attack_modules import every_case
+from benchmarks.hostile.case import CASES
 from benchmarks.hostile.child import MOST_CPU_S, MOST_MB, Outcome, tried
 
 _IMPORTED = (
@@ -35,8 +36,7 @@ def measure(only: str, at_once: int) -> list[Outcome]:
     """Try every case whose kind or name holds ``only``, some at once."""
     for name in _IMPORTED:
         importlib.import_module(name)  # forked processes have it already
-    cases = list(every_case())
-    chosen = [number for number, case in enumerate(cases) if only in f"{case.kind}, {case.name}"]
+    chosen = [number for number, case in enumerate(every_case()) if only in f"{case.kind}, {case.name}"]
     with multiprocessing.get_context("fork").Pool(at_once) as pool:
         return list(pool.imap(_one, chosen, chunksize=1))
 

@@ -2,10 +2,13 @@
 
 import importlib
 
+from benchmarks.hostile.case import CASES, Case
+
 MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos", "people", "documents", "hdf5")
 
 
-def load() -> None:
-    """Import every module of attacks."""
+def every_case() -> list[Case]:
+    """All attacks, of every module."""
     for name in MODULES:
         importlib.import_module(f"benchmarks.hostile.{name}")
+    return CASES

@@ -1,5 +1,6 @@
 """The healthy items that lie beside attacks, the verbs that meet both, and what is asked of the lake afterwards."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,9 @@ from gr00t_data.lake import Lake
 from gr00t_data.progress import silent
 from gr00t_data.sources.recordings.mapping import dump_mapping, parse_mapping
 from gr00t_data.store.store import EpisodeStore, StoreError
+from tests.data.sources.rig import RIG
+from tests.data.sources.test_unitree import recorded
+from tests.pipelines.drops import put
 
 
 def given(place: Place, name: str, content: str) -> Path:
@@ -24,8 +28,6 @@ def ingested(mapping: dict[str, object] | None = None, *more: str) -> Callable[[
     """The words of ``gr00t ingest`` for the rig of the tests."""
 
     def words(place: Place) -> list[str]:
-        from tests.data.sources.rig import RIG
-
         robot = given(place, "rig.yaml", RIG)
         mapped = [] if mapping is None else ["--mapping", str(_mapping(place, mapping))]
         return ["ingest", str(place.drop), "--embodiment", str(robot), "--workers", "1", *mapped, *more]
@@ -35,6 +37,13 @@ def ingested(mapping: dict[str, object] | None = None, *more: str) -> Callable[[
 
 def _mapping(place: Place, document: dict[str, object]) -> Path:
     return given(place, "mapping.yaml", dump_mapping(parse_mapping(document)))
+
+
+def two_recordings(place: Place) -> Path:
+    """Two Unitree recordings; returns the one to change."""
+    for name in ("good", "evil"):
+        recorded(place.drop / name)
+    return place.drop / "evil"
 
 
 def episodes_in(count: int, store: str = "drop") -> Check:
@@ -50,6 +59,27 @@ def episodes_in(count: int, store: str = "drop") -> Check:
         return "" if whole >= count else f"expected {count} episodes, found rows {lengths}"
 
     return check
+
+
+def with_good(attack: Callable[[Place, Path], object]) -> Callable[[Place], None]:
+    """A healthy drop in the landing; the attack is given the landing."""
+
+    def build(place: Place) -> None:
+        put(Lake(place.lake), "good", episodes=1)
+        attack(place, Lake(place.lake).landing)
+        shutil.rmtree(place.lake / "made", ignore_errors=True)
+
+    return build
+
+
+def with_drop(attack: Callable[[Place, Path], object], name: str = "evil") -> Callable[[Place], None]:
+    """Two drops of one episode each; the attack changes the one of the name."""
+    return with_good(lambda place, landing: attack(place, put(Lake(place.lake), name, episodes=1, seed=1)))
+
+
+def in_lake(place: Place) -> list[str]:
+    """Its landing is looked at; to be met by ``landed``."""
+    return [str(place.lake)]
 
 
 def landed(words: list[str]) -> int:

@@ -1,6 +1,6 @@
 """One attack: what is built, which public verb meets it, and what must be said; and the list of all attacks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,11 +80,3 @@ def attacks(
 ) -> None:
     """Add the variants of a kind: (name, what builds it, pattern of the reason) each. See ``Case``."""
     CASES.extend(Case(kind, name, build, words, reason, beside, runs) for name, build, reason in variants)
-
-
-def every_case() -> Iterator[Case]:
-    """All attacks; the modules of attacks are read when they are asked for."""
-    from benchmarks.hostile import attack_modules
-
-    attack_modules.load()
-    yield from CASES

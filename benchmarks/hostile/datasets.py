@@ -1,7 +1,6 @@
 """Attacks by LeRobot datasets: templates, metadata and tables, each dataset beside a healthy one in the landing."""
 
 import json
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,28 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from benchmarks.hostile.beside import episodes_in, landed
+from benchmarks.hostile.beside import episodes_in, in_lake, landed, with_drop
 from benchmarks.hostile.case import Place, attacks
-from gr00t_data.lake import Lake
-from tests.pipelines.drops import put
 
 Attack = Callable[[Place, Path], object]
 """Changes the dataset at the path."""
-
-
-def dataset(attack: Attack) -> Callable[[Place], None]:
-    """Two drops of one episode each; the attack changes one."""
-
-    def build(place: Place) -> None:
-        put(Lake(place.lake), "good", episodes=1)
-        attack(place, put(Lake(place.lake), "evil", episodes=1, seed=1))
-        shutil.rmtree(place.lake / "made", ignore_errors=True)
-
-    return build
-
-
-def _lake(place: Place) -> list[str]:
-    return [str(place.lake)]
 
 
 def _info(**changes: Any) -> Attack:
@@ -45,6 +27,11 @@ def _info(**changes: Any) -> Attack:
 
 def _write(name: str, content: Callable[[], bytes]) -> Attack:
     return lambda place, drop: (drop / name).write_bytes(content())
+
+
+def _episode(index: int, length: int) -> Attack:
+    line = {"episode_index": index, "tasks": ["a"], "length": length}
+    return _write("meta/episodes.jsonl", lambda: json.dumps(line).encode() + b"\n")
 
 
 _EVIL = "evil: .*"
@@ -69,67 +56,52 @@ _TEMPLATES = {
 }
 attacks(
     "templates of info.json",
-    _lake,
-    *((f"data: {name}", dataset(_info(data_path=text)), _EVIL + ".") for name, text in _TEMPLATES.items()),
-    *((f"video: {name}", dataset(_info(video_path=text)), "evil") for name, text in list(_TEMPLATES.items())[:6:5]),
+    in_lake,
+    *((f"data: {name}", with_drop(_info(data_path=text)), _EVIL + ".") for name, text in _TEMPLATES.items()),
+    *((f"video: {name}", with_drop(_info(video_path=text)), "evil") for name, text in list(_TEMPLATES.items())[:6:5]),
     beside=episodes_in(1, "good"),
     runs=landed,
 )
 attacks(
     "metadata of datasets",
-    _lake,
-    ("info nested 100,000 deep", dataset(_write("meta/info.json", lambda: b'{"a":' * 100_000)), "evil"),
+    in_lake,
+    ("info nested 100,000 deep", with_drop(_write("meta/info.json", lambda: b'{"a":' * 100_000)), "evil"),
     (
         "info of 20 million values",
-        dataset(
+        with_drop(
             _write("meta/info.json", lambda: b'{"codebase_version": "v2.1", "a": [' + b"[]," * 20_000_000 + b"1]}")
         ),
         "evil",
     ),
-    ("rates that are none", dataset(_info(fps=1e308)), "evil"),
-    ("a rate of nothing", dataset(_info(fps=0)), "evil"),
-    ("folders of no episode", dataset(_info(chunks_size=0)), "evil"),
-    ("folders of a text", dataset(_info(chunks_size="many")), "evil"),
-    ("features that are none", dataset(_info(features=[1, 2, 3])), "evil"),
-    ("episodes nested deep", dataset(_write("meta/episodes.jsonl", lambda: b"[" * 100_000 + b"\n")), _EVIL + "."),
-    ("100 million empty lines", dataset(_write("meta/episodes.jsonl", lambda: b"\n" * 100_000_000)), _EVIL + "lines"),
+    ("rates that are none", with_drop(_info(fps=1e308)), "evil"),
+    ("a rate of nothing", with_drop(_info(fps=0)), "evil"),
+    ("folders of no episode", with_drop(_info(chunks_size=0)), "evil"),
+    ("folders of a text", with_drop(_info(chunks_size="many")), "evil"),
+    ("features that are none", with_drop(_info(features=[1, 2, 3])), "evil"),
+    ("episodes nested deep", with_drop(_write("meta/episodes.jsonl", lambda: b"[" * 100_000 + b"\n")), _EVIL + "."),
+    ("100 million empty lines", with_drop(_write("meta/episodes.jsonl", lambda: b"\n" * 100_000_000)), _EVIL + "lines"),
     (
         "one line of 300 MB",
-        dataset(_write("meta/episodes.jsonl", lambda: b'{"a": "' + b"x" * (300 << 20) + b'"}')),
+        with_drop(_write("meta/episodes.jsonl", lambda: b'{"a": "' + b"x" * (300 << 20) + b'"}')),
         _EVIL + "bytes",
     ),
     (
         "an episode of 10^12 rows",
-        dataset(
-            _write(
-                "meta/episodes.jsonl",
-                lambda: json.dumps({"episode_index": 0, "tasks": ["a"], "length": 10**12}).encode() + b"\n",
-            )
-        ),
+        with_drop(_episode(0, 10**12)),
         "evil",
     ),
     (
         "an episode numbered 10^30",
-        dataset(
-            _write(
-                "meta/episodes.jsonl",
-                lambda: json.dumps({"episode_index": 10**30, "tasks": ["a"], "length": 20}).encode() + b"\n",
-            )
-        ),
+        with_drop(_episode(10**30, 20)),
         "evil",
     ),
     (
         "an episode numbered -1",
-        dataset(
-            _write(
-                "meta/episodes.jsonl",
-                lambda: json.dumps({"episode_index": -1, "tasks": ["a"], "length": 20}).encode() + b"\n",
-            )
-        ),
+        with_drop(_episode(-1, 20)),
         "evil",
     ),
-    ("statistics nested deep", dataset(_write("meta/stats.json", lambda: b'{"a":' * 100_000)), "evil"),
-    ("modality nested deep", dataset(_write("meta/modality.json", lambda: b'{"a":' * 100_000)), ""),
+    ("statistics nested deep", with_drop(_write("meta/stats.json", lambda: b'{"a":' * 100_000)), "evil"),
+    ("modality nested deep", with_drop(_write("meta/modality.json", lambda: b'{"a":' * 100_000)), ""),
     beside=episodes_in(1, "good"),
     runs=landed,
 )
@@ -178,12 +150,12 @@ def _linked(place: Place, drop: Path) -> None:
 
 attacks(
     "tables of datasets",
-    _lake,
-    ("100 million rows of one value", dataset(_rows(100_000_000)), "evil.*unpack"),
-    ("one text of 1 MB in a million rows", dataset(_table(lambda: _text(1_000_000, 1 << 20))), "evil"),
+    in_lake,
+    ("100 million rows of one value", with_drop(_rows(100_000_000)), "evil.*unpack"),
+    ("one text of 1 MB in a million rows", with_drop(_table(lambda: _text(1_000_000, 1 << 20))), "evil"),
     (
         "one list of 80 million zeros",
-        dataset(
+        with_drop(
             _table(
                 lambda: {
                     "observation.state": pa.ListArray.from_arrays(
@@ -196,15 +168,15 @@ attacks(
     ),
     (
         "80 million nulls",
-        dataset(_table(lambda: {"observation.state": pa.nulls(80_000_000, pa.float64())})),
+        with_drop(_table(lambda: {"observation.state": pa.nulls(80_000_000, pa.float64())})),
         "evil.*unpack",
     ),
-    ("lists within lists, 60 deep", dataset(_table(lambda: _nested(60))), "evil"),
-    ("5,000 columns", dataset(_table(lambda: {f"c{n}": pa.nulls(2, pa.int8()) for n in range(5_000)})), "evil"),
-    ("a footer of 4 GiB", dataset(_lying), "evil.*copy it again"),
-    ("zeros", dataset(_write(_DATA, lambda: bytes(10 << 20))), "evil.*copy it again"),
-    ("only its first bytes", dataset(_write(_DATA, lambda: b"PAR1PAR1")), "evil.*copy it again"),
-    ("a link to one outside", dataset(_linked), "evil.*link out of the dataset"),
+    ("lists within lists, 60 deep", with_drop(_table(lambda: _nested(60))), "evil"),
+    ("5,000 columns", with_drop(_table(lambda: {f"c{n}": pa.nulls(2, pa.int8()) for n in range(5_000)})), "evil"),
+    ("a footer of 4 GiB", with_drop(_lying), "evil.*copy it again"),
+    ("zeros", with_drop(_write(_DATA, lambda: bytes(10 << 20))), "evil.*copy it again"),
+    ("only its first bytes", with_drop(_write(_DATA, lambda: b"PAR1PAR1")), "evil.*copy it again"),
+    ("a link to one outside", with_drop(_linked), "evil.*link out of the dataset"),
     beside=episodes_in(1, "good"),
     runs=landed,
 )

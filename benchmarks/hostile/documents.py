@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.hostile.beside import episodes_in, ingested
+from benchmarks.hostile.beside import episodes_in, ingested, two_recordings
 from benchmarks.hostile.case import Place, attacks
 from tests.data.sources import test_unitree
 
@@ -15,9 +15,7 @@ def _changed(change: Change) -> Callable[[Place], None]:
     """The document of one of two recordings, changed."""
 
     def build(place: Place) -> None:
-        for name in ("good", "evil"):
-            test_unitree.recorded(place.drop / name)
-        path = place.drop / "evil/data.json"
+        path = two_recordings(place) / "data.json"
         document = json.loads(path.read_text())
         change(place, document)
         path.write_text(json.dumps(document))
@@ -25,13 +23,8 @@ def _changed(change: Change) -> Callable[[Place], None]:
     return build
 
 
-def _bytes(content: Callable[[], bytes]) -> Callable[[Place], None]:
-    def build(place: Place) -> None:
-        for name in ("good", "evil"):
-            test_unitree.recorded(place.drop / name)
-        (place.drop / "evil/data.json").write_bytes(content())
-
-    return build
+def _bytes(content: Callable[[], bytes]) -> Callable[[Place], object]:
+    return lambda place: (two_recordings(place) / "data.json").write_bytes(content())
 
 
 def _picture(name: str) -> Callable[[Place], None]:

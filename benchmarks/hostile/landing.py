@@ -3,7 +3,6 @@
 import gzip
 import io
 import os
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -11,30 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.hostile.beside import episodes_in, landed
+from benchmarks.hostile.beside import episodes_in, in_lake, landed, with_drop, with_good
 from benchmarks.hostile.case import Place, attacks
-from gr00t_data.lake import Lake
-from tests.pipelines.drops import put
+from gr00t_data.sources.landing.marker import MARKER
 
 _MB = 1 << 20
 _ZEROS = bytes(_MB)
 _FILE, _LINK, _HARD = tarfile.REGTYPE[0], tarfile.SYMTYPE[0], tarfile.LNKTYPE[0]
 _FIFO, _CHAR, _BLOCK = tarfile.FIFOTYPE[0], tarfile.CHRTYPE[0], tarfile.BLKTYPE[0]
-
-
-def _lake(place: Place) -> list[str]:
-    return [str(place.lake)]
-
-
-def _with_good(attack: Callable[[Place, Path], object]) -> Callable[[Place], None]:
-    """The attack is given the landing."""
-
-    def build(place: Place) -> None:
-        put(Lake(place.lake), "good", episodes=1)
-        shutil.rmtree(place.lake / "made", ignore_errors=True)
-        attack(place, Lake(place.lake).landing)
-
-    return build
 
 
 def _tar(mode: str, *members: tuple[str, int, bytes]) -> Callable[[Place, Path], None]:
@@ -149,42 +132,42 @@ def _zip(name: str, mode: int) -> Callable[[Place, Path], None]:
 
 attacks(
     "members of archives",
-    _lake,
-    ("parent folder", _with_good(_tar("", ("../pwned", _FILE, b"x"))), "evil.tar.*leads out"),
-    ("absolute name", _with_good(_tar(".gz", ("/tmp/pwned", _FILE, b"x"))), "evil.tar.*leads out"),
-    ("climbs inside", _with_good(_tar("", ("a/../../pwned", _FILE, b"x"))), "evil.tar.*leads out"),
-    ("symbolic link", _with_good(_tar("", ("a", _LINK, b"SECRET"))), "evil.tar.*is a link or a device"),
-    ("hard link", _with_good(_tar("", ("a", _HARD, b"SECRET"))), "evil.tar.*is a link or a device"),
-    ("link and through it", _with_good(_tar("", ("a", _LINK, b"/tmp"), ("a/pwned", _FILE, b"x"))), "is a link"),
-    ("pipe", _with_good(_tar(".xz", ("a", _FIFO, b""))), "is a link or a device"),
-    ("character device", _with_good(_tar("", ("a", _CHAR, b""))), "is a link or a device"),
-    ("block device", _with_good(_tar(".bz2", ("a", _BLOCK, b""))), "is a link or a device"),
-    ("zip: parent folder", _with_good(_zip("../pwned", 0)), "evil.zip.*leads out"),
-    ("zip: link", _with_good(_zip("a", stat.S_IFLNK | 0o777)), "evil.zip.*is a link"),
-    ("zip: backslash", _with_good(_zip("..\\pwned", 0)), "evil.zip.*leads out"),
+    in_lake,
+    ("parent folder", with_good(_tar("", ("../pwned", _FILE, b"x"))), "evil.tar.*leads out"),
+    ("absolute name", with_good(_tar(".gz", ("/tmp/pwned", _FILE, b"x"))), "evil.tar.*leads out"),
+    ("climbs inside", with_good(_tar("", ("a/../../pwned", _FILE, b"x"))), "evil.tar.*leads out"),
+    ("symbolic link", with_good(_tar("", ("a", _LINK, b"SECRET"))), "evil.tar.*is a link or a device"),
+    ("hard link", with_good(_tar("", ("a", _HARD, b"SECRET"))), "evil.tar.*is a link or a device"),
+    ("link and through it", with_good(_tar("", ("a", _LINK, b"/tmp"), ("a/pwned", _FILE, b"x"))), "is a link"),
+    ("pipe", with_good(_tar(".xz", ("a", _FIFO, b""))), "is a link or a device"),
+    ("character device", with_good(_tar("", ("a", _CHAR, b""))), "is a link or a device"),
+    ("block device", with_good(_tar(".bz2", ("a", _BLOCK, b""))), "is a link or a device"),
+    ("zip: parent folder", with_good(_zip("../pwned", 0)), "evil.zip.*leads out"),
+    ("zip: link", with_good(_zip("a", stat.S_IFLNK | 0o777)), "evil.zip.*is a link"),
+    ("zip: backslash", with_good(_zip("..\\pwned", 0)), "evil.zip.*leads out"),
     beside=episodes_in(1, "good"),
     runs=landed,
 )
 attacks(
     "archives that unpack to much",
-    _lake,
-    ("zip of 1.5 GB of zeros", _with_good(_zip_bomb), "evil.zip.*at most"),
-    ("gzip of 1.5 GB of zeros", _with_good(_tar_bomb("gz")), "evil.tar.gz.*at most"),
-    ("bzip2 of 1.5 GB of zeros", _with_good(_tar_bomb("bz2")), "evil.tar.bz2.*at most"),
-    ("xz of 1.5 GB of zeros", _with_good(_tar_bomb("xz")), "evil.tar.xz.*at most"),
-    ("pax header of 1.5 GB", _with_good(_header(tarfile.XHDTYPE)), "evil.tar.gz.*before a member"),
-    ("global pax header of 1.5 GB", _with_good(_header(tarfile.XGLTYPE)), "evil.tar.gz.*before a member"),
-    ("name of 1.5 GB", _with_good(_header(tarfile.GNUTYPE_LONGNAME)), "evil.tar.gz.*before a member"),
-    ("link of 1.5 GB", _with_good(_header(tarfile.GNUTYPE_LONGLINK)), "evil.tar.gz.*before a member"),
-    ("sparse file of a terabyte", _with_good(_sparse), "evil.tar"),
-    ("300,000 files", _with_good(_many_files), "evil.tar.gz"),
-    ("zip with a size that lies", _with_good(_lying_zip), "evil.zip"),
-    ("name of 5,000 letters", _with_good(_named("a" * 5_000)), "evil.tar"),
-    ("name of 3,000 folders", _with_good(_named("a/" * 3_000 + "b")), "evil.tar"),
-    ("name with an escape code", _with_good(_named("\x1b[2Ja")), "evil.tar"),
+    in_lake,
+    ("zip of 1.5 GB of zeros", with_good(_zip_bomb), "evil.zip.*at most"),
+    ("gzip of 1.5 GB of zeros", with_good(_tar_bomb("gz")), "evil.tar.gz.*at most"),
+    ("bzip2 of 1.5 GB of zeros", with_good(_tar_bomb("bz2")), "evil.tar.bz2.*at most"),
+    ("xz of 1.5 GB of zeros", with_good(_tar_bomb("xz")), "evil.tar.xz.*at most"),
+    ("pax header of 1.5 GB", with_good(_header(tarfile.XHDTYPE)), "evil.tar.gz.*before a member"),
+    ("global pax header of 1.5 GB", with_good(_header(tarfile.XGLTYPE)), "evil.tar.gz.*before a member"),
+    ("name of 1.5 GB", with_good(_header(tarfile.GNUTYPE_LONGNAME)), "evil.tar.gz.*before a member"),
+    ("link of 1.5 GB", with_good(_header(tarfile.GNUTYPE_LONGLINK)), "evil.tar.gz.*before a member"),
+    ("sparse file of a terabyte", with_good(_sparse), "evil.tar"),
+    ("300,000 files", with_good(_many_files), "evil.tar.gz"),
+    ("zip with a size that lies", with_good(_lying_zip), "evil.zip"),
+    ("name of 5,000 letters", with_good(_named("a" * 5_000)), "evil.tar"),
+    ("name of 3,000 folders", with_good(_named("a/" * 3_000 + "b")), "evil.tar"),
+    ("name with an escape code", with_good(_named("\x1b[2Ja")), "evil.tar"),
     (
         "no archive",
-        _with_good(lambda place, landing: (landing / "evil.zip").write_bytes(b"PK\3\4" + bytes(99))),
+        with_good(lambda place, landing: (landing / "evil.zip").write_bytes(b"PK\3\4" + bytes(99))),
         "evil.zip",
     ),
     beside=episodes_in(1, "good"),
@@ -193,21 +176,17 @@ attacks(
 
 
 def _marked(content: Callable[[], bytes]) -> Callable[[Place], None]:
-    def attack(place: Place, landing: Path) -> None:
-        (put(Lake(place.lake), "evil", episodes=1, seed=1) / "_SUCCESS").write_bytes(content())
-
-    return _with_good(attack)
+    return with_drop(lambda place, drop: (drop / MARKER).write_bytes(content()))
 
 
 def _marker(make: Callable[[Place, Path], object]) -> Callable[[Place], None]:
     """Something else stands where the marker should."""
 
-    def attack(place: Place, landing: Path) -> None:
-        marker = put(Lake(place.lake), "evil", episodes=1, seed=1) / "_SUCCESS"
-        marker.unlink()
-        make(place, marker)
+    def attack(place: Place, drop: Path) -> None:
+        (drop / MARKER).unlink()
+        make(place, drop / MARKER)
 
-    return _with_good(attack)
+    return with_drop(attack)
 
 
 def _of_size(place: Place, marker: Path) -> None:
@@ -218,7 +197,7 @@ def _of_size(place: Place, marker: Path) -> None:
 _LAUGHS = "\n".join(["a: &a0 x", *(f"b{n}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]" for n in range(30))]).encode()
 attacks(
     "markers",
-    _lake,
+    in_lake,
     ("impossible date", _marked(lambda: b"licence: 2024-13-45"), "evil|"),
     ("date", _marked(lambda: b"licence: 2024-12-01"), "evil.*as YAML"),
     ("nested 10,000 deep", _marked(lambda: b"[" * 10_000), "evil.*as YAML"),
@@ -248,14 +227,9 @@ attacks(
 )
 
 
-def _drop(name: str, make: Callable[[Place, Path], object]) -> Callable[[Place], None]:
-    """A dataset under a name, and something made in it."""
-    return _with_good(lambda place, landing: make(place, put(Lake(place.lake), name, episodes=1, seed=1)))
-
-
 def _instead(make: Callable[[Place, Path], object]) -> Callable[[Place], None]:
     """Something else than a folder or a file."""
-    return _with_good(lambda place, landing: make(place, landing / "evil"))
+    return with_good(lambda place, landing: make(place, landing / "evil"))
 
 
 def _nothing(place: Place, path: Path) -> None:
@@ -273,30 +247,30 @@ def _record(place: Place, path: Path) -> None:
 
 attacks(
     "drops that are none",
-    _lake,
+    in_lake,
     ("link to nothing", _instead(lambda place, path: path.symlink_to("nowhere")), "evil.*leads nowhere"),
     ("link to a folder outside", _instead(lambda place, path: path.symlink_to(place.outside)), "evil.*link out"),
     ("link to a file outside", _instead(lambda place, path: path.symlink_to(place.secret)), "evil.*link out"),
     ("pipe", _instead(lambda place, path: os.mkfifo(path)), "evil.*neither a folder nor a file"),
-    ("folder with a pipe", _drop("evil", lambda place, path: os.mkfifo(path / "pipe")), "evil.*pipe"),
-    ("name of a file that is no UTF-8", _drop("evil", _no_text), "evil.*not UTF-8"),
-    ("a link to a file outside", _drop("evil", lambda p, path: (path / "a").symlink_to(p.secret)), "evil.*link out"),
-    ("a link to a folder outside", _drop("evil", lambda p, path: (path / "a").symlink_to(p.outside)), "evil.*link out"),
-    ("a link to everything", _drop("evil", lambda place, path: (path / "a").symlink_to("/")), "evil.*link out"),
+    ("folder with a pipe", with_drop(lambda place, path: os.mkfifo(path / "pipe")), "evil.*pipe"),
+    ("name of a file that is no UTF-8", with_drop(_no_text), "evil.*not UTF-8"),
+    ("a link to a file outside", with_drop(lambda p, path: (path / "a").symlink_to(p.secret)), "evil.*link out"),
+    ("a link to a folder outside", with_drop(lambda p, path: (path / "a").symlink_to(p.outside)), "evil.*link out"),
+    ("a link to everything", with_drop(lambda place, path: (path / "a").symlink_to("/")), "evil.*link out"),
     beside=episodes_in(1, "good"),
     runs=landed,
 )
 attacks(
     "names that are only odd",
-    _lake,
-    ("252 letters", _drop("e" * 252, _nothing), ""),
-    ("markup", _drop("evil[b][red]", _nothing), ""),
-    ("an escape code", _drop("evil\x1b[2J", _nothing), ""),
-    ("a name like an option", _drop("--lake=x", _nothing), ""),
-    ("a name that begins like the simulator's", _drop("simulator-evil", _nothing), ""),
-    ("decomposed letters", _drop("e\u0301vil", _nothing), ""),
-    ("a link to itself", _drop("evil", lambda place, path: (path / "loop").symlink_to(path)), ""),
-    ("an empty record of it", _drop("evil", _record), ""),
+    in_lake,
+    ("252 letters", with_drop(_nothing, "e" * 252), ""),
+    ("markup", with_drop(_nothing, "evil[b][red]"), ""),
+    ("an escape code", with_drop(_nothing, "evil\x1b[2J"), ""),
+    ("a name like an option", with_drop(_nothing, "--lake=x"), ""),
+    ("a name that begins like the simulator's", with_drop(_nothing, "simulator-evil"), ""),
+    ("decomposed letters", with_drop(_nothing, "e\u0301vil"), ""),
+    ("a link to itself", with_drop(lambda place, path: (path / "loop").symlink_to(path)), ""),
+    ("an empty record of it", with_drop(_record), ""),
     beside=episodes_in(1, "good"),
     runs=landed,
 )

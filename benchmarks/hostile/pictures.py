@@ -3,9 +3,8 @@
 import struct
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
-from benchmarks.hostile.beside import episodes_in, ingested, landed_as, taken_in
+from benchmarks.hostile.beside import episodes_in, ingested, landed_as, taken_in, two_recordings
 from benchmarks.hostile.case import Place, attacks
 from benchmarks.hostile.recorded import in_mcap
 from tests.data.sources import test_logs, test_unitree
@@ -80,13 +79,11 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-def _in_folder(content: Callable[[], bytes]) -> Callable[[Place], None]:
-    def build(place: Place) -> None:
-        test_unitree.recorded(place.drop / "good")
-        evil = test_unitree.recorded(place.drop / "evil")
-        (evil / "colors/000003_color_0.jpg").write_bytes(content())
+_FOURTH = "colors/000003_color_0.jpg"
 
-    return build
+
+def _in_folder(content: Callable[[], bytes]) -> Callable[[Place], object]:
+    return lambda place: (two_recordings(place) / _FOURTH).write_bytes(content())
 
 
 def _first_frame(content: Callable[[], bytes]) -> Callable[[Place], None]:
@@ -101,15 +98,9 @@ def _first_frame(content: Callable[[], bytes]) -> Callable[[Place], None]:
 
 
 def _linked(place: Place) -> None:
-    test_unitree.recorded(place.drop / "good")
-    evil = test_unitree.recorded(place.drop / "evil")
-    (place.outside / "other.jpg").write_bytes(test_logs.jpeg(200))
-    _replaced(evil / "colors/000003_color_0.jpg", place.outside / "other.jpg")
-
-
-def _replaced(path: Path, target: Path) -> None:
-    path.unlink()
-    path.symlink_to(target)
+    fourth = two_recordings(place) / _FOURTH
+    fourth.rename(place.outside / "other.jpg")
+    fourth.symlink_to(place.outside / "other.jpg")
 
 
 attacks(

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import av
 
-from benchmarks.hostile.beside import episodes_in, landed
+from benchmarks.hostile.beside import episodes_in, in_lake, landed, with_drop
 from benchmarks.hostile.case import Place, attacks
-from benchmarks.hostile.datasets import dataset
 from benchmarks.hostile.pictures import jpeg, png
 from tests.data.films import film, moving
 
 _VIDEO = "videos/chunk-000/observation.images.ego_view/episode_000000.mp4"
-
-
-def _lake(place: Place) -> list[str]:
-    return [str(place.lake)]
 
 
 def _path(drop: Path) -> Path:
@@ -30,7 +25,7 @@ def _bytes(change: Callable[[Place, bytes], bytes]) -> Callable[[Place], None]:
         path = _path(drop)
         path.write_bytes(change(place, path.read_bytes()))
 
-    return dataset(attack)
+    return with_drop(attack)
 
 
 def _box(kind: bytes, *content: bytes) -> bytes:
@@ -57,7 +52,7 @@ def _coded(codec: str, picture: bytes) -> Callable[[Place], None]:
                 out.mux(packet)
         _path(drop).write_bytes(stream.getvalue())
 
-    return dataset(attack)
+    return with_drop(attack)
 
 
 def _large(place: Place, drop: Path) -> None:
@@ -94,7 +89,7 @@ def _edits(content: bytes, count: int) -> bytes:
 _WRONG = "evil"
 attacks(
     "videos",
-    _lake,
+    in_lake,
     ("playlist of a file outside", _bytes(_playlist), _WRONG),
     ("list of a file outside", _bytes(_concat), _WRONG),
     ("manifest of a file outside", _bytes(_dash), _WRONG),
@@ -103,7 +98,7 @@ attacks(
     ("2^32 - 1 samples", _bytes(lambda p, c: _sized(c, 0, 2**32 - 1)), _WRONG),
     ("40 million samples of nothing", _bytes(lambda p, c: _sized(c, 0, 40_000_000)), _WRONG),
     ("edit list of 100,000 entries", _bytes(lambda p, c: _edits(c, 100_000)), _WRONG),
-    ("6400 x 6400, whole", dataset(_large), _WRONG),
+    ("6400 x 6400, whole", with_drop(_large), _WRONG),
     ("PNG of 30000 x 30000 as frames", _coded("png", png(30_000, 30_000, bits=8)), _WRONG),
     ("JPEG of 65500 x 65500 as frames", _coded("mjpeg", jpeg(65_500, 65_500)), _WRONG),
     ("a packed index", _bytes(lambda p, c: _box(b"moov", _box(b"cmov", b"x" * 99)) + c), _WRONG),

@@ -62,12 +62,12 @@ def repeat(pair: Pair, folder: Path, repeats: int, most_seconds: float = float("
     return Raced(pair.name, races, failures, waited, time.monotonic() - start)
 
 
+@command
 def main(
-    *,
     repeats: PositiveInt = 50,
     seconds: Annotated[PositiveFloat, Parameter(help="For each pair at most.")] = 3600.0,
     only: Annotated[str, Parameter(help="Pairs whose names hold this.")] = "",
-    json: Json = False,
+    as_json: Json = False,
 ) -> bool:
     """Race every pair; exit status 1 when a race lost something."""
     found = []
@@ -78,8 +78,5 @@ def main(
             say(f"{time.strftime('%H:%M:%S')} {found[-1]}")
     rows = [(one.pair, one.races, one.failures, one.waited, f"{one.seconds:.0f}") for one in found]
     titles = ("two at once", "races", "failures", "one waited and said so", "seconds")
-    show([vars(one) for one in found], table(titles, rows), json)
-    return not any(one.failures for one in found)
-
-
-command(main)
+    show([vars(one) for one in found], table(titles, rows), as_json)
+    return bool(found) and not any(one.failures for one in found)

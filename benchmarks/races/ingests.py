@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.races.contest import Ended, Work, gr00t
-from benchmarks.races.pair import Pair, both_well, nothing_left, require, whole
+from benchmarks.races.pair import Pair, both_well, one_refused, require, whole
 from gr00t_data.lake import Lake
-from gr00t_data.store.store import sealed_in
 
 
 def _drops(root: Path) -> None:
@@ -72,29 +71,6 @@ def _generated(lake: Lake, place: str) -> Work:
     return gr00t("clips", lake.root.parent / "made" / place / "pick", "--lake", lake.root)
 
 
-def _same(lake: Lake, ended: Sequence[Ended], *, episodes: int, checked: bool = True) -> None:
-    both_well(lake, ended)
-    if checked:
-        whole(lake, ended, stores=1, episodes=episodes)
-    else:
-        nothing_left(lake, ended)
-        (store,) = sealed_in(lake.stores)
-        store.verify()
-        require(len(store.rows) == episodes, f"{len(store.rows)} episodes", ended)
-
-
-def _one_name(lake: Lake, ended: Sequence[Ended], *, episodes: int, checked: bool = True) -> None:
-    """One drop has the name, the other one is refused and its exit status says so; under another name both live."""
-    require(sorted(one.status or 0 for one in ended) == [0, 2], "expected one refusal", ended)
-    refused = next(one for one in ended if one.status == 2)
-    require("--name" in refused.said, "the refusal does not say what to do", ended)
-    (store,) = sealed_in(lake.stores)
-    store.verify()
-    require(len(store.rows) == episodes, f"{len(store.rows)} episodes", ended)
-    if checked:
-        whole(lake, ended, stores=1, episodes=episodes)
-
-
 def _pair(
     name: str,
     prepare: Callable[[Path], object],
@@ -104,13 +80,14 @@ def _pair(
     *,
     checked: bool = True,
 ) -> Pair:
-    judge = _same if places[0] == places[1] else _one_name
-    return Pair(
-        name,
-        prepare,
-        lambda lake: [work(lake, place) for place in places],
-        lambda lake, ended: judge(lake, ended, episodes=episodes, checked=checked),
-    )
+    def judge(lake: Lake, ended: Sequence[Ended]) -> None:
+        if places[0] == places[1]:
+            both_well(lake, ended)
+        else:  # one drop has the name; under another name both live
+            require("--name" in one_refused(ended), "the refusal does not say what to do", ended)
+        whole(lake, ended, stores=1, episodes=episodes, checked=checked)
+
+    return Pair(name, prepare, lambda lake: [work(lake, place) for place in places], judge)
 
 
 _TWICE, _OTHER = ("monday", "monday"), ("monday", "tuesday")

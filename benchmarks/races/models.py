@@ -10,11 +10,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks.races.contest import Ended, Work, gr00t
-from benchmarks.races.pair import Pair, both_well, nothing_left, require
+from benchmarks.races.pair import Pair, both_well, nothing_left, pointed, require, whole
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.integrity import require_intact
 from gr00t_data.lake import Lake
-from gr00t_data.store.store import sealed_in
 
 _ROOT = Path(__file__).parents[2]
 _GRAPH = ("teleop_episodes", "base_nano", "finetune_gr1")
@@ -32,24 +31,18 @@ def _exported(lake: Lake, ended: Sequence[Ended]) -> None:
     """Both name the same whole checkpoint."""
     both_well(lake, ended)
     nothing_left(lake, ended)
-    made = [path for path in lake.checkpoints.iterdir() if not path.samefile(_pointed(lake, "checkpoint_gr1"))]
+    made = [path for path in lake.checkpoints.iterdir() if not path.samefile(pointed(lake, "checkpoint_gr1")[0])]
     require(len(made) == 1 and all(made[0].name in one.said for one in ended), f"made {made}", ended)
     require(all(map(require_intact, lake.checkpoints.iterdir())), "a checkpoint without a record", ended)
-
-
-def _pointed(lake: Lake, name: str) -> Path:
-    pointed = lake.pointed(name)
-    assert pointed, name
-    return pointed[0]
 
 
 def _prepared(root: Path) -> None:
     """A run that nobody has trained, and beside the lake the digest of the checkpoint that a lone training leaves."""
     _trained(root)
     lake = Lake(root / "lake")
-    write_json(root / "alone.json", lake.pointed("checkpoint_gr1")[1])  # type: ignore[index]
+    write_json(root / "alone.json", pointed(lake, "checkpoint_gr1")[1])
     shutil.rmtree(lake.checkpoints)
-    for path in _pointed(lake, "run_gr1").iterdir():
+    for path in pointed(lake, "run_gr1")[0].iterdir():
         if path.name != "RUN.json":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -60,7 +53,7 @@ def _train(root: Path) -> None:
     from tests.model.service_lake import GR1
 
     lake = Lake(root)
-    run = PolicyRun(_pointed(lake, "run_gr1"))
+    run = PolicyRun(pointed(lake, "run_gr1")[0])
     train_run(run, print)
     publish_checkpoint(lake, GR1, run)
 
@@ -72,11 +65,11 @@ def _trained_once(lake: Lake, ended: Sequence[Ended]) -> None:
     nothing_left(lake, ended)
     (made,) = lake.checkpoints.iterdir()
     require(require_intact(made), "a checkpoint without a record", ended)
-    steps = [record["step"] for record in PolicyRun(_pointed(lake, "run_gr1")).records()]
+    steps = [record["step"] for record in PolicyRun(pointed(lake, "run_gr1")[0]).records()]
     require(steps == [1, 2, 3, 4], f"steps {steps}", ended)
     alone = read_json(lake.root.parent / "made/alone.json")
-    pointed = lake.pointed("checkpoint_gr1")
-    require(pointed and pointed[1] == alone, f"weights of {pointed}, a lone training leaves {alone}", ended)
+    digest = pointed(lake, "checkpoint_gr1")[1]
+    require(digest == alone, f"weights {digest}, a lone training leaves {alone}", ended)
 
 
 def _judged(root: Path) -> None:
@@ -107,13 +100,13 @@ def _both_released(lake: Lake, ended: Sequence[Ended]) -> None:
     nothing_left(lake, ended)
     past = history(lake, "gr1")
     require([one.number for one in past.events] == [1, 2], f"{past}", ended)
-    wanted = {lake.pointed(name)[1] for name in ("first", "second")}  # type: ignore[index]
+    wanted = {pointed(lake, name)[1] for name in ("first", "second")}
     require({one.digest for one in past.events} == wanted, f"{past}", ended)
     for number in (1, 2):
         card = folder_of(lake, "gr1") / f"{number:04d}/MODEL_CARD.md"
         require(f"elease {number} at" in card.read_text(), f"{card} is of another release", ended)
-    pointed = lake.pointed("released_gr1")
-    require(pointed and past.current and pointed[1] == past.current.digest, "the pointer is at another one", ended)
+    digest = pointed(lake, "released_gr1")[1]
+    require(past.current and digest == past.current.digest, "the pointer is at another one", ended)
 
 
 def _graph(root: Path) -> None:
@@ -136,12 +129,9 @@ def _materialize(root: Path) -> None:
 
 def _materialized(lake: Lake, ended: Sequence[Ended]) -> None:
     both_well(lake, ended)
-    (store,) = sealed_in(lake.stores)
-    store.verify()
-    require(len(store.rows) == 6, f"{len(store.rows)} episodes", ended)
-    require(require_intact(_pointed(lake, "checkpoint_gr1")), "a checkpoint without a record", ended)
+    whole(lake, ended, stores=1, episodes=6, checked=False)
+    require(require_intact(pointed(lake, "checkpoint_gr1")[0]), "a checkpoint without a record", ended)
     require(len(list(lake.runs.glob("*/RUN.json"))) == 1, "more than one run", ended)
-    nothing_left(lake, ended)
 
 
 MODELS = [

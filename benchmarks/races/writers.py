@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.races.contest import Ended, Work, gr00t
-from benchmarks.races.pair import Pair, both_well, nothing_left, require, whole
+from benchmarks.races.pair import Pair, both_well, nothing_left, one_refused, pointed, require, whole
 from gr00t_data.batches.mixture.manifest import MixtureManifest
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import load_embodiment
@@ -73,8 +73,8 @@ def _mixed(lake: Lake, ended: Sequence[Ended]) -> None:
 
     both_well(lake, ended)
     whole(lake, ended, stores=2, episodes=_EPISODES)
-    pointed = lake.pointed("mixture_gr1")
-    require(pointed and mix(lake, GR1)[0].digest == pointed[1], "the mixture is not that of a lone run", ended)
+    digest = pointed(lake, "mixture_gr1")[1]
+    require(mix(lake, GR1)[0].digest == digest, "the mixture is not that of a lone run", ended)
     require(len(list(lake.mixtures.glob("*"))) == 1, "more than one mixture", ended)
 
 
@@ -83,9 +83,9 @@ def _measured(lake: Lake, ended: Sequence[Ended]) -> None:
 
     both_well(lake, ended)
     whole(lake, ended, stores=2, episodes=_EPISODES)
-    pointed = lake.pointed("norm_stats_gr1")
+    digest = pointed(lake, "norm_stats_gr1")[1]
     shutil.rmtree(lake.statistics / "tallies")  # measured anew by the lone run
-    require(pointed and measure_statistics(lake, GR1)[0].digest == pointed[1], "not those of a lone run", ended)
+    require(measure_statistics(lake, GR1)[0].digest == digest, "not those of a lone run", ended)
 
 
 def _checked(lake: Lake, ended: Sequence[Ended]) -> None:
@@ -100,13 +100,12 @@ def _ingested_and_mixed(lake: Lake, ended: Sequence[Ended]) -> None:
 
     both_well(lake, ended)
     whole(lake, ended, stores=3, episodes=_EPISODES)
-    pointed = lake.pointed("mixture_gr1")
-    require(pointed, "there is no mixture", ended)
-    for manifest in (MixtureManifest.load(pointed[0]) if pointed else None, mix(lake, GR1)[0]):
-        found = [len(source.episodes) for source in manifest.sources] if manifest else []
-        require(found in ([3, 3], [3, 3, 3]), f"a mixture of {found} episodes", ended)
-        [source.open().verify() for source in manifest.sources if manifest]
-    require(len(found) == 3, "the next mixture lacks a store", ended)
+    made = MixtureManifest.load(pointed(lake, "mixture_gr1")[0])
+    for manifest, counts in ((made, ([3, 3], [3, 3, 3])), (mix(lake, GR1)[0], ([3, 3, 3],))):
+        found = [len(source.episodes) for source in manifest.sources]
+        require(found in counts, f"a mixture of {found} episodes, expected {counts}", ended)
+        for source in manifest.sources:
+            source.open().verify()
 
 
 def _people(root: Path) -> None:
@@ -155,18 +154,14 @@ def _purged(lake: Lake, ended: Sequence[Ended], *, may_refuse: bool = False) -> 
 
 def _converted(lake: Lake, ended: Sequence[Ended]) -> None:
     """One conversion is there whole, the other one is refused."""
-    require(sorted(one.status or 0 for one in ended) == [0, 2], "expected one refusal", ended)
-    require(any("exists" in one.said for one in ended), "the refusal does not say why", ended)
+    require("exists" in one_refused(ended), "the refusal does not say why", ended)
     nothing_left(lake, ended)
     require(read_json(lake.root / "v3/meta/info.json")["total_episodes"] == _EPISODES, "not every episode", ended)
 
 
 def _demonstrated(lake: Lake, ended: Sequence[Ended]) -> None:
     both_well(lake, ended)
-    nothing_left(lake, ended)
-    (store,) = sealed_in(lake.stores)
-    store.verify()
-    require(len(store.rows) == 1, f"{len(store.rows)} episodes", ended)
+    whole(lake, ended, stores=1, episodes=1, checked=False)
 
 
 _CONVERT, _DEMO = ("--to", "v3.0"), ("demo", "--episodes", "1", "--task", "reach", "--workers", "1")

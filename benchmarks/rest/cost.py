@@ -111,7 +111,7 @@ def share_of_training(lake: Lake) -> tuple[float, float]:
 
 def _trained(lake: Lake, seed: int) -> None:
     shutil.rmtree(lake.cache / "features", ignore_errors=True)
-    train(new_run(lake, seed=seed, steps=_STEPS, batch_size=_BATCH, saved_every=_SAVED_EVERY), StopRequest())
+    train(new_run(lake, seed=seed, steps=_STEPS, batch_size=_BATCH, checkpoint_every_steps=_SAVED_EVERY), StopRequest())
 
 
 def _cpu_s() -> float:

@@ -123,7 +123,7 @@ def tried(bench: Bench, kind: Kind, flips: int, seed: int, every: bool = False) 
         name = rng.choice(names)
         at, mask = rng.randrange((bench.whole / name).stat().st_size), rng.randrange(1, 256)
         uses = kind.uses if every or not own else (own[number % len(own)], VERIFY)
-        said = {use: bench.damaged(name, partial(_changed, at=at, mask=mask), use) for use in uses}
+        said = {use: bench.damaged(name, partial(changed, at=at, mask=mask), use) for use in uses}
         found.flips += 1
         found.noticed += all(said.values())
         found.words = found.words or said[uses[0]]
@@ -132,7 +132,8 @@ def tried(bench: Bench, kind: Kind, flips: int, seed: int, every: bool = False) 
     return found
 
 
-def _changed(content: bytes, at: int, mask: int) -> bytes:
+def changed(content: bytes, at: int, mask: int) -> bytes:
+    """The content with bits of one byte turned over."""
     return content[:at] + bytes([content[at] ^ mask]) + content[at + 1 :]
 
 

@@ -7,22 +7,21 @@ import sys
 from pathlib import Path
 
 from benchmarks.command import say
-from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.landing.landing import take_in
 from gr00t_data.sources.landing.marker import MARKER
 from gr00t_data.store.store import SEAL
 from gr00t_data.store.writing import StoreWriter
-from gr00t_model.loop.config import Machine, Optimizer
+from gr00t_model.loop.config import Optimizer
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.stages.train import publish_checkpoint
-from gr00t_model.training.config import Data, Flare, Model, TrainConfig
+from gr00t_model.training.config import Flare, Model
 from gr00t_model.training.key import PolicyRun, prepare_run
 from gr00t_model.training.train import train
+from tests.model.service_lake import GR1, tiny_config
 from tests.model.tiny import SMALL, episode
 from tests.shell import invoke
 
-GR1 = load_embodiment("gr1")
 STORE = "monday"
 EVALUATE = ("eval", "--task", "none")
 FORCED = ("release", "checkpoint_gr1", "--force")
@@ -78,25 +77,10 @@ def must(lake: Lake, *words: str) -> str:
     return done.output
 
 
-def new_run(
-    lake: Lake, *, base: str = "random", seed: int = 0, steps: int = 4, batch_size: int = 3, saved_every: int = 2
-) -> PolicyRun:
-    """A run of a very small model on the lake's current mixture; a state is saved every so many steps."""
-    mixture, statistics = lake.pointed("mixture_gr1"), lake.pointed("norm_stats_gr1")
-    if mixture is None or statistics is None:
-        raise RuntimeError(f"{lake.root}: has no mixture and statistics")
-    config = TrainConfig(
-        recipe="tiny",
-        seed=seed,
-        steps=steps,
-        batch_size=batch_size,
-        checkpoint_every_steps=saved_every,
-        log_every_steps=1,
-        data=Data(manifest=str(mixture[0]), statistics=str(statistics[0]), cache=str(lake.cache)),
-        model=Model(base=base, changes=SMALL if base == "random" else {}, flare=Flare()),
-        optimizer=Optimizer(lr=1e-2, ema_decay=0.9),
-        machine=Machine(threads=1, prefetch_batches=1),
-    )
+def new_run(lake: Lake, base: str = "random", **changes: object) -> PolicyRun:
+    """A run of a very small model on the lake's current mixture; ``changes`` replace fields of its configuration."""
+    model = Model(base=base, changes=SMALL if base == "random" else {}, flare=Flare())
+    config = tiny_config(lake, model=model, optimizer=Optimizer(lr=1e-2, ema_decay=0.9), **changes)
     return prepare_run(config, lake.runs)
 
 

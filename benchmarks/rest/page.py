@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.command import table
-from benchmarks.rest.flips import Bench
+from benchmarks.rest.flips import Bench, changed
 from benchmarks.rest.kinds import KINDS, Kind
 
 NOBODY = "nobody"
@@ -52,8 +52,7 @@ def _like(name: Path, every: list[Path]) -> list[Path]:
 
 
 def _flipped(content: bytes) -> bytes:
-    at = len(content) // 2
-    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+    return changed(content, at=len(content) // 2, mask=1)
 
 
 def _cut(content: bytes) -> bytes:
