@@ -31,11 +31,10 @@ TASKS = 50
 
 def make_store(root: Path, episodes: int) -> None:
     """A sealed store of ``episodes`` episodes of 100 rows, 50 instructions, no video."""
-    from gr00t_data.disk import digest_file, digest_json, write_json
+    from gr00t_data.disk import digest_file
     from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.store.episode import Episode
-    from gr00t_data.store.store import SEAL
-    from gr00t_data.store.writing import StoreWriter
+    from gr00t_data.store.writing import StoreWriter, seal_folder
 
     gr1 = load_embodiment("gr1")
     gr1 = replace(gr1, cameras=())
@@ -45,7 +44,7 @@ def make_store(root: Path, episodes: int) -> None:
     store = writer.seal()
     one = store.data_path(0)
     for index in range(1, episodes):
-        path = store.data_path(index)
+        path = store.data_place(index)
         path.parent.mkdir(parents=True, exist_ok=True)
         if index % LINKS_A_FILE == 0:
             path.write_bytes(one.read_bytes())
@@ -56,10 +55,8 @@ def make_store(root: Path, episodes: int) -> None:
     with (root / "meta/episodes.jsonl").open("w") as stream:
         for index in range(episodes):
             stream.write(json.dumps({**line, "episode_index": index, "tasks": [f"task {index % TASKS}"]}) + "\n")
-    same = digest_file(store.data_path(0))
-    seal = json.loads((root / SEAL).read_text())
-    files = dict.fromkeys((f"data/chunk-{i // 1000:03d}/episode_{i:06d}.parquet" for i in range(episodes)), same)
-    write_json(root / SEAL, {**seal, "files": {**seal["files"], **files}, "digest": digest_json(episodes)})
+    names = (f"data/chunk-{i // 1000:03d}/episode_{i:06d}.parquet" for i in range(episodes))
+    seal_folder(root, dict.fromkeys(names, digest_file(one)))
 
 
 def measure(root: Path) -> dict[str, float]:
