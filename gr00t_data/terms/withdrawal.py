@@ -7,7 +7,6 @@ emptied or gone stops everything. A list without a digest, written by hand or by
 
 import hashlib
 import os
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,10 +35,6 @@ _HEAD = "# People who took their consent back. Written by `gr00t withdraw`; noth
 
 class WithdrawalError(ValueError):
     """A list that cannot be read, or an entry that is not there. An unreadable list is never taken for an empty one."""
-
-
-class NoSuchPerson(UserWarning):
-    """A withdrawal that reaches nothing in the lake: a name that is spelt otherwise there?"""
 
 
 _Text = Annotated[str, BeforeValidator(lambda said: "" if said is None else str(said))]
@@ -275,12 +270,10 @@ def names_like(lake: Lake, entry: Withdrawal) -> str:
     return "".join([*hints, f"; cannot be looked into: {', '.join(damaged)}" if damaged else ""])
 
 
-def add(lake: Lake, entry: Withdrawal, *, ahead: bool = False) -> Withdrawal:
+def add(lake: Lake, entry: Withdrawal) -> Withdrawal:
     """Write an entry down, with what it reaches in the lake; one that is there already is brought up to date.
 
-    Args:
-        ahead: nothing in the lake need be of that person yet; else there is a warning with the nearest names. A
-            withdrawal is written down all the same: better one that reaches nobody than one that is lost.
+    It need not reach anything yet: see ``require_match``.
 
     Raises:
         WithdrawalError: it names nobody.
@@ -288,9 +281,6 @@ def add(lake: Lake, entry: Withdrawal, *, ahead: bool = False) -> Withdrawal:
     if not entry.names_somebody:
         raise WithdrawalError("name a participant, or a video with --video")
     found = {one.digest: one for one in with_clips(lake, entry).clips}
-    if not found and not ahead:
-        text = f"{lake.root}: no clip is of {entry.who}{names_like(lake, entry)}; it was written down all the same"
-        warnings.warn(text, NoSuchPerson, stacklevel=2)
     with locked(lake.root / "locks" / "withdrawn"):
         before = read(lake.root).entries
         same = next((one for one in before if one.key == entry.key), None)

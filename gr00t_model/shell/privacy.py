@@ -85,7 +85,7 @@ def withdraw_from(
 
     if not ahead and not reach(lake, entry):
         require_match(lake, entry)
-    written = add(lake, entry, ahead=True)
+    written = add(lake, entry)
     every = read(lake.root)
     changed = [path for store in sealed_in(lake.stores) for path in bring_up_to_date(lake.index, store, every)]
     try:
