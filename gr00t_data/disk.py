@@ -187,10 +187,15 @@ def read_json(path: Path) -> Any:
         ValueError: the file is not JSON, larger than it may be, or nested deeper than any file of ours.
     """
     try:
-        require_within(path.stat().st_size, JSON_BYTES, "bytes of JSON")
-        return parse_json(path.read_bytes())
+        return parse_json(json_bytes(path))
     except ValueError as error:
         raise ValueError(f"{path}: not valid JSON ({error})") from error
+
+
+def json_bytes(path: Path) -> bytes:
+    """The content of a file of JSON. Raises LimitError: it is larger than it may be."""
+    require_within(path.stat().st_size, JSON_BYTES, "bytes of JSON")
+    return path.read_bytes()
 
 
 def parse_json(content: bytes) -> Any:

@@ -1,34 +1,31 @@
 """Integrity: what has a recorded digest is opened only when its bytes are those that were recorded.
 
 A folder holds its record, ``digests.json``: {"sha256": {name: digest}, "free": [names that may change]}. A JSON file
-that stands alone is sealed: its first line holds the digest of all that follows. A store has its record in such a file,
-its ``Seal``, which also says what was there before people withdrew. What is kept only to save work begins with its
-digest, and is made again where it is damaged. A file is hashed once in a process and again whenever its stamp (size,
-times, inode) differs.
+that stands alone is sealed: its first line holds the digest of all that follows. What is kept only to save work begins
+with its digest, and is made again where it is damaged. A file is hashed once in a process and again whenever its stamp
+(size, times, inode) differs.
 """
 
 import hashlib
-import json
 import logging
 import os
 import re
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from gr00t_data.disk import digest_file, digest_json, folder_digests, json_text, replacing, visible_files
+from gr00t_data.disk import digest_file, json_bytes, json_text, parse_json, replacing, visible_files
 
 RECORD = "digests.json"
 KEPT = ".kept"
 """Suffix of what ``write_kept`` writes."""
 _LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _READ_UNASKED = (".safetensors", ".json", ".yaml", ".jinja")
 """Suffixes of files that loaders read because they are there: none may be added to a recorded folder."""
@@ -71,23 +68,51 @@ def read_sealed(path: Path, remedy: str = "put it back from a copy, or make it a
         remedy: what to do about a damaged file, for the message.
 
     Raises:
-        IntegrityError: the file has other bytes than it was sealed with, or is no JSON.
+        IntegrityError: the file has other bytes than it was sealed with, is no JSON, or larger than it may be.
         OSError: it cannot be read.
     """
-    content = path.read_bytes()
-    if seal := _FIRST_LINE.match(content):
-        if (found := hashlib.sha256(content[seal.end() :]).hexdigest()) != seal[1].decode():
-            told = f"SHA-256 {found[:12]}, sealed with {seal[1][:12].decode()}"
-            raise IntegrityError(f"{path}: is not the file that was written ({told}); {remedy}")
-    elif _ALMOST.match(content):
-        raise IntegrityError(f"{path}: is not the file that was written (its seal is damaged); {remedy}")
     try:
-        value = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise IntegrityError(f"{path}: not valid JSON ({error}); {remedy}") from error
+        content = json_bytes(path)
+        seal = _seal_in(content)
+        value = parse_json(content)
+    except ValueError as error:
+        told = str(error) if isinstance(error, IntegrityError) else f"not valid JSON ({error})"
+        raise IntegrityError(f"{path}: {told}; {remedy}") from error
     if seal:
         del value["seal"]
     return value
+
+
+def _seal_in(content: bytes) -> bool:
+    """Whether a file has a seal, which is that of what follows it. Raises IntegrityError: it is not."""
+    if seal := _FIRST_LINE.match(content):
+        found, sealed = hashlib.sha256(memoryview(content)[seal.end() :]).hexdigest(), seal[1].decode()
+        if found != sealed:
+            raise IntegrityError(f"is not the file that was written (SHA-256 {found[:12]}, sealed with {sealed[:12]})")
+    elif _ALMOST.match(content):
+        raise IntegrityError("is not the file that was written (its seal is damaged)")
+    return seal is not None
+
+
+def first_fault(error: ValidationError) -> str:
+    """``sources.0.weight: Input should be a valid number``: the first thing in a file that is not what it must be."""
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+
+
+def read_as(
+    adapter: TypeAdapter[T], path: Path, complaint: str, remedy: str, error: type[ValueError] = ValueError
+) -> T:
+    """The JSON of a file, sealed or not, as what it must be.
+
+    Raises:
+        IntegrityError: it is not the file that was sealed.
+        error: the file holds something else: its path, the complaint with the first fault, and the remedy.
+    """
+    try:
+        return adapter.validate_python(read_sealed(path, remedy))
+    except ValidationError as fault:
+        raise error(f"{path}: {complaint} ({first_fault(fault)}); {remedy}") from fault
 
 
 def is_sealed(path: Path) -> bool:
@@ -221,25 +246,15 @@ def require_intact_once(folder: Path, *, remedy: str = _REMEDY) -> bool:
     """
     if not (folder / RECORD).is_file():
         return False
-    seen = {"record": digest_file(folder / RECORD), "stamps": _stamps(folder)}
+    files = {path.relative_to(folder).as_posix(): list(stamp_of(path)) for path in visible_files(folder)}
     try:
-        known = read_sealed(folder / _MEMORY) == seen
+        known = read_sealed(folder / _MEMORY) == {"stamps": files}
     except (OSError, IntegrityError):
         known = False  # a note that is gone, or damaged, is only a note lost
     if not known:
         require_intact(folder, remedy=remedy)
-        write_sealed(folder / _MEMORY, seen)
+        write_sealed(folder / _MEMORY, {"stamps": files})
     return True
-
-
-def _stamps(folder: Path) -> dict[str, list[int]]:
-    """Of the files that are recorded; that of one which was just written comes never again."""
-    now, found = time.time_ns(), {}
-    for path in visible_files(folder):
-        one = path.stat()
-        fresh = now if now - max(one.st_mtime_ns, one.st_ctime_ns) < _TICK_NS else 0
-        found[path.relative_to(folder).as_posix()] = [one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, fresh]
-    return found
 
 
 def read_record(folder: Path, remedy: str = _REMEDY) -> tuple[dict[str, str], set[str]]:
@@ -275,98 +290,3 @@ def wrong_files(
         if name in recorded and digest != recorded[name]:
             wrong.append((name, f"is not the recorded file (SHA-256 {digest[:12]}, recorded {recorded[name][:12]})"))
     return wrong
-
-
-SEAL = "meta/seal.json"
-"""Of a store: the SHA-256 of every file of it when it was complete."""
-_STORE_REMEDY = "copy the store again, or ingest the drop under another name and make the mixture again"
-
-
-@dataclass(frozen=True)
-class Seal:
-    """What ``meta/seal.json`` says.
-
-    Files of people who withdrew may have gone or been rewritten since the store was complete.
-
-    Attributes:
-        digest: of the store, as manifests and records name it: the hash of all that it was sealed with.
-        files: relative name -> SHA-256 of what is there.
-        purged: relative name -> SHA-256 of what was there when it was sealed, empty for what was not.
-    """
-
-    digest: str
-    files: dict[str, str]
-    purged: dict[str, str] = field(default_factory=dict)
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    @classmethod
-    def of(cls, files: Mapping[str, str]) -> "Seal":
-        """That of a store which holds these files."""
-        return cls(digest_json(files), dict(files))
-
-    @cached_property
-    def fault(self) -> str:
-        """How ``digest`` is not that of the files that there were when the store was sealed; empty where it is."""
-        files = {name: digest for name, digest in (self.files | self.purged).items() if digest}
-        found = digest_json(files)
-        told = f"its files have digest {found[:12]}, it says {self.digest[:12]}"
-        return "" if found == self.digest else f"is not the seal that was written ({told}); {_STORE_REMEDY}"
-
-    def write(self, root: Path) -> None:
-        """Replace the seal of a store."""
-        plain = {"digest": self.digest, "files": self.files}
-        write_sealed(root / SEAL, plain | ({"purged": self.purged} if self.purged else {}))
-
-
-_STORE_SEAL = TypeAdapter(Seal)
-
-
-def read_seal(root: Path) -> Seal | None:
-    """The seal of a store, read once in a process while its stamp stays; None where there is none.
-
-    Raises:
-        IntegrityError: it is not what was written.
-        ValueError: it is no seal.
-    """
-    path = root / SEAL
-    try:
-        stamp = stamp_of(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return _read_seal(os.fspath(path), stamp)
-
-
-@lru_cache(maxsize=256)
-def _read_seal(path: str, stamp: tuple[int, ...]) -> Seal:
-    try:
-        seal = _STORE_SEAL.validate_python(read_sealed(Path(path), _STORE_REMEDY))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        told = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-        raise ValueError(f"{path}: not the seal of a store ({told}); {_STORE_REMEDY}") from error
-    if not is_sealed(Path(path)) and seal.fault:  # one that is, is what was written
-        raise IntegrityError(f"{path}: {seal.fault}")
-    return seal
-
-
-def store_digests(root: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Relative name -> SHA-256 of every file of a store, without the seal and without hidden files."""
-    return {name: value for name, value in folder_digests(root, known).items() if name != SEAL}
-
-
-def refuse_changed(path: Path, sealed: str | None, where: str) -> None:
-    """Compare a file with the digest it was sealed with, None for one that was not there. A missing one is for its
-    reader.
-
-    Raises:
-        IntegrityError: it has another digest.
-    """
-    try:
-        found = digest_of(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    if found == sealed:
-        return
-    what = "changed" if sealed else "added"
-    told = f"digest {found[:12]}, sealed {f'with {sealed[:12]}' if sealed else 'without it'}"
-    raise IntegrityError(f"{path}: {where}was {what} after sealing ({told}); {_STORE_REMEDY}")

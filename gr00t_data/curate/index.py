@@ -13,8 +13,7 @@ from pydantic import TypeAdapter
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.rules import index_name
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.integrity import IntegrityError, write_sealed
-from gr00t_data.store.provenance import read_as
+from gr00t_data.integrity import IntegrityError, read_as, write_sealed
 from gr00t_data.store.store import EpisodeStore
 
 

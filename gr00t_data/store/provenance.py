@@ -6,8 +6,7 @@ theirs: whatever else a file says is kept as it stands.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,18 +15,15 @@ from pydantic import (
     StrictBool,
     StrictFloat,
     StrictInt,
-    TypeAdapter,
     ValidationError,
     field_validator,
 )
 
 from gr00t_data.embodiment.document import SLOTS
-from gr00t_data.integrity import read_sealed
 
 Kind = Literal["real", "simulated", "neural", "human"]
 Facts = Mapping[str, object]
 """JSON-able facts under names of somebody else: a dataset, a model, a check."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -167,27 +163,6 @@ class StoreAbout(Said):
         if any(name.partition(".")[0] not in ("state", "action") for name in absent or ()):
             raise ValueError("neither of the state nor of the action")
         return absent
-
-
-def first_fault(error: ValidationError) -> str:
-    """``sources.0.weight: Input should be a valid number``: the first thing in a file that is not what it must be."""
-    fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-
-
-def read_as(
-    adapter: TypeAdapter[T], path: Path, complaint: str, remedy: str, error: type[ValueError] = ValueError
-) -> T:
-    """The JSON of a file, sealed or not, as what it must be.
-
-    Raises:
-        IntegrityError: it is not the file that was sealed.
-        error: the file holds something else: its path, the complaint with the first fault, and the remedy.
-    """
-    try:
-        return adapter.validate_python(read_sealed(path, remedy))
-    except ValidationError as fault:
-        raise error(f"{path}: {complaint} ({first_fault(fault)}); {remedy}") from fault
 
 
 def wrong_field(error: ValidationError) -> str:

@@ -5,7 +5,6 @@ Written once through ``StoreWriter.create``, sealed, then immutable.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,12 @@ import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
 from gr00t_data.disk import digest_json, numbered_lines, parse_json, path_inside, read_json
-from gr00t_data.integrity import SEAL, Seal, read_seal, refuse_changed, store_digests
+from gr00t_data.integrity import first_fault
 from gr00t_data.limits import LimitError
 from gr00t_data.store import layout
 from gr00t_data.store.episode import EpisodeRow
-from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, first_fault, wrong_field
+from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, wrong_field
+from gr00t_data.store.seal import SEAL, Seal, read_seal, require_sealed, store_digests
 from gr00t_data.store.tables import TableError, column_matrix, read_table
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class EpisodeStore:
         if seal := _seal_of(self.root):
             there = (f"meta/{path.name}" for path in (self.root / "meta").glob("[!.]*.json*"))
             for name in sorted({*(name for name in seal.files if name.startswith("meta/")), *there} - {SEAL}):
-                _compare(self.root / name, name, seal)
+                self.verify_file(self.root / name)
 
     def verify_file(self, path: Path, index: int | None = None) -> Path:
         """Compare one file with the seal, if there is one: cheaper than ``verify`` where few files are read.
@@ -351,17 +351,11 @@ def _checked(root: Path, path: Path, where: str = "") -> Path:
         StoreError: the file, or the seal, is not what was written.
     """
     if seal := _seal_of(root):
-        _compare(path, normpath(path.relative_to(root)), seal, where)
+        try:
+            require_sealed(root, path, seal, where)
+        except (OSError, ValueError) as error:
+            raise StoreError(str(error)) from error
     return path
-
-
-def _compare(path: Path, name: str, seal: Seal, where: str = "") -> None:
-    try:
-        refuse_changed(path, seal.files.get(name), where)
-    except (OSError, ValueError) as error:
-        raise StoreError(str(error)) from error
-    if name in seal.files and name.startswith("meta/") and not path.is_file():
-        raise StoreError(f"{path}: is gone after sealing; copy the store again")
 
 
 def _metadata(path: Path) -> dict[str, Any]:

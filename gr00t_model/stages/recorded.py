@@ -15,16 +15,15 @@ from gr00t_data.integrity import (
     GONE,
     KEPT,
     RECORD,
-    SEAL,
     IntegrityError,
     is_sealed,
     kept_content,
     read_record,
-    read_seal,
     read_sealed,
     wrong_files,
 )
 from gr00t_data.lake import Lake
+from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.terms import withdrawal
 from gr00t_model.stages.file_kinds import Kind
 from gr00t_model.training.key import base_digest

@@ -1,6 +1,7 @@
 """What others wrote is refused by its size before it is unpacked, and the limits can be raised."""
 
 import bz2
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import zstandard
 
 from gr00t_data.disk import PathError, numbered_lines, parse_json, path_inside
-from gr00t_data.limits import CHUNK_BYTES, LimitError, factor, require_within
+from gr00t_data.integrity import IntegrityError, read_sealed, write_sealed
+from gr00t_data.limits import CHUNK_BYTES, JSON_BYTES, LimitError, factor, require_within
 from gr00t_data.pictures import PictureError, opened
 from gr00t_data.plain_yaml import plain_yaml
 from gr00t_data.sources.formats.logs.chunks import unpacked
@@ -67,6 +69,13 @@ def test_json_is_counted_before_it_is_read(tmp_path: Path) -> None:
     assert parse_json(b'{"a": [1, 2]}') == {"a": [1, 2]}
     with pytest.raises(LimitError, match="values of JSON: 5,000,001"):
         parse_json(b"[" + b"," * 5_000_000)
+    path = tmp_path / "one.json"
+    write_sealed(path, {"a": [0] * 5_000_000})
+    with pytest.raises(IntegrityError, match=r"one\.json: not valid JSON \(values of JSON: 5,000,00\d, at most"):
+        read_sealed(path)
+    os.truncate(path, JSON_BYTES + 1)  # sparse
+    with pytest.raises(IntegrityError, match=r"one\.json: not valid JSON \(bytes of JSON: 268,435,457, at most"):
+        read_sealed(path)
     with pytest.raises(ValueError, match="nested deeper"):
         parse_json(b"[" * 100_000)
     (tmp_path / "lines").write_bytes(b"\n" * 3_000_000)

@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter
 
 from gr00t_data.disk import digest_json
-from gr00t_data.integrity import read_seal, require_named, write_sealed
+from gr00t_data.integrity import read_as, require_named, write_sealed
 from gr00t_data.lake import located, portable
-from gr00t_data.store.provenance import Facts, read_as
+from gr00t_data.store.provenance import Facts
+from gr00t_data.store.seal import read_seal
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import Profile
 from gr00t_data.terms.withdrawal import read_beside

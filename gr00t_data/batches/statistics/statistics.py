@@ -10,8 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from gr00t_data.disk import digest_json
-from gr00t_data.integrity import require_named, write_sealed
-from gr00t_data.store.provenance import read_as
+from gr00t_data.integrity import read_as, require_named, write_sealed
 
 Numbers = tuple[float, ...]
 

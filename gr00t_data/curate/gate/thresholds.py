@@ -10,8 +10,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from gr00t_data.curate.gate.scores import SCORES, ClipScores
 from gr00t_data.disk import digest_json
-from gr00t_data.integrity import write_sealed
-from gr00t_data.store.provenance import read_as
+from gr00t_data.integrity import read_as, write_sealed
 from gr00t_data.store.store import EpisodeStore
 
 FALSE_REJECTS_SHARE = 0.05

@@ -7,7 +7,6 @@ from pathlib import Path
 from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.integrity import SEAL, read_seal
 from gr00t_data.sources.content import (
     COMPLETE_MARKER,
     MAPPING_FILE,
@@ -20,6 +19,7 @@ from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
+from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, declared_features
 from gr00t_data.store.writing import seal_folder
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gr00t_data.integrity import first_fault
 from gr00t_data.sources.content import COMPLETE_MARKER as MARKER
-from gr00t_data.store.provenance import Kind, first_fault
+from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import StoreError
 
 MARKER_BYTES = 1 << 16
