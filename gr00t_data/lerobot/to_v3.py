@@ -21,7 +21,7 @@ from gr00t_data.lerobot.to_v3_files import RotatingTables, one_schema, write_vid
 from gr00t_data.lerobot.to_v3_meta import info_v3, write_episodes, write_tasks
 from gr00t_data.lerobot.to_v3_numbers import Numbering, complete_tasks
 from gr00t_data.lerobot.v3_layout import Note, Place, carry_over, write_notes
-from gr00t_data.store import layout
+from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.store import EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole
@@ -90,11 +90,10 @@ def export_v3(
 
 def _check_info(store: EpisodeStore) -> None:
     path, info = f"{store.root}/meta/info.json", store.info
-    for name, kinds in {"fps": (int, float), "chunks_size": (int,), "data_path": (str,), "features": (dict,)}.items():
-        value = info.get(name, layout.CHUNK_EPISODES if name == "chunks_size" else None)
-        if not isinstance(value, kinds) or (isinstance(value, int | float) and not 0 < value < 1_000_000):
-            raise StoreError(f"{path}: {name} is {value!r}; correct it, then convert again")
-    features = info["features"]
+    require_numbers(store.root, info)
+    if not isinstance(data := info.get("data_path"), str):
+        raise StoreError(f"{path}: data_path is {data!r}; correct it, then convert again")
+    features = info.get("features")
     if not isinstance(features, dict) or not all(isinstance(feature, dict) for feature in features.values()):
         raise StoreError(f"{path}: every entry of features must be an object; correct it, then convert again")
     if not store.rows:

@@ -7,6 +7,7 @@ from pathlib import Path
 from gr00t_data.disk import PathError, copy_file, refuse_links_out, visible_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_layout import declared_version
+from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 _COPIES_AT_ONCE = 2
@@ -31,7 +32,8 @@ def take_over(
     Raises:
         StoreError: the drop's metadata cannot be read, it holds the files of another version, or a link leads out.
     """
-    version = EpisodeStore.open(path).info["codebase_version"]
+    require_numbers(path, info := EpisodeStore.open(path).info)
+    version = info["codebase_version"]
     if (path / "meta/episodes").is_dir() and not (path / "meta/episodes.jsonl").is_file():
         raise StoreError(
             f"{path}/meta/info.json: says {version}, but meta/episodes/ belongs to v3.0: write the version it is"

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gr00t_data.disk import PathError, path_inside, read_json
 from gr00t_data.lerobot.v3_layout import ORIGIN, TASKS, VERSION, Place
+from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.layout import Feature
 from gr00t_data.store.provenance import Facts, Said
 from gr00t_data.store.store import StoreError, declared_features
@@ -155,9 +156,7 @@ def _checked_info(root: Path) -> dict[str, Any]:
         old = (root / "meta/episodes.jsonl").is_file()
         holds = "but meta/episodes.jsonl belongs to v2.1: write the version it is" if old else "copy the folder again"
         raise StoreError(f"{path}: says {VERSION}, but there is no folder meta/episodes; {holds}")
-    fps = info.get("fps")
-    if not isinstance(fps, int | float) or not 0 < fps < 100_000:
-        raise StoreError(f"{path}: fps is {fps!r}, expected a rate in Hz; correct it")
+    require_numbers(root, info)
     features = info.get("features")
     described = isinstance(features, dict) and all(isinstance(feature, dict) for feature in features.values())
     if not described or not isinstance(info.get("data_path"), str):

@@ -56,8 +56,10 @@ def _rate(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
     try:
         fps = store.fps
     except (KeyError, TypeError, ValueError):
-        message = f"{_info(store)}: fps is missing, expected {embodiment.control_hz:g}; add it"
-        yield META_02.finding(message)
+        said = store.info.get("fps")
+        found, remedy = ("missing", "add it") if said is None else (repr(said)[:60], "correct it")
+        message = f"{_info(store)}: fps is {found}, expected {embodiment.control_hz:g}; {remedy}"
+        yield META_02.finding(message, severity="warning" if said is None else "error")
         return
     rates = f"{_info(store)}: fps is {fps:g}, embodiment {embodiment.name!r} runs at {embodiment.control_hz:g} Hz"
     try:

@@ -144,14 +144,13 @@ def _info(
 ) -> tuple[Json, list[str]]:
     info = json.loads(json.dumps(store.info))
     reasons = list(_templates(store, info))
-    chunks = info.get("chunks_size", layout.CHUNK_EPISODES)
     numbers = [int(line["episode_index"]) for line in lines]
     true = {
         "total_episodes": len(lines),
         "total_frames": sum(int(line["length"]) for line in lines),
         "total_tasks": tasks,
         "total_videos": files.videos,
-        "total_chunks": max(numbers, default=0) // max(int(chunks), 1) + 1,
+        "total_chunks": max(numbers, default=0) // store.chunks_size + 1,
     }
     for name, value in true.items():
         if info.get(name) != value:

@@ -18,6 +18,7 @@ from gr00t_data.sources.content import (
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
+from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
 from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, declared_features
@@ -55,6 +56,7 @@ class TakenOver:
 
     def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
         """See ``Reader``."""
+        require_numbers(drop, read_json(drop / "meta/info.json"))
         episodes = {"episodes": len(EpisodeStore.open(drop).rows)} if self.counted else {}
         facts = {"drop": str(drop), "format": self.name, **episodes, "mapping": "none needed: taken over as it is"}
         return Look(facts, [], None)

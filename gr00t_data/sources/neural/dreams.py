@@ -97,10 +97,10 @@ def _rate(times_s: np.ndarray, info: dict[str, Any]) -> tuple[float, tuple[str, 
     steps = np.diff(times_s)
     if not len(steps) or steps.min() <= 0 or np.ptp(steps) > _SAME_RATE * steps.mean():
         raise ValueError("its stamps do not rise evenly, so its rate is unknown; write them again")
-    rate, said = round(1 / float(steps.mean()), 6), float(info.get("fps", 0))
-    if abs(rate - said) <= _SAME_RATE * rate:
+    rate, said = round(1 / float(steps.mean()), 6), info.get("fps")
+    if isinstance(said, int | float) and abs(rate - said) <= _SAME_RATE * rate:
         return rate, ()
-    return rate, (f"info.json says {said:g} fps, the stamps say {rate:g}: the stamps are taken",)
+    return rate, (f"info.json says {repr(said)[:60]} fps, the stamps say {rate:g}: the stamps are taken",)
 
 
 def _task(drop: Path, table: Any) -> str:

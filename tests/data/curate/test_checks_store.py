@@ -65,6 +65,11 @@ def test_missing_rate_is_a_warning(store: EpisodeStore) -> None:
     assert found(store, "META-02")[0].severity == "warning"
 
 
+def test_a_rate_that_is_no_number_is_an_error(store: EpisodeStore) -> None:
+    (finding,) = found(change_info(store, fps="fast"), "META-02")
+    assert finding.severity == "error" and "fps is 'fast', expected 20; correct it" in finding.message
+
+
 def test_modality_slices(store: EpisodeStore) -> None:
     path = store.root / "meta/modality.json"
     modality = json.loads(path.read_text())

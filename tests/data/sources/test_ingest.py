@@ -1,6 +1,8 @@
 """Ingest: a drop becomes a sealed store, once, whole or not at all."""
 
 import json
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from gr00t_data.lake import Lake
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.ingest import ingest
+from gr00t_data.sources.reader import reader_for
 from gr00t_data.store.store import StoreError
 from tests import NOWHERE
+from tests.data.lerobot.folders import change_json
 from tests.data.store.test_store import GR1, sealed
 
 REAL = Path(__file__).parents[4] / "shared/data/teleop/robot_sim.PickNPlace"
@@ -53,7 +57,7 @@ def test_unknown_formats_are_named(tmp_path: Path) -> None:
 
 def test_a_drop_that_breaks_half_way_leaves_nothing(tmp_path: Path) -> None:
     source = drop(tmp_path / "drop")
-    (source / "meta/info.json").write_text(json.dumps({"codebase_version": "v2.1"}))
+    (source / "meta/info.json").write_text(json.dumps({"codebase_version": "v2.1", "fps": 20}))
     (source / "data/loop").symlink_to(NOWHERE)
     (source / "data/unreadable").mkdir()
     lake = Lake(tmp_path / "lake")
@@ -64,6 +68,25 @@ def test_a_drop_that_breaks_half_way_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         ingest(source, GR1, lake, progress=interrupt)
     assert list(lake.stores.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "expected"),
+    [
+        *(("fps", said, "a rate in Hz") for said in ("fast", "20", 0, -5, True, None, [20], math.nan, math.inf, 1e308)),
+        *(("chunks_size", said, "a whole number from 1 up") for said in ("many", 0, 2.5)),
+        *(("total_episodes", said, "a whole number from 0 up") for said in ("many", -1, None, [2])),
+        ("total_frames", "x" * 9_000, "a whole number from 0 up"),
+    ],
+)
+def test_a_number_of_info_that_cannot_be_is_refused(tmp_path: Path, name: str, said: object, expected: str) -> None:
+    source, lake = drop(tmp_path / "drop"), Lake(tmp_path / "lake")
+    change_json(source / "meta/info.json", **{name: said})
+    told = rf"drop/meta/info.json: {name} is {re.escape(repr(said)[:60])}, expected {expected}"
+    for take in (lambda: ingest(source, GR1, lake), lambda: reader_for(source).look(source, GR1)):
+        with pytest.raises(StoreError, match=told):
+            take()
+    assert not list(lake.stores.iterdir())
 
 
 def test_names_are_safe() -> None:

@@ -8,6 +8,7 @@ from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.sources.human.footage import Footage, Narration
 from gr00t_data.sources.human.readers.drop import DropError, FootageReader, Found
+from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.provenance import Facts, Refusal
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -18,6 +19,7 @@ _HEAD_WORDS = ("ego", "head", "wearer", "glasses", "top", "main", "front", "cam"
 
 def _of_v2(drop: Path) -> Iterator[Footage | Refusal]:
     store = EpisodeStore.open(drop)
+    require_numbers(drop, store.info)
     cameras = store.camera_columns
     camera = _head_camera(drop, list(cameras))
     for row in store.rows:

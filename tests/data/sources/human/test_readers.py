@@ -120,6 +120,9 @@ def test_lerobot_v2_folder(tmp_path: Path) -> None:
     assert one.extra["camera"] == "head"
     assert (one.narrations[0].text, one.narrations[0].end_s) == ("Fold the towel.", 2.0)
     assert "episode_000001.mp4: no such file" in found.refused[0].reason
+    (root / "meta/info.json").write_text(json.dumps(info | {"fps": "fast"}))
+    with pytest.raises(DropError, match=r"info.json: fps is 'fast', expected a rate"):
+        find(root)
 
 
 def test_lerobot_v3_episodes_lie_in_one_file(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
 from tests.data.builders import GR1
+from tests.data.lerobot.folders import change_json
 from tests.data.sources.neural.drops import dreams, grid, listed, movie, pictures
 
 REAL = Path(__file__).parents[5] / "shared/data/neural"
@@ -188,6 +189,12 @@ def test_a_dreams_dataset_without_labels(tmp_path: Path) -> None:
     source = store.rows[0].source.facts()
     assert source["notes"] == ("info.json says 8 fps, the stamps say 16: the stamps are taken",)
     assert store.rows[0].length == 11 and source["period_s"] == 1 / 16
+
+
+def test_the_stamps_of_a_dreams_dataset_are_taken_whatever_rate_it_states(tmp_path: Path) -> None:
+    change_json(dreams(tmp_path / "dream.data", moving=False) / "meta/info.json", fps=["fast"])
+    store = ingest_clips(tmp_path / "dream.data", GR1, Lake(tmp_path / "lake"))
+    assert store.rows[0].source.facts()["notes"][0].startswith("info.json says ['fast'] fps, the stamps say 16")
 
 
 def test_a_dreams_dataset_with_labels_keeps_what_was_predicted(tmp_path: Path) -> None:
