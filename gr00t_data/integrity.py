@@ -214,7 +214,7 @@ def require_intact(folder: Path, *, asked: bool = False, weights: bool = True, r
     """Compare every file of ``folder`` with its record.
 
     Args:
-        asked: hash them all, whatever was hashed before: for what acts, or leaves the house.
+        asked: hash them all, whatever was hashed before: for what is evaluated, or leaves the house.
         weights: safetensors too; else the small files alone, for who reads no others.
         remedy: what to do about a damaged folder, for the message.
 

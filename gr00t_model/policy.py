@@ -146,12 +146,12 @@ class Policy:
         checkpoint = None if is_published(folder) else Checkpoint.load(folder)
         settings["centre_crop"] = centre_crop_of(Path(folder)) if centre_crop is None else centre_crop
         if checkpoint is None:
-            settings["verified"] = require_unchanged(Path(folder), asked=True)
+            settings["verified"] = require_unchanged(Path(folder))
             found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
             found.prompt.published_behaviour = published_behaviour
             model = found.model.to(device)
             return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
-        settings["verified"] = require_unchanged(checkpoint.folder, asked=True)
+        settings["verified"] = require_unchanged(checkpoint.folder)
         member = checkpoint.member(_name_of(embodiment), selection)
         prompt = checkpoint.prompt()
         prompt.published_behaviour = published_behaviour

@@ -105,12 +105,12 @@ def _write_clip(
     if made.truth is not None:
         with replacing(work / truth) as temporary:
             np.save(temporary, made.truth, allow_pickle=False)
-    line = {"file": name, "first_frame": first, "first_frame_sha256": digest_file(work / first)}
+    made_of = {one: digest_file(work / one) for one in (name, first, truth) if one != truth or made.truth is not None}
+    line = {"file": name, "first_frame": first, "first_frame_sha256": made_of[first]}
     line |= {"instruction": made.instruction or shot.instruction, "prompt": shot.prompt}
     line |= {"fps": shape.fps, "time_warp": 1.0}
     line |= {"frames": info.frames, "size_px": [info.height, info.width], **facts, **shot.origin, **made.made}
-    line["sha256"] = digest_file(work / name)
-    made_of = {one: digest_of(work / one) for one in (name, first, truth) if one != truth or made.truth is not None}
+    line["sha256"] = made_of[name]
     write_sealed(work / _DONE / f"{number:06d}.json", {"line": line, "sha256": made_of})
     return line
 

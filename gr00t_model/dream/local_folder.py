@@ -6,8 +6,8 @@ Nothing is fetched, nothing is unpickled, and no code that lies in the folder is
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import digest_file, digest_json, read_json
-from gr00t_data.integrity import RECORD, IntegrityError, read_record, read_sealed, write_sealed, wrong_files
+from gr00t_data.disk import digest_json, read_json
+from gr00t_data.integrity import RECORD, IntegrityError, digest_of, read_record, read_sealed, write_sealed, wrong_files
 from gr00t_model.dream.world_model import DreamError
 
 INDEX = "model_index.json"
@@ -95,7 +95,7 @@ def folder_digest(folder: Path, kept: Path | None = None) -> str:
         found = path.stat()
         stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
         entry = known.get(str(path.absolute()))
-        digest = entry[-1] if entry and entry[:-1] == stamp else digest_file(path)
+        digest = entry[-1] if entry and entry[:-1] == stamp else digest_of(path)
         known[str(path.absolute())] = [*stamp, digest]
         digests[name.as_posix()] = digest
     if kept:

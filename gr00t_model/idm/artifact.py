@@ -17,9 +17,9 @@ from torch import Tensor
 
 from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics
 from gr00t_data.batches.transforms.transforms import VectorTransform, require_switches, vector_transform
-from gr00t_data.disk import digest_json, folder_digests, read_json, replacing_folder, write_json, write_text
+from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json, write_text
 from gr00t_data.embodiment.robot import Embodiment, Part, load_embodiment
-from gr00t_data.integrity import require_intact, write_record
+from gr00t_data.integrity import digests_of, require_intact, write_record
 from gr00t_model.groot.weights.nvidia import WeightsError
 from gr00t_model.idm.config import IMAGE_TOKEN, IdmConfig
 from gr00t_model.idm.model import Idm, IdmBatch
@@ -196,7 +196,7 @@ def load_artifact(folder: Path | str, device: str = "cpu") -> Artifact:
     statistics = NormStats.load(folder / "statistics.json")
     robot = Robot(embodiment, facts.get("selection"), statistics, bool(facts.get("standardised")))
     names = ("config.json", "model.safetensors", "embodiment.yaml", "statistics.json", _FACTS)
-    files = {name: value for name, value in folder_digests(folder).items() if name in names}
     model = load(folder).to(choose_device(device))
     require_intact(folder, asked=True)  # after reading, which says more exactly what is wrong with what cannot be read
+    files = {name: value for name, value in digests_of(folder).items() if name in names}
     return Artifact(model, timing, robot, facts, digest_json(files))

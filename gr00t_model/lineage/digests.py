@@ -19,12 +19,18 @@ def model_digest(folder: Path) -> str:
     return digest_json(digests_of(folder, (METRICS,)))
 
 
+def digest_of_name(folder: Path) -> str | None:
+    """How the digest of a checkpoint begins by the name that ``publish`` gave it; None for other names."""
+    named = _NAMED.search(folder.resolve().name)
+    return named[1] if named else None
+
+
 def require_unchanged(folder: Path, *, asked: bool = False) -> bool:
     """Compare a model's files with what was recorded of them: in the folder, and by the digest in the name that
     ``publish`` gave it.
 
     Args:
-        asked: hash them all, whatever was hashed before: for what acts, or leaves the house.
+        asked: hash them all, whatever was hashed before: for what is evaluated, or leaves the house.
 
     Returns:
         whether anything had been recorded.
@@ -33,10 +39,10 @@ def require_unchanged(folder: Path, *, asked: bool = False) -> bool:
         IntegrityError: a file is not the one that was recorded.
     """
     recorded = require_intact(folder, asked=asked)
-    named = _NAMED.search(folder.resolve().name)
-    if named and (found := model_digest(folder)[:16]) != named[1]:
+    named = digest_of_name(folder)
+    if named and (found := model_digest(folder)[:16]) != named:
         raise IntegrityError(
-            f"{folder}: its files have digest {found}, its name says {named[1]}; a file was changed or added: copy the "
+            f"{folder}: its files have digest {found}, its name says {named}; a file was changed or added: copy the "
             "folder again from where it was made, or export the run again"
         )
     return recorded or named is not None

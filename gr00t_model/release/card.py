@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gr00t_data.disk import digest_file, replacing_folder, write_json, write_text
+from gr00t_data.disk import replacing_folder, write_json, write_text
 from gr00t_data.foreign_text import markdown, printable
-from gr00t_data.integrity import write_record
+from gr00t_data.integrity import digest_of, write_record
 from gr00t_model.evaluate.evaluation import Evaluation
 from gr00t_model.lineage.chain import Link, SeenEpisode, write_chain
 from gr00t_model.lineage.record import Record
@@ -167,7 +167,7 @@ def _comparison(content: Evaluation) -> str:
 
 def _hashes(record: Record) -> list[dict[str, str]]:
     files = [path for path in sorted(record.folder.rglob("*")) if path.is_file()]
-    rows = [{"what": path.relative_to(record.folder).as_posix(), "sha256": digest_file(path)} for path in files]
+    rows = [{"what": path.relative_to(record.folder).as_posix(), "sha256": digest_of(path)} for path in files]
     return [{"what": "run key", "sha256": record.key}, *rows]
 
 

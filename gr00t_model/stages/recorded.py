@@ -25,11 +25,11 @@ from gr00t_data.integrity import (
 from gr00t_data.lake import Lake
 from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.terms import withdrawal
+from gr00t_model.lineage.digests import METRICS, digest_of_name
 from gr00t_model.stages.file_kinds import Kind
 from gr00t_model.training.key import base_digest
 
 What = Literal["damaged", "missing", "added"]
-_METRICS = "metrics.json"
 _NAMED_BY_CONTENT = ("statistics", "mixture")
 _SHORT = re.compile(r"[0-9a-f]{16}$")
 _NAMED_AS_POINTED = ("mixtures", "statistics", "runs", "checkpoints")
@@ -76,8 +76,8 @@ def sealed_store(root: Path, found: Mapping[str, str]) -> Compared:
 def recorded_folder(root: Path, found: Mapping[str, str]) -> Compared:
     """A folder against its ``digests.json``; one without, that is named by its digest, against its name."""
     own = {name: digest for name, digest in found.items() if name != RECORD}
-    named = digest_of_name(root)
-    if named and named != (whole := digest_json({n: d for n, d in own.items() if n != _METRICS}))[:16]:
+    named = digest_of_published(root)
+    if named and named != (whole := digest_json({n: d for n, d in own.items() if n != METRICS}))[:16]:
         other = [Fault(".", "damaged", f"its files have digest {whole[:16]}, its name says {named}")]
     else:
         other = []
@@ -96,10 +96,9 @@ def recorded_folder(root: Path, found: Mapping[str, str]) -> Compared:
     return wrong or other, len(recorded.keys() & own.keys()) + 1
 
 
-def digest_of_name(root: Path) -> str | None:
-    """The digest in the name of a checkpoint of a lake; None for other folders."""
-    named = _SHORT.search(root.resolve().name)
-    return named[0] if named and root.resolve().parent.name == "checkpoints" else None
+def digest_of_published(root: Path) -> str | None:
+    """The digest in the name of a checkpoint of a lake; None for other folders, which are named by a key."""
+    return digest_of_name(root) if root.resolve().parent.name == "checkpoints" else None
 
 
 def _faults(wrong: Iterable[tuple[str, str]]) -> list[Fault]:

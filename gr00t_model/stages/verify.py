@@ -17,7 +17,7 @@ from gr00t_data.progress import Progress, silent
 from gr00t_data.stages.names import UnknownName, find
 from gr00t_data.store.store import PENDING, SEAL
 from gr00t_model.stages.file_kinds import Kind, kind_of, place_of
-from gr00t_model.stages.recorded import Fault, alone, digest_of_name, recorded_folder, sealed_store
+from gr00t_model.stages.recorded import Fault, alone, digest_of_published, recorded_folder, sealed_store
 
 _LOCKS, _LOCK = "locks", ".lock"
 """Files that hold nothing."""
@@ -130,7 +130,7 @@ def _hashed(item: Item) -> Iterator[tuple[str, int, str]]:
 def _compared(item: Item, digests: dict[str, str]) -> tuple[list[Fault], int]:
     if item.path.is_file():
         return alone(item.path, item.kind)
-    if (item.path / RECORD).is_file() or digest_of_name(item.path):
+    if (item.path / RECORD).is_file() or digest_of_published(item.path):
         return recorded_folder(item.path, digests)
     return sealed_store(item.path, digests)
 
@@ -152,6 +152,6 @@ def _items(root: Path, inside: Path, above: str, seen: set[Path]) -> Iterator[It
 
 def _is_one(folder: Path, kind: Kind) -> bool:
     """Whether a folder is compared as one: it has a record, or must have one."""
-    if (folder / SEAL).is_file() or (folder / RECORD).is_file() or digest_of_name(folder):
+    if (folder / SEAL).is_file() or (folder / RECORD).is_file() or digest_of_published(folder):
         return True
     return kind.name == "store" and (folder / "meta").is_dir() and not (folder / PENDING).is_dir()
