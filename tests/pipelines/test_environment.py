@@ -23,6 +23,7 @@ GUARDED = "python -m pipelines.web"
     [
         ("dagster dev", f"{GUARDED} dagster dev", ""),
         ("dg dev", f"{GUARDED} dg dev", ""),
+        ("dg --verbose dev", f"{GUARDED} dg --verbose dev", ""),
         ("dagster-webserver -p 1", f"{GUARDED} dagster-webserver -p 1", "pipelines.command_line"),
         ("dagster asset list", "dagster asset list", "pipelines.command_line"),
         ("dg check defs", "dg check defs", "pipelines.command_line"),
