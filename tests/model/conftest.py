@@ -10,6 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gr00t_data.lake import Lake
+from tests.model.service_lake import add_store
+from tests.shell import invoke
+
 ROOT = Path(__file__).parents[2]
 PARITY = Path(os.environ.get("GR00T_PARITY", ROOT.parent / "shared" / "parity"))
 
@@ -46,3 +50,13 @@ def published_shapes() -> dict[str, list[int]]:
     if not path.is_file():
         pytest.skip(f"no list of the published shapes at {path}")
     return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="session")
+def good_and_bad(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Two stores of four episodes, checked, measured and mixed; tests that damage one take a copy."""
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    add_store(lake, "good", range(4))
+    add_store(lake, "bad", range(4, 8))
+    assert invoke(["stats", "--lake", lake.root]).exit_code == 0 == invoke(["mix", "--lake", lake.root]).exit_code
+    return lake

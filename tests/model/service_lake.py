@@ -1,5 +1,6 @@
 """A real lake with very small stores, runs and checkpoints, for tests of the service."""
 
+import shutil
 from pathlib import Path
 
 from gr00t_data.embodiment.robot import load_embodiment
@@ -57,3 +58,8 @@ def train_tiny(lake: Lake, **changes) -> Path:
     lake.point("run_gr1", run.root, run.key)
     train(run, StopRequest())
     return publish_checkpoint(lake, GR1, run)[0]
+
+
+def copy_of(lake: Lake, folder: Path) -> Lake:
+    """A lake of a test's own in its folder, as that one was left."""
+    return Lake(shutil.copytree(lake.root, folder / "lake", symlinks=True))

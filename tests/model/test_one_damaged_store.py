@@ -13,23 +13,13 @@ from gr00t_data.stages.stores import checked_stores, damaged_stores, sealed_stor
 from gr00t_data.store.store import StoreError
 from gr00t_model.lineage.lineage import of_episode
 from gr00t_model.retrain.retrain import Retraining, decide
-from tests.model.service_lake import GR1, add_store
+from tests.model.service_lake import GR1, copy_of
 from tests.shell import invoke
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    lake = Lake(tmp_path_factory.mktemp("lake"))
-    add_store(lake, "good", range(4))
-    add_store(lake, "bad", range(4, 8))
-    assert invoke(["stats", "--lake", lake.root]).exit_code == 0 == invoke(["mix", "--lake", lake.root]).exit_code
-    return lake
-
-
 @pytest.fixture
-def lake(made: Lake, tmp_path: Path) -> Lake:
-    shutil.copytree(made.root, tmp_path / "lake")
-    return Lake(tmp_path / "lake")
+def lake(good_and_bad: Lake, tmp_path: Path) -> Lake:
+    return copy_of(good_and_bad, tmp_path)
 
 
 def written(name: str, content: bytes) -> Callable[[Path], object]:
