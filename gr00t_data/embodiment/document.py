@@ -8,12 +8,16 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from gr00t_data.embodiment.names import flat_names, joint_name
 
 Location = tuple[str | int, ...]  # where in the document: keys and list positions from the top
 Contradiction = tuple[Location, str, str]  # where, what was found, what was expected
 
-Unit = Literal["rad", "deg", "rad/s", "m", "mm", "m/s", "1", "percent", "normalised", "mixed"]
+Unit = Literal[
+    "rad", "deg", "ticks", "rad/s", "m", "mm", "m/s", "1", "percent", "range_m100_100", "normalised", "mixed"
+]
 Rotation = Literal[
     "axis_angle",
     "quaternion",
@@ -31,6 +35,15 @@ Role = Literal["ego", "front", "left", "right", "top", "wrist", "wrist_left", "w
 DType = Literal["float64", "float32", "int64", "bool"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def _joints(given: object) -> object:
+    """Names of joints as LeRobot's info.json has them, as a robot file writes them; anything else as it is."""
+    names = flat_names(given)
+    return given if names is None else [joint_name(name) for name in names]
+
+
+Joints = Annotated[list[Name], BeforeValidator(_joints), Field(min_length=1)]
 Column = Annotated[str, StringConstraints(min_length=1)]
 LanguageKey = Annotated[str, StringConstraints(pattern=r"^annotation\.[A-Za-z0-9_.]+$")]
 
@@ -51,10 +64,14 @@ class PartDocument(Document):
     ``latency_s``: how much later than the event its stamps are; subtracted when recordings are aligned.
     ``closed``, ``open``: the two values, in ``unit``, of a gripper that ``binary`` turns into 0 and 1; both or none,
     and none means 0 and 1 where the unit is "1".
+    ``recorded_unit``: the unit in which recordings have it where that is another one; ingest converts.
+    ``ticks_per_turn``, ``zero_tick``: of a servo, for parts that are recorded or kept in ticks; ``zero_tick`` is what
+    it reads at 0 degrees, half a turn where nothing is said, one for all dimensions or one a dimension.
+    ``range``: what -100 and 100 (or -1 and 1, 0 and 100) of a calibrated scale mean in ``unit``; as ``limits``.
     """
 
     name: Name
-    joints: list[Name] = Field(min_length=1)
+    joints: Joints
     unit: Unit
     limits: list[Any] | None
     normalization: Normalization
@@ -65,6 +82,10 @@ class PartDocument(Document):
     latency_s: float = 0.0
     closed: float | None = None
     open: float | None = None
+    recorded_unit: Unit | None = None
+    ticks_per_turn: int = Field(default=4096, gt=1)
+    zero_tick: float | list[float] | None = None
+    range: list[Any] | None = None
 
 
 class CameraDocument(Document):
@@ -122,7 +143,9 @@ def contradictions(document: EmbodimentDocument) -> Iterator[Contradiction]:
         yield from _repeated(side, [part.name for part in parts])
         yield from _repeated_joints(side, parts)
         for place, part in enumerate(parts):
-            yield from _limits_errors((side, place, "limits"), part)
+            yield from _limits_errors((side, place, "limits"), part, part.limits)
+            yield from _limits_errors((side, place, "range"), part, part.range)
+            yield from _zero_errors((side, place, "zero_tick"), part)
             yield from _part_errors((side, place), part)
             yield from _switch_errors((side, place), part)
     for name, selection in document.selections.items():
@@ -149,15 +172,20 @@ def _repeated_joints(side: str, parts: Sequence[PartDocument]) -> Iterator[Contr
             owner[joint] = part.name
 
 
-def _limits_errors(where: Location, part: PartDocument) -> Iterator[Contradiction]:
-    if part.limits is None:
+def _zero_errors(where: Location, part: PartDocument) -> Iterator[Contradiction]:
+    if isinstance(part.zero_tick, list) and len(part.zero_tick) != len(part.joints):
+        yield where, f"{len(part.zero_tick)} numbers", f"one for all, or one for each of its {len(part.joints)} joints"
+
+
+def _limits_errors(where: Location, part: PartDocument, given: list[Any] | None) -> Iterator[Contradiction]:
+    if given is None:
         return
     dims = len(part.joints)
-    pairs = part.limits if all(isinstance(item, list) for item in part.limits) else [part.limits]
+    pairs = given if all(isinstance(item, list) for item in given) else [given]
     for pair in pairs:
         if not _is_interval(pair):
             yield where, repr(pair), "[low, high] with two finite numbers, low < high"
-    if pairs is part.limits and len(pairs) != dims:
+    if pairs is given and len(pairs) != dims:
         yield (
             where,
             f"{len(pairs)} pairs",
@@ -206,7 +234,7 @@ def _unsaid(part: PartDocument) -> tuple[str, str]:
     )
 
 
-_SPANS = {"percent": (-10.0, 110.0), "normalised": (-1.05, 1.05)}
+_SPANS = {"percent": (-10.0, 110.0), "range_m100_100": (-105.0, 105.0), "normalised": (-1.05, 1.05)}
 """What can be said in these units: percent as far as LeRobot's calibration lets a gripper go."""
 
 
@@ -236,7 +264,9 @@ def _selection_errors(
         yield from _choice_errors((*where, side), getattr(selection, side), names)
     for side in ("state", "action"):
         for field in (f"{side}_normalization", f"{side}_rotations"):
-            yield from _override_errors((*where, field), getattr(selection, field), getattr(selection, side))
+            yield from _override_errors(
+                (*where, field), getattr(selection, field), getattr(selection, side), known[side]
+            )
         for part in getattr(document, side):
             mode = getattr(selection, f"{side}_normalization").get(part.name, part.normalization)
             if mode == "binary" != part.normalization and part.closed is None and part.unit != "1":
@@ -259,8 +289,12 @@ def _choice_errors(where: Location, chosen: Sequence[str], names: Sequence[str])
             yield (*where, place), f"the name {name!r} a second time", "each name once"
 
 
-def _override_errors(where: Location, overrides: Iterable[str], chosen: Sequence[str]) -> Iterator[Contradiction]:
+def _override_errors(
+    where: Location, overrides: Iterable[str], chosen: Sequence[str], known: Sequence[str]
+) -> Iterator[Contradiction]:
+    unknown = [name for name in chosen if name not in known]
+    meant = {match for name in unknown for match in difflib.get_close_matches(name, known, n=1)}
     for name in overrides:
-        if name not in chosen:
+        if name not in chosen and name not in meant:
             expected = "a part that this selection reads: " + ", ".join(chosen) + did_you_mean(name, chosen)
             yield (*where, name), f"the name {name!r}", expected

@@ -27,6 +27,8 @@ __all__ = ["Camera", "Embodiment", "EmbodimentError", "Part", "Selection", "embo
 STATE_COLUMN = "observation.state"
 ACTION_COLUMN = "action"
 
+_ONLY_READING = ("recorded_unit", "ticks_per_turn", "zero_tick", "range")
+
 Named = TypeVar("Named", "Part", "Camera", "Selection")
 
 # In the repository the schemas lie beside the package; in an installed wheel, inside it.
@@ -42,8 +44,9 @@ class Part:
 
     Attributes:
         start, end: half-open range within ``column``, in dimensions.
-        unit: of every value: rad, deg, rad/s, m, mm, m/s, percent, ``1`` (plain number), ``normalised`` (-1..1 of what
-            a controller takes) or ``mixed`` (the YAML says which dimension has which).
+        unit: of every value: rad, deg, ticks (of a servo), rad/s, m, mm, m/s, percent, ``1`` (plain number),
+            ``range_m100_100`` (LeRobot's -100..100 of the calibrated range), ``normalised`` (-1..1 of what a controller
+            takes) or ``mixed`` (the YAML says which dimension has which).
         limits: one (low, high) for each dimension, in ``unit``; a value outside is a defect of the data. None: unknown.
         rotation: how a rotation is written (axis_angle 3, quaternion 4 as w x y z, rotation_6d 6 as two rows, matrix 9,
             euler_angles_* 3), or None.
@@ -53,6 +56,9 @@ class Part:
         column: the column of the table that holds the values (``original_key`` in modality.json).
         latency_s: how much later than the event the stamps of a recording are.
         closed, open: the two values of a gripper in ``unit``, where its YAML says them.
+        recorded_unit: the unit in which recordings have it; None: ``unit``. Ingest converts; what follows only serves
+            that: ticks of a servo in a turn, its reading at 0 degrees (one a dimension; None: half a turn), and what
+            the ends of a calibrated scale mean in ``unit`` (one pair a dimension; None: nobody said).
     """
 
     name: str
@@ -69,6 +75,10 @@ class Part:
     latency_s: float = 0.0
     closed: float | None = None
     open: float | None = None
+    recorded_unit: str | None = None
+    ticks_per_turn: int = 4096
+    zero_tick: tuple[float, ...] | None = None
+    range: tuple[tuple[float, float], ...] | None = None
 
     @property
     def switch(self) -> tuple[float, float]:
@@ -244,7 +254,8 @@ def load_embodiment(name_or_path: str | Path) -> Embodiment:
 
 
 def _content(document: EmbodimentDocument) -> dict[str, Any]:
-    """What the digest names. What says nothing (a latency of zero, no two values) is left out: older digests stay."""
+    """What the digest names. What says nothing (a latency of zero, no two values) is left out: older digests stay. So
+    is how recordings are converted, which a store has behind it and notes."""
     content = document.model_dump(mode="json", exclude={"description"})
     for item in (*content["cameras"], *content["state"], *content["action"]):
         if item["latency_s"] == 0:
@@ -252,6 +263,8 @@ def _content(document: EmbodimentDocument) -> dict[str, Any]:
         for name in ("closed", "open"):
             if item.get(name, 0) is None:
                 del item[name]
+        for name in _ONLY_READING:
+            item.pop(name, None)
     return content
 
 
@@ -281,17 +294,21 @@ def _parts(documents: Sequence[PartDocument], default_column: str) -> tuple[Part
         column = document.column or default_column
         start = end_of.get(column, 0)
         end_of[column] = start + len(document.joints)
-        shared = document.model_dump(exclude={"joints", "limits", "column"})
+        shared = document.model_dump(exclude={"joints", "limits", "column", "range", "zero_tick"})
         place = {"start": start, "end": end_of[column], "column": column}
-        parts.append(Part(**shared, **place, limits=_limits(document), joints=tuple(document.joints)))
+        limits, scale = (_pairs(given, len(document.joints)) for given in (document.limits, document.range))
+        joints, zeros = tuple(document.joints), document.zero_tick
+        if zeros is not None:
+            zeros = tuple(map(float, zeros if isinstance(zeros, list) else [zeros] * len(joints)))
+        parts.append(Part(**shared, **place, limits=limits, joints=joints, range=scale, zero_tick=zeros))
     return tuple(parts)
 
 
-def _limits(document: PartDocument) -> tuple[tuple[float, float], ...] | None:
-    if document.limits is None:
+def _pairs(given: list[Any] | None, dims: int) -> tuple[tuple[float, float], ...] | None:
+    """One (low, high) a dimension, of one for all or of one each."""
+    if given is None:
         return None
-    one_for_all = not isinstance(document.limits[0], list)
-    pairs = [document.limits] * len(document.joints) if one_for_all else document.limits
+    pairs = given if isinstance(given[0], list) else [given] * dims
     return tuple((float(low), float(high)) for low, high in pairs)
 
 

@@ -219,6 +219,67 @@ def test_broken_yaml_gives_one_message_with_file_line_and_field(tmp_path: Path, 
         assert word in message
 
 
+def test_everything_wrong_in_a_file_is_said_at_once_each_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(EmbodimentError) as caught:
+        loaded(
+            tmp_path,
+            ("slot: 30", "slot: thirty"),
+            ("    unit: rad", "    units: rad"),
+            ("limits: [[0, 1], [0, 1], [0, 1], [-1, 1]]", "limits: [[0, 1], [0, 1], [0, 1]]"),
+            ("absolute: false\n", "absolute: false\n    absolute: true\n"),
+            ("    normalization: min_max\ndefault", "    normalization: minmax\ndefault"),
+            ("state: [arm, hand]", "state: [arm, hands]"),
+            ("default_selection: all", "default_selection: none"),
+        )
+    where = str(tmp_path / "arm.yaml")
+    found = [line.removeprefix(f"{where}:").split(": ", 2)[:2] for line in str(caught.value).splitlines()]
+    assert found == [
+        ["3", "slot"],
+        ["13", "state.arm.units"],
+        ["19", "state.hand.limits"],
+        ["28", "action.arm.absolute"],
+        ["29", "action.arm.normalization"],
+        ["30", "default_selection"],
+        ["34", "selections.all.state.1"],
+    ]
+
+
+def test_what_follows_from_a_fault_is_not_said_beside_it(tmp_path: Path) -> None:
+    with pytest.raises(EmbodimentError) as caught:
+        loaded(tmp_path, ("  - name: hand", "  - nam: hand"), ("joints: [j1, j2]\n    unit: rad", "joints: [j1, j2]"))
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ", 2)[1] for line in lines] == ["state.arm.unit", "state.1.nam"]
+
+
+LEROBOT_NAMES = {
+    "as recorded": ("[j1.pos, j2.pos]", ("j1", "j2")),
+    "a list in a list": ("[[j1.pos, j2.pos]]", ("j1", "j2")),
+    "motors": ("{motors: [main_shoulder_pan, main_gripper]}", ("main_shoulder_pan", "main_gripper")),
+    "name to position": ("{shoulder_pan.pos: 1, gripper.pos: 0}", ("gripper", "shoulder_pan")),
+    "two arms": ("[left.joint_1.pos, right.joint_1.pos]", ("left_joint_1", "right_joint_1")),
+}
+
+
+@pytest.mark.parametrize("case", LEROBOT_NAMES)
+def test_names_of_info_json_can_be_pasted(tmp_path: Path, case: str) -> None:
+    pasted, joints = LEROBOT_NAMES[case]
+    assert loaded(tmp_path, ("joints: [j1, j2]", f"joints: {pasted}")).state_part("arm").joints == joints
+
+
+def test_units_of_servos_and_how_recordings_are_converted(tmp_path: Path) -> None:
+    servo = loaded(tmp_path, ("unit: rad\n    limits: [-3.0, 3.0]", "unit: ticks\n    limits: [0, 4095]"))
+    assert servo.state_part("arm").unit == "ticks"
+    plain, from_ticks = (
+        loaded(tmp_path),
+        ("unit: rad", "unit: rad\n    recorded_unit: ticks\n    zero_tick: [2048, 2000]"),
+    )
+    part = loaded(tmp_path, from_ticks).state_part("arm")
+    assert (part.recorded_unit, part.zero_tick, part.ticks_per_turn) == ("ticks", (2048.0, 2000.0), 4096)
+    assert loaded(tmp_path, from_ticks).digest == plain.digest, "how recordings are read is not what data mean"
+    with pytest.raises(EmbodimentError, match=r"13: state\.arm\.zero_tick: found 1 numbers; expected one for all"):
+        loaded(tmp_path, ("    unit: rad", "    zero_tick: [2048]\n    unit: rad"))
+
+
 @pytest.mark.parametrize(
     ("text", "found"), [("", "nothing"), ("- a\n- b\n", "a list"), ("just words\n", "'just words'")]
 )
