@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
+from gr00t_data.curate.checks.folder import Folder
 from gr00t_data.curate.checks.kept import KEEP_01, keep_ranges, without_frames
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.checks.times import gap_rows
@@ -19,6 +20,11 @@ from gr00t_data.curate.subject.subject import Whole, read_subject
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store.store import EpisodeStore
+
+
+def check_folder(folder: Folder) -> list[Finding]:
+    """What is wrong with a folder before its episodes are looked at."""
+    return list(found_in(folder))
 
 
 def check_store(store: EpisodeStore, embodiment: Embodiment) -> list[Finding]:

@@ -35,6 +35,7 @@ def write_report(
     verdicts: Sequence[Verdict],
     *,
     pictures: bool = True,
+    path_shown: str = "",
 ) -> Path:
     """Write the page of one store; it opens without a network and holds no script.
 
@@ -42,6 +43,7 @@ def write_report(
         findings: about the store as a whole.
         verdicts: of its episodes. The gravest ``_MOST_EPISODES`` are shown, thumbnails for ``_MOST_WITH_PICTURES``.
         pictures: decode thumbnails; without them the page takes no time.
+        path_shown: how the page names the folder, where it is not that of the store.
     """
     order = sorted(verdicts, key=lambda verdict: (_gravity(verdict), verdict.episode_index))
     shown = sorted(order[:_MOST_EPISODES], key=lambda verdict: verdict.episode_index)
@@ -49,7 +51,7 @@ def write_report(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         name=store.root.name,
-        path=str(store.root),
+        path=path_shown or str(store.root),
         embodiment=embodiment.name,
         kind=store.kind,
         licence=store.licence,

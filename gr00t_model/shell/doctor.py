@@ -1,15 +1,18 @@
 """The shell verbs `gr00t doctor` and `gr00t explain`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from pydantic import Field
 
-from gr00t_model.shell.app import OfRobot, Shown, StoreArgument, print_json, progress_bar, say, tell
+from gr00t_model.shell.app import InLake, Shown, print_json, progress_bar, say, tell
 from gr00t_model.shell.options import UsageError, verb
 
 if TYPE_CHECKING:
+    from gr00t_data.curate.doctor import Report
     from gr00t_data.embodiment.robot import Embodiment
     from gr00t_data.store.store import EpisodeStore
 
@@ -17,9 +20,18 @@ COULD_NOT_CHECK = 3
 """Exit status when the folder, the embodiment or the baseline cannot be read: nothing is known about the data."""
 
 
+class OfAnyRobot(InLake):
+    """And which robot it is about, if that is known."""
+
+    embodiment: str | None = Field(
+        default=None,
+        description="Name of a bundled embodiment, or path of your own YAML (default: the robot the store names).",
+    )
+
+
 @verb
 def doctor(
-    store: StoreArgument,
+    store: Annotated[str, Parameter(help="A store of the lake, by name or path, or any LeRobot v2.0, v2.1 or v3.0.")],
     /,
     *,
     fix: Annotated[bool, Parameter(help="Repair metadata, with a backup; data is never changed.")] = False,
@@ -28,9 +40,11 @@ def doctor(
     write_baseline: Annotated[Path | None, Parameter(help="Write what is found now as known.")] = None,
     report: Annotated[Path | None, Parameter(help="Write one self-contained HTML page.")] = None,
     workers: Annotated[int, Parameter(help="Processes; 0 is one a core.")] = 0,
-    asked: OfRobot,
+    asked: OfAnyRobot,
 ) -> int:
     """Look for everything that is wrong with a store: files, clocks, videos, motion, language, metadata.
+
+    A LeRobot v3.0 folder is read as `gr00t ingest` reads it, through a temporary copy.
 
     Exit status: 0 nothing that rejects an episode; 1 an episode or the store is rejected (with --baseline: for
     something new); 3 it could not be checked. `gr00t explain CODE` says what a finding means.
@@ -39,28 +53,59 @@ def doctor(
     """
     from gr00t_data.curate.baseline import new_findings, read_baseline
     from gr00t_data.curate.baseline import write_baseline as write
-    from gr00t_data.curate.doctor import diagnose
-    from gr00t_data.stages.names import store_named
+    from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.stages.names import named
 
     try:
-        robot, opened = asked.robot, store_named(asked.where, store)
+        robot = load_embodiment(asked.embodiment) if asked.embodiment else None
         known = read_baseline(baseline) if baseline else None
-        if fix or dry_run:
-            opened = _fixed(opened, robot, dry_run, asked)
-        with progress_bar("checking episodes") as progress:
-            found = diagnose(opened, robot, progress=progress, workers=workers or os.cpu_count() or 1)
+        root = named(asked.where, store, asked.where.stores, "meta")
     except (ValueError, OSError) as error:
-        say(f"could not check: {error}", style="red")
-        return COULD_NOT_CHECK
+        return _could_not_check(error)
+    try:
+        found = _diagnosed(root, robot, asked, fix or dry_run, dry_run, report, workers or os.cpu_count() or 1)
+    except (ValueError, OSError) as error:
+        return _unreadable(root, error, asked)
     if write_baseline:
         write(write_baseline, found)
-    if report:
-        from gr00t_data.curate.report import write_report
-
-        write_report(report, opened, robot, found.findings, found.verdicts)
     shown = new_findings(found, known) if known is not None else found
     _print(shown, asked)
     return 1 if shown.rejects else 0
+
+
+def _could_not_check(error: Exception) -> int:
+    say(f"could not check: {error}", style="red")
+    return COULD_NOT_CHECK
+
+
+def _unreadable(root: Path, error: Exception, asked: Shown) -> int:
+    """Show why the folder cannot be read; that it is another version than it says rejects it."""
+    from gr00t_data.stages.foreign import is_labelled_wrongly, unreadable
+
+    found = unreadable(root, error)
+    if asked.as_json or is_labelled_wrongly(found):
+        _print(found, asked)
+    return 1 if is_labelled_wrongly(found) else _could_not_check(error)
+
+
+def _diagnosed(
+    root: Path, given: "Embodiment | None", asked: Shown, fix: bool, dry_run: bool, page: Path | None, workers: int
+) -> "Report":
+    """What is wrong with the folder, repaired before where that was asked for; the page is written."""
+    from gr00t_data.curate.doctor import diagnose
+    from gr00t_data.curate.report import write_report
+    from gr00t_data.stages.foreign import robot_of, shown
+
+    with progress_bar("reading files") as files, shown(root, given, files) as whole:
+        robot = given or robot_of(whole)
+        if fix:
+            whole = replace(whole, store=_fixed(whole.repairable, robot, dry_run, asked))
+        with progress_bar("checking episodes") as progress:
+            found = diagnose(whole.store, robot, progress=progress, workers=workers)
+        told = whole.told(found)
+        if page:
+            write_report(page, whole.store, robot, told.findings, told.verdicts, path_shown=told.store_path)
+    return told
 
 
 def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, asked: Shown) -> "EpisodeStore":
@@ -81,7 +126,7 @@ def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, asked
     return store if done is None else EpisodeStore.open(done.root)
 
 
-def _print(report: Any, asked: Shown) -> None:
+def _print(report: "Report", asked: Shown) -> None:
     if asked.as_json:
         print_json(report.to_json())
         return
