@@ -112,7 +112,8 @@ def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManag
         said = marker_of(path)
         log.info(f"ingesting {path}")
         embodiment = load_embodiment(said.embodiment or config.embodiment)
-        store = take_in(lake, drop, embodiment, kind=said.kind or "real", licence=said.licence or config.licence)
+        kind, licence = said.kind or "real", said.licence or config.licence
+        store = take_in(lake, drop, embodiment, kind=kind, licence=licence, told=config.told)
     if store.root.name != drop:
         log.warning(f"{path}: has the content of store {store.root.name!r}; it is not taken in twice")
     return store, embodiment

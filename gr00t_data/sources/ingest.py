@@ -9,6 +9,7 @@ from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
 from gr00t_data.sources.reader import Intake, reader_for
 from gr00t_data.sources.recordings.mapping import Mapping
+from gr00t_data.sources.told import Told
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.withdrawal import read as read_withdrawals
@@ -23,6 +24,7 @@ def ingest(
     kind: Kind = "real",
     licence: str = "unknown",
     mapping: Mapping | None = None,
+    told: Told = Told(),
     workers: int = 1,
     progress: Progress = silent,
 ) -> EpisodeStore:
@@ -36,12 +38,14 @@ def ingest(
         drop: folder or file.
         name: name of the store; the drop's own name when None.
         mapping: which source becomes which part; that of the drop, else the proposed one, when None.
+        told: what the drop does not say of itself.
         workers: processes that read and encode episodes of recordings.
         progress: called with (files or episodes done, in all).
 
     Raises:
         StoreError: the format is not recognised, the name is taken by other content, or no episode could be used.
-        MappingError: the mapping is wrong, or none could be proposed for every part and camera.
+        MappingError: the mapping is wrong, none could be proposed for every part and camera, or what neither the drop
+            nor ``told`` says would have to be guessed.
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
     drop = Path(drop)
@@ -49,4 +53,4 @@ def ingest(
     root = lake.stores / store_name(name or (drop.stem if drop.is_file() else drop.name))
     with lake.at_work(), claimed(root):
         read_withdrawals(lake.root)
-        return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress), mapping)
+        return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress, told), mapping)

@@ -2,13 +2,14 @@
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.recordings.mapping import Mapping
+from gr00t_data.sources.told import Told
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -33,6 +34,7 @@ class Intake:
         root: folder of the store.
         workers: processes that read and encode episodes of recordings.
         progress: called with (files or episodes done, in all).
+        told: what a person says of the drop because it does not say it itself.
     """
 
     drop: Path
@@ -42,6 +44,7 @@ class Intake:
     licence: str
     workers: int
     progress: Callable[[int, int], None]
+    told: Told = field(default_factory=Told)
 
 
 class Reader(Protocol):
@@ -56,15 +59,21 @@ class Reader(Protocol):
         """Whether the drop is of this format, by its content; a damaged drop is no error."""
         ...
 
-    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Mapping | None:
+    def mapping(
+        self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()
+    ) -> Mapping | None:
         """Which source becomes which part: as given, as the drop says, or as proposed; None: the format needs none.
 
+        Args:
+            told: see ``Intake``.
+
         Raises:
-            MappingError: it was made for another format, or parts or cameras have no source.
+            MappingError: it was made for another format, parts or cameras have no source, what neither the drop nor
+                ``told`` says would have to be guessed, or they contradict each other.
         """
         ...
 
-    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
+    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """Read the first episode of a drop and align it; nothing is written and no picture is decoded.
 
         Raises:

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from gr00t_data.settings import Settings
+from gr00t_data.sources.told import Told
 
 Task = Literal["reach", "push", "pick_and_place"]
 TASKS: tuple[Task, ...] = ("reach", "push", "pick_and_place")
@@ -41,6 +42,17 @@ class DropSettings(Settings):
 
     embodiment: str = Field(default="gr1", description="Name of a bundled embodiment, or path of your own YAML.")
     licence: str = Field(default="unknown", description="Licence of the content; follows it into every checkpoint.")
+    fps: float | None = Field(
+        default=None, gt=0, description="Rows a second of a recording without stamps, where it does not say it itself."
+    )
+    quaternions: Literal["said", "wxyz", "xyzw"] = Field(
+        default="said", description="How a recording writes its quaternions; 'said': as it says itself."
+    )
+
+    @property
+    def told(self) -> Told:
+        """What is said in place of the drop."""
+        return Told(self.fps, None if self.quaternions == "said" else self.quaternions)
 
 
 class Shares(Settings):

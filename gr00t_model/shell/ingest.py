@@ -91,13 +91,13 @@ def ingest(
     given = load_mapping(mapping) if mapping else None
     reader = reader_for(path)
     if dry_run or write_mapping:
-        return _look(reader.look(path, robot, given), write_mapping, asked)
-    if given := reader.mapping(path, robot, given):
+        return _look(reader.look(path, robot, given, settings.told), write_mapping, asked)
+    if given := reader.mapping(path, robot, given, settings.told):
         for line in dump_mapping(given).splitlines():
             say(line)
     where, options = asked.where, {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
     with progress_bar("ingesting") as progress:
-        store = ingest_drop(path, robot, where, mapping=given, progress=progress, **options)
+        store = ingest_drop(path, robot, where, mapping=given, told=settings.told, progress=progress, **options)
     refused = store.about.source.refused or ()
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")

@@ -18,6 +18,7 @@ from gr00t_data.sources.content import (
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
+from gr00t_data.sources.told import Told
 from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
 from gr00t_data.store.seal import SEAL, read_seal
@@ -49,13 +50,15 @@ class TakenOver:
         """See ``Reader``."""
         return self.known(drop)
 
-    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> None:
-        """None. Raises MappingError when one is given."""
-        if given is not None:
-            raise MappingError(f"{drop}: is {self.name}, which is taken over as it is; leave the mapping out")
+    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> None:
+        """None. Raises MappingError when one is given, or something is told that the dataset says itself."""
+        said = "the mapping" if given is not None else told.options
+        if said:
+            raise MappingError(f"{drop}: is {self.name}, which is taken over as it is; leave {said} out")
 
-    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
+    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """See ``Reader``."""
+        self.mapping(drop, embodiment, given, told)
         require_numbers(drop, read_json(drop / "meta/info.json"))
         episodes = {"episodes": len(EpisodeStore.open(drop).rows)} if self.counted else {}
         facts = {"drop": str(drop), "format": self.name, **episodes, "mapping": "none needed: taken over as it is"}
@@ -63,7 +66,7 @@ class TakenOver:
 
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``."""
-        self.mapping(intake.drop, intake.embodiment, given)
+        self.mapping(intake.drop, intake.embodiment, given, intake.told)
         source = StoreSource(drop=intake.drop.name, format=self.name)
         if (intake.root / SEAL).is_file():
             source = source.model_copy(update={"content": content_digest(intake.drop)})

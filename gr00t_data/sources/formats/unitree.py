@@ -2,7 +2,7 @@
 
 Layout of the published recorder (xr_teleoperate): ``{"info": {"image": {"fps"}, "joint_names"}, "text": {"goal"},
 "data": [{"idx", "colors": {"color_0": "colors/000000_color_0.jpg"}, "states": {"left_arm": {"qpos": [..]}, ..},
-"actions": {..}}, ..]}``. Rows have no stamps; they are counted at the pictures' rate.
+"actions": {..}}, ..]}``. Rows have no stamps; they are counted at the pictures' rate, which is the recorder's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,13 +22,11 @@ from gr00t_data.sources.recordings.clocks import ticks
 from gr00t_data.sources.recordings.images import decoded
 from gr00t_data.sources.recordings.mapping import Instruction, Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.rate import Rate, rate_of_rows, rates_in
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import CameraStream, FrameReader, RawEpisode, StreamError
 
 _FILE = "data.json"
-_HZ = 30.0
-"""The recorder's default rate, used when ``info.image.fps`` is absent or no rate of a camera."""
-_SLOWEST_HZ, _FASTEST_HZ = 0.1, 10_000.0
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,11 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _rate(document: dict[str, Any]) -> float:
-    image = (document.get("info") or {}).get("image") or {}
-    fps = image.get("fps")
-    return float(fps) if isinstance(fps, int | float) and _SLOWEST_HZ <= fps <= _FASTEST_HZ else _HZ
+def _rate(document: dict[str, Any]) -> Rate | None:
+    info = document.get("info")
+    image = info.get("image") if isinstance(info, dict) else None
+    found = rates_in(image.items() if isinstance(image, dict) else ())
+    return Rate(found[0].hz, "info.image.fps") if found else None
 
 
 def _joint_names(document: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -149,6 +148,7 @@ class Unitree(Recordings):
     """Unitree teleoperation: a folder an episode."""
 
     name = "Unitree JSON"
+    counted = True
 
     def recognises(self, drop: Path) -> bool:
         """Whether a ``data.json`` of the drop begins as the recorder writes it."""
@@ -168,17 +168,17 @@ class Unitree(Recordings):
         folder = (drop.parent if drop.is_file() else drop) / name
         document = _document(folder / _FILE)
         rows = document["data"]
-        hz = mapping.hz or _rate(document)
-        times_ns, names = ticks(0, len(rows), hz), _joint_names(document)
+        rate = rate_of_rows(mapping, _rate(document), str(folder / _FILE))
+        times_ns, names = ticks(0, len(rows), rate.hz), _joint_names(document)
         sides = bound_parts(mapping, embodiment, lambda _, one: Samples(times_ns, _values(folder, rows, one, names)))
         cameras = {
-            camera: _camera(folder, rows, camera, source.key, mapping, embodiment, hz)
+            camera: _camera(folder, rows, camera, source.key, mapping, embodiment, rate.hz)
             for camera, source in mapping.cameras.items()
         }
         words = document.get("text")
         said = words.get(mapping.instruction.key or "goal") if isinstance(words, dict) else None
         instruction = mapping.instruction.text or str(said or "").strip()
-        source = {"file": f"{name}/{_FILE}"}
+        source = {"file": f"{name}/{_FILE}", "hz": rate.hz, "hz_said_by": rate.said_by}
         return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, source)
 
     def contents(self, drop: Path) -> list[Found]:
@@ -201,9 +201,12 @@ class Unitree(Recordings):
             embodiment,
             self.name,
             is_action=lambda one: one.key.startswith("actions."),
-            hz=_rate(_first_document(drop)),
             instruction=Instruction(key="goal"),
         )
+
+    def said_rate(self, drop: Path) -> Rate | None:
+        """See ``Recordings``; of the first readable episode."""
+        return _rate(_first_document(drop))
 
 
 READER = Unitree()

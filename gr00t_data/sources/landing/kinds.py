@@ -9,6 +9,7 @@ from gr00t_data.lerobot import v2 as lerobot_v2
 from gr00t_data.sources.content import require_no_links_out
 from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.ingest import ingest
+from gr00t_data.sources.told import Told
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -23,6 +24,7 @@ def ingest_as(
     licence: str,
     progress: Callable[[int, int], None],
     human: HumanSettings | None = None,
+    told: Told = Told(),
 ) -> EpisodeStore:
     """Ingest a drop as what it is.
 
@@ -31,6 +33,7 @@ def ingest_as(
 
     Args:
         human: how egocentric video is cut, labelled and protected; None: as the library does by itself.
+        told: what a recording does not say of itself.
 
     Raises:
         StoreError: a link leads out of the drop; and see ``ingest``, ``sources.neural.ingest.ingest_clips``,
@@ -52,4 +55,4 @@ def ingest_as(
             return ingest_clips(drop, embodiment, lake, name=name, licence=licence, progress=progress)
         except ClipsError as error:
             raise StoreError(str(error)) from error
-    return ingest(drop, embodiment, lake, name=name, kind=kind, licence=licence, progress=progress)
+    return ingest(drop, embodiment, lake, name=name, kind=kind, licence=licence, told=told, progress=progress)

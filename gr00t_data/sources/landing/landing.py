@@ -30,6 +30,7 @@ from gr00t_data.sources.landing.kinds import ingest_as
 from gr00t_data.sources.landing.marker import MARKER, marker_of
 from gr00t_data.sources.landing.records import Landed, every_landed, landed, noting_failure
 from gr00t_data.sources.landing.remote import remote_landing
+from gr00t_data.sources.told import Told
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
@@ -165,6 +166,7 @@ def take_in(
     licence: str = "unknown",
     progress: Callable[[int, int], None] = lambda done, total: None,
     human: "HumanSettings | None" = None,
+    told: Told = Told(),
 ) -> EpisodeStore:
     """Ingest one drop. Repeating it is free; two at once wait for each other; a kill leaves nothing half done.
 
@@ -174,6 +176,7 @@ def take_in(
         kind: what the drop is, and so who reads it, when its marker does not say.
         licence: of the content, when the marker does not say.
         human: how egocentric video is taken in.
+        told: what a recording does not say of itself, when the marker does not say it either.
 
     Raises:
         StoreError: the drop changed while it was read, or after it was taken in; or it cannot be read.
@@ -193,7 +196,13 @@ def take_in(
             if not known:
                 _require_room(lake, drop)
             with opened(path, lake.root / "unpacking" / key) as folder:
-                options = {"name": key, "licence": licence, "progress": progress, "human": human}
+                options = {
+                    "name": key,
+                    "licence": licence,
+                    "progress": progress,
+                    "human": human,
+                    "told": said.told.over(told),
+                }
                 store = ingest_as(kind, folder, embodiment, lake, **options)
             if describe(path).signature != drop.signature:
                 _refuse_moving(store, key, path, known)

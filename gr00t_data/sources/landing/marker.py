@@ -9,16 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gr00t_data.integrity import first_fault
 from gr00t_data.sources.content import COMPLETE_MARKER as MARKER
+from gr00t_data.sources.told import QuaternionOrder, Told
 from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import StoreError
 
 MARKER_BYTES = 1 << 16
 """Three short words are wanted; whatever is larger is another file of that name."""
 _TEXT, _NOTHING = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
+_WHOLE, _REAL = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_NUMBERS = ("fps",)
+"""Fields whose value is a number, with or without quotes."""
 _RESOLVER = yaml.resolver.Resolver()
 
 
@@ -29,6 +33,13 @@ class Said(BaseModel):
     embodiment: str | None = None
     licence: str | None = None
     kind: Kind | None = None
+    fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    quaternions: QuaternionOrder | None = None
+
+    @property
+    def told(self) -> Told:
+        """What is said in place of the recording."""
+        return Told(self.fps, self.quaternions)
 
 
 def is_marked(drop: Path) -> bool:
@@ -79,7 +90,9 @@ def said_in(content: bytes, where: str) -> Said:
         reason = first_fault(error)
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
-    raise StoreError(f"{where}: leave it empty, or write embodiment, licence, kind as YAML ({reason})")
+    raise StoreError(
+        f"{where}: leave it empty, or write embodiment, licence, kind, fps, quaternions as YAML ({reason})"
+    )
 
 
 def _words(text: str) -> dict[str, str | None]:
@@ -88,7 +101,10 @@ def _words(text: str) -> dict[str, str | None]:
     Raises:
         ValueError: it is more than one flat mapping of texts. YAMLError: it is no YAML.
     """
-    scalars = [_word(event) for event in _inside(text)]
+    scalars: list[str | None] = []
+    for event in _inside(text):
+        is_value = len(scalars) % 2 == 1
+        scalars.append(_word(event, number=is_value and scalars[-1] in _NUMBERS))
     names, values = scalars[::2], scalars[1::2]
     if len(set(names)) < len(names):
         raise ValueError("a name is there twice")
@@ -116,13 +132,15 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
-def _word(event: yaml.Event) -> str | None:
-    """A text without tag or anchor; unquoted numbers, dates and truths are none."""
+def _word(event: yaml.Event, number: bool = False) -> str | None:
+    """A text without tag or anchor; unquoted dates and truths are none, and numbers only where one is meant."""
     assert isinstance(event, yaml.ScalarEvent)
     line, shown = _line(event), repr(event.value[:60])
     if event.anchor or event.tag:
         raise ValueError(f"line {line}: {shown} has a tag or an anchor, which a marker cannot have")
     tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)
+    if number and tag in (_WHOLE, _REAL):
+        return event.value
     if tag not in (_TEXT, _NOTHING):
         raise ValueError(f"line {line}: {shown} is no text to YAML; put it in quotes")
     return event.value if tag == _TEXT else None

@@ -121,7 +121,8 @@ class Mapping(_Entry):
 
     Attributes:
         format: name of the reader it was made for.
-        hz: rate of recordings that hold no stamps; None where they do.
+        hz: rate of recordings that hold no stamps, whatever they say of it; None where they hold some or say it.
+        told_hz: rate of those that hold none and do not say it; what they say goes first, and may not contradict it.
         clock: ``header`` (the sensor's own stamp, where a message has one), ``publish`` or ``log`` (the recorder's).
         tolerance_s: how far a sample may lie from its row; None: the embodiment's.
         times_key: dataset that holds the stamps (seconds) of a recording without messages; None: counted at ``hz``.
@@ -130,6 +131,7 @@ class Mapping(_Entry):
 
     format: str
     hz: float | None = Field(default=None, gt=0)
+    told_hz: float | None = Field(default=None, gt=0)
     clock: Literal["header", "publish", "log"] = "header"
     tolerance_s: float | None = Field(default=None, ge=0)
     times_key: str | None = None

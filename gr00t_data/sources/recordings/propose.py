@@ -88,20 +88,17 @@ def propose_mapping(
     reader: str,
     *,
     is_action: Callable[[Found], bool] | None = None,
-    hz: float | None = None,
     instruction: Instruction | None = None,
 ) -> Mapping:
     """The mapping that the names and widths make plain; the rest has the key ``?``.
 
     Args:
         is_action: which of the found hold commands; by their words when None.
-        hz: rate of recordings without stamps.
     """
     commands = is_action or (lambda one: bool(one.words & _SIDE_WORDS))
     numbers = [one for one in found if one.width]
     return Mapping(
         format=reader,
-        hz=hz,
         instruction=instruction or _instruction(found),
         cameras=_cameras([one for one in found if one.picture], embodiment),
         state=_parts([one for one in numbers if not commands(one)], embodiment.state, "state"),

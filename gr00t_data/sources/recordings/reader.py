@@ -13,8 +13,10 @@ from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
 from gr00t_data.sources.recordings.propose import Found, listing, propose_mapping
-from gr00t_data.sources.recordings.streams import RawEpisode
+from gr00t_data.sources.recordings.rate import Rate, require_rate
+from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 from gr00t_data.sources.recordings.transfer import transfer
+from gr00t_data.sources.told import Told
 from gr00t_data.store.provenance import Facts, Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
@@ -24,9 +26,14 @@ _DECIDES = ("content", "mapping")
 
 
 class Recordings(Reader, Protocol):
-    """The reader of a recorded format: see ``Reader``. A format answers what is abstract here."""
+    """The reader of a recorded format: see ``Reader``. A format answers what is abstract here.
+
+    Attributes:
+        counted: whether its rows usually bear no stamps, so that somebody must know their rate.
+    """
 
     name: str
+    counted: bool = False
 
     @abstractmethod
     def recognises(self, drop: Path) -> bool:
@@ -44,16 +51,43 @@ class Recordings(Reader, Protocol):
     def contents(self, drop: Path) -> list[Found]:
         """What the first readable episode holds. Raises StreamError: there is none."""
 
+    def said_rate(self, drop: Path) -> Rate | None:
+        """What the first readable episode of a ``counted`` format says of the rate of its rows; None: nothing.
+
+        Raises:
+            StreamError: there is no episode, or it contradicts itself.
+        """
+        return None
+
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
         return propose_mapping(self.contents(drop), embodiment, self.name)
 
-    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Mapping:
+    def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Mapping:
         """See ``Reader``."""
         mapping = given or self._found_mapping(drop, embodiment)
         if mapping.format != self.name:
             raise MappingError(f"the mapping is for {mapping.format!r}, the drop is {self.name!r}; correct its format")
         check_mapping(mapping, embodiment)
+        return self._with_told(drop, embodiment, mapping, told)
+
+    def _with_told(self, drop: Path, embodiment: Embodiment, mapping: Mapping, told: Told) -> Mapping:
+        """The mapping with what was told.
+
+        Raises:
+            MappingError: the rate of the rows is not known, or what was told contradicts the drop or the mapping.
+        """
+        if told.fps and (mapping.hz or mapping.times_key or not self.counted):
+            by = f"the mapping says hz: {mapping.hz:g}" if mapping.hz else "what it holds bears stamps of its own"
+            raise MappingError(f"{drop}: {by}; leave --fps {told.fps:g} out")
+        mapping = mapping.model_copy(update={"told_hz": told.fps}) if told.fps else mapping
+        if not self.counted or mapping.hz or mapping.times_key:
+            return mapping
+        try:
+            said = self.said_rate(drop)
+        except StreamError:  # each episode says it again, and is refused for it alone
+            return mapping
+        require_rate(mapping, said, drop, embodiment)
         return mapping
 
     def _found_mapping(self, drop: Path, embodiment: Embodiment) -> Mapping:
@@ -61,12 +95,16 @@ class Recordings(Reader, Protocol):
         own = drop / MAPPING_FILE
         return load_mapping(own) if own.is_file() and not own.is_symlink() else self.propose(drop, embodiment)
 
-    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None) -> Look:
+    def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """See ``Reader``."""
         mapping = given or self._found_mapping(drop, embodiment)
         names = self.episode_names(drop)
         facts = {"drop": str(drop), "format": self.name, "episodes": len(names), "first": names[0] if names else None}
         held = listing(self.contents(drop))
+        try:
+            mapping = self._with_told(drop, embodiment, mapping, told)
+        except MappingError as error:
+            return Look({**facts, "problem": str(error)}, [], mapping, held)
         try:
             return confined(drop, self._looked, drop, embodiment, mapping, names, facts, held, raises=(LimitError,))
         except ConfinedError as error:
@@ -82,9 +120,9 @@ class Recordings(Reader, Protocol):
         drop, root = intake.drop, intake.root
         source = StoreSource(drop=drop.name, format=self.name, content=content_digest(drop))
         sealed = (root / SEAL).is_file()
-        if sealed and given is None:
+        if sealed and given is None and intake.told == Told():
             return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
-        mapping = self.mapping(drop, intake.embodiment, given)
+        mapping = self.mapping(drop, intake.embodiment, given, intake.told)
         source = source.model_copy(update={"mapping": mapping.model_dump(mode="json", exclude_defaults=True)})
         if sealed:
             return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)

@@ -15,7 +15,9 @@ from gr00t_data.sources.formats.hdf5 import aloha, robomimic
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.reader import reader_for
 from gr00t_data.sources.recordings.mapping import MappingError, parse_mapping
+from gr00t_data.sources.recordings.rate import Rate
 from gr00t_data.sources.recordings.streams import StreamError
+from gr00t_data.sources.told import Told
 from gr00t_data.store.store import StoreError
 from tests.data.sources.rig import rig
 
@@ -71,8 +73,9 @@ def test_robomimic_becomes_a_sealed_store(tmp_path: Path, robot: Embodiment) -> 
 
 def test_the_customary_names_are_proposed(tmp_path: Path, robot: Embodiment) -> None:
     drop = robomimic_file(tmp_path / "demo.hdf5", hz=10)
+    assert robomimic.READER.said_rate(drop) == Rate(10, "env_args.control_freq")
     found = robomimic.READER.propose(drop, robot)
-    assert found.hz == 10 and found.cameras["front_view"].key == "obs/agentview_image"
+    assert found.cameras["front_view"].key == "obs/agentview_image"
     assert found.state["gripper"].key == "obs/gripper" and found.action["arm"].index == "0:3"
     assert found.state["arm"].key == "?"
 
@@ -81,7 +84,7 @@ def test_isaac_lab_says_its_rate_by_the_physics_step(tmp_path: Path, robot: Embo
     drop = robomimic_file(tmp_path / "demo.hdf5")
     with h5py.File(drop, "a") as file:
         file["data"].attrs["env_args"] = json.dumps({"env_name": "Isaac", "sim_args": {"dt": 0.01, "decimation": 2}})
-    assert robomimic.READER.propose(drop, robot).hz == 50
+    assert robomimic.READER.said_rate(drop) == Rate(50, "sim_args.dt * decimation")
 
 
 def test_demonstrations_come_in_natural_order(tmp_path: Path) -> None:
@@ -128,7 +131,7 @@ def test_aloha_needs_no_mapping(tmp_path: Path, compress: bool) -> None:
     robot = rig(tmp_path, **{"control_hz: 20.0": "control_hz: 50.0", "tolerance_s: 0.025": "tolerance_s: 0.01"})
     for number in range(2):
         aloha_file(tmp_path / f"drop/episode_{number}.hdf5", compress=compress)
-    store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"))
+    store = ingest(tmp_path / "drop", robot, Lake(tmp_path / "lake"), told=Told(fps=50))
     assert store.about.source.format == aloha.READER.name and [row.length for row in store.rows] == [10, 10]
     assert store.action(0)[:, 3] == pytest.approx(np.arange(10) * 0.04 + 0.03)
     assert store.about.source.mapping["state"]["gripper"]["index"] == "3:4"

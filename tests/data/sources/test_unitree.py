@@ -13,6 +13,7 @@ from gr00t_data.lake import Lake
 from gr00t_data.sources.formats import unitree
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.recordings.mapping import parse_mapping
+from gr00t_data.sources.recordings.rate import Rate
 from gr00t_data.store.store import StoreError
 from gr00t_data.video import files as video
 from tests.data.sources.rig import rig
@@ -66,7 +67,8 @@ def test_a_folder_of_episodes_becomes_a_store(tmp_path: Path, robot: Embodiment)
 def test_joint_names_decide_the_order(tmp_path: Path, robot: Embodiment) -> None:
     recorded(tmp_path / "drop", joint_names=("joint_3", "joint_1", "joint_2"))
     found = unitree.READER.propose(tmp_path / "drop", robot)
-    assert found.hz == 60 and found.state["arm"].names == ("joint_1", "joint_2", "joint_3")
+    assert unitree.READER.said_rate(tmp_path / "drop") == Rate(60, "info.image.fps")
+    assert found.state["arm"].names == ("joint_1", "joint_2", "joint_3")
     assert found.cameras["front_view"].key == "color_0" and found.undecided == ["state.gripper", "action.gripper"]
     mapping = parse_mapping({**MAPPING, "state": {**MAPPING["state"], "arm": found.state["arm"].model_dump()}})
     name = unitree.READER.episode_names(tmp_path / "drop")[0]

@@ -1,7 +1,8 @@
 """ALOHA HDF5: one file an episode, ``action``, ``observations/qpos`` and ``observations/images/<camera>``.
 
-Rows have no stamps; the recorder runs at 50 Hz (DT = 0.02 s in the published code). Pictures are arrays, or padded
-JPEG rows when the file's attribute ``compress`` is set.
+Rows have no stamps and their rate is not written: the published recorder runs at 50 Hz (DT = 0.02 s), those derived
+from it at 30 or 25. So it is asked for, unless an attribute or stamps beside the rows say it. Pictures are arrays, or
+padded JPEG rows when the file's attribute ``compress`` is set.
 """
 
 from dataclasses import replace
@@ -9,13 +10,13 @@ from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
-from gr00t_data.sources.formats.hdf5.tree import asked, files, is_hdf5, opened
+from gr00t_data.sources.formats.hdf5.row_clock import rate_by_stamps, rates_of
+from gr00t_data.sources.formats.hdf5.tree import Group, asked, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.rate import Rate, one_rate
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
-
-_HZ = 50.0
 
 
 def _is_episode(file: Path) -> bool:
@@ -30,6 +31,24 @@ def _holds_episode(file: Path) -> bool:
         return all(root.member(key) is not None for key in ("action", "observations/qpos"))
 
 
+def _rate(file: Path) -> Rate | None:
+    with opened(file) as root:
+        root.require_closed()
+        return rate_by_stamps(root) or one_rate(_stated(root), root.where())
+
+
+def _stated(root: Group) -> list[Rate]:
+    inner = root.member("observations")
+    return [*rates_of(root), *(rates_of(inner) if isinstance(inner, Group) else ())]
+
+
+def _first(drop: Path) -> Path:
+    file = next((file for file in files(drop) if _is_episode(file)), None)
+    if file is None:
+        raise StreamError(f"{drop}: holds no readable episode")
+    return file
+
+
 def _held(file: Path) -> list[Found]:
     with opened(file) as root:
         return inventory(root)
@@ -39,6 +58,7 @@ class Aloha(Recordings):
     """ALOHA HDF5: a file an episode."""
 
     name = "ALOHA HDF5"
+    counted = True
 
     def recognises(self, drop: Path) -> bool:
         """Whether a file of the drop holds ``action`` and ``observations/qpos``."""
@@ -52,25 +72,24 @@ class Aloha(Recordings):
         """One file. Raises StreamError: it or a mapped dataset cannot be read, or links out of the file."""
         file = drop / name if drop.is_dir() else drop
         with opened(file) as root:
-            raw = read_group(file, root, name, mapping, embodiment, _HZ)
+            raw = read_group(file, root, name, mapping, embodiment, _stated(root))
             found = root.text(mapping.instruction.key or "task")
             success = root.attribute(mapping.success_key or "success")
-            source = {"file": name, "simulated": bool(root.attribute("sim"))}
+            source = {**raw.source, "file": name, "simulated": bool(root.attribute("sim"))}
         instruction = mapping.instruction.text or found.strip()
         return replace(raw, instruction=instruction, success=None if success is None else bool(success), source=source)
 
     def contents(self, drop: Path) -> list[Found]:
         """What the first readable file holds. Raises StreamError: there is none."""
-        for file in files(drop):
-            if _is_episode(file):
-                return asked(file, _held)
-        raise StreamError(f"{drop}: holds no readable episode")
+        return asked(_first(drop), _held)
 
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first readable file make plain. Raises StreamError: there is none."""
-        return propose_mapping(
-            self.contents(drop), embodiment, self.name, is_action=lambda one: one.key == "action", hz=_HZ
-        )
+        return propose_mapping(self.contents(drop), embodiment, self.name, is_action=lambda one: one.key == "action")
+
+    def said_rate(self, drop: Path) -> Rate | None:
+        """See ``Recordings``; of the first readable file."""
+        return asked(_first(drop), _rate)
 
 
 READER = Aloha()

@@ -9,12 +9,13 @@ import numpy as np
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.beside import video_beside
-from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, opened
+from gr00t_data.sources.formats.hdf5.row_clock import RowClock
+from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, dataset_of, opened
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
-from gr00t_data.sources.recordings.clocks import stamps_from_seconds, ticks
 from gr00t_data.sources.recordings.images import array_picture, decoded
-from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
+from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, words
+from gr00t_data.sources.recordings.rate import Rate
 from gr00t_data.sources.recordings.streams import CameraStream, ChosenFrames, FrameReader, RawEpisode, StreamError
 
 _NO_PICTURE = {"depth", "segmentation", "seg", "mask", "normals"}
@@ -31,7 +32,7 @@ class DatasetFrames:
     def take(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """See ``Frames.take``."""
         with opened(self.path) as file:
-            dataset = _dataset(_group(file, self.group), self.key)
+            dataset = dataset_of(_group(file, self.group), self.key)
             dataset.require_pictures()
             yield from FrameReader(lambda index: _picture(dataset, index)).take(indices)
 
@@ -74,13 +75,6 @@ def _picture(dataset: Dataset, index: int) -> np.ndarray:
         raise StreamError(f"{where}: {error}") from error
 
 
-def _dataset(group: Group, key: str) -> Dataset:
-    if isinstance(found := group.member(key), Dataset):
-        return found
-    known = ", ".join(name for name, _ in group.datasets())
-    raise StreamError(f"{group.where()}: has no dataset {key!r}; it holds {known}")
-
-
 def _group(file: Group, name: str) -> Group:
     if isinstance(found := file.member(name), Group):
         return found
@@ -88,23 +82,23 @@ def _group(file: Group, name: str) -> Group:
 
 
 def read_group(
-    path: Path, group: Group, name: str, mapping: Mapping, embodiment: Embodiment, hz: float | None
+    path: Path, group: Group, name: str, mapping: Mapping, embodiment: Embodiment, said: Sequence[Rate]
 ) -> RawEpisode:
     """The streams of one episode's group, pictures still unread. The whole group is looked through first.
 
     Args:
-        hz: the rate the file states; the mapping's goes first.
+        said: what the file states of its rate outside the group; the mapping's goes first.
 
     Raises:
         StreamError: a mapped dataset is missing or is no stream, or something leads out of the file.
         MappingError: the file has no stamps and nobody said its rate.
     """
     group.require_closed()
-    clock = _Clock(group, mapping, hz)
+    clock = RowClock(group, mapping, said)
     lengths: dict[str, int] = {}
 
     def samples(name: str, source: PartSource) -> Samples:
-        values = _dataset(group, source.key).numbers()
+        values = dataset_of(group, source.key).numbers()
         lengths[source.key] = len(values)
         times_ns, usable = clock.stamps(len(values), source.key)
         return Samples(times_ns, values[usable], unstamped=len(values) - len(times_ns))
@@ -116,7 +110,7 @@ def read_group(
     }
     lengths |= {f"camera {camera}": len(stream.times_ns) for camera, stream in cameras.items()}
     notes = () if len(set(lengths.values())) <= 1 else (f"lengths differ, the shortest counts: {lengths}",)
-    return RawEpisode(name, parts["state"], parts["action"], cameras, notes=notes)
+    return RawEpisode(name, parts["state"], parts["action"], cameras, source=clock.facts, notes=notes)
 
 
 def _camera(
@@ -126,13 +120,13 @@ def _camera(
     camera: str,
     source: CameraSource,
     embodiment: Embodiment,
-    clock: "_Clock",
+    clock: RowClock,
 ) -> CameraStream:
     if source.file:
         frames, count = video_beside(path, source.file, name.rpartition("#")[2] if "#" in name else path.stem)
         times_ns = clock.stamps(count, source.file)[0]
         return camera_of(source, camera, embodiment, times_ns, frames)
-    dataset = _dataset(group, source.key)
+    dataset = dataset_of(group, source.key)
     if not _is_compressed(dataset) and dataset.ndim != 4:
         raise StreamError(f"{dataset.where}: holds {dataset.dtype} {dataset.shape}, expected pictures")
     dataset.require_pictures()
@@ -140,31 +134,3 @@ def _camera(
     frames = DatasetFrames(path, group.name, source.key)
     stamped = ChosenFrames(frames, tuple(np.flatnonzero(usable).tolist()))
     return camera_of(source, camera, embodiment, times_ns, stamped, unstamped=int((~usable).sum()))
-
-
-class _Clock:
-    """The stamps of a file's rows: its own, or counted at its rate."""
-
-    def __init__(self, group: Group, mapping: Mapping, hz: float | None) -> None:
-        self._hz = mapping.hz or hz
-        self._own, self._usable = None, np.ones(0, dtype=bool)
-        if mapping.times_key:
-            dataset = _dataset(group, mapping.times_key)
-            stamps = dataset.numbers()[:, 0]
-            whole = dataset.dtype.kind in "iu"
-            self._own, self._usable = stamps_from_seconds(stamps / 1e9 if whole else stamps)
-            if whole:
-                self._own = dataset.array(np.int64).ravel()
-        elif not self._hz:
-            raise MappingError(
-                f"{group.path}: holds no stamps and does not say its rate; add `hz: RATE` to the mapping, "
-                "or name the dataset of its stamps in `times_key`"
-            )
-
-    def stamps(self, count: int, key: str) -> tuple[np.ndarray, np.ndarray]:
-        """int64 stamps of the usable samples of a dataset, and which those are: bool [count]."""
-        if self._own is None:
-            return ticks(0, count, self._hz or 1.0), np.ones(count, dtype=bool)
-        if count != len(self._usable):
-            raise StreamError(f"{key}: has {count} samples, the stamps are {len(self._usable)}; map its own stamps")
-        return self._own, self._usable

@@ -1,7 +1,7 @@
 """The robomimic family of HDF5: Isaac Lab, MimicGen, robosuite, RoboCasa, LIBERO.
 
 One file holds many episodes: ``data/demo_0``, ``data/demo_1``, ... each with ``actions`` and usually ``obs/<name>``.
-Rows have no stamps; the rate is that of the environment, which the file states in ``data.attrs["env_args"]``.
+Rows have no stamps; the rate is that of the environment, which most files state in ``data.attrs["env_args"]``.
 """
 
 import json
@@ -12,9 +12,11 @@ from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
+from gr00t_data.sources.formats.hdf5.row_clock import rate_by_stamps, rates_of
 from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, asked, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.rate import Rate, may_say_rate, one_rate, rates_in
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
@@ -45,9 +47,20 @@ def _held(file: Path) -> list[Found]:
         return inventory(_demonstration(root, _demonstrations(root)[0]))
 
 
-def _rate(file: Path) -> float | None:
+def _rate(file: Path) -> Rate | None:
     with opened(file) as root:
-        return _environment(root).get("hz")
+        group = _demonstration(root, _demonstrations(root)[0])
+        group.require_closed()
+        return rate_by_stamps(group) or one_rate([*rates_of(group), *_stated(root)], group.where())
+
+
+def _stated(root: Group) -> list[Rate]:
+    """What the file says of the rate of all its demonstrations; of what stands at ``data``, only attributes do."""
+    data = root.member("data")
+    return [
+        *_environment_rates(root),
+        *(rates_in(data.attributes(may_say_rate).items()) if isinstance(data, Group) else ()),
+    ]
 
 
 def _demonstrations(file: Group) -> list[str]:
@@ -88,17 +101,27 @@ def _first(path: Path) -> Path:
     return file
 
 
-def _environment(file: Group) -> dict[str, Any]:
-    """Name and rate of the environment: robosuite states ``control_freq``, Isaac Lab the physics step."""
+def _arguments(file: Group) -> dict[str, Any]:
     data = file.member("data")
-    arguments = _json(data.attribute("env_args")) if isinstance(data, Group) else {}
-    settings = arguments.get("env_kwargs") if isinstance(arguments.get("env_kwargs"), dict) else {}
-    facts: dict[str, Any] = {"environment": str(arguments["env_name"])} if "env_name" in arguments else {}
-    hz = settings.get("control_freq") if settings else None
-    simulation = arguments.get("sim_args")
-    if hz is None and isinstance(simulation, dict) and simulation.get("dt"):
-        hz = 1 / (float(simulation["dt"]) * float(simulation.get("decimation", 1)))
-    return facts | ({"hz": float(hz)} if isinstance(hz, int | float) and hz > 0 else {})
+    return _json(data.attribute("env_args")) if isinstance(data, Group) else {}
+
+
+def _environment(file: Group) -> dict[str, Any]:
+    """The name of the environment."""
+    arguments = _arguments(file)
+    return {"environment": str(arguments["env_name"])} if "env_name" in arguments else {}
+
+
+def _environment_rates(file: Group) -> list[Rate]:
+    """Robosuite states ``control_freq``, Isaac Lab the physics step and how many of them make a control step."""
+    arguments = _arguments(file)
+    settings, simulation = arguments.get("env_kwargs"), arguments.get("sim_args")
+    found = (
+        rates_in((f"env_args.{name}", value) for name, value in settings.items()) if isinstance(settings, dict) else []
+    )
+    if isinstance(simulation, dict) and isinstance(step := simulation.get("dt"), int | float) and step > 0:
+        found.append(Rate(1 / (float(step) * float(simulation.get("decimation", 1))), "sim_args.dt * decimation"))
+    return found
 
 
 def _instruction(file: Group, group: Group, key: str) -> str:
@@ -136,6 +159,7 @@ class Robomimic(Recordings):
     """The robomimic family: a group ``data/demo_N`` an episode."""
 
     name = "robomimic HDF5"
+    counted = True
 
     def recognises(self, drop: Path) -> bool:
         """Whether a file of the drop has a group ``data`` of groups (demonstrations)."""
@@ -168,7 +192,7 @@ class Robomimic(Recordings):
                 raise StreamError(f"{file}: has no demonstrations in a group `data`; check what was copied")
             group = _demonstration(root, demonstration)
             facts = _environment(root)
-            raw = read_group(file, group, name, mapping, embodiment, facts.get("hz"))
+            raw = read_group(file, group, name, mapping, embodiment, _stated(root))
             instruction = mapping.instruction.text or _instruction(root, group, mapping.instruction.key)
             success = _success(group, mapping.success_key)
         source = {**raw.source, "file": relative, "demonstration": demonstration, **facts}
@@ -181,8 +205,11 @@ class Robomimic(Recordings):
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first demonstration make plain. Raises StreamError: no readable file."""
         observed = [one for one in self.contents(drop) if one.key.startswith("obs/") or one.key == "actions"]
-        hz = asked(_first(drop), _rate)
-        return propose_mapping(observed, embodiment, self.name, is_action=lambda one: one.key == "actions", hz=hz)
+        return propose_mapping(observed, embodiment, self.name, is_action=lambda one: one.key == "actions")
+
+    def said_rate(self, drop: Path) -> Rate | None:
+        """See ``Recordings``; of the first demonstration."""
+        return asked(_first(drop), _rate)
 
 
 READER = Robomimic()

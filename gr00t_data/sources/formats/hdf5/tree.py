@@ -214,11 +214,11 @@ class Group:
         found = self.member(key)
         return found.text() if isinstance(found, Dataset) else ""
 
-    def attributes(self) -> dict[str, Any]:
-        """Those that are a text or a number."""
+    def attributes(self, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, Any]:
+        """Those of the wanted names that are a text or a number."""
         _within(h5a.get_num_attrs(self.id), _MOST_ATTRIBUTES, f"{self.where()}: attributes")
         names = [_text(h5a.open(self.id, index=number).name) for number in range(h5a.get_num_attrs(self.id))]
-        found = {name: self.attribute(name) for name in names}
+        found = {name: self.attribute(name) for name in names if wanted(name)}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -358,6 +358,14 @@ class Dataset:
         value = h5py.Dataset(self._id)[()]
         _within(len(value) if isinstance(value, bytes) else 0, _TEXT_BYTES, f"{self.where}: bytes of a text")
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+
+def dataset_of(group: Group, key: str) -> Dataset:
+    """The data set under a key. Raises StreamError: there is none (with those there are)."""
+    if isinstance(found := group.member(key), Dataset):
+        return found
+    known = ", ".join(name for name, _ in group.datasets())
+    raise StreamError(f"{group.where()}: has no dataset {key!r}; it holds {known}")
 
 
 def _lying(root: Group, name: str) -> h5d.DatasetID | None:

@@ -1,0 +1,30 @@
+"""What a person says of a drop because its files do not: by options, or in the marker of the drop."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+QuaternionOrder = Literal["wxyz", "xyzw"]
+"""Whether the real part of a quaternion is written first or last."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was said; None where nothing was.
+
+    Attributes:
+        fps: rows a second of a recording without stamps.
+        quaternions: the order in which its quaternions are written.
+    """
+
+    fps: float | None = None
+    quaternions: QuaternionOrder | None = None
+
+    def over(self, other: "Told") -> "Told":
+        """What this says, and what the other says of the rest."""
+        return Told(self.fps or other.fps, self.quaternions or other.quaternions)
+
+    @property
+    def options(self) -> str:
+        """As options of `gr00t ingest`; empty where nothing was said."""
+        said = (("fps", self.fps and f"{self.fps:g}"), ("quaternions", self.quaternions))
+        return " ".join(f"--{name} {value}" for name, value in said if value)
