@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gr00t_data.beside import beside, claim_of
-from gr00t_data.limits import JSON_BYTES, JSON_VALUES, LINES, require_within
+from gr00t_data.foreign_text import pointer_told
+from gr00t_data.limits import JSON_BYTES, JSON_VALUES, LINES, LimitError, require_within
 from gr00t_data.locks import locked
 
 _COPY_BYTES = 1 << 18
@@ -189,7 +190,7 @@ def read_json(path: Path) -> Any:
     try:
         return parse_json(json_bytes(path))
     except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from error
+        raise ValueError(pointer_told(path) or f"{path}: not valid JSON ({error})") from error
 
 
 def json_bytes(path: Path) -> bytes:
@@ -199,14 +200,15 @@ def json_bytes(path: Path) -> bytes:
 
 
 def parse_json(content: bytes) -> Any:
-    """JSON in UTF-8, its values counted before one is made: 3 bytes of text become an object of 70.
+    """JSON in UTF-8, a byte-order mark left aside; its values are counted before one is made: 3 bytes of text become an
+    object of 70.
 
     Raises:
         ValueError: it is not JSON, has more values than it may, or is nested deeper than any of ours.
     """
     require_within(sum(map(content.count, (b",", b"[", b"{"))), JSON_VALUES, "values of JSON")
     try:
-        return json.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError("is nested deeper than any file of ours") from error
 
@@ -221,6 +223,54 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     content = path.read_bytes()
     require_within(content.count(b"\n") + content.count(b"\r"), LINES, f"{path}: lines")
     yield from ((number, line) for number, line in enumerate(content.splitlines(), start=1) if line.strip())
+
+
+def json_records(path: Path) -> list[tuple[int, object]]:
+    """The values of a file with one JSON value a line, each with the number of its line (from 1).
+
+    People also write such files as one list, or with each value over several lines: both are read.
+
+    Raises:
+        LimitError: it is larger than it may be.
+        ValueError: it is not JSON; the message begins with the number of the line.
+    """
+    records, wrong = list[tuple[int, object]](), ""
+    for number, line in numbered_lines(path):
+        try:
+            records.append((number, parse_json(line)))
+        except LimitError:
+            raise
+        except ValueError as error:
+            wrong = f"{number}: {error}"
+            break
+    try:
+        records = _records_over_lines(path) if wrong else records
+    except ValueError as error:
+        raise ValueError(wrong) from error
+    if len(records) == 1 and isinstance(records[0][1], list):
+        return [(records[0][0], value) for value in records[0][1]]
+    return records
+
+
+_VALUE = re.compile(r"[^\s,]")
+"""How the next value begins."""
+
+
+def _records_over_lines(path: Path) -> list[tuple[int, object]]:
+    content = json_bytes(path)
+    require_within(sum(map(content.count, (b",", b"[", b"{"))), JSON_VALUES, "values of JSON")
+    text, decoder, place, records = content.decode("utf-8-sig"), json.JSONDecoder(), 0, list[tuple[int, object]]()
+    number = 1
+    try:
+        while begin := _VALUE.search(text, place):
+            start = begin.start()
+            number += text.count("\n", place, start)
+            value, place = decoder.raw_decode(text, start)
+            records.append((number, value))
+            number += text.count("\n", start, place)
+    except RecursionError as error:
+        raise ValueError("is nested deeper than any file of ours") from error
+    return records
 
 
 def digest_json(value: object) -> str:

@@ -5,7 +5,10 @@ direction of reading, or begins a line of its own.
 """
 
 import re
+from pathlib import Path
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
+"""First line of a pointer of git-lfs, which a clone leaves in place of a large file that nobody fetched."""
 _MARKDOWN = re.compile(r"[\\`*{}\[\]<>|~&$]|(?<!\w)_|_(?!\w)")
 
 
@@ -43,3 +46,13 @@ def _shown(one: str) -> str:
 def _escaped(one: str) -> str:
     units = one.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
+def pointer_told(path: Path) -> str:
+    """What to say of a file that cannot be read because it is a pointer of git-lfs; empty where it is none."""
+    try:
+        with path.open("rb") as stream:
+            pointer = stream.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return ""
+    return f"{path}: is a git-lfs pointer, not the file; run `git lfs pull` in the clone it is from" if pointer else ""

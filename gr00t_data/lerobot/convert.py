@@ -10,7 +10,8 @@ from gr00t_data.lerobot import stage_v21 as lerobot_v21
 from gr00t_data.lerobot import v2 as lerobot_v2
 from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
-from gr00t_data.lerobot.v3_layout import VERSION, Note
+from gr00t_data.lerobot.v3_layout import VERSION
+from gr00t_data.store.notes import Note
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 TARGETS = ("v3.0", "v2.1")

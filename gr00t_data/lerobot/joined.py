@@ -12,8 +12,8 @@ import pyarrow.parquet as parquet
 from gr00t_data.beside import beside
 from gr00t_data.disk import link_or_copy, path_inside, read_json, replacing_folder, write_json, write_json_lines
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
-from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.store import layout
+from gr00t_data.store.notes import Note
 from gr00t_data.store.provenance import Facts, StoreAbout
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import read_table

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gr00t_data.disk import write_json, write_text
 from gr00t_data.lerobot.column_stats import DatasetStats
-from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.store.notes import Note
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole

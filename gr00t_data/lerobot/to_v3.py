@@ -20,8 +20,9 @@ from gr00t_data.lerobot.column_stats import DatasetStats, Stats
 from gr00t_data.lerobot.to_v3_files import RotatingTables, one_schema, write_videos
 from gr00t_data.lerobot.to_v3_meta import info_v3, write_episodes, write_tasks
 from gr00t_data.lerobot.to_v3_numbers import Numbering, complete_tasks
-from gr00t_data.lerobot.v3_layout import Note, Place, carry_over, write_notes
+from gr00t_data.lerobot.v3_layout import Place, carry_over
 from gr00t_data.store.declared import require_numbers
+from gr00t_data.store.notes import Note, write_notes
 from gr00t_data.store.store import EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole

@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.column_stats import Stats
 from gr00t_data.lerobot.to_v3_files import RotatingTables
+from gr00t_data.lerobot.video_facts import video_facts
 from gr00t_data.store.layout import Feature
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video.packets import Packets
@@ -60,16 +61,9 @@ def _feature(field: pa.Field, declared: Feature, shape: tuple[int, ...] | None) 
 
 
 def _video_feature(declared: Feature, track: Packets) -> dict[str, object]:
-    facts = {
-        "video.height": track.height,
-        "video.width": track.width,
-        "video.codec": track.codec,
-        "video.pix_fmt": track.pixel_format,
-        "video.is_depth_map": False,
-        "video.fps": int(track.fps) if track.fps == int(track.fps) else track.fps,
-        "video.channels": 3,
-        "has_audio": False,
-    }
+    said = declared.facts().get("info") or declared.facts().get("video_info")
+    depth = isinstance(said, dict) and (said.get("video.is_depth_map") or said.get("is_depth_map"))
+    facts = video_facts(track, track.fps) | {"video.is_depth_map": bool(depth)}
     names = declared.names or ["height", "width", "channel"]
     return {"dtype": "video", "shape": [track.height, track.width, 3], "names": names, "info": facts}
 

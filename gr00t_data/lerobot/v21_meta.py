@@ -1,18 +1,20 @@
 """``meta/`` of a GR00T-LeRobot v2.1 folder, written from the metadata of a LeRobot v3.0 folder."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import write_json, write_json_lines
-from gr00t_data.embodiment.modality import Modality, modality_json
+from gr00t_data.embodiment.modality import Entry, Modality, modality_json
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.lerobot.v3_layout import Note, write_notes
 from gr00t_data.lerobot.v3_records import Dataset, EpisodeLine
+from gr00t_data.lerobot.video_facts import with_video_facts
 from gr00t_data.store import layout
+from gr00t_data.store.notes import Note, write_notes
 from gr00t_data.store.store import ABOUT
 from gr00t_data.store.tables import read_table
 
@@ -30,7 +32,8 @@ def write_metadata(dataset: Dataset, root: Path, embodiment: Embodiment | None, 
     write_json_lines(meta / "tasks.jsonl", _task_lines(dataset))
     write_json_lines(meta / "episodes.jsonl", _episode_lines(dataset))
     write_json_lines(meta / "episodes_stats.jsonl", _stats_lines(dataset))
-    write_json(meta / "info.json", _info(dataset))
+    info = _info(dataset)
+    write_json(meta / "info.json", info if dataset.origin else with_video_facts(info, root))
     for name, feature in dataset.features.items():
         if feature.dtype == "image":
             notes.append(
@@ -63,9 +66,25 @@ def _episode_lines(dataset: Dataset) -> list[dict[str, object]]:
     return [line.facts() for line in sorted(lines, key=lambda line: line.episode_index)]
 
 
-def _stats_lines(dataset: Dataset) -> list[dict[str, object]]:
-    numbered = ((dataset.number_of(index), stats) for index, stats in dataset.stats() if stats)
-    return [{"episode_index": number, "stats": stats} for number, stats in sorted(numbered, key=lambda one: one[0])]
+def _stats_lines(dataset: Dataset) -> list[dict[str, Any]]:
+    pictures = {name for name, feature in dataset.features.items() if feature.dtype in ("video", "image")}
+    lines = [
+        {"episode_index": dataset.number_of(index), "stats": _of_three(stats, pictures)}
+        for index, stats in dataset.stats()
+        if stats
+    ]
+    return sorted(lines, key=lambda line: line["episode_index"])
+
+
+def _of_three(stats: Mapping[str, Mapping[str, Any]], pictures: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Statistics of pictures with three channels, as LeRobot 0.3.3 insists: a depth map has its one channel thrice."""
+    return {
+        feature: {
+            name: value * 3 if feature in pictures and name != "count" and len(value) == 1 else value
+            for name, value in entry.items()
+        }
+        for feature, entry in stats.items()
+    }
 
 
 def _info(dataset: Dataset) -> dict[str, object]:
@@ -106,6 +125,7 @@ def _write_modality(
     if embodiment is not None and tuple(width.values()) == (embodiment.state_dim, embodiment.action_dim):
         known = {camera.name for camera in embodiment.cameras if camera.column in dataset.cameras}
         modality = modality_json(embodiment, cameras=sorted(known))
+        modality["video"] |= _further_views(dataset, embodiment, modality["video"])
     else:
         if embodiment is not None:
             wanted = {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}
@@ -121,6 +141,16 @@ def _write_modality(
         if entry.get("original_key", f"annotation.{key}") not in columns:
             modality["annotation"][key] = {"original_key": "task_index"}
     write_json(target, modality)
+
+
+def _further_views(dataset: Dataset, embodiment: Embodiment, taken: Collection[str]) -> dict[str, Entry]:
+    """The cameras that the embodiment does not have, by the last word of their columns where that is free."""
+    known, views = {camera.column for camera in embodiment.cameras}, dict[str, Entry]()
+    for column in dataset.cameras:
+        if column not in known:
+            short = column.rpartition(".")[2]
+            views[column if short in taken or short in views else short] = {"original_key": column}
+    return views
 
 
 def _width(dataset: Dataset, column: str) -> int:

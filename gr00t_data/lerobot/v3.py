@@ -10,10 +10,11 @@ from pathlib import Path
 from gr00t_data.disk import PathError, refuse_links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_clips import split_videos
-from gr00t_data.lerobot.v3_layout import ORIGIN, VERSION, Note, carry_over, declared_version
+from gr00t_data.lerobot.v3_layout import ORIGIN, VERSION, carry_over, declared_version
 from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.lerobot.v3_rows import split_rows
 from gr00t_data.lerobot.v21_meta import write_metadata
+from gr00t_data.store.notes import Note
 from gr00t_data.store.store import StoreError
 
 

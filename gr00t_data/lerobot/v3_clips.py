@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.disk import path_inside
-from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.lerobot.v3_records import Clip, Dataset, Record
 from gr00t_data.store import layout
+from gr00t_data.store.notes import Note
 from gr00t_data.video.cutting import cut, packets_of, read_whole
 from gr00t_data.video.files import VideoError
 from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
@@ -21,6 +21,8 @@ from gr00t_data.video.spans import encode_span
 
 _ON_A_FRAME = 0.1
 """A time counts as the time of a frame when it is within this share of the distance between frames."""
+_SHARED_FRAMES = 1.5
+"""Two clips that overlap by more name the same frames; durations that were added up overlap by one at most."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def frame_spans(wanted: Sequence[Wanted], track: Packets, fps: float) -> list[Sp
     """The frames of each episode in one file; a text says why there are none. Same order as ``wanted``."""
     order = sorted(range(len(wanted)), key=lambda number: wanted[number].clip.begin_s)
     inside = [wanted[number] for number in order]
-    spans = _tiling(inside, track, fps) or _filling(inside, track) or [_nearest(one, track, fps) for one in inside]
+    spans = _tiling(inside, track, fps) or _contradicting(inside, track, fps) or _filling(inside, track)
+    spans = spans or [_nearest(one, track, fps) for one in inside]
     found = {number: _with_drift(span, wanted[number], track) for number, span in zip(order, spans, strict=True)}
     return [found[number] for number in range(len(wanted))]
 
@@ -72,6 +75,39 @@ def _frame_at(time_s: float, track: Packets, fps: float) -> int | None:
     times = np.append(track.pts_s, track.pts_s[-1] + 1 / fps)
     nearest = int(np.abs(times - time_s).argmin())
     return nearest if abs(times[nearest] - time_s) <= _ON_A_FRAME / fps else None
+
+
+def _contradicting(wanted: Sequence[Wanted], track: Packets, fps: float) -> list[Span | str] | None:
+    """When episodes claim frames of the file that others claim, too: those have none, the rest has the nearest ones.
+
+    Which of them is right nobody can tell. Sums of durations drift by less than ``_SHARED_FRAMES``.
+    """
+    nearest = [_nearest(one, track, fps) for one in wanted]
+    inside = np.array([isinstance(span, Span) for span in nearest])
+    begin_s, end_s, first_s = np.array([(one.clip.begin_s, one.clip.end_s, one.first_row_s) for one in wanted]).T
+    begin_s[~inside] = np.inf
+    rivals = [_rival(number, begin_s, end_s, first_s, _SHARED_FRAMES / fps) for number in range(len(wanted))]
+    if not any(rival is not None for rival in rivals):
+        return None
+    return [
+        span
+        if rival is None
+        else f"from_timestamp {one.clip.begin_s:.3f} s to to_timestamp {one.clip.end_s:.3f} s of {track.path.name} "
+        f"names frames that episode {wanted[rival].record.index} names too, so nobody can tell whose they are: correct "
+        "meta/episodes, or merge the datasets again with a newer LeRobot"
+        for one, span, rival in zip(wanted, nearest, rivals, strict=True)
+    ]
+
+
+def _rival(number: int, begin_s: np.ndarray, end_s: np.ndarray, first_s: np.ndarray, most_s: float) -> int | None:
+    """The first other clip that one overlaps by more than ``most_s``, however rows that do not start at time 0 are
+    counted (see ``_tiling``)."""
+    shared = np.full(len(begin_s), np.inf)
+    for share in (0.0, 1.0):
+        begin, end = begin_s + share * first_s, end_s + share * first_s
+        shared = np.minimum(shared, np.minimum(end, end[number]) - np.maximum(begin, begin[number]))
+    shared[number] = -np.inf
+    return int(shared.argmax()) if shared.max() > most_s else None
 
 
 def _filling(wanted: Sequence[Wanted], track: Packets) -> list[Span | str] | None:

@@ -1,12 +1,11 @@
 """The LeRobot v3.0 folder: names of files, and where the next one goes. Many episodes share a parquet or an mp4."""
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import read_json
 
 VERSION = "v3.0"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -23,8 +22,6 @@ ORIGIN = "meta/gr00t.json"
 """What v3.0 has no room for, so that the way back loses nothing: see ``gr00t_data.lerobot.to_v3``."""
 ORIGIN_ROWS = "meta/gr00t_rows.parquet"
 """Numbers that v3.0 does not allow in the rows: one line an episode and column, with the original values."""
-CONVERSION = "meta/conversion.json"
-"""What a conversion did that a reader should know: one note an episode and camera."""
 
 _REWRITTEN = ("info.json", "stats.json", "episodes.jsonl", "episodes_stats.jsonl", "tasks.jsonl", "tasks.parquet")
 _OWN = ("modality.json", "about.json", "seal.json", "gr00t.json", "gr00t_rows.parquet", "conversion.json")
@@ -63,18 +60,3 @@ class Place:
     def values(self) -> dict[str, int]:
         """What the path templates ask for."""
         return {"chunk_index": self.chunk, "file_index": self.file}
-
-
-@dataclass(frozen=True)
-class Note:
-    """One thing a conversion did or found, for one episode and camera (None: for all of them)."""
-
-    message: str
-    episode_index: int | None = None
-    camera: str | None = None
-
-
-def write_notes(root: Path, source_format: str, notes: Iterable[Note]) -> None:
-    """``CONVERSION``: what the folder was made from, and the notes without the fields that say nothing."""
-    listed = [{name: value for name, value in asdict(note).items() if value is not None} for note in notes]
-    write_json(root / CONVERSION, {"from": source_format, "notes": listed})

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import path_inside
-from gr00t_data.lerobot.v3_layout import ORIGIN_ROWS, Note
+from gr00t_data.lerobot.v3_layout import ORIGIN_ROWS
 from gr00t_data.lerobot.v3_records import Dataset, Origin, Record
 from gr00t_data.store import layout
+from gr00t_data.store.notes import Note
 from gr00t_data.store.provenance import Refusal
 from gr00t_data.store.store import StoreError
 from gr00t_data.store.tables import TableError, read_table

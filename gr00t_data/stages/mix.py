@@ -15,10 +15,10 @@ from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake, working
-from gr00t_data.lerobot.v3_layout import Note
 from gr00t_data.progress import Progress, silent
 from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.stages.stores import Checked, checked_stores
+from gr00t_data.store.notes import Note
 
 
 @working

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow.parquet as parquet
 from pydantic import ValidationError
 
-from gr00t_data.disk import digest_json, numbered_lines, parse_json, path_inside, read_json
+from gr00t_data.disk import digest_json, json_records, path_inside, read_json
+from gr00t_data.foreign_text import pointer_told
 from gr00t_data.integrity import first_fault
 from gr00t_data.limits import LimitError
 from gr00t_data.store import layout
@@ -209,13 +210,14 @@ class EpisodeStore:
         """Names of the cameras the metadata maps."""
         return tuple(self.camera_columns)
 
-    def _chunk(self, index: int) -> int:
-        return index // self.chunks_size
+    def _place(self, index: int) -> dict[str, int]:
+        """What path templates name: hand-written converters call the chunk of v2.1 as v3.0 does."""
+        chunk = index // self.chunks_size
+        return {"episode_chunk": chunk, "chunk_index": chunk, "episode_index": index}
 
     def data_place(self, index: int) -> Path:
         """Where the parquet file of an episode is or would be; what is to be read is asked for by ``data_path``."""
-        values = {"episode_chunk": self._chunk(index), "episode_index": index}
-        return path_inside(self.root, self._declared["data_path"], **values)
+        return path_inside(self.root, self._declared["data_path"], **self._place(index))
 
     def data_path(self, index: int) -> Path:
         """The parquet file of an episode (it may not exist).
@@ -246,8 +248,7 @@ class EpisodeStore:
         return self.verify_file(self._video_place(index, column), index)
 
     def _video_place(self, index: int, column: str) -> Path:
-        values = {"episode_chunk": self._chunk(index), "episode_index": index, "video_key": column}
-        return path_inside(self.root, self._declared["video_path"], **values)
+        return path_inside(self.root, self._declared["video_path"], **self._place(index), video_key=column)
 
     def columns(self, index: int) -> "polars.DataFrame":
         """Every column of an episode's parquet file."""
@@ -403,17 +404,18 @@ def episode_lines(root: Path) -> dict[int, Facts]:
 def _json_lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise StoreError(f"{path}: no such file; a GR00T-LeRobot folder needs it: one JSON object a line")
-    lines = []
     try:
-        for number, line in numbered_lines(path):
-            try:
-                lines.append(parse_json(line))
-            except ValueError as error:
-                raise StoreError(f"{path}:{number}: not one JSON object ({error})") from error
-            if not isinstance(lines[-1], dict):
-                raise StoreError(f"{path}:{number}: expected a JSON object, found {type(lines[-1]).__name__}")
+        records = json_records(path)
     except LimitError as error:
         raise StoreError(str(error)) from error
+    except ValueError as error:
+        number, _, why = str(error).partition(": ")
+        raise StoreError(pointer_told(path) or f"{path}:{number}: not one JSON object ({why})") from error
+    lines = list[dict[str, Any]]()
+    for number, value in records:
+        if not isinstance(value, dict):
+            raise StoreError(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
+        lines.append(value)
     return lines
 
 

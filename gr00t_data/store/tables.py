@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from gr00t_data.foreign_text import pointer_told
 from gr00t_data.limits import EPISODE_VALUES, TABLE_BYTES, TABLE_COLUMNS, LimitError, factor, require_within
 
 _WIDTH_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
@@ -50,7 +51,8 @@ def opened_table(path: Path, limit_bytes: int = TABLE_BYTES, joined: bool = Fals
         raise TableError(str(error)) from error
     except (pa.ArrowException, OSError, MemoryError) as error:
         raise TableError(
-            f"{path}: cannot be read as parquet ({error}); it may be cut off: copy it again from its source"
+            pointer_told(path)
+            or f"{path}: cannot be read as parquet ({error}); it may be cut off: copy it again from its source"
         ) from error
 
 

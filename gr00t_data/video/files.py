@@ -15,6 +15,7 @@ from av.video import VideoStream
 from av.video.reformatter import Interpolation
 
 from gr00t_data.disk import replacing
+from gr00t_data.foreign_text import pointer_told
 from gr00t_data.limits import EDITS, VIDEO_BYTES, VIDEO_FRAMES, VIDEO_PIXELS, LimitError, factor, require_within
 
 LIBRARIES = ("av", "numpy")
@@ -56,7 +57,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise VideoError(f"{path}: {error}") from error
     except DAMAGE as error:
         raise VideoError(
-            f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
+            pointer_told(path)
+            or f"{path}: not a readable video ({error}; {path.stat().st_size} bytes); "
             "it may be cut off: copy it again from its source"
         ) from error
     with container:

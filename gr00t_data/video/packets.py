@@ -40,6 +40,7 @@ class Packets:
         setup: the codec's parameter sets (SPS and PPS, sequence header).
         sound: whether there is an audio stream.
         lone: the file holds nothing but this stream, and no packet that is decoded without being shown.
+        declared: frames by the container's own index; 0 where it has none. More than there are: it was cut off.
         rotation_deg: how a player is asked to turn the picture, degrees counter-clockwise; None where nobody looked.
     """
 
@@ -58,6 +59,7 @@ class Packets:
     setup: bytes = b""
     sound: bool = False
     lone: bool = True
+    declared: int = 0
     rotation_deg: int | None = None
 
     @property
@@ -171,6 +173,7 @@ def packets_in(path: Path, container: InputContainer, stream: VideoStream, *, tu
         setup=bytes(context.extradata or b""),
         sound=any(one.type == "audio" for one in container.streams),
         lone=len(container.streams) == 1 and not unseen.any(),
+        declared=stream.frames,
         rotation_deg=_rotation_deg(path, container, stream) if turned and dated else None,
     )
 

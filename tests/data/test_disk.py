@@ -1,6 +1,7 @@
 """Writing survives a full disk and a lake that cannot be written."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_data.disk import DiskError, digest_json, read_json, replacing, replacing_folder, write_json
+from gr00t_data.disk import DiskError, digest_json, json_records, read_json, replacing, replacing_folder, write_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,3 +103,35 @@ def test_a_copy_that_the_disk_takes_a_part_of_is_an_error(tmp_path):
     command = [sys.executable, "-c", _COPY_BEYOND_A_LIMIT, str(tmp_path / "large"), str(tmp_path / "copy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("refused")
+
+
+TASKS = [{"task_index": 0, "task": "reach"}, {"task_index": 1, "task": "öffne die Lade, [bitte]"}]
+LAYOUTS = {
+    "lines": "\n".join(map(json.dumps, TASKS)),
+    "pretty": "\n".join(json.dumps(one, indent=2) for one in TASKS),
+    "mark and CRLF": "\ufeff" + "\r\n".join(json.dumps(one, ensure_ascii=False) for one in TASKS) + "\r\n\r\n",
+    "list": json.dumps(TASKS),
+    "pretty list": "\ufeff" + json.dumps(TASKS, indent=4, ensure_ascii=False),
+    "with commas": ",\n".join(map(json.dumps, TASKS)) + ",\n",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_records_of_json_are_read_however_people_lay_them_out(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "tasks.jsonl"
+    path.write_bytes(LAYOUTS[layout].encode())
+    assert [value for _, value in json_records(path)] == TASKS
+
+
+def test_a_cut_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2}\n{"a": ')
+    with pytest.raises(ValueError, match=r"^3: "):
+        json_records(path)
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "info.json"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(ValueError, match=r"info\.json: is a git-lfs pointer, not the file; run `git lfs pull`"):
+        read_json(path)

@@ -16,10 +16,11 @@ from gr00t_data.store.store import EpisodeStore
 
 
 def check_store(whole: Whole) -> Iterator[Finding]:
-    """META-01 to META-08. An error here bars every episode of the store (``STORE-01`` in its verdicts)."""
+    """META-01 to META-08, META-15. An error here bars every episode of the store (``STORE-01`` in its verdicts)."""
     store, embodiment = whole.store, whole.embodiment
     yield from _episode_list(store)
     yield from _totals(store)
+    yield from _templates(store)
     yield from _rate(store, embodiment)
     yield from _modality(store, embodiment)
     yield from _columns(store)
@@ -49,6 +50,15 @@ def _totals(store: EpisodeStore) -> Iterator[Finding]:
             yield META_01.finding(
                 f"{_info(store)}: {name} is {declared}, meta/episodes.jsonl adds up to {count}; "
                 "check that the folder is complete, then correct info.json"
+            )
+
+
+def _templates(store: EpisodeStore) -> Iterator[Finding]:
+    for name in ("data_path", "video_path"):
+        if "{chunk_index" in (said := str(store.info.get(name))):
+            yield META_15.finding(
+                f"{_info(store)}: {name} {said!r} names the folder of an episode as v3.0 does; it is read as "
+                "{episode_chunk}, which v2.1 calls it and LeRobot insists on: correct it"
             )
 
 
@@ -135,7 +145,7 @@ def _absent_cameras(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Fin
             )
 
 
-META_01, META_02, META_03, META_04, META_05, META_06, META_07, META_08 = Look(Whole, check_store, 0).finds(
+META_01, META_02, META_03, META_04, META_05, META_06, META_07, META_08, META_15 = Look(Whole, check_store, 0).finds(
     Check("META-01", "warning", "totals of info.json do not match the episodes", "half copied: files may be missing"),
     Check("META-02", "warning", "frame rate differs from the embodiment's control rate",
           "motions are replayed at another speed"),
@@ -146,4 +156,5 @@ META_01, META_02, META_03, META_04, META_05, META_06, META_07, META_08 = Look(Wh
     Check("META-07", "error", "camera of the embodiment is absent", "the policy would get no image"),
     Check("META-08", "error", "no episodes, or one listed twice",
           "nothing can be learnt, or one episode counts double"),
+    Check("META-15", "warning", "path template of v3.0 in a folder of v2.1", "LeRobot finds no file"),
 )  # fmt: skip

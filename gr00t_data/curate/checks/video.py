@@ -10,6 +10,12 @@ from gr00t_data.curate.checks.times import RATE_ERROR_SHARE
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.sight import CameraFile, Sight
 from gr00t_data.curate.subject.subject import SEAL_01
+from gr00t_data.store.notes import read_notes
+
+_DROPPED = (
+    "the file is whole, so frames were dropped while it was recorded, and copying it again brings none: record the "
+    "episode again, or leave it out"
+)
 
 
 def check_file(file: CameraFile) -> Iterator[Finding]:
@@ -23,7 +29,7 @@ def check_file(file: CameraFile) -> Iterator[Finding]:
     elif file.path is not None:
         message = (
             f"{file.path}: episode {subject.row.index}: no video of camera {camera.name!r}; "
-            "copy it again from its source"
+            f"{_why_missing(file) or 'copy it again from its source'}"
         )
         yield VIDEO_01.finding(message, severity=file.severity)
     elif file.used:
@@ -32,6 +38,13 @@ def check_file(file: CameraFile) -> Iterator[Finding]:
             "add it to meta/modality.json or choose another embodiment"
         )
         yield VIDEO_01.finding(message)
+
+
+def _why_missing(file: CameraFile) -> str:
+    """What was noted of the video when its dataset was brought in."""
+    store, index = file.subject.store, file.subject.row.index
+    column = store.camera_columns[file.camera.name]
+    return "; ".join(n.message for n in read_notes(store.root) if (n.episode_index, n.camera) == (index, column))
 
 
 def check_video(sight: Sight) -> Iterator[Finding]:
@@ -48,7 +61,8 @@ def _counts(sight: Sight) -> Iterator[Finding]:
     difference = facts.frames - rows
     few = abs(difference) <= EXTRA_FRAMES
     if difference < 0:
-        remedy = "the rows without an image are left out of the keep ranges" if few else "copy the video again"
+        lost = "copy the video again" if facts.declared > facts.frames else _DROPPED
+        remedy = "the rows without an image are left out of the keep ranges" if few else lost
     else:
         remedy = "the frames after the last row are not used" if few else "cut the video or find the missing rows"
     check, frames = VIDEO_03 if difference < 0 else VIDEO_04, (min(facts.frames, rows), max(facts.frames, rows) - 1)

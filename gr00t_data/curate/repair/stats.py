@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gr00t_data.disk import numbered_lines, parse_json, read_json
+from gr00t_data.disk import json_records, read_json
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.tables import column_matrix, read_table
@@ -91,7 +91,7 @@ def _wrong_key(stored: dict[str, Any], measured: dict[str, list[float]]) -> str 
 
 def _episodes_fault(path: Path, tables: Sequence[tuple[int, pa.Table]]) -> str | None:
     try:
-        lines = [parse_json(line) for _, line in numbered_lines(path)]
+        lines: list[Any] = [line for _, line in json_records(path)]
         listed = {int(line["episode_index"]): line["stats"] for line in lines}
     except (ValueError, KeyError, TypeError):
         return "cannot be read: measured"

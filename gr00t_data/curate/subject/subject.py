@@ -12,6 +12,7 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import Signal, signals_of
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.foreign_text import pointer_told
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.tables import column_matrix, read_table
@@ -130,6 +131,7 @@ def _read_table(store: EpisodeStore, path: Path, index: int, findings: list[Find
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())[:200]
         message = f"{path}: episode {index}: not a readable parquet file ({reason}); {remedy}"
+        message = f"episode {index}: {told}" if (told := pointer_told(path)) else message
         findings.append(FILE_01.finding(message))
         return None
 

@@ -116,3 +116,17 @@ def test_a_path_template_that_leaves_the_folder_is_a_verdict(store: EpisodeStore
     store = change_info(store, data_path="../{episode_index}.parquet", video_path="../{episode_index}.mp4")
     index = build_index(store, GR1, tmp_path / "index")
     assert index.accepted == () and {"FILE-01", "VIDEO-01"} <= set(index.verdicts[0].codes)
+
+
+def test_the_chunk_of_v3_in_a_path_of_v21_is_read_with_a_warning(store: EpisodeStore, tmp_path: Path) -> None:
+    paths = {
+        name: str(store.info[name]).replace("episode_chunk", "chunk_index") for name in ("data_path", "video_path")
+    }
+    store = change_info(store, **paths)
+    assert [(f.code, f.severity) for f in check_store(store, GR1)] == [
+        *[("META-15", "warning")] * 2,
+        ("META-07", "info"),
+    ]
+    assert "LeRobot insists on" in found(store, "META-15")[0].message
+    np.testing.assert_allclose(store.state(1), episode(seed=1).state, atol=1e-6)
+    assert len(build_index(store, GR1, tmp_path / "index").accepted) == 2

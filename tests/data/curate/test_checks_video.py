@@ -10,7 +10,9 @@ import pytest
 from gr00t_data.curate.examine import check_episode
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
+from gr00t_data.video.packets import probe
 from tests.data.builders import GR1, episode, frames, sealed, unsealed
+from tests.data.films import film, moving
 
 
 @pytest.fixture
@@ -126,3 +128,24 @@ def test_marked_to_be_turned(store: EpisodeStore) -> None:
     verdict = check_episode(store, 0, GR1)
     finding = next(finding for finding in verdict.findings if finding.code == "VIDEO-09")
     assert verdict.accepted and finding.severity == "warning" and "270 degrees" in finding.message
+
+
+def test_frames_that_were_never_recorded_are_not_copied_again(store: EpisodeStore) -> None:
+    video.encode(store.video_path(0, "ego_view"), frames(12), 20)
+    (finding,) = (one for one in check_episode(store, 0, GR1).findings if one.code == "VIDEO-03")
+    assert "12 frames for 24 rows; the file is whole, so frames were dropped" in finding.message
+
+
+def test_a_cut_video_is_copied_again(tmp_path: Path) -> None:
+    store = unsealed(sealed(tmp_path / "s", [episode(rows=24)]))
+    path = film(store.video_path(0, "ego_view"), moving(24), index_first=True)
+    facts = probe(path)
+    path.write_bytes(path.read_bytes()[: -int(facts.size[12:].sum())])
+    (finding,) = (one for one in check_episode(store, 0, GR1).findings if one.code == "VIDEO-03")
+    assert finding.message.endswith("copy the video again")
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(store: EpisodeStore) -> None:
+    store.video_path(0, "ego_view").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 99\n")
+    (finding,) = check_episode(store, 0, GR1).findings
+    assert finding.code == "VIDEO-02" and "is a git-lfs pointer, not the file; run `git lfs pull`" in finding.message

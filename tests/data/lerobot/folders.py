@@ -13,7 +13,7 @@ import pyarrow.parquet as parquet
 from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.convert import convert
 from gr00t_data.lerobot.to_v3 import FileSizes
-from gr00t_data.lerobot.v3_layout import Note
+from gr00t_data.store.notes import Note
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe

@@ -223,3 +223,56 @@ def test_rows_equal_the_store_they_came_from(tmp_path: Path) -> None:
     plain = [{k: line[k] for k in ("episode_index", "tasks", "length")} for line in lines]
     (store.root / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in plain))
     assert_same_rows(type(store).open(store.root), found)
+
+
+def test_cameras_that_the_robot_file_does_not_list_stay(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "s")
+    folder = v3_of(store, tmp_path / "v3")
+    other = "observation.images.side.ego_view"
+    rename_camera(folder, other)
+    found, notes = read(folder, tmp_path / "v21")
+    assert found.camera_columns == {"ego_view": other} and notes == []
+    for row in store.rows:
+        theirs, ours = store.video_path(row.index, "ego_view"), found.video_path(row.index, "ego_view")
+        np.testing.assert_array_equal(video.decode(ours), video.decode(theirs))
+    said = found.features[other].facts()["info"]
+    assert said == {
+        "video.height": 64,
+        "video.width": 80,
+        "video.codec": "h264",
+        "video.pix_fmt": "yuv420p",
+        "video.is_depth_map": False,
+        "video.fps": 20,
+        "video.channels": 3,
+        "has_audio": False,
+    }
+
+
+def rename_camera(folder: Path, name: str) -> None:
+    """Give the camera another column, and let info.json say nothing but its type, as hand-written converters do."""
+    info = json.loads((folder / "meta/info.json").read_text())
+    features = {k: v for k, v in info["features"].items() if k != CAMERA} | {name: {"dtype": "video"}}
+    change_json(folder / "meta/info.json", features=features)
+    change_episodes(
+        folder,
+        lambda lines: [line.update({k.replace(CAMERA, name): line.pop(k) for k in list(line)}) for line in lines],
+    )
+    (folder / "videos" / CAMERA).rename(folder / "videos" / name)
+
+
+def test_statistics_of_a_depth_map_have_three_channels(tmp_path: Path) -> None:
+    """LeRobot 0.3.3 refuses a dataset in which those of a column named ``image`` have another shape than (3, 1, 1)."""
+    folder = v3_of(store_of(tmp_path / "s"), tmp_path / "v3")
+
+    def one_channel(lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            for name in [name for name in line if name.startswith(f"stats/{CAMERA}/") and not name.endswith("count")]:
+                line[name] = line[name][:1]
+
+    change_episodes(folder, one_channel)
+    found, _ = read(folder, tmp_path / "v21")
+    lines = [json.loads(line) for line in (found.root / "meta/episodes_stats.jsonl").read_text().splitlines()]
+    for line in lines:
+        stats = line["stats"][CAMERA]
+        assert {np.shape(value) for name, value in stats.items() if name != "count"} == {(3, 1, 1)}
+        assert stats["mean"][0] == stats["mean"][1] == stats["mean"][2]

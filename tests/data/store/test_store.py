@@ -193,3 +193,11 @@ def test_odd_declarations_of_columns_stay_and_what_is_none_is_named(tmp_path: Pa
     broken = EpisodeStore(store.root, {**store.info, "features": {"action": 3}}, store.about)
     with pytest.raises(StoreError, match=r"meta/info\.json: features\.action: .*; correct it"):
         _ = broken.features
+
+
+def test_a_table_that_is_a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
+    store = sealed(tmp_path / "s")
+    (store.root / "meta/seal.json").unlink()
+    store.data_place(0).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(StoreError, match=r"episode 0: is a git-lfs pointer, not the file; run `git lfs pull`"):
+        EpisodeStore.open(store.root).state(0)
