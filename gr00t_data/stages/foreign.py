@@ -21,11 +21,12 @@ from gr00t_data.disk import path_inside, read_json, write_json
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lerobot import v3
-from gr00t_data.lerobot.v3_layout import TASKS, Note
+from gr00t_data.lerobot.v3_layout import TASKS
 from gr00t_data.lerobot.v3_records import Dataset, read_dataset
 from gr00t_data.lerobot.v3_rows import unlisted
 from gr00t_data.progress import Progress, silent
 from gr00t_data.store import layout
+from gr00t_data.store.notes import Note
 from gr00t_data.store.store import EpisodeStore, StoreError
 
 _DECLARED = ("total_episodes", "total_frames", "total_tasks", "splits")
