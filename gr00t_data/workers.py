@@ -1,12 +1,43 @@
-"""Processes that work for this one, and end with it however it ends."""
+"""Processes and threads that work for this one, and end with it however it ends."""
 
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 _LEFT_ALONE_STATUS = 1
+_AHEAD = 2
+"""Answers a thread may be ahead of who takes them: bounds what waits."""
+
+
+def in_threads(
+    work: Callable[[Item, threading.Event], Answer], items: Iterable[Item], workers: int
+) -> Iterator[Answer]:
+    """``work(item, stop)`` of every item in order, by threads that each wait for a process (see ``confined``).
+
+    Args:
+        work: ends soon after ``stop`` is set, which happens when nobody takes answers any more.
+        workers: threads.
+    """
+    stop, workers = threading.Event(), max(workers, 1)
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque[Future[Answer]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item, stop))
+            if len(waiting) >= workers * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
 
 
 def worker_pool(workers: int, prepare: Callable[[], None] | None = None) -> ProcessPoolExecutor:

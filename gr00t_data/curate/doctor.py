@@ -1,13 +1,17 @@
 """The doctor: every episode on its own, then all against each other. One function for shell, index and benchmark."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import TypeAdapter
 
+from gr00t_data.confined import ConfinedError, confined
+from gr00t_data.confined_worker import Limits
 from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, Sound, Views
@@ -15,20 +19,19 @@ from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.examine import check_store, concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.robust import FEWEST
+from gr00t_data.curate.subject.subject import FILE_02
+from gr00t_data.disk import PathError
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.progress import Progress, silent
 from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store.store import EpisodeStore
-from gr00t_data.workers import worker_pool
+from gr00t_data.workers import in_threads
 
 LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "scipy")
 """Another version of one of these can change what is found."""
 
 FEWEST_TO_REJECT = 12
 """In stores of fewer episodes, being unlike the others is a warning and rejects nothing."""
-
-_ALONE_ROWS = 6_000
-"""Smaller stores are checked in this process: starting others takes longer."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +105,52 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
     return Report(str(store.root), embodiment.name, (*findings, *of_store), tuple(verdicts[n] for n in numbers))
 
 
+@dataclass(frozen=True)
+class _Examination:
+    """What a worker needs to examine any episode of a store; ``turn`` is another one each time a store is examined."""
+
+    root: Path
+    embodiment: Embodiment
+    findings: tuple[Finding, ...]
+    turn: str
+
+    def of(self, number: int) -> tuple[Verdict, EpisodeEvidence]:
+        """``examine``, in a worker."""
+        return examine(_opened(self.root, self.turn), number, self.embodiment, self.findings)
+
+
+@lru_cache(maxsize=1)
+def _opened(root: Path, turn: str) -> EpisodeStore:
+    """The store that this process is asked about, opened once a turn: it may have changed since the last one."""
+    return EpisodeStore.open(root)
+
+
 def _examined(
     store: EpisodeStore, numbers: list[int], embodiment: Embodiment, findings: list[Finding], workers: int
 ) -> Iterator[tuple[Verdict, EpisodeEvidence]]:
-    if workers < 2 or sum(row.length for row in store.rows) < _ALONE_ROWS:
-        yield from (examine(store, number, embodiment, findings) for number in numbers)
-        return
-    job = partial(_examine_in_process, store.root, embodiment, findings)
-    with worker_pool(workers) as pool:
-        yield from pool.map(job, numbers, chunksize=max(min(len(numbers) // (4 * workers), 16), 1))
+    """Every episode, each read by a process that may die of it."""
+    examination = _Examination(store.root, embodiment, tuple(findings), uuid4().hex)
+    yield from in_threads(partial(_guarded, store, examination), numbers, workers)
 
 
-def _examine_in_process(
-    root: Path, embodiment: Embodiment, findings: list[Finding], number: int
+def _guarded(
+    store: EpisodeStore, examination: _Examination, number: int, stop: threading.Event
 ) -> tuple[Verdict, EpisodeEvidence]:
-    return examine(_opened(root), number, embodiment, findings)
+    what = f"{store.root}: episode {number}"
+    try:
+        return confined(what, examination.of, number, limits=_limits(store, number), stop=stop)
+    except ConfinedError as error:
+        row = store.row(number)
+        verdict = Verdict(number, False, row.length, (), row.instruction, (FILE_02.finding(str(error)),))
+        return verdict, EpisodeEvidence(number, row.instruction)
 
 
-_opened = cache(EpisodeStore.open)
-"""The store of this process, opened once."""
+def _limits(store: EpisodeStore, number: int) -> Limits:
+    try:
+        places = [store.data_place(number), *(store.video_place(number, camera) for camera in store.cameras)]
+    except PathError:  # leads out of the store, which is a finding
+        return Limits()
+    return Limits.of_input(sum(place.stat().st_size for place in places if place.is_file()))
 
 
 def compare(

@@ -162,12 +162,14 @@ def _read_array(
 
 
 def what_reading_found(subject: Subject) -> Sequence[Finding]:
-    """FILE-01, COLUMN-01, SHAPE-01, and SEAL-01 of the rows."""
+    """FILE-01, COLUMN-01, SHAPE-01, and SEAL-01 of the rows. FILE-02 is found by who waits for all of this."""
     return subject.findings
 
 
-FILE_01, COLUMN_01, SHAPE_01, SEAL_01 = Look(Subject, what_reading_found, 0).finds(
+FILE_01, FILE_02, COLUMN_01, SHAPE_01, SEAL_01 = Look(Subject, what_reading_found, 0).finds(
     Check("FILE-01", "error", "data file missing or unreadable", "the loader stops when it reaches the episode"),
+    Check("FILE-02", "error", "rows or pictures cannot be read within bounds, or end the process that reads them",
+          "training ends in the same way"),
     Check("COLUMN-01", "error", "declared or needed column missing", "the loader stops when it reaches the episode"),
     Check("SHAPE-01", "error", "state or action has another width than the embodiment",
           "every part would be cut wrongly"),

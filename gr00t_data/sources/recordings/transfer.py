@@ -2,9 +2,7 @@
 
 import shutil
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,9 +23,8 @@ from gr00t_data.store.provenance import EpisodeSource, Refusal
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
+from gr00t_data.workers import in_threads
 
-_AHEAD = 2
-"""Episodes a worker may be ahead of the store: bounds the disk that encoded videos wait on."""
 _SAME_RATE_SHARE = 0.01
 ReadEpisode = Callable[[Path, Mapping, Embodiment, str], RawEpisode]
 """(drop, mapping, embodiment, name) -> one episode of it, raising StreamError. It travels between processes."""
@@ -100,19 +97,7 @@ def _outcomes(jobs: Sequence[Job], workers: int) -> Iterator[Episode | Refusal]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_brought_in, jobs)
         return
-    stop = threading.Event()
-    with ThreadPoolExecutor(workers) as pool:  # each waits for a process
-        waiting: deque[Future[Episode | Refusal]] = deque()
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(_brought_in, job, stop))
-                if len(waiting) >= workers * _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from in_threads(_brought_in, jobs, workers)
 
 
 def _brought_in(job: Job, stop: threading.Event | None = None) -> Episode | Refusal:

@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gr00t_data.curate import doctor
 from gr00t_data.curate.baseline import new_findings, read_baseline, write_baseline
 from gr00t_data.curate.checks.catalogue import CHECKS
+from gr00t_data.curate.compare.evidence import EpisodeEvidence
 from gr00t_data.curate.doctor import FEWEST_TO_REJECT, _sure, diagnose
-from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.store.store import SEAL, EpisodeStore
 from gr00t_model.shell.doctor import COULD_NOT_CHECK
 from tests.data.builders import GR1, change_parquet, episode, sealed
 from tests.data.curate.motions import rows_of
+from tests.data.test_confined import crash
 from tests.shell import invoke
 
 
@@ -82,12 +85,30 @@ def test_a_graver_finding_is_new(store: EpisodeStore, tmp_path: Path) -> None:
     assert [finding.code for finding in new_findings(report, known).findings] == ["META-07"]
 
 
-def test_processes_do_not_change_the_report(store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gr00t_data.curate import doctor
+def test_processes_do_not_change_the_report(store: EpisodeStore) -> None:
+    assert diagnose(store, GR1, workers=2) == diagnose(store, GR1)
 
-    alone = diagnose(store, GR1)
-    monkeypatch.setattr(doctor, "_ALONE_ROWS", 1)
-    assert diagnose(store, GR1, workers=2) == alone
+
+class Crashing(doctor._Examination):
+    """What decodes one of the episodes crashes, as libraries in C do on files made for it."""
+
+    def of(self, number: int) -> tuple[Verdict, EpisodeEvidence]:
+        if number == 2:
+            crash()
+        return super().of(number)
+
+
+def test_an_episode_that_ends_its_reader_is_rejected_alone(
+    store: EpisodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = diagnose(store, GR1).verdicts
+    monkeypatch.setattr(doctor, "_Examination", Crashing)
+    verdicts = diagnose(store, GR1, workers=2).verdicts
+    (found,) = verdicts[2].findings
+    assert (
+        found.code == "FILE-02" and f"{store.root}: episode 2: reading it ended the reader (signal 11" in found.message
+    )
+    assert [one.accepted for one in verdicts] == [one.accepted and number != 2 for number, one in enumerate(expected)]
 
 
 def test_an_action_delayed_by_five_rows_is_found_in_its_episode(store: EpisodeStore) -> None:
