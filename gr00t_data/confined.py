@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gr00t_data.confined_worker import PLAIN_KINDS, Limits, Place, Task, adapter, bytes_of, is_worker, name_of
+from gr00t_data.confined_worker import BYTES, PLAIN_KINDS, Limits, Place, Task, adapter, bytes_of, is_worker, name_of
 from gr00t_data.limits import factor
 
 T = TypeVar("T")
@@ -66,8 +66,8 @@ def confined(
 
     Args:
         what: is read; every message begins with it. A file that ended a worker is not read again until it changes.
-        function: of a module, or a method; its annotated return type holds only plain values, arrays, paths, and
-            dataclasses or pydantic models of those.
+        function: of a module, or a method; its annotated return type holds only plain values, arrays, bytes, paths,
+            fractions, and dataclasses or pydantic models of those.
         raises: what it may raise, with a message as its only argument; that is raised here too.
         stop: when set, the worker is ended.
 
@@ -164,15 +164,15 @@ class _Worker:
             return time.monotonic()
         return float(fields[11]) + float(fields[12])
 
-    def _array(self, shape: list[int], kind: str, limits: Limits) -> np.ndarray:
-        dtype = np.dtype(kind)
+    def _array(self, shape: list[int], kind: str, limits: Limits) -> np.ndarray | bytes:
+        dtype = np.dtype(np.uint8 if kind == BYTES else kind)
         size_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if dtype.kind not in PLAIN_KINDS or not 0 <= size_bytes <= limits.memory_bytes:
             raise OSError(f"an array of {kind} {shape} was sent")
         array = np.empty(shape, dtype)
         if size_bytes:
             self.connection.recv_bytes_into(bytes_of(array))
-        return array
+        return array.tobytes() if kind == BYTES else array
 
     def end(self) -> None:
         """Kill it, unless it is dead."""
@@ -222,7 +222,7 @@ def _understood(
     raise ConfinedError(f"{what}: cannot be read ({kind} in {said.get('where')}: {text}); leave it out")
 
 
-def _put(tree: Any, place: Place, value: np.ndarray) -> None:
+def _put(tree: Any, place: Place, value: np.ndarray | bytes) -> None:
     """Put a value into a tree, where the steps of ``place`` lead from its root."""
     for step in place[:-1]:
         tree = tree[step]

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +25,8 @@ T = TypeVar("T")
 Place = list[str | int]
 """The steps from the root of a tree of JSON to something in it."""
 
+BYTES = "bytes"
+"""The kind under which bytes travel: as an array does."""
 PLAIN_KINDS = "biufUS"
 """Kinds of arrays that travel: their bytes are their values."""
 _IDLE_S = 20.0
@@ -155,6 +158,10 @@ def _without_arrays(
         places.append((place, list(tree.shape), tree.dtype.str))
         arrays.append(tree)
         return None
+    if isinstance(tree, bytes):
+        places.append((place, [len(tree)], BYTES))
+        arrays.append(np.frombuffer(tree, np.uint8))
+        return None
     if isinstance(tree, dict):
         return {key: _without_arrays(value, [*place, str(key)], places, arrays) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
@@ -165,7 +172,7 @@ def _without_arrays(
 def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, Path):
+    if isinstance(value, Path | Fraction):
         return str(value)
     if isinstance(value, set | frozenset):
         return sorted(value)

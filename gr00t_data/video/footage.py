@@ -181,6 +181,17 @@ def footage_frames(video: Packets, numbers: Sequence[int], longest_px: int | Non
         raise VideoError(f"{video.path}: frame {number} is listed and cannot be decoded; copy the file again")
 
 
+def footage_pictures(video: Packets, numbers: Sequence[int], longest_px: int | None = None) -> np.ndarray:
+    """``footage_frames`` of at least one number, side by side: uint8 [n, H, W, 3]."""
+    frames = footage_frames(video, numbers, longest_px)
+    first = next(frames)
+    pictures = np.empty((len(numbers), *first.shape), np.uint8)
+    pictures[0] = first
+    for number, picture in enumerate(frames, start=1):
+        pictures[number] = picture
+    return pictures
+
+
 def _frames(video: Packets, first: int, last: int, *, cheap: bool) -> Iterator[tuple[int, av.VideoFrame]]:
     """(number, frame) from ``first`` to ``last``; when it shall be cheap, without those that no other frame needs."""
     with opened(video.path) as (container, stream):

@@ -15,6 +15,7 @@ from gr00t_data.sources.human.hands.egodex import read_egodex
 from gr00t_data.sources.human.hands.tracks import HandTracks, HandTracksError
 from gr00t_data.sources.human.hands.vitra import read_vitra, refuse_pickle
 from gr00t_data.video.footage import read_footage
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import Packets
 
 DETECTORS = ("mediapipe",)
@@ -78,7 +79,7 @@ def read_tracks(path: Path, video: Path) -> HandTracks:
 @lru_cache(maxsize=4)
 def _read(path: Path, video: Path, stamps: tuple[tuple[int, int], ...]) -> HandTracks:
     """Read once for all clips of a video; ``stamps`` are only there so that a changed file is read again."""
-    facts = read_footage(video)
+    facts = watched(video, read_footage, video)
     size = facts.upright_px
     if path.suffix == ".json":
         return _from_json(path, facts)

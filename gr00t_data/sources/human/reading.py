@@ -14,7 +14,8 @@ from gr00t_data.sources.recordings.clocks import nearest
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource
 from gr00t_data.video import files as video
-from gr00t_data.video.footage import footage_frames
+from gr00t_data.video.footage import footage_pictures
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import Packets
 
 SOURCE_FRAME, SOURCE_TIME = "source_frame", "source_time_s"
@@ -60,7 +61,7 @@ def read_episode(
     shown_s = facts.times_s[numbers]
     straighten = _straightener(clip.footage.intrinsics, facts, pictures)
     once, row_of = np.unique(numbers, return_inverse=True)
-    found_frames = footage_frames(facts, once.tolist(), pictures.working_px)
+    found_frames = watched(facts.path, footage_pictures, facts, once.tolist(), pictures.working_px)
     frames = np.stack([straighten(one) for one in found_frames])
     found: dict[str, Any] = {"detector": None}
     if hide is not None:

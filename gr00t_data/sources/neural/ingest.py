@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gr00t_data.confined import confined
+from gr00t_data.confined_worker import Limits
 from gr00t_data.disk import claimed, digest_file, digest_json, folder_digests
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.integrity import require_intact
@@ -16,8 +18,10 @@ from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import require_no_links_out, same_or_refuse, store_name
 from gr00t_data.sources.neural.clip import Clip
 from gr00t_data.sources.neural.finding import find_clips
-from gr00t_data.sources.neural.reading import read_clip_episode
+from gr00t_data.sources.neural.reading import ClipError, read_clip_episode
 from gr00t_data.sources.neural.settings import ClipsMade
+from gr00t_data.sources.neural.views import ViewError
+from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import Refusal, StoreSource
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import StoreWriter
@@ -95,11 +99,18 @@ def _take(
             refused.append(Refusal(clip.name, f"holds the same bytes as {first!r}; one of them is enough"))
         elif clip.name not in there:
             try:
-                writer.append(read_clip_episode(clip, embodiment, settings))
+                writer.append(_read(clip, embodiment, settings))
             except (VideoError, ValueError) as error:
                 refused.append(Refusal(clip.name, str(error)))
         progress(number, len(clips))
     return refused
+
+
+def _read(clip: Clip, embodiment: Embodiment, settings: ClipsMade) -> Episode:
+    """``read_clip_episode``, in a worker."""
+    limits = Limits.of_input(sum(path.stat().st_size for path in clip.videos.values()))
+    raises = (ClipError, ViewError, VideoError)
+    return confined(clip.name, read_clip_episode, clip, embodiment, settings, limits=limits, raises=raises)
 
 
 def _with_one_kind_of_labels(clips: tuple[Clip, ...], embodiment: Embodiment) -> tuple[list[Clip], list[str]]:

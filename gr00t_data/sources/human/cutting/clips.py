@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from gr00t_data.sources.human.hands.speed import pieces_between_rests
 from gr00t_data.sources.human.hands.tracks import HandTracks
 from gr00t_data.sources.human.settings import ClipSettings
 from gr00t_data.video.footage import read_footage
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import Packets
 
 FindTracks = Callable[[PlannedClip], HandTracks | None]
@@ -48,12 +50,13 @@ def plan_in_full(
     Raises:
         VideoError: the video cannot be read.
     """
-    facts = read_footage(footage.video)
+    facts = watched(footage.video, read_footage, footage.video)
     marked, unused = marked_stretches(footage, facts.duration_s, settings.point_cap_s)
     margin = settings.shortest_s
     near = [(max(one.start_s - margin, 0.0), min(one.end_s + margin, facts.duration_s)) for one in marked]
     spans = joined(near) if footage.narrations else [(0.0, facts.duration_s)]
-    motion = measure_head_motion(facts, spans, limit=settings.head_limit, every_s=settings.looks_every_s)
+    measure = partial(measure_head_motion, limit=settings.head_limit, every_s=settings.looks_every_s)
+    motion = watched(facts.path, measure, facts, spans)
     fast = motion.fast(settings.head_limit)
     if not footage.narrations:
         marked, unused = _unnarrated(footage, facts, motion, fast, settings, find_tracks)

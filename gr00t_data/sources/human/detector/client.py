@@ -32,7 +32,8 @@ from gr00t_data.sources.human.detector.environment import (
 )
 from gr00t_data.sources.human.hands.detections import Detection, Detections, detection_from_dict, detection_to_dict
 from gr00t_data.sources.human.hands.tracks import LANDMARKS, LEFT, RIGHT
-from gr00t_data.video.footage import footage_frames, read_footage
+from gr00t_data.video.footage import footage_pictures, read_footage
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import Packets
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ the head blurs, or the edge of the picture cuts, are found; what is only seen fo
 are assigned.
 """
 _LONGEST_PX = 960
+_TOGETHER = 100
+"""Frames that are decoded together: 160 MB of pictures."""
 """Pictures are shrunk to it. The model looks for palms at 192 px and reads hands at 224 px."""
 _START_S, _FRAME_S = 120.0, 60.0
 _UNMIRRORED = {"Left": RIGHT, "Right": LEFT}
@@ -135,11 +138,13 @@ class HandDetector:
 
     def _searched(self, facts: Packets, chunk: range, progress: Callable[[int], None]) -> list[tuple[Detection, ...]]:
         found = []
-        for number, picture in enumerate(footage_frames(facts, chunk, _LONGEST_PX)):
-            hands = self.hands_of(picture, fresh=number == 0, upright_px=facts.upright_px)
-            # As it will be read from disk, so that the second run gives what the first one did.
-            found.append(tuple(detection_from_dict(detection_to_dict(hand)) for hand in hands))
-            progress(number + 1)
+        for begin in range(0, len(chunk), _TOGETHER):
+            part = chunk[begin : begin + _TOGETHER]
+            for picture in watched(facts.path, footage_pictures, facts, part, _LONGEST_PX):
+                hands = self.hands_of(picture, fresh=not found, upright_px=facts.upright_px)
+                # As it will be read from disk, so that the second run gives what the first one did.
+                found.append(tuple(detection_from_dict(detection_to_dict(hand)) for hand in hands))
+                progress(len(found))
         return found
 
     def hands_of(self, picture: np.ndarray, *, fresh: bool, upright_px: tuple[int, int]) -> list[Detection]:
@@ -257,4 +262,4 @@ def _facts_of(video: Path) -> tuple[Packets, str]:
 @lru_cache(maxsize=4)
 def _facts_once(video: Path, stamp: tuple[int, int] | None) -> tuple[Packets, str]:
     """All clips of a video ask; ``stamp`` is only there so that a changed file is read again."""
-    return read_footage(video), digest_file(video)
+    return watched(video, read_footage, video), digest_file(video)

@@ -11,6 +11,7 @@ from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, 
 from gr00t_data.sources.recordings.streams import StreamError
 from gr00t_data.store.provenance import Refusal
 from gr00t_data.video.files import VideoError
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import probe
 
 NAME = "egodex"
@@ -46,7 +47,7 @@ def _held(path: Path) -> tuple[dict[str, Any], np.ndarray | None]:
 
 def _footage(name: str, movie: Path, path: Path) -> Footage:
     attributes, matrix = asked(path, _held)
-    facts = probe(movie)
+    facts = watched(movie, probe, movie)
     text = _description(attributes)
     step_s = float(np.median(np.diff(facts.pts_s))) if facts.frames > 1 else 0.0
     end_s = float(facts.pts_s[-1] - facts.pts_s[0]) + step_s if facts.frames else 0.0
