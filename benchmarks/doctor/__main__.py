@@ -1,4 +1,4 @@
-"""python -m benchmarks.doctor [--only NAME] [--json] [--seed N] [--severity X]"""
+"""python -m benchmarks.doctor [--real FOLDER [-e ROBOT]] [--only NAME] [--json] [--seed N] [--severity X]"""
 
 import multiprocessing
 import os
@@ -14,15 +14,14 @@ from cyclopts import Parameter
 
 from benchmarks.command import Json, command, say, show
 from benchmarks.doctor import table
-from benchmarks.doctor.catalogue import DEFECTS
 from benchmarks.doctor.clean import clean_stores, video_hours
 from benchmarks.doctor.controls import CONTROLS
+from benchmarks.doctor.defects.catalogue import DEFECTS
 from benchmarks.doctor.judgement import Judgement, judge
+from benchmarks.doctor.real import REAL, real_store
 from benchmarks.doctor.score import Job, Score, run
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.store import EpisodeStore
-
-_EMBODIMENT = "gr1"
 
 
 def _wanted(name: str, group: str, only: list[str] | None) -> bool:
@@ -36,7 +35,7 @@ def _facts(path: Path, judgement: Judgement) -> dict[str, float]:
         "episodes": len(opened.rows),
         "rejected": len(judgement.rejected),
         "hours": hours,
-        "seconds_per_hour": judgement.seconds / hours,
+        "seconds_per_hour": judgement.seconds / hours if hours else 0.0,
     }
 
 
@@ -45,7 +44,8 @@ def _scores(jobs: list[Job], workers: int) -> Iterator[Score]:
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         for done, score in enumerate(pool.map(run, jobs), start=1):
             facts = asdict(score)
-            short = {key: facts[key] for key in ("planted", "named", "noticed", "codes", "false_alarms")}
+            shown = ("skipped",) if score.skipped else ("planted", "named", "noticed", "codes", "false_alarms")
+            short = {key: facts[key] for key in shown}
             say(f"{done}/{len(jobs)} {score.name} in {score.store}: {short}")
             yield score
 
@@ -57,6 +57,11 @@ def main(
     ),
     only: Annotated[list[str] | None, Parameter(help="Defect, control or group; wildcards; may be repeated.")] = None,
     store: Annotated[str | None, Parameter(help="Only this clean store.")] = None,
+    real: Annotated[Path | None, Parameter(help="A GR00T-LeRobot v2 store of real episodes: a bed of its own.")] = None,
+    embodiment: Annotated[str, Parameter(name=("--embodiment", "-e"), help="Its robot: a name, or a YAML.")] = "gr1",
+    episodes: Annotated[int, Parameter(help="With --real: how many of its episodes, 5 to 40.")] = 14,
+    without: Annotated[list[int] | None, Parameter(help="With --real: an episode known to be bad; repeatable.")] = None,
+    camera_hz: Annotated[float | None, Parameter(help="With --real: pictures a second of slower cameras.")] = None,
     seed: Annotated[int, Parameter(help="Chooses episodes and details.")] = 0,
     severity: Annotated[float, Parameter(help="Multiplies the stated magnitudes.")] = 1.0,
     workers: Annotated[int, Parameter(help="Processes.")] = 2,
@@ -65,15 +70,18 @@ def main(
     """Plant every defect into copies of clean episodes and print what the doctor names."""
     os.environ |= {"OMP_NUM_THREADS": "1", "SVT_LOG": "1"}
     work.mkdir(parents=True, exist_ok=True)
-    embodiment = load_embodiment(_EMBODIMENT)
-    clean = {name: path for name, path in clean_stores(work, embodiment).items() if store in (None, name)}
-    before = {name: judge(path, embodiment) for name, path in clean.items()}
+    robot = load_embodiment(embodiment)
+    if real is not None:
+        clean = {REAL: real_store(real, work, robot, episodes, without or [], camera_hz)}
+    else:
+        clean = {name: path for name, path in clean_stores(work, robot).items() if store in (None, name)}
+    before = {name: judge(path, robot) for name, path in clean.items()}
     facts = {name: _facts(clean[name], judgement) for name, judgement in before.items()}
     jobs = [
-        Job(case.name, name, str(clean[name]), before[name], _EMBODIMENT, str(work), seed, severity)
+        Job(case.name, name, str(clean[name]), before[name], embodiment, str(work), seed, severity)
         for case in (*DEFECTS, *CONTROLS)
-        for name in case.stores
-        if name in clean and _wanted(case.name, getattr(case, "group", "control"), only)
+        for name in clean
+        if name in (REAL, *case.stores) and _wanted(case.name, getattr(case, "group", "control"), only)
     ]
     scores = list(_scores(jobs, workers))
     show(table.plain(scores, facts), table.lines(scores, facts), as_json, indent=2)

@@ -63,23 +63,27 @@ def _two_cameras(work: Path, simulator: Path, embodiment: Embodiment) -> Path:
         temporary.rmdir()
         folder = Folder.copy(simulator, temporary)
         kept = [row.index for row in clean.rows][-10:]
-        folder.write_lines("episodes.jsonl", [x for x in folder.lines("episodes.jsonl") if x["episode_index"] in kept])
         camera = embodiment.camera("front_view")
         modality = folder.json("modality.json")
         modality["video"][camera.name] = {"original_key": camera.column}
         folder.write_json("modality.json", modality)
         features = folder.json("info.json")["features"]
         folder.change_info(features={**features, camera.column: features[embodiment.camera("ego_view").column]})
-        for row in clean.rows:
-            if row.index in kept:
-                folder.write_frames(row.index, camera.name, across(folder.frames(row.index, "ego_view")))
-            else:
-                clean_path = folder.root / clean.data_path(row.index).relative_to(clean.root)
-                clean_path.unlink()
-                (folder.root / clean.video_path(row.index, "ego_view").relative_to(clean.root)).unlink()
-        renumber(folder, kept)
+        for index in kept:
+            folder.write_frames(index, camera.name, across(folder.frames(index, "ego_view")))
+        keep(folder, kept)
         folder.refresh()
     return root
+
+
+def keep(folder: Folder, kept: list[int]) -> None:
+    """Remove every other episode, and number those that are kept 0, 1, ..."""
+    store = folder.store
+    for index in {row.index for row in store.rows} - {*kept}:
+        for path in (store.data_path(index), *(store.video_path(index, camera) for camera in store.cameras)):
+            path.unlink(missing_ok=True)
+    folder.write_lines("episodes.jsonl", [x for x in folder.lines("episodes.jsonl") if x["episode_index"] in kept])
+    renumber(folder, kept)
 
 
 def renumber(folder: Folder, kept: list[int]) -> None:
@@ -88,12 +92,13 @@ def renumber(folder: Folder, kept: list[int]) -> None:
     for new, old in enumerate(kept):
         rows = folder.rows(old)
         count = len(rows["episode_index"])
-        rows |= {"episode_index": np.full(count, new), "index": np.arange(first, first + count)}
-        folder.write_rows(old, rows)
+        numbers = {"episode_index": np.full(count, new), "index": np.arange(first, first + count)}
+        folder.write_rows(old, rows | {name: values for name, values in numbers.items() if name in rows})
         first += count
         store.data_path(old).rename(store.data_path(new))
         for camera in store.cameras:
-            store.video_path(old, camera).rename(store.video_path(new, camera))
+            if store.video_path(old, camera).is_file():
+                store.video_path(old, camera).rename(store.video_path(new, camera))
         lines[new]["episode_index"] = new
     folder.write_lines("episodes.jsonl", lines)
     folder.change_info(splits={"train": f"0:{len(kept)}"})

@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from benchmarks.doctor import packets
-from benchmarks.doctor.clean import renumber
-from benchmarks.doctor.defect import CAMERA, STATE, Planting
-from benchmarks.doctor.defects_language import say
+from benchmarks.doctor.anatomy import STATE, Unplantable
+from benchmarks.doctor.clean import keep
+from benchmarks.doctor.defects.defect import Planting, add
+from benchmarks.doctor.defects.language import say
+from benchmarks.doctor.defects.motion import grainy
 
 Numbers = dict[int, int]
 """New episode number -> the number it had in the clean store."""
@@ -46,8 +48,9 @@ def encoded(codec: str, **options: str) -> Callable[[Planting], Numbers]:
 
     def encode(p: Planting, index: int) -> None:
         store = p.folder.store
-        frames = p.folder.frames(index, CAMERA)
-        packets.encode(store.video_path(index, CAMERA), frames, store.fps, codec, options)
+        for camera in p.robot.cameras:
+            frames = p.folder.frames(index, camera)
+            packets.encode(store.video_path(index, camera), frames, store.fps, codec, options)
 
     return every(encode)
 
@@ -63,6 +66,7 @@ def reordered(p: Planting) -> Numbers:
         p.folder.write_rows(index, rows | {"episode_index": np.full(len(rows["timestamp"]), new[index])})
         moves.append((store.data_path(index), store.data_path(new[index])))
         moves += [(store.video_path(index, c), store.video_path(new[index], c)) for c in store.cameras]
+    moves = [(source, target) for source, target in moves if source.is_file()]
     for source, _ in moves:
         source.rename(source.with_name(f"{source.name}.moving"))
     for source, target in moves:
@@ -91,15 +95,17 @@ def compress(p: Planting, index: int) -> None:
 
 def brighten(p: Planting, index: int) -> None:
     """6 % more light."""
-    p.folder.change_frames(index, CAMERA, lambda frames: frames * 1.06)
+    for camera in p.robot.cameras:
+        p.folder.change_frames(index, camera, lambda frames: frames * 1.06)
 
 
 def sensor_noise(p: Planting, index: int) -> None:
     """States with noise of 0.1 mrad, pictures with noise of 2 levels."""
     rows = p.folder.rows(index)
-    p.folder.write_rows(index, rows | {STATE: rows[STATE] + p.generator.normal(0, 1e-4, rows[STATE].shape)})
-    grain = p.generator.normal(0, 2, p.folder.frames(index, CAMERA).shape).astype(np.float32)
-    p.folder.change_frames(index, CAMERA, lambda frames: frames + grain)
+    for limb in p.robot.limbs:
+        rows = add(rows, STATE, limb, p.generator.normal(0, 1e-4, (len(rows[STATE]), len(limb.state))))
+    p.folder.write_rows(index, rows)
+    p.change_cameras(index, lambda frames: grainy(p, frames))
 
 
 def extra_column(p: Planting) -> Numbers:
@@ -116,14 +122,7 @@ def extra_column(p: Planting) -> Numbers:
 
 
 def _keep(p: Planting, kept: list[int]) -> Numbers:
-    store = p.folder.store
-    for row in store.rows:
-        if row.index not in kept:
-            store.data_path(row.index).unlink()
-            store.video_path(row.index, CAMERA).unlink()
-    lines = [line for line in p.folder.lines("episodes.jsonl") if line["episode_index"] in kept]
-    p.folder.write_lines("episodes.jsonl", lines)
-    renumber(p.folder, kept)
+    keep(p.folder, kept)
     p.folder.refresh()
     return dict(enumerate(kept))
 
@@ -136,6 +135,9 @@ def subset(p: Planting) -> Numbers:
 
 def one_task_only(p: Planting) -> Numbers:
     """Only the episodes of one task."""
+    tasks = {row.instruction for row in p.folder.store.rows}
+    if len(tasks) < 2:
+        raise Unplantable("a single task")
     return _keep(p, [row.index for row in p.folder.store.rows if "plate" in row.instruction])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.defect import STORE
+from benchmarks.doctor.defects.defect import STORE
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import Embodiment

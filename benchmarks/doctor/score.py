@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.doctor.catalogue import DEFECTS
+from benchmarks.doctor.anatomy import Unplantable
 from benchmarks.doctor.controls import CONTROLS, Control
-from benchmarks.doctor.defect import STORE, Defect, Planting, Targets
+from benchmarks.doctor.defects.catalogue import DEFECTS
+from benchmarks.doctor.defects.defect import STORE, Defect, Planting, Targets
 from benchmarks.doctor.folder import Folder
 from benchmarks.doctor.judgement import Judgement, judge
+from gr00t_data.disk import folder_digests
 from gr00t_data.embodiment.robot import load_embodiment
 
 _OF_STORE = "STORE-01"
@@ -45,6 +47,7 @@ class Score:
         false_alarms: new findings on episodes that were not touched ("episode 4 IMAGE-03").
         wrongly_rejected: clean episodes that are rejected now.
         codes: the new codes on the right episodes.
+        skipped: why it was not planted; empty when it was.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Score:
     wrongly_rejected: tuple[int, ...]
     codes: tuple[str, ...]
     seconds: float
+    skipped: str = ""
 
 
 def matches(code: str, accepted: Iterable[str]) -> bool:
@@ -74,22 +78,40 @@ def run(job: Job) -> Score:
         if isinstance(case, Control):
             numbers = case.change(planting)
             return _score(job, judge(root, planting.embodiment), [], (), numbers)
+        before = folder_digests(root)
         targets = case.plant(planting)
+        if folder_digests(root) == before:
+            raise Unplantable("the store would be the same as before")
         if case.refresh:
             planting.folder.refresh()
         copies = {number: min(target - {STORE}) for target in targets for number in target - job.before.codes.keys()}
         return _score(job, judge(root, planting.embodiment), targets, case.codes.split(), copies)
+    except Unplantable as error:
+        return Score(job.name, job.store, 0, 0, 0, (), (), (), 0.0, skipped=str(error))
     finally:
         shutil.rmtree(root)
 
 
 def _planting(job: Job, case: Defect | Control, folder: Folder) -> Planting:
     generator = np.random.default_rng([job.seed, zlib.crc32(f"{job.name} {job.store}".encode())])
-    numbers = [row.index for row in folder.store.rows]
     share = case.share if isinstance(case, Defect) else 0
-    chosen = generator.choice(numbers, max(round(share * len(numbers)), 1), replace=False)
-    embodiment = load_embodiment(job.embodiment)
-    return Planting(folder, embodiment, tuple(sorted(chosen.tolist())), generator, job.severity)
+    wanted = max(round(share * len(folder.store.rows)), 1)
+    numbers = _without_it(job, case, folder)
+    order = [*generator.choice(numbers, min(wanted, len(numbers)), replace=False).tolist()]
+    spare = generator.permutation([number for number in numbers if number not in order]).tolist()
+    return Planting(
+        folder, load_embodiment(job.embodiment), tuple(sorted(order)), generator, job.severity, tuple(spare)
+    )
+
+
+def _without_it(job: Job, case: Defect | Control, folder: Folder) -> list[int]:
+    """The episodes that do not carry a code of the defect already. Raises Unplantable where all do, or the store."""
+    accepted = case.codes.split() if isinstance(case, Defect) else ()
+    has = {e for e, codes in job.before.codes.items() if any(matches(code, accepted) for code in codes)}
+    numbers = [row.index for row in folder.store.rows if row.index not in has]
+    if not numbers:
+        raise Unplantable("every episode of the store has it already")
+    return numbers
 
 
 def _score(job: Job, after: Judgement, targets: Targets, accepted: Sequence[str], numbers: dict[int, int]) -> Score:

@@ -5,18 +5,19 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.command import table
-from benchmarks.doctor.catalogue import DEFECTS
 from benchmarks.doctor.controls import CONTROLS
+from benchmarks.doctor.defects.catalogue import DEFECTS
 from benchmarks.doctor.score import Score
 
 
 def summary(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict[str, Any]:
     """The numbers over all defects and controls. ``clean``: store -> facts about the doctor on the clean store."""
     names = {defect.name for defect in DEFECTS}
-    planted = [score for score in scores if score.name in names]
-    controls = [score for score in scores if score.name not in names]
+    planted = [score for score in scores if score.name in names and not score.skipped]
+    controls = [score for score in scores if score.name not in names and not score.skipped]
     total = sum(score.planted for score in planted) or 1
     return {
+        "not_planted": {f"{score.name} in {score.store}": score.skipped for score in scores if score.skipped},
         "defects": len({score.name for score in planted}),
         "planted": sum(score.planted for score in planted),
         "specific_recall": sum(score.named for score in planted) / total,
@@ -37,7 +38,7 @@ def plain(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict[s
 def lines(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> list[str]:
     """Tables for a README."""
     by_name: dict[str, list[Score]] = {}
-    for score in scores:
+    for score in (score for score in scores if not score.skipped):
         by_name.setdefault(score.name, []).append(score)
     of = {one.name: by_name[one.name] for one in (*DEFECTS, *CONTROLS) if one.name in by_name}
     named = [(f"{one.name}: {one.magnitude}", of[one.name]) for one in DEFECTS if one.name in of]
@@ -94,4 +95,12 @@ def _facts(facts: dict[str, Any]) -> list[str]:
             f"clean store {name}: {store['episodes']:.0f} episodes, {store['rejected']:.0f} rejected, "
             f"{store['seconds_per_hour']:.0f} CPU seconds per hour of video"
         )
-    return lines
+    return [*lines, *_not_planted(facts["not_planted"])]
+
+
+def _not_planted(reasons: dict[str, str]) -> list[str]:
+    """One line a reason: "not planted (no video): video-lost, ..."."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return [f"not planted ({reason}): {', '.join(which)}" for reason, which in names.items()]

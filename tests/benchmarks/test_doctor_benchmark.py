@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.doctor import packets, table
-from benchmarks.doctor.catalogue import DEFECTS
 from benchmarks.doctor.controls import CONTROLS
-from benchmarks.doctor.defect import STORE, Defect, Planting, cut_rows, late
+from benchmarks.doctor.defects.catalogue import DEFECTS
+from benchmarks.doctor.defects.defect import STORE, Defect, Planting, cut_rows, late
 from benchmarks.doctor.folder import Folder
 from benchmarks.doctor.judgement import Judgement, judge
 from benchmarks.doctor.score import Job, Score, matches, run

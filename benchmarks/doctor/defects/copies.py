@@ -6,8 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.doctor.defect import ACTION, CAMERA, STATE, STORE, Defect, Plant, Planting, Targets
-from benchmarks.doctor.defects_pairing import give_video
+from benchmarks.doctor.anatomy import ACTION, STATE
+from benchmarks.doctor.defects.defect import STORE, Defect, Plant, Planting, Targets, add
+from benchmarks.doctor.defects.pairing import give_video
 from gr00t_data.store.store import ABOUT
 from gr00t_data.video import files as video
 
@@ -18,15 +19,16 @@ def append_copy(p: Planting, index: int) -> int:
     number = max(row.index for row in store.rows) + 1
     shutil.copyfile(store.data_path(index), store.data_path(number))
     for camera in store.cameras:
-        shutil.copyfile(store.video_path(index, camera), store.video_path(number, camera))
+        if store.video_path(index, camera).is_file():
+            shutil.copyfile(store.video_path(index, camera), store.video_path(number, camera))
     lines = p.folder.lines("episodes.jsonl")
     line = next(line for line in lines if line["episode_index"] == index)
     source = {"source": {**line["source"], "seed": 9_000_000 + number}} if line.get("source") else {}
     p.folder.write_lines("episodes.jsonl", [*lines, {**line, "episode_index": number, **source}])
     rows = p.folder.rows(number)
     count, first = len(rows["timestamp"]), sum(row.length for row in store.rows)
-    rows |= {"episode_index": np.full(count, number), "index": np.arange(first, first + count)}
-    p.folder.write_rows(number, rows)
+    numbers = {"episode_index": np.full(count, number), "index": np.arange(first, first + count)}
+    p.folder.write_rows(number, rows | {name: values for name, values in numbers.items() if name in rows})
     p.folder.change_info(splits={"train": f"0:{number + 1}"})
     return number
 
@@ -50,7 +52,8 @@ identical = copies(lambda p, number: None)
 
 def reencode(p: Planting, number: int) -> None:
     """The video is encoded again (x264 crf 30)."""
-    p.folder.write_frames(number, CAMERA, p.folder.frames(number, CAMERA), crf=30)
+    for camera in p.robot.cameras:
+        p.folder.write_frames(number, camera, p.folder.frames(number, camera), crf=30)
 
 
 def _cropped(frames: np.ndarray, share: float) -> np.ndarray:
@@ -62,18 +65,20 @@ def _cropped(frames: np.ndarray, share: float) -> np.ndarray:
 
 def crop(p: Planting, number: int) -> None:
     """5 % cut off each side, resized and encoded again; the state with noise of 0.5 mrad, the wording changed."""
-    frames = _cropped(p.folder.frames(number, CAMERA), 0.05 * p.severity)
-    p.folder.write_frames(number, CAMERA, frames, crf=26)
     rows = p.folder.rows(number)
+    for camera in p.robot.cameras:
+        p.folder.write_frames(number, camera, _cropped(p.folder.frames(number, camera), 0.05 * p.severity), crf=26)
     for column in (STATE, ACTION):
-        rows[column] = rows[column] + p.generator.normal(0, 5e-4, rows[column].shape)
+        for limb in p.robot.limbs:
+            noise = p.generator.normal(0, 5e-4, (len(rows[column]), len(limb.dims(column))))
+            rows = add(rows, column, limb, noise)
     p.folder.write_rows(number, rows)
 
 
 def trim(p: Planting, number: int) -> None:
     """The copy begins 5 rows later and is encoded again."""
     count = round(5 * p.severity)
-    p.folder.change_frames(number, CAMERA, lambda frames: frames[count:])
+    p.change_cameras(number, lambda frames: frames[count:])
     rows = {name: values[count:] for name, values in p.folder.rows(number).items()}
     length = len(rows["timestamp"])
     rows["timestamp"] = rows["timestamp"] - rows["timestamp"][0]
@@ -86,7 +91,7 @@ def same_video_other_rows(p: Planting) -> Targets:
     pairs = []
     for index in p.episodes:
         other = int(p.generator.choice(p.others()))
-        give_video(p, index, p.folder.frames(other, CAMERA))
+        give_video(p, index, p.folder.frames(other, p.robot.camera))
         pairs.append(frozenset({index, other}))
     return pairs
 

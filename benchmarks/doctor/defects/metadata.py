@@ -4,14 +4,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as parquet
 
-from benchmarks.doctor.defect import ACTION, STATE, STORE, Defect, Planting, Targets, each, in_json, of_store
+from benchmarks.doctor.anatomy import ACTION, STATE, Unplantable
+from benchmarks.doctor.defects.defect import STORE, Defect, Planting, Targets, each, in_json, of_store
+from gr00t_data.store import layout
+from gr00t_data.store.store import ABOUT
 
 
 def slice_off_by_one(p: Planting, modality: Any) -> None:
     """modality.json lets one part begin and end a dimension too late."""
-    part = modality["action"]["right_arm"]
-    modality["action"]["right_arm"] = {k: v + 1 for k, v in part.items() if k != "dtype"}
+    name = min(modality["action"], key=lambda one: modality["action"][one]["start"])
+    modality["action"][name] |= {key: modality["action"][name][key] + 1 for key in ("start", "end")}
 
 
 def lose(p: Planting, name: str) -> None:
@@ -43,8 +47,8 @@ def wrong_totals(p: Planting, info: Any) -> None:
 
 
 def wrong_shape(p: Planting, info: Any) -> None:
-    """info.json declares 43 values where the rows hold 44."""
-    info["features"]["action"]["shape"] = [43]
+    """info.json declares a value less than the rows hold."""
+    info["features"]["action"]["shape"] = [info["features"]["action"]["shape"][0] - 1]
 
 
 def lose_rate(p: Planting, info: Any) -> None:
@@ -61,12 +65,49 @@ def lose_names(p: Planting, info: Any) -> None:
 def camera_without_files(p: Planting, info: Any) -> None:
     """info.json declares a depth camera that was never written."""
     features = info["features"]
-    features["observation.images.depth_view"] = dict(next(f for f in features.values() if f["dtype"] == "video"))
+    view = {"dtype": "video", "shape": [480, 640, 3], "names": ["height", "width", "channels"]}
+    features["observation.images.depth_view"] = view
 
 
 def camera_to_nowhere(p: Planting, modality: Any) -> None:
     """modality.json points the camera at a column that has no folder."""
-    modality["video"]["ego_view"] = {"original_key": "observation.images.ego"}
+    modality["video"][p.robot.camera] = {"original_key": "observation.images.ego"}
+
+
+def camera_renamed(p: Planting) -> None:
+    """info.json and the folder call the camera by another name than modality.json: a wrong key."""
+    old = p.embodiment.camera(p.robot.camera).column
+    features = p.folder.json("info.json")["features"]
+    if old not in features:
+        raise Unplantable("info.json does not declare the camera")
+    p.folder.change_info(features={f"{k}_rgb" if k == old else k: v for k, v in features.items()})
+    for folder in (p.folder.root / "videos").rglob(old):
+        folder.rename(folder.with_name(f"{old}_rgb"))
+
+
+def foreign_episode_stats(p: Planting) -> None:
+    """episodes_stats.jsonl gives every episode the statistics of the one before it."""
+    rows = [row.index for row in p.folder.store.rows]
+    tables = [parquet.ParquetFile(p.folder.store.data_path(index)).read() for index in rows]
+    stats = [layout.episode_stats(table) for table in tables]
+    lines = [{"episode_index": i, "stats": s} for i, s in zip(rows, [*stats[-1:], *stats[:-1]], strict=True)]
+    p.folder.write_lines("episodes_stats.jsonl", lines)
+
+
+def licence_lost(p: Planting) -> None:
+    """about.json and the card say nothing of a licence."""
+    path = p.folder.root / ABOUT
+    about = p.folder.json(path.name) if path.is_file() else {"kind": "real", "source": {}}
+    about |= {"embodiment": p.embodiment.name, "licence": "unknown"}
+    p.folder.write_json(path.name, about)
+
+
+def licence_contradicts(p: Planting) -> None:
+    """The card forbids commerce, about.json allows it."""
+    path = p.folder.root / ABOUT
+    about = p.folder.json(path.name) if path.is_file() else {"kind": "real", "source": {}}
+    p.folder.write_json(path.name, about | {"embodiment": p.embodiment.name, "licence": "Apache-2.0"})
+    (p.folder.root / "README.md").write_text("---\nlicense: cc-by-nc-4.0\ntags:\n- LeRobot\n---\n# Demonstrations\n")
 
 
 def wrong_length(p: Planting, index: int) -> None:
@@ -104,7 +145,7 @@ _LOADER = "the published loader stops or reads the wrong columns"
 _NORM = "actions are scaled wrongly"
 _OUTSIDE = "../elsewhere/episode_{episode_index:06d}.parquet"
 METADATA_DEFECTS = (
-    _defect("modality-off-by-one", "right_arm", "META-03", _LOADER, _modality(slice_off_by_one)),
+    _defect("modality-off-by-one", "the first part", "META-03", _LOADER, _modality(slice_off_by_one)),
     _defect("modality-lost", "the file", "META-04", _LOADER, of_store(lose, "modality.json")),
     _defect("info-totals", "137 frames", "META-01", "half copied", _info(wrong_totals)),
     _defect(
@@ -115,7 +156,7 @@ METADATA_DEFECTS = (
         of_store(lambda p: p.folder.change_info(codebase_version="v3.0")),
     ),
     _defect("info-names-lost", "state and action", "META-09", _LOADER, _info(lose_names)),
-    _defect("info-shape", "43 for 44", "META-10 SHAPE-01", _LOADER, _info(wrong_shape)),
+    _defect("info-shape", "one too few", "META-10 SHAPE-01", _LOADER, _info(wrong_shape)),
     _defect("info-no-rate", "fps", "META-02", _LOADER, _info(lose_rate)),
     _defect(
         "info-path-climbs",
@@ -129,6 +170,16 @@ METADATA_DEFECTS = (
         "modality-camera-lost", "another column", "META-06 META-07 VIDEO-01", _LOADER, _modality(camera_to_nowhere)
     ),
     _defect("stats-foreign", "0.5 standard deviations", "STATS-03", _NORM, _stats(foreign_stats)),
+    _defect("camera-key-wrong", "renamed", "META-06 META-07", _LOADER, of_store(camera_renamed)),
+    _defect("episode-stats-foreign", "of the one before", "STATS-*", _NORM, of_store(foreign_episode_stats)),
+    _defect("licence-lost", "unknown", "LICENCE-* CONSENT-*", "nobody may use it", of_store(licence_lost)),
+    _defect(
+        "licence-contradicts",
+        "card and store",
+        "LICENCE-* CONSENT-*",
+        "used against its terms",
+        of_store(licence_contradicts),
+    ),
     _defect("stats-no-quantiles", "q01 and q99", "STATS-01", _LOADER, _stats(lose_quantiles)),
     _defect("stats-lost", "the file", "STATS-01", _LOADER, of_store(lose, "stats.json")),
     _defect("stats-nan", "one value", "STATS-02", _NORM, _stats(nan_in_stats)),

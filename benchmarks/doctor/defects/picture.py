@@ -5,7 +5,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from benchmarks.doctor.defect import CAMERA, Defect, Planting, each, in_frames
+from benchmarks.doctor.defects.defect import Defect, Planting, each, in_frames
+from gr00t_data.video import files as video
 
 
 def blur(p: Planting, frames: np.ndarray) -> np.ndarray:
@@ -41,7 +42,8 @@ def flicker(p: Planting, frames: np.ndarray) -> np.ndarray:
 
 def crush(p: Planting, index: int) -> None:
     """Encoded with a quarter of the detail (x264 crf 44)."""
-    p.folder.write_frames(index, CAMERA, p.folder.frames(index, CAMERA), crf=min(round(44 * p.severity), 51))
+    camera = p.robot.camera
+    p.folder.write_frames(index, camera, p.folder.frames(index, camera), crf=min(round(44 * p.severity), 51))
 
 
 def lose_colour(p: Planting, frames: np.ndarray) -> np.ndarray:
@@ -121,12 +123,24 @@ def melt(p: Planting, frames: np.ndarray) -> np.ndarray:
     return np.stack(melted)
 
 
+def quarter_turn(p: Planting, frames: np.ndarray) -> np.ndarray:
+    """90 degrees; the picture keeps its size, or the size alone would betray it."""
+    turned = np.rot90(frames, axes=(1, 2))
+    return turned if turned.shape == frames.shape else video.resize(turned, frames.shape[1:3])
+
+
 Change = Callable[[Planting, np.ndarray], np.ndarray]
 """Frames uint8 [T, H, W, 3] to the same or other values; floats are rounded, and all is cut at 0 and 255."""
 
 
 def _seen(name: str, magnitude: str, code: str, consequence: str, change: Change) -> Defect:
     return Defect(name, magnitude, code, consequence, in_frames(change), "picture")
+
+
+def _mounted(name: str, magnitude: str, code: str, change: Change) -> Defect:
+    """Of a camera that stands still: one that an arm carries sees another view in every episode."""
+    plant = in_frames(change, lambda robot: robot.standing_camera)
+    return Defect(name, magnitude, code, _VIEW, plant, "picture")
 
 
 _BLIND = "the policy cannot see what it must act on"
@@ -145,12 +159,12 @@ PICTURE_DEFECTS = (
     Defect("image-crushed", "x264 crf 44", "IMAGE-09", _BLIND, each(crush), "picture"),
     _seen("image-mirrored", "left and right", "IMAGE-10", _VIEW, lambda p, frames: frames[:, :, ::-1]),
     _seen("image-upside-down", "180 degrees", "IMAGE-10", _VIEW, lambda p, frames: frames[:, ::-1, ::-1]),
-    _seen("image-quarter-turn", "90 degrees", "IMAGE-10", _VIEW, lambda p, frames: np.rot90(frames, axes=(1, 2))),
+    _seen("image-quarter-turn", "90 degrees", "IMAGE-10", _VIEW, quarter_turn),
     _seen("image-colours-swapped", "red and blue", "IMAGE-11", _COLOUR, lambda p, frames: frames[..., ::-1]),
     _seen("image-grey", "no colour", "IMAGE-12", _COLOUR, lose_colour),
-    _seen("camera-knocked", "5 degrees and 6 % in the middle", "IMAGE-13", _VIEW, knock),
-    _seen("camera-displaced", "8 degrees and 10 % all along", "IMAGE-14", _VIEW, displaced),
-    _seen("camera-zoomed", "x 1.4", "IMAGE-14", _VIEW, zoom),
+    _mounted("camera-knocked", "5 degrees and 6 % in the middle", "IMAGE-13", knock),
+    _mounted("camera-displaced", "8 degrees and 10 % all along", "IMAGE-14", displaced),
+    _mounted("camera-zoomed", "x 1.4", "IMAGE-14", zoom),
     _seen("camera-hidden", "30 % of the picture", "IMAGE-15", _BLIND, dirt),
     _seen("object-teleport", "22 % of the width in a frame", "IMAGE-16", _MAGIC, object_teleport),
     _seen("picture-melting", "a swirl of 100 degrees", "IMAGE-16", _MAGIC, melt),

@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.doctor.defect import (
-    ACTION,
-    CAMERA,
-    STATE,
+from benchmarks.doctor.anatomy import ACTION, STATE, Unplantable
+from benchmarks.doctor.defects.defect import (
     Defect,
     Plant,
     Planting,
@@ -46,11 +44,11 @@ def drop_rows(p: Planting, index: int) -> None:
     kept = np.setdiff1d(np.arange(count), lost)
     rows = {n: v[: len(kept)] if n in ("frame_index", "index") else v[kept] for n, v in rows.items()}
     p.folder.write_rows(index, rows)
-    p.folder.change_frames(index, CAMERA, lambda frames: frames[kept])
+    p.change_cameras(index, lambda frames: frames[kept])
 
 
 def stretch(p: Planting, times: np.ndarray) -> np.ndarray:
-    """Rows stamped at 30 Hz that were taken at 20 Hz."""
+    """Rows stamped at 1.5 times the rate at which they were taken."""
     return times / (1 + 0.5 * p.severity)
 
 
@@ -65,8 +63,8 @@ def start_late(p: Planting, times: np.ndarray) -> np.ndarray:
 
 
 def jitter(p: Planting, times: np.ndarray) -> np.ndarray:
-    """Stamps of a loaded host: each late by up to 45 ms."""
-    return times + p.generator.uniform(0, 0.045 * min(p.severity, 1.05), len(times))
+    """Stamps of a loaded host: each late by up to nine tenths of the time between two rows."""
+    return times + p.generator.uniform(0, 0.9 / p.folder.store.fps * min(p.severity, 1.05), len(times))
 
 
 def repeat_stamp(p: Planting, times: np.ndarray) -> np.ndarray:
@@ -89,7 +87,7 @@ def pause(p: Planting, times: np.ndarray) -> np.ndarray:
 
 
 def double_label(p: Planting) -> None:
-    """info.json says 40 fps for 20 fps data."""
+    """info.json says twice the rate of the rows."""
     p.folder.change_info(fps=p.folder.store.fps * (1 + p.severity))
 
 
@@ -123,7 +121,7 @@ def missing_state(table: pa.Table) -> pa.Table:
 
 
 def lose_dimension(table: pa.Table) -> pa.Table:
-    """The first dimension of the action is not there: 43 values a row."""
+    """The first dimension of the action is not there."""
     return _replaced(table, ACTION, [row[1:] for row in table[ACTION].to_pylist()])
 
 
@@ -132,17 +130,24 @@ def _replaced(table: pa.Table, name: str, values: list[list[float] | None]) -> p
     return table.set_column(table.column_names.index(name), name, column)
 
 
+def restart_index(p: Planting) -> None:
+    """The running number of the rows begins at zero in every episode. Raises Unplantable without such a number."""
+    for row in p.folder.store.rows:
+        rows = p.folder.rows(row.index)
+        if "index" not in rows:
+            raise Unplantable("no column index")
+        p.folder.write_rows(row.index, rows | {"index": np.arange(len(rows["index"]))})
+
+
 _time, _rows = partial(Defect, group="time"), partial(Defect, group="rows")
 _files = partial(_rows, refresh=False)
 _STOPS = "the loader stops"
 TIME_DEFECTS = (
     _time("time-swapped", "two neighbouring stamps", "TIME-01", "actions jump back and forth", in_stamps(swap_times)),
     _time("time-rows-dropped", "1 row in 30", "TIME-02", "motions across a gap are too fast", each(drop_rows)),
-    _time(
-        "time-label-doubled", "fps 40 for 20", "META-02", "motions replay at twice the speed", of_store(double_label)
-    ),
-    _time("time-stretched", "stamps at 30 Hz of 20 Hz rows", "TIME-03", "wrong replay speed", in_stamps(stretch)),
-    _time("time-jitter", "0-45 ms of 50", "TIME-03 TIME-02", "unsteady motion", in_stamps(jitter)),
+    _time("time-label-doubled", "fps doubled", "META-02", "motions replay at twice the speed", of_store(double_label)),
+    _time("time-stretched", "stamps of 1.5 times the rate", "TIME-03", "wrong replay speed", in_stamps(stretch)),
+    _time("time-jitter", "up to 0.9 of a row", "TIME-03 TIME-02", "unsteady motion", in_stamps(jitter)),
     _time("time-drift", "4 % against the camera", "TIME-03 TIME-05 VIDEO-05", "images fall behind", in_stamps(drift)),
     _time("time-late-start", "5 s", "TIME-04", "readers by time find no frame", in_stamps(start_late)),
     _time("time-repeated", "one stamp", "TIME-01", "a step of no duration", in_stamps(repeat_stamp)),
@@ -157,10 +162,11 @@ TIME_DEFECTS = (
         in_rows(shuffle_rows_silently),
     ),
     _files("rows-tail-lost", "10 rows", "ROWS-01 VIDEO-04", "frames without rows", in_rows(lose_tail)),
+    _rows("rows-index-restarts", "every episode", "ROWS-*", "readers by number mix episodes", of_store(restart_index)),
     _rows("rows-other-episode", "all rows", "ROWS-03", "merged from elsewhere", in_rows(foreign_number)),
     _files("rows-state-missing", "the last state of the episode", "SHAPE-01 NAN-01", _STOPS, in_table(missing_state)),
     _files("rows-column-lost", "action", "COLUMN-01", _STOPS, in_table(lambda table: table.drop_columns(["action"]))),
-    _files("rows-dimension-lost", "1 of 44", "SHAPE-01", "every part is cut wrongly", in_table(lose_dimension)),
+    _files("rows-dimension-lost", "one", "SHAPE-01", "every part is cut wrongly", in_table(lose_dimension)),
     _files("rows-file-cut", "40 % of the bytes", "FILE-01", _STOPS, in_files(cut, 0.6)),
     _files("rows-file-lost", "the file", "FILE-01", _STOPS, in_files(Path.unlink)),
 )

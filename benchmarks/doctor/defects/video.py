@@ -7,10 +7,14 @@ import cv2
 import numpy as np
 
 from benchmarks.doctor import packets
+from benchmarks.doctor.anatomy import STATE, Unplantable
 from benchmarks.doctor.clean import shared_data
-from benchmarks.doctor.defect import CAMERA, Defect, Planting, cut, each, in_files, in_frames
+from benchmarks.doctor.defects.defect import Defect, Planting, cut, each, in_files, in_frames
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
+
+_SLOW_RAD = 0.04
+"""A joint that moves by less in a second rests."""
 
 
 def not_a_video(path: Path) -> None:
@@ -21,7 +25,7 @@ def not_a_video(path: Path) -> None:
 
 def damage_bytes(p: Planting, index: int) -> None:
     """8 % of the bytes in the middle are noise; header and index are whole."""
-    packets.damage(p.folder.store.video_path(index, CAMERA), p.generator, 0.08 * p.severity)
+    packets.damage(p.folder.store.video_path(index, p.robot.camera), p.generator, 0.08 * p.severity)
 
 
 def lose_tail(p: Planting, frames: np.ndarray) -> np.ndarray:
@@ -32,41 +36,61 @@ def lose_tail(p: Planting, frames: np.ndarray) -> np.ndarray:
 def append_other_take(p: Planting, index: int) -> None:
     """20 frames of a discarded take follow the last one."""
     other = int(p.generator.choice(p.others()))
-    extra = p.folder.frames(other, CAMERA)[: round(20 * p.severity)]
-    p.folder.change_frames(index, CAMERA, lambda frames: np.concatenate([frames, extra]))
+    extra = p.folder.frames(other, p.robot.camera)[: round(20 * p.severity)]
+    p.folder.change_frames(index, p.robot.camera, lambda frames: np.concatenate([frames, extra]))
 
 
 def offset_pts(p: Planting, index: int) -> None:
     """Presentation times begin at 0.5 s: the packets were cut out of a longer file."""
-    path = p.folder.store.video_path(index, CAMERA)
-    p.folder.change_frames(index, CAMERA, lambda frames: frames)
+    path = p.folder.store.video_path(index, p.robot.camera)
+    p.folder.change_frames(index, p.robot.camera, lambda frames: frames)
     packets.retime(path, probe(path).pts_s + 0.5 * p.severity)
 
 
 def vary_rate(p: Planting, index: int) -> None:
-    """A phone's variable frame rate: frames 20 to 80 ms apart, 50 in the mean."""
-    path = p.folder.store.video_path(index, CAMERA)
-    p.folder.change_frames(index, CAMERA, lambda frames: frames)
+    """A phone's variable frame rate: frames 0.4 to 1.6 rows apart, one in the mean."""
+    path = p.folder.store.video_path(index, p.robot.camera)
+    p.folder.change_frames(index, p.robot.camera, lambda frames: frames)
     count = probe(path).frames
-    steps = np.clip(0.05 + p.generator.uniform(-0.03, 0.03, count) * min(p.severity, 1.6), 0.001, None)
+    steps = np.clip(1 + p.generator.uniform(-0.6, 0.6, count) * min(p.severity, 1.6), 0.02, None) / p.folder.store.fps
     packets.retime(path, np.concatenate([[0.0], np.cumsum(steps)[:-1]]))
 
 
 def other_rate(p: Planting, index: int) -> None:
-    """The container says 30 fps for 20 fps frames."""
-    p.folder.write_frames(index, CAMERA, p.folder.frames(index, CAMERA), fps=20 * (1 + 0.5 * p.severity))
+    """The container says 1.5 times the rate of its frames."""
+    p.folder.write_frames(
+        index, p.robot.camera, p.folder.frames(index, p.robot.camera), fps=p.folder.store.fps * (1 + 0.5 * p.severity)
+    )
 
 
 def freeze(p: Planting, frames: np.ndarray) -> np.ndarray:
     """The camera delivers the same picture for 1 s (half of the episode at most)."""
-    count = min(round(20 * p.severity), len(frames) // 2)
+    count = min(p.count(1.0), len(frames) // 2)
     at = p.start(len(frames), count)
     frames[at : at + count] = frames[at]
     return frames
 
 
+def freeze_slow_motion(p: Planting, index: int) -> None:
+    """The same where the robot moves least without resting: 1 s among the slowest fifth of those in which it moves."""
+    frames, rows = p.folder.frames(index, p.robot.camera), p.folder.rows(index)
+    arm = p.robot.moving_arm(rows)
+    count = min(p.count(1.0), len(frames) // 2)
+    positions = rows[STATE][:, arm.dims(STATE)] / arm.radian
+    reach = np.array([np.ptp(positions[at : at + count], axis=0).max() for at in range(len(frames) - count)])
+    if not (reach > _SLOW_RAD).any():
+        raise Unplantable("the robot never moves")
+    slow = reach <= np.quantile(reach[reach > _SLOW_RAD], 0.2)
+    at = int(p.generator.choice(np.flatnonzero(slow & (reach > _SLOW_RAD))))
+    held = np.repeat(frames[at : at + 1], count, 0)
+    if np.abs(held[-1].astype(np.float32) - frames[at + count - 1]).mean() < 0.5:
+        raise Unplantable("nothing is seen to move")
+    frames[at : at + count] = held
+    p.folder.write_frames(index, p.robot.camera, frames)
+
+
 def repeat_frames(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """A 15 Hz camera in 20 Hz rows: every fourth frame is that before it."""
+    """A camera of three quarters of the rate: every fourth frame is that before it."""
     order = np.arange(len(frames))
     order[3::4] -= 1
     return frames[order]
@@ -90,11 +114,11 @@ def black_frames(p: Planting, frames: np.ndarray) -> np.ndarray:
 
 def smaller(p: Planting, frames: np.ndarray) -> np.ndarray:
     """One episode is half as large as the others."""
-    return video.resize(frames, (frames.shape[1] // 2, frames.shape[2] // 2))
+    return video.resize(frames, (frames.shape[1] // 4 * 2, frames.shape[2] // 4 * 2))
 
 
 def other_shape(p: Planting, frames: np.ndarray) -> np.ndarray:
-    """One episode has 4:3 pictures where the others are square."""
+    """One episode has pictures of three quarters of the height: 4:3 where the others are square."""
     return video.resize(frames, (frames.shape[1] * 3 // 8 * 2, frames.shape[2]))
 
 
@@ -109,11 +133,11 @@ def letterbox(p: Planting, frames: np.ndarray) -> np.ndarray:
 def other_scene(p: Planting, index: int) -> None:
     """The pictures are of a kitchen filmed by a head camera: another project's file under this name."""
     clip = shared_data() / "ego/kitchen_plate.mp4"
-    size = p.folder.frames(index, CAMERA).shape[1:3]
+    size = p.folder.frames(index, p.robot.camera).shape[1:3]
     scene = video.decode(clip, size) if clip.is_file() else _invented_scene(p, size)
     count = p.folder.store.row(index).length
     there_and_back = np.abs((np.arange(count) + len(scene) - 1) % (2 * len(scene) - 2) - (len(scene) - 1))
-    p.folder.write_frames(index, CAMERA, scene[there_and_back])
+    p.folder.write_frames(index, p.robot.camera, scene[there_and_back])
 
 
 def _invented_scene(p: Planting, size: tuple[int, int]) -> np.ndarray:
@@ -126,26 +150,28 @@ def _invented_scene(p: Planting, size: tuple[int, int]) -> np.ndarray:
 _defect = partial(Defect, group="video")
 _WRONG_FRAME = "readers by time pick the wrong frame"
 _ANOTHER = "another view than the robot's"
+_BLIND = "the policy acts without seeing"
 _STOPS = "the loader stops when it reaches the episode"
 _DRIFT = "images and actions do not belong together"
 VIDEO_DEFECTS = (
-    _defect("video-lost", "the file", "VIDEO-01", _STOPS, in_files(Path.unlink, camera=CAMERA)),
-    _defect("video-cut", "30 % of the bytes", "VIDEO-02 VIDEO-03", _STOPS, in_files(cut, 0.7, camera=CAMERA)),
-    _defect("video-no-video", "an HTML page", "VIDEO-02", _STOPS, in_files(not_a_video, camera=CAMERA)),
+    _defect("video-lost", "the file", "VIDEO-01", _STOPS, in_files(Path.unlink, video=True)),
+    _defect("video-cut", "30 % of the bytes", "VIDEO-02 VIDEO-03", _STOPS, in_files(cut, 0.7, video=True)),
+    _defect("video-no-video", "an HTML page", "VIDEO-02", _STOPS, in_files(not_a_video, video=True)),
     _defect(
         "video-damaged", "8 % of the bytes", "VIDEO-02 IMAGE-09 IMAGE-13 IMAGE-16", "torn images", each(damage_bytes)
     ),
     _defect("video-short", "10 frames", "VIDEO-03", _DRIFT, in_frames(lose_tail)),
     _defect("video-long", "20 frames of another take", "VIDEO-04", _DRIFT, each(append_other_take)),
     _defect("video-pts-offset", "0.5 s", "VIDEO-07", _WRONG_FRAME, each(offset_pts)),
-    _defect("video-variable-rate", "20-80 ms", "VIDEO-08", _WRONG_FRAME, each(vary_rate)),
-    _defect("video-other-rate", "30 for 20 fps", "VIDEO-05", _WRONG_FRAME, each(other_rate)),
-    _defect("video-frozen", "1 s", "VIDEO-10", "the policy acts without seeing", in_frames(freeze)),
+    _defect("video-variable-rate", "0.4-1.6 rows", "VIDEO-08", _WRONG_FRAME, each(vary_rate)),
+    _defect("video-other-rate", "1.5 times", "VIDEO-05", _WRONG_FRAME, each(other_rate)),
+    _defect("video-frozen", "1 s", "VIDEO-10", _BLIND, in_frames(freeze)),
+    _defect("video-frozen-slow", "1 s of slow motion", "VIDEO-10", _BLIND, each(freeze_slow_motion)),
     _defect("video-repeated", "every 4th frame", "VIDEO-11", "images lag by up to 50 ms", in_frames(repeat_frames)),
     _defect("video-stutter", "8 frames again", "VIDEO-12", _DRIFT, in_frames(stutter)),
-    _defect("video-black", "5 frames", "IMAGE-19", "the policy acts without seeing", in_frames(black_frames)),
+    _defect("video-black", "5 frames", "IMAGE-19", _BLIND, in_frames(black_frames)),
     _defect("video-smaller", "half the pixels", "VIDEO-06", "blurred when resized", in_frames(smaller)),
-    _defect("video-other-shape", "4:3 for 1:1", "VIDEO-06", "the image is stretched", in_frames(other_shape)),
+    _defect("video-other-shape", "3/4 of the height", "VIDEO-06", "the image is stretched", in_frames(other_shape)),
     _defect("video-letterbox", "12 % above and below", "IMAGE-14", _ANOTHER, in_frames(letterbox)),
     _defect("video-other-scene", "another project's video", "IMAGE-20", _DRIFT, each(other_scene)),
 )

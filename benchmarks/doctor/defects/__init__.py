@@ -1,0 +1,1 @@
+"""The planters, one file a kind of damage, and the catalogue of all."""
