@@ -9,7 +9,9 @@ from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.rotations import convert
 from gr00t_data.sources.recordings.clocks import nanoseconds
 from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
+from gr00t_data.sources.recordings.quaternions import ORDERS, REAL_FIRST, is_quaternion, order_of, unit_lengths
 from gr00t_data.sources.recordings.streams import CameraStream, Frames, SignalKind, Stream
+from gr00t_data.sources.told import QuaternionOrder
 
 Side = Literal["state", "action"]
 
@@ -22,12 +24,14 @@ class Samples(NamedTuple):
         values: float64 [N, width of the source].
         received_ns: int64 [N], the recorder's clock, when it is another one.
         unstamped: samples that were left out for want of a stamp.
+        names: of the values, where the format defines them (x, y, z, w of a message); empty where it does not.
     """
 
     times_ns: np.ndarray
     values: np.ndarray
     received_ns: np.ndarray | None = None
     unstamped: int = 0
+    names: tuple[str, ...] = ()
 
 
 def bound_parts(
@@ -67,6 +71,8 @@ def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> S
                 f"it has {values.shape[1]} values"
             )
         values = values[:, positions]
+    if is_quaternion(source, part):
+        values = _real_first(source, f"{side}.{part.name}", values, _named_order(samples.names, positions))
     try:
         values = values * np.asarray(source.scale) + np.asarray(source.offset)
         if source.rotation and part.rotation and source.rotation != part.rotation:
@@ -85,6 +91,32 @@ def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> S
         moving_frame=source.moving_frame,
         unstamped=samples.unstamped,
     )
+
+
+def _named_order(names: tuple[str, ...], positions: list[int] | None) -> QuaternionOrder | None:
+    chosen = "".join(names if positions is None else (names[n] for n in positions if n < len(names)))
+    return next((order for order in ORDERS if order == chosen), None)
+
+
+def _real_first(source: PartSource, stream: str, values: np.ndarray, named: QuaternionOrder | None) -> np.ndarray:
+    """Quaternions [N, 4] as the embodiments read them, w x y z.
+
+    Raises:
+        MappingError: nothing says how they are written, or they are none.
+    """
+    order = order_of(source, named)
+    if order is None:
+        raise MappingError(
+            f"{stream}: the quaternions in {source.key!r} may be written w x y z or x y z w, and that is not guessed; "
+            "say it with `--quaternions wxyz` (or xyzw), or with `order: wxyz` at this part of the mapping"
+        )
+    if values.shape[1] == 4 and len(values) and not unit_lengths(values):
+        lengths = np.linalg.norm(values, axis=1)
+        raise MappingError(
+            f"{stream}: {source.key!r} holds no quaternions: their lengths go from {np.nanmin(lengths):.3g} to "
+            f"{np.nanmax(lengths):.3g}, expected 1; map another source, or state its `rotation`"
+        )
+    return values[:, REAL_FIRST[order]] if values.shape[1] == 4 else values
 
 
 def default_kind(part: Part, side: str) -> SignalKind:

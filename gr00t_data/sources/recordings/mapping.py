@@ -15,6 +15,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.plain_yaml import plain_yaml
 from gr00t_data.rotations import WIDTHS
 from gr00t_data.sources.recordings.streams import SignalKind
+from gr00t_data.sources.told import QuaternionOrder
 
 UNDECIDED = "?"
 """Stands for a key that the program could not choose; a person must."""
@@ -62,6 +63,7 @@ class PartSource(_Entry):
         index: which values, in the part's order: a list, or ``"7:14"``.
         scale, offset: ``value * scale + offset`` gives the part's unit; one number, or one for each dimension.
         rotation: the representation in the recording, when it is another than the part's.
+        order: how the four values of a quaternion are written, after ``index``; ``order_by`` says what decided it.
         kind: the rule of resampling, see ``SignalKind``.
         moving_frame: relative rotations turn about the moving body's axes instead of the base's.
         constant: instead of a key: the part never moves and was not recorded.
@@ -74,6 +76,8 @@ class PartSource(_Entry):
     scale: float | tuple[float, ...] = 1.0
     offset: float | tuple[float, ...] = 0.0
     rotation: str | None = None
+    order: QuaternionOrder | None = None
+    order_by: str = ""
     kind: SignalKind | None = None
     moving_frame: bool = False
     latency_s: float | None = None
@@ -145,6 +149,11 @@ class Mapping(_Entry):
         """Every source by the full name of its stream."""
         sides = (("state", self.state), ("action", self.action), ("video", self.cameras))
         return {f"{side}.{name}": source for side, parts in sides for name, source in parts.items()}
+
+    def with_part(self, name: str, source: PartSource) -> Self:
+        """The same with another source of one part, by its full name."""
+        side, _, part = name.partition(".")
+        return self.model_copy(update={side: {**getattr(self, side), part: source}})
 
     @property
     def undecided(self) -> list[str]:

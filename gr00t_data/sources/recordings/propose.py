@@ -39,8 +39,6 @@ _ROLE_WORDS = {
     "right": {"right"},
     "top": {"top", "high", "overhead"},
 }
-_XYZW_FIRST = (3, 0, 1, 2)
-"""Nearly all recordings write x y z w; the embodiments read w x y z."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def _part(found: Sequence[Found], part: Part, side: Side) -> PartSource:
     fitting = same or [one for one in found if one.width == part.dim and _means(one.words, words(part.name))]
     if len(fitting) != 1:
         return PartSource(key=UNDECIDED, kind=default_kind(part, side))
-    return _source(fitting[0], part, side, _XYZW_FIRST if part.rotation == "quaternion" else None)
+    return _source(fitting[0], part, side, None)
 
 
 def _listed_names(names: Iterable[str], joints: Sequence[str]) -> tuple[str, ...] | None:

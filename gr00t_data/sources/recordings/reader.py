@@ -11,8 +11,9 @@ from gr00t_data.limits import LimitError
 from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, same_or_refuse, unusable
 from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
-from gr00t_data.sources.recordings.mapping import Mapping, MappingError, check_mapping, load_mapping
+from gr00t_data.sources.recordings.mapping import Mapping, MappingError, PartSource, check_mapping, load_mapping
 from gr00t_data.sources.recordings.propose import Found, listing, propose_mapping
+from gr00t_data.sources.recordings.quaternions import Vote, decided, undecided_orders
 from gr00t_data.sources.recordings.rate import Rate, require_rate
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 from gr00t_data.sources.recordings.transfer import transfer
@@ -59,6 +60,14 @@ class Recordings(Reader, Protocol):
         """
         return None
 
+    def orientation(self, drop: Path, source: PartSource) -> list[Vote]:
+        """What episodes of a ``counted`` format, spread over the drop, say about the order of a source's quaternions.
+
+        Raises:
+            StreamError: none can be read, or they are none.
+        """
+        return []
+
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
         return propose_mapping(self.contents(drop), embodiment, self.name)
@@ -81,13 +90,24 @@ class Recordings(Reader, Protocol):
             by = f"the mapping says hz: {mapping.hz:g}" if mapping.hz else "what it holds bears stamps of its own"
             raise MappingError(f"{drop}: {by}; leave --fps {told.fps:g} out")
         mapping = mapping.model_copy(update={"told_hz": told.fps}) if told.fps else mapping
-        if not self.counted or mapping.hz or mapping.times_key:
-            return mapping
         try:
-            said = self.said_rate(drop)
+            if self.counted and not mapping.hz and not mapping.times_key:
+                require_rate(mapping, self.said_rate(drop), drop, embodiment)
+            return self._with_orders(drop, embodiment, mapping, told)
         except StreamError:  # each episode says it again, and is refused for it alone
             return mapping
-        require_rate(mapping, said, drop, embodiment)
+
+    def _with_orders(self, drop: Path, embodiment: Embodiment, mapping: Mapping, told: Told) -> Mapping:
+        """The mapping with the order of every quaternion; messages say it by the names of their fields, when read."""
+        open_ones = undecided_orders(mapping, embodiment)
+        said = {name: self.orientation(drop, source) for name, source in open_ones.items()} if self.counted else {}
+        of_all = [vote for votes in said.values() for vote in votes]  # one writer, one order
+        for name, source in open_ones.items():
+            if self.counted:
+                source = decided(name, source, told.quaternions, said[name] or of_all, drop, embodiment)
+            elif told.quaternions:
+                source = source.model_copy(update={"order": told.quaternions, "order_by": "told"})
+            mapping = mapping.with_part(name, source)
         return mapping
 
     def _found_mapping(self, drop: Path, embodiment: Embodiment) -> Mapping:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
+from gr00t_data.sources.formats.hdf5.orientation import orientation_in, spread
 from gr00t_data.sources.formats.hdf5.row_clock import rate_by_stamps, rates_of
 from gr00t_data.sources.formats.hdf5.tree import Group, asked, files, is_hdf5, opened
-from gr00t_data.sources.recordings.mapping import Mapping
+from gr00t_data.sources.recordings.mapping import Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.quaternions import Vote
 from gr00t_data.sources.recordings.rate import Rate, one_rate
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
@@ -35,6 +37,11 @@ def _rate(file: Path) -> Rate | None:
     with opened(file) as root:
         root.require_closed()
         return rate_by_stamps(root) or one_rate(_stated(root), root.where())
+
+
+def _orientation(path: Path, key: str, positions: list[int] | None) -> list[Vote]:
+    with opened(path) as root:
+        return orientation_in(root, key, positions)
 
 
 def _stated(root: Group) -> list[Rate]:
@@ -86,6 +93,12 @@ class Aloha(Recordings):
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
         """The mapping that the names in the first readable file make plain. Raises StreamError: there is none."""
         return propose_mapping(self.contents(drop), embodiment, self.name, is_action=lambda one: one.key == "action")
+
+    def orientation(self, drop: Path, source: PartSource) -> list[Vote]:
+        """See ``Recordings``."""
+        names = [name for name in self.episode_names(drop) if _is_episode(drop / name if drop.is_dir() else drop)]
+        paths = [drop / name if drop.is_dir() else drop for name in spread(names)]
+        return [vote for path in paths for vote in asked(path, _orientation, source.key, source.positions())]
 
     def said_rate(self, drop: Path) -> Rate | None:
         """See ``Recordings``; of the first readable file."""

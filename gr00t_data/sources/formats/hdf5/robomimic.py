@@ -12,14 +12,18 @@ from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
+from gr00t_data.sources.formats.hdf5.orientation import orientation_in, spread
 from gr00t_data.sources.formats.hdf5.row_clock import rate_by_stamps, rates_of
 from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, asked, files, is_hdf5, opened
-from gr00t_data.sources.recordings.mapping import Mapping
-from gr00t_data.sources.recordings.propose import Found, propose_mapping
+from gr00t_data.sources.recordings.mapping import Mapping, PartSource
+from gr00t_data.sources.recordings.propose import Found, propose_mapping, words
+from gr00t_data.sources.recordings.quaternions import Vote
 from gr00t_data.sources.recordings.rate import Rate, may_say_rate, one_rate, rates_in
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
+_ROBOSUITE = 1
+"""Kind of environment in ``env_args``: robosuite, and what is made with it (MimicGen, RoboCasa, LIBERO)."""
 _INSTRUCTIONS = ("language_instruction", "instruction", "language", "lang", "task_description")
 
 
@@ -61,6 +65,13 @@ def _stated(root: Group) -> list[Rate]:
         *_environment_rates(root),
         *(rates_in(data.attributes(may_say_rate).items()) if isinstance(data, Group) else ()),
     ]
+
+
+def _orientation(path: Path, demonstration: str, key: str, positions: list[int] | None) -> list[Vote]:
+    with opened(path) as root:
+        by_definition = _arguments(root).get("type") == _ROBOSUITE and words(key) & {"quat", "quaternion"}
+        said = [Vote("xyzw", "robosuite writes x y z w")] if by_definition else []
+        return said + orientation_in(_demonstration(root, demonstration), key, positions)
 
 
 def _demonstrations(file: Group) -> list[str]:
@@ -206,6 +217,15 @@ class Robomimic(Recordings):
         """The mapping that the names in the first demonstration make plain. Raises StreamError: no readable file."""
         observed = [one for one in self.contents(drop) if one.key.startswith("obs/") or one.key == "actions"]
         return propose_mapping(observed, embodiment, self.name, is_action=lambda one: one.key == "actions")
+
+    def orientation(self, drop: Path, source: PartSource) -> list[Vote]:
+        """See ``Recordings``; robosuite, which names itself in ``env_args``, writes x y z w."""
+        found = list[Vote]()
+        for name in spread(self.episode_names(drop)):
+            relative, _, demonstration = name.partition("#")
+            file = drop / relative if drop.is_dir() else drop
+            found += asked(file, _orientation, demonstration, source.key, source.positions())
+        return found
 
     def said_rate(self, drop: Path) -> Rate | None:
         """See ``Recordings``; of the first demonstration."""

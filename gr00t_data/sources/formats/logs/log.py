@@ -71,6 +71,7 @@ class _Collected:
     received: "array[int]" = field(default_factory=lambda: array("q"))
     values: "array[float]" = field(default_factory=lambda: array("d"))
     widths: Counter[int] = field(default_factory=Counter)
+    names: tuple[str, ...] = ()
 
     def add(self, clock: str, message: Logged, content: Any, values: list[float] | None = None) -> None:
         own = messages.stamp_ns(content) if clock == "header" else None
@@ -104,7 +105,7 @@ def read_log(log: Log, name: str, mapping: Mapping, embodiment: Embodiment) -> R
     def samples(stream: str, source: PartSource) -> Samples:
         times_ns, received_ns = collected[stream].times()
         values = _matrix(collected[stream], f"{log.name}: {source.key} {source.field}")
-        return Samples(times_ns, values, received_ns)
+        return Samples(times_ns, values, received_ns, names=collected[stream].names)
 
     sides = bound_parts(mapping, embodiment, samples)
     pictures = {}
@@ -136,6 +137,8 @@ def _collect(
                     values = None
                     if isinstance(source, PartSource):
                         values = messages.chosen(content, source.field, source.names)
+                        if not found[name].stamps and not source.names:
+                            found[name].names = tuple(messages.number_names(messages.at(content, source.field)))
                     found[name].add(source.clock or mapping.clock, message, content, values)
                     taken += 2 + len(values or ())
             require_within(taken, LOG_VALUES, "numbers and stamps up to here")

@@ -83,6 +83,22 @@ def numbers(value: Any, depth: int = 0) -> list[float]:
     return found
 
 
+def number_names(value: Any, depth: int = 0) -> list[str]:
+    """For each number of ``numbers`` the name of the field that holds it; empty for items of lists."""
+    if isinstance(value, bool | int | float | np.number | np.bool_):
+        return [""]
+    if depth > _DEEPEST or isinstance(value, str | bytes | bytearray | memoryview) or value is None:
+        return []
+    if isinstance(value, np.ndarray) or _is_list(value):
+        return [""] * len(numbers(value, depth))
+    found: list[str] = []
+    for name in fields(value):
+        if name not in _NOT_VALUES:
+            inner = number_names(member(value, name), depth + 1)
+            found += [name] if inner == [""] and not _is_list(member(value, name)) else inner
+    return found
+
+
 def _is_list(value: Any) -> bool:
     if isinstance(value, str | bytes | dict):
         return False
