@@ -27,7 +27,7 @@ from gr00t_data.rates import at_recorded_rate
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.workers import in_threads
 
-LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "scipy")
+LIBRARIES = ("av", "imagehash", "numpy", "opencv-python-headless", "pyarrow", "pyyaml", "scipy")
 """Another version of one of these can change what is found."""
 
 FEWEST_TO_REJECT = 12

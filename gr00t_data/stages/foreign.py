@@ -125,7 +125,11 @@ def is_labelled_wrongly(report: Report) -> bool:
 
 
 def _as_declared(dataset: Dataset, folder: Path) -> None:
-    """The totals and statistics as the folder has them, where taking it apart made them true."""
+    """The totals and statistics as the folder has them, where taking it apart made them true; and, empty, the folders
+    of videos that info.json declares no camera for, whose names a check may want."""
+    for key in (path for path in (dataset.root / "videos").glob("*") if path.is_dir()):
+        if key.name not in dataset.cameras and any(key.rglob("*.mp4")):
+            (folder / "videos/chunk-000" / key.name).mkdir(parents=True, exist_ok=True)
     path = folder / "meta/info.json"
     write_json(path, {**read_json(path), **{name: dataset.info[name] for name in _DECLARED if name in dataset.info}})
     stats = dataset.root / "meta/stats.json"

@@ -30,6 +30,8 @@ DIGEST_FILE = "withdrawn.digest.json"
 _ORIGIN = "source_episode"
 """What a dream says of the clip whose picture it begins with: ``<store digest>:<episode>``."""
 _STOPS = "nothing is mixed until it can be read"
+REFUSALS = frozenset({"no", "none", "false", "refused", "denied", "declined", "withdrawn", "revoked", "expired"})
+"""Words (lower case) that stand for a consent that is not there."""
 _HEAD = "# People who took their consent back. Written by `gr00t withdraw`; nothing of theirs is used again.\n"
 
 

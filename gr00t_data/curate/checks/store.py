@@ -1,5 +1,6 @@
 """Checks of a store as a whole: its metadata against its files and against the embodiment."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ def check_store(whole: Whole) -> Iterator[Finding]:
     yield from _rate(store, embodiment)
     yield from _modality(store, embodiment)
     yield from _columns(store)
-    yield from _cameras_without_files(store)
+    yield from _cameras_without_files(store, embodiment)
     yield from _absent_cameras(store, embodiment)
 
 
@@ -121,16 +122,28 @@ def _columns(store: EpisodeStore) -> Iterator[Finding]:
         yield META_05.finding(message)
 
 
-def _cameras_without_files(store: EpisodeStore) -> Iterator[Finding]:
-    mapped = set(store.camera_columns.values())
+def _cameras_without_files(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
+    """META-06: one finding a key, with the nearest folder of videos that nobody uses."""
     videos = store.root / "videos"
-    for column in store.video_columns:
-        if not any(videos.rglob(f"{column}/*.mp4")):
-            unused = column not in mapped
-            yield META_06.finding(
-                f"{_info(store)}: declares camera {column!r}, but there is no file of it in {videos}; "
-                + ("modality.json does not use it: remove it from info.json" if unused else "copy its files")
-            )
+    held = {path.name for path in videos.glob("*/*") if path.is_dir() and not path.name.startswith(".")}
+    mapped = {column: name for name, column in store.camera_columns.items()}
+    unused = sorted(held - {*store.video_columns, *mapped})
+    wanted = {embodiment.camera(name).column for name in embodiment.selection().cameras} | {
+        column for column, name in mapped.items() if name in embodiment.selection().cameras
+    }
+    for column in dict.fromkeys([*store.video_columns, *mapped]):
+        if any(videos.rglob(f"{column}/*.mp4")):
+            continue
+        file = _info(store) if column in store.video_columns else f"{store.root}/meta/modality.json"
+        message = f"{file}: declares camera {column!r}, but there is no file of it in {videos}; "
+        near = difflib.get_close_matches(column, unused or sorted(held - {column}), n=1, cutoff=0.0)
+        if unused or (near and column not in store.video_columns):
+            message += f"the videos there are of {near[0]!r}: write that key instead, or rename the folder"
+        elif column in mapped:
+            message += "copy its files"
+        else:
+            message += "modality.json does not use it: remove it from info.json"
+        yield META_06.finding(message, severity="error" if unused and column in wanted else "warning")
 
 
 def _absent_cameras(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:

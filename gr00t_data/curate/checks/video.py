@@ -6,6 +6,7 @@ import numpy as np
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.packets import EXTRA_FRAMES, VIDEO_02
+from gr00t_data.curate.checks.store import META_06
 from gr00t_data.curate.checks.times import RATE_ERROR_SHARE
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.sight import CameraFile, Sight
@@ -27,6 +28,8 @@ def check_file(file: CameraFile) -> Iterator[Finding]:
         message = f"{file.error} (episode {subject.row.index}, camera {camera.name!r})"
         yield VIDEO_02.finding(message, severity=file.severity)
     elif file.path is not None:
+        if META_06.code in subject.store_errors and not file.path.parent.exists():
+            return  # no episode has this camera: one finding of the store says so
         message = (
             f"{file.path}: episode {subject.row.index}: no video of camera {camera.name!r}; "
             f"{_why_missing(file) or 'copy it again from its source'}"

@@ -1,7 +1,7 @@
 """Whether footage may be used at all: who is in it, what they agreed to, and who took that back."""
 
 from gr00t_data.sources.human.footage import Footage
-from gr00t_data.terms.withdrawal import Withdrawals
+from gr00t_data.terms.withdrawal import REFUSALS, Withdrawals
 
 CONSENT_BY_PUBLISHER = {
     "epic-kitchens-100": "participants agreed to the publication (EPIC-KITCHENS-100, Damen et al. 2022)",
@@ -9,9 +9,6 @@ CONSENT_BY_PUBLISHER = {
     "egodex": "recorded by consenting participants (EgoDex, Hoque et al. 2025)",
 }
 """Datasets whose publisher collected the consent of everyone who wore a camera, and how it is kept with each clip."""
-
-REFUSALS = frozenset({"no", "none", "false", "refused", "denied", "declined", "withdrawn", "revoked", "expired"})
-"""Words (lower case) that stand for a consent that is not there."""
 
 
 def consent_of(footage: Footage) -> str | None:

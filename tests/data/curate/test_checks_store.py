@@ -36,6 +36,30 @@ def test_declared_camera_without_files(store: EpisodeStore) -> None:
     assert f"{store.root}/meta/info.json: declares camera 'observation.images.second'" in findings[0].message
 
 
+def test_a_wrong_camera_key_is_one_finding_that_names_the_nearest_folder(store: EpisodeStore, tmp_path: Path) -> None:
+    ego, wrong = "observation.images.ego_view", "observation.images.ego"
+    features = {wrong if name == ego else name: said for name, said in store.info["features"].items()}
+    store = change_info(store, features=features)
+    modality = json.loads((store.root / "meta/modality.json").read_text())
+    modality["video"]["ego_view"]["original_key"] = wrong
+    (store.root / "meta/modality.json").write_text(json.dumps(modality))
+    (finding,) = found(store, "META-06")
+    assert finding.severity == "error"
+    assert f"declares camera {wrong!r}, but there is no file of it" in finding.message
+    assert f"the videos there are of {ego!r}: write that key instead" in finding.message
+    verdicts = build_index(store, GR1, tmp_path / "index").verdicts
+    assert [verdict.codes for verdict in verdicts] == [("STORE-01",)] * 2, "no episode is told to copy its video again"
+
+
+def test_a_mapping_to_another_key_than_declared(store: EpisodeStore) -> None:
+    modality = json.loads((store.root / "meta/modality.json").read_text())
+    modality["video"]["ego_view"]["original_key"] = "observation.images.ego_veiw"
+    (store.root / "meta/modality.json").write_text(json.dumps(modality))
+    (finding,) = found(store, "META-06")
+    assert finding.message.startswith(f"{store.root}/meta/modality.json: declares camera 'observation.images.ego_veiw'")
+    assert "the videos there are of 'observation.images.ego_view': write that key instead" in finding.message
+
+
 def test_totals(store: EpisodeStore) -> None:
     findings = found(change_info(store, total_frames=39, total_episodes=3), "META-01")
     assert ["total_episodes is 3" in findings[0].message, "adds up to 40" in findings[1].message] == [True, True]

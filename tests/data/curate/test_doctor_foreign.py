@@ -12,7 +12,7 @@ import pytest
 from gr00t_data.lerobot.to_v3 import FileSizes
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.shell.doctor import COULD_NOT_CHECK
-from tests.data.lerobot.folders import change_json, change_rows, copy, store_of, v3_of
+from tests.data.lerobot.folders import change_episodes, change_json, change_rows, copy, store_of, v3_of
 from tests.shell import invoke
 
 
@@ -23,7 +23,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
 
 @pytest.fixture(scope="module")
 def v3(store: EpisodeStore) -> Path:
-    return v3_of(store, store.root.parent / "v3" / "fruit")
+    folder = v3_of(store, store.root.parent / "v3" / "fruit")
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\ntags:\n- LeRobot\n---\nFruit.\n")
+    return folder
 
 
 def found(folder: Path, *more: str) -> tuple[int, dict[str, Any]]:
@@ -86,6 +88,28 @@ def test_a_wrong_version_is_one_finding(store: EpisodeStore, v3: Path, tmp_path:
     held = held if is_v3 else "v2.1 (meta/episodes.jsonl, meta/tasks.jsonl, data/chunk-000/episode_000000.parquet)"
     message = report["findings"][0]["message"]
     assert f"codebase_version is {said!r}, but the files are laid out as {held}; write" in message
+
+
+def test_a_wrong_camera_key_of_a_v3_folder(v3: Path, tmp_path: Path) -> None:
+    folder, ego = copy(v3, tmp_path / "key"), "observation.images.ego_view"
+    (folder / "videos" / ego).rename(folder / "videos/observation.images.ego")
+    of_store = {finding["code"]: finding for finding in found(folder)[1]["findings"]}
+    assert of_store["META-06"]["severity"] == "error"
+    assert "the videos there are of 'observation.images.ego': write that key" in of_store["META-06"]["message"]
+
+
+def test_statistics_of_other_episodes_in_a_v3_folder(v3: Path, tmp_path: Path) -> None:
+    folder = copy(v3, tmp_path / "foreign")
+
+    def rotate(lines: list[dict[str, Any]]) -> None:
+        names = [name for name in lines[0] if name.startswith("stats/")]
+        stats = [{name: line[name] for name in names} for line in lines]
+        for at, line in enumerate(lines):
+            line |= stats[at - 1]
+
+    change_episodes(folder, rotate)
+    (message,) = (one["message"] for one in found(folder)[1]["findings"] if one["code"] == "STATS-04")
+    assert message.startswith(f"{folder}/meta/episodes: ") and "3 episodes (0, 1, 2)" in message
 
 
 def test_what_cannot_be_read_is_a_finding_too(v3: Path, tmp_path: Path) -> None:
