@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
-from gr00t_data.curate.checks.folder import Folder
 from gr00t_data.curate.checks.kept import KEEP_01, keep_ranges, without_frames
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.checks.times import gap_rows
@@ -14,6 +13,7 @@ from gr00t_data.curate.compare.evidence import EpisodeEvidence, pose_of
 from gr00t_data.curate.compare.row_evidence import row_evidence
 from gr00t_data.curate.copies.fingerprints import fingerprint
 from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.metadata.folder import Folder
 from gr00t_data.curate.subject.camera_evidence import CameraEvidence, camera_evidence
 from gr00t_data.curate.subject.sight import Sight, look_through
 from gr00t_data.curate.subject.subject import Whole, read_subject

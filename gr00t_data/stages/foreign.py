@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gr00t_data.beside import beside
-from gr00t_data.curate.checks.folder import META_12, Folder
 from gr00t_data.curate.doctor import Report
 from gr00t_data.curate.examine import check_folder
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.metadata.folder import META_12, Folder
 from gr00t_data.disk import path_inside, read_json, write_json
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment

@@ -12,6 +12,7 @@ from gr00t_data.curate.finding import Finding
 _SEARCHED = (
     "gr00t_data.curate.subject",
     "gr00t_data.curate.checks",
+    "gr00t_data.curate.metadata",
     "gr00t_data.curate.compare",
     "gr00t_data.curate.copies",
 )

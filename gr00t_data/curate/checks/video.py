@@ -6,9 +6,9 @@ import numpy as np
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.packets import EXTRA_FRAMES, VIDEO_02
-from gr00t_data.curate.checks.store import META_06
 from gr00t_data.curate.checks.times import RATE_ERROR_SHARE
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.metadata.store import META_06
 from gr00t_data.curate.subject.sight import CameraFile, Sight
 from gr00t_data.curate.subject.subject import SEAL_01
 from gr00t_data.store.notes import read_notes

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gr00t_data.curate.checks.card import check_card
+from gr00t_data.curate.metadata.card import check_card
 from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_info, change_row, episode, sealed, unsealed

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gr00t_data.curate.checks.episode_stats import STATS_04, check_episode_stats
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.metadata.episode_stats import STATS_04, check_episode_stats
 from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, episode, sealed, unsealed

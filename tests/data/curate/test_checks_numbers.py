@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from gr00t_data.curate.checks.numbers import META_15, check_numbers
 from gr00t_data.curate.copies.duplicates import Contents
+from gr00t_data.curate.metadata.numbers import META_15, check_numbers
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_parquet, episode, sealed
 

@@ -9,8 +9,8 @@ import pytest
 
 from gr00t_data.curate.checks.kept import without_frames
 from gr00t_data.curate.checks.masked import MASK_01
-from gr00t_data.curate.checks.stats import META_09, check_stats
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.metadata.stats import META_09, check_stats
 from gr00t_data.curate.robust import FEWEST, MANY, median_of_others, usual, usual_extent
 from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.store.store import EpisodeStore

@@ -28,7 +28,7 @@ def check_episode_stats(whole: Whole) -> Iterator[Finding]:
             yield STATS_04.finding(message, severity="info")
         return
     try:
-        lines = {int(line["episode_index"]): line["stats"] for line in json_lines(path)}
+        lines = {int(str(line["episode_index"])): line["stats"] for line in json_lines(path)}
     except (StoreError, KeyError, TypeError, ValueError) as error:
         yield STATS_04.finding(f"{path}: cannot be read ({error!r}); `gr00t doctor --fix` measures it again")
         return
