@@ -17,7 +17,8 @@ class Look:
     """What was found.
 
     Attributes:
-        facts: format, episodes, rows of the first one, what it does not allow yet (``problem``); JSON-able.
+        facts: format, episodes, rows and rate of the first one, messages it left out, what it does not allow yet
+            (``problem``); JSON-able.
         rows: one for each stream of the first episode.
         mapping: the mapping that would be used, undecided keys included; None for formats that need none.
         contents: what the recording holds, as comment lines; empty for formats that need no mapping.
@@ -44,6 +45,7 @@ def look_at(
     except (MappingError, StreamError) as error:
         return Look({**facts, "problem": str(error)}, [], mapping, held)
     facts = {**facts, "instruction": raw.instruction, "success": raw.success, "notes": list(raw.notes)}
+    facts |= {name: raw.source[name] for name in ("left_out", "hz", "hz_said_by", "times_key") if name in raw.source}
     try:
         aligned = align(raw, embodiment, mapping.tolerance_s)
     except AlignError as error:

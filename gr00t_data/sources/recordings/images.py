@@ -8,6 +8,10 @@ from gr00t_data.sources.recordings.streams import StreamError
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _CHANNELS = {"rgb8": 3, "8UC3": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "8UC4": 4, "mono8": 1, "8UC1": 1}
+_PACKED = {"yuv422": "YUV2RGB_UYVY", "uyvy": "YUV2RGB_UYVY", "yuv422_yuy2": "YUV2RGB_YUY2", "yuyv": "YUV2RGB_YUY2"}
+_MOSAIC = {"rggb": "BayerBG2RGB", "bggr": "BayerRG2RGB", "gbrg": "BayerGR2RGB", "grbg": "BayerGB2RGB"}
+"""OpenCV's conversions: it names a mosaic by the second row's second and third pixel, ROS by the first two by two."""
+_CONVERSIONS = _PACKED | {f"bayer_{pattern}8": name for pattern, name in _MOSAIC.items()}
 
 
 def decoded(data: bytes | np.ndarray) -> np.ndarray:
@@ -45,19 +49,32 @@ def raw_picture(data: bytes | np.ndarray, height: int, width: int, step: int, en
         step: bytes of one row, which may be padded.
 
     Raises:
-        StreamError: another encoding (depth, Bayer), or fewer bytes than the size needs.
+        StreamError: another encoding (depth), fewer bytes than the size needs, or an odd width of pixel pairs.
         LimitError: more pixels than any camera has.
     """
-    channels = _CHANNELS.get(encoding)
+    channels = 2 if encoding in _PACKED else 1 if encoding in _CONVERSIONS else _CHANNELS.get(encoding)
     if channels is None:
-        raise StreamError(f"picture has encoding {encoding!r}, expected one of {', '.join(_CHANNELS)}")
+        known = ", ".join((*_CHANNELS, *_CONVERSIONS))
+        raise StreamError(f"picture has encoding {encoding!r}, expected one of {known}")
     step = step or width * channels
     raw = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else np.asarray(data, dtype=np.uint8).ravel()
     require_within(height * width, PICTURE_PIXELS, f"picture of {height} x {width}, pixels")
     if height <= 0 or width <= 0 or step < width * channels or len(raw) < height * step:
         raise StreamError(f"picture of {height} x {width} needs {height * step} bytes, found {len(raw)}")
     pixels = raw[: height * step].reshape(height, step)[:, : width * channels].reshape(height, width, channels)
+    if encoding in _CONVERSIONS:
+        return _converted(pixels, encoding)
     return _rgb(pixels, swap=encoding.startswith("bgr"))
+
+
+def _converted(pixels: np.ndarray, encoding: str) -> np.ndarray:
+    """Pairs of pixels that share their colour (BT.601, as cameras send them), or a mosaic, as uint8 [H, W, 3]."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    if (encoding in _PACKED and width % 2) or (encoding not in _PACKED and min(height, width) < 2):
+        raise StreamError(f"picture of {height} x {width} cannot be {encoding}, whose pixels come in twos")
+    return cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, f"COLOR_{_CONVERSIONS[encoding]}"))
 
 
 def _rgb(pixels: np.ndarray, swap: bool) -> np.ndarray:

@@ -38,6 +38,7 @@ class CameraSource(_Entry):
         latency_s: how much later than the exposure the stamp is.
         tolerance_s: how far a picture may lie from its row; None: that of the mapping, else the embodiment's.
         clock: which of the recording's clocks; None: that of the mapping.
+        sender: which of several nodes that publish on the topic; empty: the only one.
     """
 
     key: str = ""
@@ -45,6 +46,7 @@ class CameraSource(_Entry):
     latency_s: float | None = None
     tolerance_s: float | None = Field(default=None, ge=0)
     clock: Literal["header", "publish", "log"] | None = None
+    sender: str = ""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -66,6 +68,7 @@ class PartSource(_Entry):
         order: how the four values of a quaternion are written, after ``index``; ``order_by`` says what decided it.
         kind: the rule of resampling, see ``SignalKind``.
         moving_frame: relative rotations turn about the moving body's axes instead of the base's.
+        sender: which of several nodes that publish on the topic; empty: the only one that lists the names.
         constant: instead of a key: the part never moves and was not recorded.
     """
 
@@ -83,6 +86,7 @@ class PartSource(_Entry):
     latency_s: float | None = None
     tolerance_s: float | None = Field(default=None, ge=0)
     clock: Literal["header", "publish", "log"] | None = None
+    sender: str = ""
     constant: float | tuple[float, ...] | None = None
 
     @field_validator("index")

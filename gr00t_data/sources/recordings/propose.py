@@ -50,6 +50,7 @@ class Found:
         field: path inside a message; empty for formats without messages.
         width: numbers in one sample; 0 for pictures and texts.
         names: names that come with the numbers.
+        sender: who sends it, where several do on one topic; else empty.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Found:
     names: tuple[str, ...] = ()
     picture: bool = False
     text: bool = False
+    sender: str = ""
 
     @property
     def words(self) -> set[str]:
@@ -71,7 +73,8 @@ def listing(found: Iterable[Found]) -> str:
     for one in found:
         what = "pictures" if one.picture else "text" if one.text else f"{one.width} numbers"
         names = f" ({', '.join(one.names)})" if one.names else ""
-        lines.append(printable(f"#   {one.key}{f' field {one.field}' if one.field else ''}: {what}{names}"))
+        sender = f", sender {one.sender!r}" if one.sender else ""
+        lines.append(printable(f"#   {one.key}{f' field {one.field}' if one.field else ''}: {what}{names}{sender}"))
     return "\n".join(lines) + "\n"
 
 
@@ -130,10 +133,10 @@ def _whole_vector(found: Sequence[Found], parts: Sequence[Part], side: Side) -> 
 
 
 def _part(found: Sequence[Found], part: Part, side: Side) -> PartSource:
-    for candidate in found:
-        listed = _listed_names(candidate.names, part.joints)
-        if listed and not candidate.words & {"velocity", "effort"}:
-            return _source(candidate, part, side, None, names=listed)
+    named = [(one, listed) for one in found if (listed := _listed_names(one.names, part.joints))]
+    named = [(one, listed) for one, listed in named if not one.words & {"velocity", "effort"}]
+    if named and len({one.sender for one, _ in named if one.key == named[0][0].key}) == 1:
+        return _source(named[0][0], part, side, None, names=named[0][1])
     same = [one for one in found if part.name in (one.key.rpartition("/")[2], one.key) and one.width == part.dim]
     fitting = same or [one for one in found if one.width == part.dim and _means(one.words, words(part.name))]
     if len(fitting) != 1:
@@ -158,7 +161,7 @@ def _source(
     found: Found, part: Part, side: Side, index: tuple[int, ...] | str | None, names: tuple[str, ...] = ()
 ) -> PartSource:
     kind = default_kind(part, side)
-    return PartSource(key=found.key, field=found.field, index=index, names=names, kind=kind)
+    return PartSource(key=found.key, field=found.field, index=index, names=names, kind=kind, sender=found.sender)
 
 
 def _cameras(found: Sequence[Found], embodiment: Embodiment) -> dict[str, CameraSource]:
@@ -172,7 +175,7 @@ def _cameras(found: Sequence[Found], embodiment: Embodiment) -> dict[str, Camera
             chosen[camera.name] = match
     if len(found) == 1 and len(wanted) == 1 and wanted[0] not in chosen:
         chosen = {wanted[0]: found[0]}
-    cameras = {name: CameraSource(key=one.key) for name, one in chosen.items()}
+    cameras = {name: CameraSource(key=one.key, sender=one.sender) for name, one in chosen.items()}
     return cameras | {name: CameraSource(key=UNDECIDED) for name in wanted if name not in cameras}
 
 

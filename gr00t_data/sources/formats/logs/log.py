@@ -5,7 +5,8 @@ camera when its pictures are written. Pictures are never kept.
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,12 +21,14 @@ from gr00t_data.sources.recordings.streams import RawEpisode, StreamError, in_or
 
 
 class Logged(NamedTuple):
-    """One message: its topic, when the recorder wrote it, when its sender published it, and its content."""
+    """One message: its topic, when the recorder wrote it, when its sender published it, its content, and who sent it:
+    the node's name where the log has it, else the channel."""
 
     topic: str
     log_ns: int
     publish_ns: int
     decode: Callable[[], Any]
+    sender: str = ""
 
 
 class Log(Protocol):
@@ -45,15 +48,17 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class LogFrames:
-    """The pictures of one topic."""
+    """The pictures of one topic, or of one of its senders."""
 
     log: Log
     topic: str
+    sender: str = ""
 
     def take(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """See ``Frames.take``; a picture that several rows share is decoded once."""
         last, picture = -1, np.empty(0)
-        logged = in_order(self.log.messages([self.topic]), indices)
+        messages_of = (one for one in self.log.messages([self.topic]) if self.sender in ("", one.sender))
+        logged = in_order(messages_of, indices)
         for index, message in zip(indices, logged, strict=True):
             if index != last:
                 try:
@@ -72,6 +77,9 @@ class _Collected:
     values: "array[float]" = field(default_factory=lambda: array("d"))
     widths: Counter[int] = field(default_factory=Counter)
     names: tuple[str, ...] = ()
+    left_out: int = 0
+    listed: list[str] = field(default_factory=list)
+    senders: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, clock: str, message: Logged, content: Any, values: list[float] | None = None) -> None:
         own = messages.stamp_ns(content) if clock == "header" else None
@@ -79,6 +87,8 @@ class _Collected:
         try:
             self.stamps.append(own if own is not None else published)
             self.received.append(message.log_ns)
+            count, first, last = self.senders.get(message.sender, [0, message.log_ns, message.log_ns])
+            self.senders[message.sender] = [count + 1, min(first, message.log_ns), max(last, message.log_ns)]
         except OverflowError as error:
             raise StreamError(
                 f"has the stamp {own or published} ns, which is no time; leave the recording out"
@@ -86,6 +96,14 @@ class _Collected:
         if values is not None:
             self.values.extend(values)
             self.widths[len(values)] += 1
+
+    def at_once(self) -> str:
+        """The senders whose messages lie between those of another, with their numbers; empty for one after the other,
+        as a node that was started again."""
+        ranges = sorted(self.senders.values(), key=lambda one: one[1])
+        if all(before[2] < after[1] for before, after in pairwise(ranges)):
+            return ""
+        return ", ".join(f"{name!r} ({count} messages)" for name, (count, _, _) in sorted(self.senders.items()))
 
     def times(self) -> tuple[np.ndarray, np.ndarray | None]:
         """The stamps, and the recorder's clock when it is another one."""
@@ -111,10 +129,11 @@ def read_log(log: Log, name: str, mapping: Mapping, embodiment: Embodiment) -> R
     pictures = {}
     for camera, source in mapping.cameras.items():
         times_ns, received_ns = collected[f"video.{camera}"].times()
-        frames = LogFrames(log, source.key)
+        frames = LogFrames(log, source.key, source.sender)
         pictures[camera] = camera_of(source, camera, embodiment, times_ns, frames, received_ns)
     text = mapping.instruction.text or instruction
-    source = {"file": name}
+    left_out = {stream: one.left_out for stream, one in collected.items() if one.left_out}
+    source = {"file": name, **({"left_out": left_out} if left_out else {})}
     return RawEpisode(name, sides["state"], sides["action"], pictures, text, None, source, tuple(log.notes))
 
 
@@ -133,20 +152,50 @@ def _collect(
             if message.topic == mapping.instruction.key and not instruction:
                 instruction = _text(messages.at(content, mapping.instruction.field))
             for name, source in sources.items():
-                if source.key == message.topic:
-                    values = None
-                    if isinstance(source, PartSource):
-                        values = messages.chosen(content, source.field, source.names)
-                        if not found[name].stamps and not source.names:
-                            found[name].names = tuple(messages.number_names(messages.at(content, source.field)))
-                    found[name].add(source.clock or mapping.clock, message, content, values)
-                    taken += 2 + len(values or ())
+                if source.key == message.topic and source.sender in ("", message.sender):
+                    taken += 2 + _add(found[name], source, source.clock or mapping.clock, message, content)
             require_within(taken, LOG_VALUES, "numbers and stamps up to here")
         except (StreamError, LimitError) as error:
             raise StreamError(f"{log.name}: {message.topic}: {error}") from error
-    if silent := sorted(sources[name].key for name, one in found.items() if not one.stamps):
-        raise StreamError(f"{log.name}: has no readable message on {', '.join(silent)}; leave the recording out")
+    _require_heard(log.name, sources, found)
     return found, instruction
+
+
+def _add(collected: _Collected, source: PartSource | CameraSource, clock: str, message: Logged, content: Any) -> int:
+    """Take one message, or leave it out where it does not list what the source names; returns how many numbers."""
+    if isinstance(source, CameraSource):
+        collected.add(clock, message, content)
+        return 0
+    values = messages.chosen(content, source.field, source.names)
+    if values is None:
+        collected.left_out, collected.listed = collected.left_out + 1, messages.listed_names(content)
+        return 0
+    if not collected.stamps and not source.names:
+        collected.names = tuple(messages.number_names(messages.at(content, source.field)))
+    collected.add(clock, message, content, values)
+    return len(values)
+
+
+def _require_heard(where: str, sources: dict[str, PartSource | CameraSource], found: dict[str, _Collected]) -> None:
+    """Every source has messages, of one sender.
+
+    Raises:
+        StreamError: one is silent, or several nodes publish it at once and nothing says which is meant.
+    """
+    for name, one in found.items():
+        source = sources[name]
+        if one.left_out and not one.stamps and isinstance(source, PartSource):
+            raise StreamError(
+                f"{where}: {source.key}: lists {one.listed}, expected {[*source.names]} among them, with a value for "
+                f"each; none of its {one.left_out} messages does: correct `names` in the mapping"
+            )
+        if at_once := one.at_once():
+            raise StreamError(
+                f"{where}: {name}: several nodes publish on {source.key} at once, and they are not mixed: {at_once}; "
+                f"write the one that is meant as `sender: {min(one.senders)!r}` at this source of the mapping"
+            )
+    if silent := sorted(sources[name].key for name, one in found.items() if not one.stamps):
+        raise StreamError(f"{where}: has no readable message on {', '.join(silent)}; leave the recording out")
 
 
 def _text(value: Any) -> str:
@@ -163,26 +212,42 @@ def _matrix(collected: _Collected, where: str) -> np.ndarray:
 
 
 def log_inventory(log: Log) -> list[Found]:
-    """What the first message of each topic holds: pictures, texts, and each field with numbers."""
-    found, seen = [], set[str]()
-    topics = log.topics()
+    """What the messages of each topic hold: pictures, texts, and each field with numbers, by what they name and by who
+    sends them. Nodes that share a topic begin when they like, so messages from all of the log are looked at."""
+    found, seen = dict[Found, None](), Counter[str]()
+    topics, pictures = log.topics(), set[tuple[str, str]]()
     for message in log.messages(topics):
-        if message.topic in seen:
-            continue
-        seen.add(message.topic)
-        try:
-            content = message.decode()
-        except StreamError:
-            continue
-        if messages.is_picture(content):
-            found.append(Found(message.topic, 0, picture=True))
-        elif isinstance(messages.member(content, "data"), str):
-            found.append(Found(message.topic, 0, "data", text=True))
-        else:
-            found += _number_fields(message.topic, content)
-        if len(seen) == len(topics):
-            break
-    return found
+        seen[message.topic] += 1
+        looked = seen[message.topic] <= _LOOKED_AT_FIRST or seen[message.topic] % _LOOKED_EVERY == 0
+        if looked and (message.topic, message.sender) not in pictures:
+            try:
+                held = _held(message)
+            except StreamError:
+                continue
+            found |= dict.fromkeys(held)
+            pictures |= {(message.topic, message.sender) for one in held if one.picture}
+    return _one_sender(list(found))
+
+
+def _held(message: Logged) -> list[Found]:
+    content = message.decode()
+    if messages.is_picture(content):
+        return [Found(message.topic, 0, picture=True, sender=message.sender)]
+    if isinstance(messages.member(content, "data"), str):
+        return [Found(message.topic, 0, "data", text=True, sender=message.sender)]
+    return [replace(one, sender=message.sender) for one in _number_fields(message.topic, content)]
+
+
+def _one_sender(found: list[Found]) -> list[Found]:
+    """Without the senders of topics that have only one; in the order of the topics' first messages."""
+    senders = {one.key: {other.sender for other in found if other.key == one.key} for one in found}
+    place = {key: number for number, key in enumerate(senders)}
+    plain = (one if len(senders[one.key]) > 1 else replace(one, sender="") for one in found)
+    return sorted(dict.fromkeys(plain), key=lambda one: place[one.key])
+
+
+_LOOKED_AT_FIRST, _LOOKED_EVERY = 100, 16
+"""Messages of a topic that are decoded to see what it holds: the first ones, and of the others every sixteenth."""
 
 
 def _number_fields(topic: str, content: Any, path: str = "") -> list[Found]:

@@ -72,7 +72,8 @@ class McapLog:
                     if topics is None or channel.topic in topics:
                         count += 1
                         decode = partial(decoders.decode, schemas.get(channel.schema_id), channel, record.data)
-                        yield Logged(channel.topic, record.log_time, record.publish_time, decode)
+                        sender = str(channel.metadata.get("callerid") or f"channel {channel.id}")
+                        yield Logged(channel.topic, record.log_time, record.publish_time, decode, sender)
         except LimitError as error:
             raise StreamError(f"{self.name}: {error}") from error
         except Exception as error:  # the library's own, struct's and the decompressors' errors, on damaged bytes

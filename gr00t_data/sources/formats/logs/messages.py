@@ -105,19 +105,23 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | np.ndarray) or (isinstance(value, Iterable) and hasattr(value, "__len__"))
 
 
-def chosen(message: Any, path: str, names: tuple[str, ...]) -> list[float]:
+def chosen(message: Any, path: str, names: tuple[str, ...]) -> list[float] | None:
     """The numbers under a path; with ``names``, those whose names the message lists beside them, in this order.
 
+    Returns:
+        None for a message that lists other names, or names without numbers: nodes share a topic.
+
     Raises:
-        StreamError: no such field, or a name that the message does not list.
+        StreamError: no such field, or another count of names than of numbers.
     """
     values = numbers(at(message, path))
     if not names:
         return values
     listed = listed_names(message)
-    missing = [name for name in names if name not in listed]
-    if missing or len(listed) != len(values):
-        raise StreamError(f"lists {listed} for {len(values)} values, expected {missing or names} among them")
+    if not set(names) <= set(listed) or not values:
+        return None
+    if len(listed) != len(values):
+        raise StreamError(f"lists {listed} for {len(values)} values, expected one name for each")
     return [values[listed.index(name)] for name in names]
 
 

@@ -72,7 +72,8 @@ class BagLog:
             declared, count = sum(connection.msgcount for connection in chosen), 0
             for connection, time_ns, data in reader.messages(chosen) if chosen else ():
                 kind, count = connection.msgtype, count + 1
-                yield Logged(connection.topic, time_ns, time_ns, _decoder(reader, data, kind, least[kind]))
+                sender = str(getattr(connection.ext, "callerid", None) or f"connection {connection.id}")
+                yield Logged(connection.topic, time_ns, time_ns, _decoder(reader, data, kind, least[kind]), sender)
             if count != declared:
                 raise StreamError(f"{self.name}: holds {count} of the {declared} messages it counts; copy it again")
 
