@@ -150,7 +150,8 @@ def _limits(store: EpisodeStore, number: int) -> Limits:
         places = [store.data_place(number), *(store.video_place(number, camera) for camera in store.cameras)]
     except PathError:  # leads out of the store, which is a finding
         return Limits()
-    return Limits.of_input(sum(place.stat().st_size for place in places if place.is_file()))
+    size_bytes = sum(place.stat().st_size for place in places if place.is_file())
+    return Limits.of_input(size_bytes, store.row(number).length * len(store.cameras))
 
 
 def compare(

@@ -10,6 +10,7 @@ from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole
 from gr00t_data.video.files import VideoError
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.spans import key_pictures
 
 _KEPT = ("min", "max", "mean", "std", "count")
@@ -38,7 +39,7 @@ def complete(root: Path) -> list[Note]:
                 continue
             videos += 1
             try:
-                pictures = key_pictures(read_whole(path))
+                pictures = watched(path, key_pictures, watched(path, read_whole, path))
                 stats[column] = DatasetStats().add_pictures(column, pictures)
             except VideoError as error:
                 notes.append(Note(f"no statistics of its pictures: {error}", row.index, column))

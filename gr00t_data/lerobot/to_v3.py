@@ -27,6 +27,7 @@ from gr00t_data.store.store import EpisodeStore, StoreError, episode_lines
 from gr00t_data.store.tables import TableError, read_table
 from gr00t_data.video.cutting import read_whole
 from gr00t_data.video.files import VideoError
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
 from gr00t_data.video.spans import key_pictures
 
@@ -150,9 +151,9 @@ def _write_camera(export: _Export, camera: str, progress: Callable[[int], None])
     """Join the videos of one camera; returns the first of them."""
     tracks, store = [], export.store
     for number, row in enumerate(store.rows):
-        track = read_whole(store.video_file(row.index, camera))
+        track = watched(file := store.video_file(row.index, camera), read_whole, file)
         tracks.append(track)
-        pictures = key_pictures(track)
+        pictures = watched(file, key_pictures, track)
         export.episode_stats[number][camera] = export.stats.add_pictures(camera, pictures)
         rows = export.lines[number]["length"]
         if track.frames != rows:

@@ -16,6 +16,7 @@ from gr00t_data.store import layout
 from gr00t_data.store.notes import Note
 from gr00t_data.video.cutting import cut, packets_of, read_whole
 from gr00t_data.video.files import VideoError
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import TIME_TOLERANCE_S, Packets
 from gr00t_data.video.spans import encode_span
 
@@ -163,7 +164,7 @@ def split_videos(dataset: Dataset, first_rows_s: dict[int, float], root: Path) -
 
 def _split_file(dataset: Dataset, camera: str, file: Path, wanted: list[Wanted], root: Path) -> Iterator[list[Note]]:
     try:
-        track = read_whole(file)
+        track = watched(file, read_whole, file)
     except VideoError as error:
         for one in wanted:
             yield [Note(str(error), one.record.index, camera)]
@@ -172,12 +173,10 @@ def _split_file(dataset: Dataset, camera: str, file: Path, wanted: list[Wanted],
         number = dataset.number_of(one.record.index)
         place = {"episode_chunk": number // layout.CHUNK_EPISODES, "episode_index": number}
         target = path_inside(root, layout.VIDEO_PATH, video_key=camera, **place)
-        yield [
-            Note(message, one.record.index, camera) for message in _write_span(span, one, track, target, dataset.fps)
-        ]
+        yield [Note(message, one.record.index, camera) for message in _clip(span, one, track, target, dataset.fps)]
 
 
-def _write_span(span: Span | str, one: Wanted, track: Packets, target: Path, fps: float) -> Iterator[str]:
+def _clip(span: Span | str, one: Wanted, track: Packets, target: Path, fps: float) -> Iterator[str]:
     """Write one clip; yields what should be known about it."""
     if isinstance(span, str):
         yield f"{span}; the episode has no video of this camera"
@@ -193,11 +192,16 @@ def _write_span(span: Span | str, one: Wanted, track: Packets, target: Path, fps
     if track.rotation_deg:
         yield f"a player is asked to turn the picture by {track.rotation_deg} degrees; readers of arrays do not"
     try:
-        whole = (span.first, span.last) == (0, track.frames - 1)
-        if (track.lone and whole) or packets_of(track, span.first, span.last) is not None:
-            cut(track, span.first, span.last, target)
-            return
-        encode_span(track, span.first, span.last, target)
-        yield f"re-encoded as h264, frame for frame: frame {span.first} of {track.path.name} is no place to cut packets"
+        if not watched(track.path, _cut_or_encoded, track, span, target, pictures=frames):
+            place = f"frame {span.first} of {track.path.name}"
+            yield f"re-encoded as h264, frame for frame: {place} is no place to cut packets"
     except VideoError as error:
         yield str(error)
+
+
+def _cut_or_encoded(track: Packets, span: Span, target: Path) -> bool:
+    """Write the frames of a span; whether they could stay as they are."""
+    whole = (span.first, span.last) == (0, track.frames - 1)
+    as_it_is = (track.lone and whole) or packets_of(track, span.first, span.last) is not None
+    (cut if as_it_is else encode_span)(track, span.first, span.last, target)
+    return as_it_is

@@ -61,7 +61,8 @@ def read_episode(
     shown_s = facts.times_s[numbers]
     straighten = _straightener(clip.footage.intrinsics, facts, pictures)
     once, row_of = np.unique(numbers, return_inverse=True)
-    found_frames = watched(facts.path, footage_pictures, facts, once.tolist(), pictures.working_px)
+    asked = (facts, once.tolist(), pictures.working_px)
+    found_frames = watched(facts.path, footage_pictures, *asked, pictures=int(numbers.max() - numbers.min()))
     frames = np.stack([straighten(one) for one in found_frames])
     found: dict[str, Any] = {"detector": None}
     if hide is not None:

@@ -56,7 +56,7 @@ def plan_in_full(
     near = [(max(one.start_s - margin, 0.0), min(one.end_s + margin, facts.duration_s)) for one in marked]
     spans = joined(near) if footage.narrations else [(0.0, facts.duration_s)]
     measure = partial(measure_head_motion, limit=settings.head_limit, every_s=settings.looks_every_s)
-    motion = watched(facts.path, measure, facts, spans)
+    motion = watched(facts.path, measure, facts, spans, pictures=facts.frames)
     fast = motion.fast(settings.head_limit)
     if not footage.narrations:
         marked, unused = _unnarrated(footage, facts, motion, fast, settings, find_tracks)
