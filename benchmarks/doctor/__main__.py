@@ -57,7 +57,9 @@ def main(
     ),
     only: Annotated[list[str] | None, Parameter(help="Defect, control or group; wildcards; may be repeated.")] = None,
     store: Annotated[str | None, Parameter(help="Only this clean store.")] = None,
-    real: Annotated[Path | None, Parameter(help="A GR00T-LeRobot v2 store of real episodes: a bed of its own.")] = None,
+    real: Annotated[
+        Path | None, Parameter(help="A LeRobot v2 or v3.0 folder of real episodes: a bed of its own.")
+    ] = None,
     embodiment: Annotated[str, Parameter(name=("--embodiment", "-e"), help="Its robot: a name, or a YAML.")] = "gr1",
     episodes: Annotated[int, Parameter(help="With --real: how many of its episodes, 5 to 40.")] = 14,
     without: Annotated[list[int] | None, Parameter(help="With --real: an episode known to be bad; repeatable.")] = None,

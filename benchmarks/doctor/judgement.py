@@ -9,10 +9,7 @@ from benchmarks.doctor.defects.defect import STORE
 from gr00t_data.curate.doctor import diagnose
 from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import Embodiment
-from gr00t_data.store.store import EpisodeStore, StoreError
-
-UNREADABLE = "META-UNREADABLE"
-"""Stands for a folder that cannot be opened at all; the command says so with an exit status of its own."""
+from gr00t_data.stages.foreign import shown, unreadable
 
 _RANK = {"info": 1, "warning": 2, "error": 3}
 Weight = tuple[int, int]
@@ -41,9 +38,10 @@ def judge(root: Path, embodiment: Embodiment) -> Judgement:
     """Run the doctor on one folder."""
     start = time.process_time()
     try:
-        report = diagnose(EpisodeStore.open(root), embodiment)
-    except StoreError:
-        return Judgement({STORE: {UNREADABLE: (3, 1)}}, frozenset(), time.process_time() - start)
+        with shown(root, embodiment) as whole:
+            report = whole.told(diagnose(whole.store, embodiment))
+    except (ValueError, OSError) as error:
+        report = unreadable(root, error)
     seconds = time.process_time() - start
     codes = {STORE: _gravest(report.findings)}
     codes |= {verdict.episode_index: _gravest(verdict.findings) for verdict in report.verdicts}

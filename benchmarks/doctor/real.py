@@ -12,8 +12,9 @@ from benchmarks.doctor.clean import keep
 from benchmarks.doctor.folder import Folder
 from gr00t_data.disk import replacing_folder
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.stages.foreign import shown
 from gr00t_data.store import layout
-from gr00t_data.store.store import ABOUT, EpisodeStore
+from gr00t_data.store.store import ABOUT
 
 REAL = "real"
 """Name of the bed among the clean stores."""
@@ -25,7 +26,7 @@ FEWEST, MOST = 5, 40
 def real_store(
     folder: Path, work: Path, embodiment: Embodiment, episodes: int, without: Sequence[int], camera_hz: float | None
 ) -> Path:
-    """Copy the first episodes of a store, made whole; the store itself is not changed.
+    """Copy the first episodes of a store, v2 or v3.0, made whole; the store itself is not changed.
 
     Args:
         episodes: how many, 5 to 40.
@@ -35,16 +36,17 @@ def real_store(
     Raises:
         ValueError: too few episodes, or rows without ``observation.state`` and ``action``.
     """
-    kept = [row.index for row in EpisodeStore.open(folder).rows if row.index not in without][:episodes]
-    if not FEWEST <= len(kept) <= MOST:
-        raise ValueError(f"{folder}: {len(kept)} episodes, expected {FEWEST} to {MOST}: take other --episodes")
     root = work / f"real-{folder.resolve().name}"
     shutil.rmtree(root, ignore_errors=True)
     with replacing_folder(root) as temporary:
         temporary.rmdir()
-        copy = Folder.copy(folder, temporary)
+        with shown(folder, embodiment) as whole:
+            copy = Folder.copy(whole.store.root, temporary)
         for path in [temporary, *(path for path in temporary.rglob("*") if path.is_dir())]:
             path.chmod(0o755)  # a store that may only be read has such folders
+        kept = [row.index for row in copy.store.rows if row.index not in without][:episodes]
+        if not FEWEST <= len(kept) <= MOST:
+            raise ValueError(f"{folder}: {len(kept)} episodes, expected {FEWEST} to {MOST}: take other --episodes")
         keep(copy, kept)
         _require_columns(copy)
         _complete(copy, embodiment)

@@ -85,7 +85,7 @@ def run(job: Job) -> Score:
         if case.refresh:
             planting.folder.refresh()
         copies = {number: min(target - {STORE}) for target in targets for number in target - job.before.codes.keys()}
-        return _score(job, judge(root, planting.embodiment), targets, case.codes.split(), copies)
+        return _score(job, judge(root, planting.embodiment), targets, case.codes.split(), copies, case.rig)
     except Unplantable as error:
         return Score(job.name, job.store, 0, 0, 0, (), (), (), 0.0, skipped=str(error))
     finally:
@@ -114,16 +114,19 @@ def _without_it(job: Job, case: Defect | Control, folder: Folder) -> list[int]:
     return numbers
 
 
-def _score(job: Job, after: Judgement, targets: Targets, accepted: Sequence[str], numbers: dict[int, int]) -> Score:
+def _score(
+    job: Job, after: Judgement, targets: Targets, accepted: Sequence[str], numbers: dict[int, int], rig: bool = False
+) -> Score:
     new = after.new(job.before, numbers)
     of_store = bool(targets) and all(target == {STORE} for target in targets)
     touched = set().union(*targets) | {STORE} if targets else set()
     found = [
-        set().union(*(new.get(e, set()) for e in (new if of_store else target))) - {_OF_STORE} for target in targets
+        set().union(*(new.get(e, set()) for e in (new if of_store and not rig else target))) - {_OF_STORE}
+        for target in targets
     ]
     elsewhere = {} if of_store else {e: codes - {_OF_STORE} for e, codes in new.items() if e not in touched}
     before = {now for now in after.rejected if numbers.get(now, now) in job.before.rejected}
-    barred = of_store or any(_OF_STORE in codes for codes in new.values())
+    barred = (of_store and not rig) or any(_OF_STORE in codes for codes in new.values())
     return Score(
         name=job.name,
         store=job.store,

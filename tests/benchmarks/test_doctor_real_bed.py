@@ -10,7 +10,7 @@ from benchmarks.doctor import table
 from benchmarks.doctor.__main__ import main
 from benchmarks.doctor.anatomy import ACTION, STATE, Anatomy, Unplantable
 from benchmarks.doctor.defects.catalogue import DEFECTS
-from benchmarks.doctor.defects.defect import Planting
+from benchmarks.doctor.defects.defect import STORE, Planting
 from benchmarks.doctor.folder import Folder
 from benchmarks.doctor.judgement import judge
 from benchmarks.doctor.real import REAL, real_store
@@ -205,3 +205,20 @@ def test_the_command(store: EpisodeStore, robot_file: Path, tmp_path: Path, caps
     text = capsys.readouterr().out
     assert "| action-nan: 3 values | 1 | 1 | 1 |" in text and "| parquet with zstd | 1 | 0 | 0 |" in text
     assert "clean store real: 7 episodes" in text
+
+
+def test_what_the_whole_rig_has_must_be_said_of_the_store_and_reject_nothing(
+    store: EpisodeStore, robot_file: Path, tmp_path: Path
+) -> None:
+    score = score_of("clock-slow", store.root, robot_file, tmp_path)
+    said = judge_of_slow_clock(store, robot_file, tmp_path)
+    assert (score.planted, score.wrongly_rejected) == (1, ())
+    assert score.named == ("TIME-03" in said)
+
+
+def judge_of_slow_clock(store: EpisodeStore, robot_file: Path, tmp_path: Path) -> dict[str, tuple[int, int]]:
+    """The codes of the store when every stamp comes from a clock at 0.9 of the rate."""
+    folder = Folder.copy(store.root, tmp_path / "slow")
+    for row in store.rows:
+        folder.change_rows(row.index, lambda rows: rows | {"timestamp": rows["timestamp"] / 0.9})
+    return judge(folder.root, load_embodiment(str(robot_file))).codes[STORE]

@@ -14,6 +14,7 @@ from benchmarks.doctor.defects.defect import (
     Planting,
     cut,
     each,
+    in_every,
     in_files,
     in_rows,
     in_table,
@@ -130,6 +131,11 @@ def _replaced(table: pa.Table, name: str, values: list[list[float] | None]) -> p
     return table.set_column(table.column_names.index(name), name, column)
 
 
+def slow_clock(p: Planting, index: int) -> None:
+    """The recorder runs at 0.9 of the rate that info.json declares."""
+    p.folder.change_rows(index, lambda rows: rows | {"timestamp": rows["timestamp"] / (1 - 0.1 * p.severity)})
+
+
 def restart_index(p: Planting) -> None:
     """The running number of the rows begins at zero in every episode. Raises Unplantable without such a number."""
     for row in p.folder.store.rows:
@@ -141,12 +147,13 @@ def restart_index(p: Planting) -> None:
 
 _time, _rows = partial(Defect, group="time"), partial(Defect, group="rows")
 _files = partial(_rows, refresh=False)
-_STOPS = "the loader stops"
+_STOPS, _WRONG_SPEED = "the loader stops", "wrong replay speed"
 TIME_DEFECTS = (
+    _time("clock-slow", "0.9 of the rate, every episode", "TIME-03", _WRONG_SPEED, in_every(slow_clock), rig=True),
     _time("time-swapped", "two neighbouring stamps", "TIME-01", "actions jump back and forth", in_stamps(swap_times)),
     _time("time-rows-dropped", "1 row in 30", "TIME-02", "motions across a gap are too fast", each(drop_rows)),
     _time("time-label-doubled", "fps doubled", "META-02", "motions replay at twice the speed", of_store(double_label)),
-    _time("time-stretched", "stamps of 1.5 times the rate", "TIME-03", "wrong replay speed", in_stamps(stretch)),
+    _time("time-stretched", "stamps of 1.5 times the rate", "TIME-03", _WRONG_SPEED, in_stamps(stretch)),
     _time("time-jitter", "up to 0.9 of a row", "TIME-03 TIME-02", "unsteady motion", in_stamps(jitter)),
     _time("time-drift", "4 % against the camera", "TIME-03 TIME-05 VIDEO-05", "images fall behind", in_stamps(drift)),
     _time("time-late-start", "5 s", "TIME-04", "readers by time find no frame", in_stamps(start_late)),
@@ -162,7 +169,13 @@ TIME_DEFECTS = (
         in_rows(shuffle_rows_silently),
     ),
     _files("rows-tail-lost", "10 rows", "ROWS-01 VIDEO-04", "frames without rows", in_rows(lose_tail)),
-    _rows("rows-index-restarts", "every episode", "ROWS-*", "readers by number mix episodes", of_store(restart_index)),
+    _rows(
+        "rows-index-restarts",
+        "every episode",
+        "META-15 ROWS-*",
+        "readers mix episodes",
+        of_store(restart_index),
+    ),
     _rows("rows-other-episode", "all rows", "ROWS-03", "merged from elsewhere", in_rows(foreign_number)),
     _files("rows-state-missing", "the last state of the episode", "SHAPE-01 NAN-01", _STOPS, in_table(missing_state)),
     _files("rows-column-lost", "action", "COLUMN-01", _STOPS, in_table(lambda table: table.drop_columns(["action"]))),

@@ -84,6 +84,7 @@ class Defect:
         stores: clean stores it is planted into; into a real store everything is planted that can be.
         refresh: whether the metadata is made true again afterwards; False when the metadata is the defect.
         share: episodes damaged, as a share of the store.
+        rig: whether every episode has it alike: the store must carry the code, and no episode is rejected for it.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Defect:
     stores: tuple[str, ...] = ("simulator", "pick_n_place")
     refresh: bool = True
     share: float = 0.125
+    rig: bool = False
 
 
 _COUNTERS = ("timestamp", "frame_index", "index")
@@ -240,6 +242,16 @@ def of_store(change: Callable[..., object], *details: Any) -> Plant:
         return [frozenset({STORE})]
 
     return plant
+
+
+def in_every(change: Callable[..., object], *details: Any) -> Plant:
+    """A planter of what every episode has alike: ``change(planting, episode number, *details)`` for each."""
+
+    def every(planting: Planting) -> None:
+        for row in planting.folder.store.rows:
+            change(planting, row.index, *details)
+
+    return of_store(every)
 
 
 def in_json(name: str, change: Callable[[Planting, Any], Any]) -> Plant:

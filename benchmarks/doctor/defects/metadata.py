@@ -151,7 +151,7 @@ METADATA_DEFECTS = (
     _defect(
         "info-version",
         "v3.0 for v2.1",
-        "META-UNREADABLE",
+        "META-12",
         _LOADER,
         of_store(lambda p: p.folder.change_info(codebase_version="v3.0")),
     ),
@@ -166,17 +166,15 @@ METADATA_DEFECTS = (
         of_store(lambda p: p.folder.change_info(data_path=_OUTSIDE)),
     ),
     _defect("info-camera-lost", "one camera more", "META-06", _LOADER, _info(camera_without_files)),
-    _defect(
-        "modality-camera-lost", "another column", "META-06 META-07 VIDEO-01", _LOADER, _modality(camera_to_nowhere)
-    ),
+    _defect("modality-camera-lost", "another column", "META-06 META-07", _LOADER, _modality(camera_to_nowhere)),
     _defect("stats-foreign", "0.5 standard deviations", "STATS-03", _NORM, _stats(foreign_stats)),
     _defect("camera-key-wrong", "renamed", "META-06 META-07", _LOADER, of_store(camera_renamed)),
     _defect("episode-stats-foreign", "of the one before", "STATS-*", _NORM, of_store(foreign_episode_stats)),
-    _defect("licence-lost", "unknown", "LICENCE-* CONSENT-*", "nobody may use it", of_store(licence_lost)),
+    _defect("licence-lost", "unknown", "META-16 CONSENT-*", "nobody may use it", of_store(licence_lost)),
     _defect(
         "licence-contradicts",
         "card and store",
-        "LICENCE-* CONSENT-*",
+        "META-16 CONSENT-*",
         "used against its terms",
         of_store(licence_contradicts),
     ),

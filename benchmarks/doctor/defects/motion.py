@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.doctor.anatomy import ACTION, STATE, Limb, Unplantable
-from benchmarks.doctor.defects.defect import Defect, Planting, add, cut_rows, each, in_rows, late, put
+from benchmarks.doctor.defects.defect import Defect, Planting, add, cut_rows, each, in_every, in_rows, late, put
 from benchmarks.doctor.folder import Rows
 
 _SENSOR_NOISE_RAD = 2e-3
@@ -179,6 +179,11 @@ def hold(p: Planting, rows: Rows, hz: float, *columns: str) -> Rows:
     return rows | {name: rows[name][np.arange(len(rows[name])) // every * every] for name in columns}
 
 
+def hold_everywhere(p: Planting, index: int) -> None:
+    """The state was measured at half of the rate, in every episode."""
+    p.folder.change_rows(index, lambda rows: hold(p, rows, p.folder.store.fps / 2, STATE))
+
+
 def hold_limb(p: Planting, rows: Rows) -> Rows:
     """The readings of one arm are refreshed every third or fourth row only."""
     dims = p.robot.moving_arm(rows).dims(STATE)
@@ -256,6 +261,7 @@ MOTION_DEFECTS = (
     _defect("demonstration-cut", "after a third", "MOTION-*", "the task is never finished", each(stop_early)),
     _defect("link-lost", "1.5 s, both", "MOTION-05", "the robot stops on the way", in_rows(lose_link)),
     _defect("rows-held", "10 Hz, both", "MOTION-05", "every other row is no row", in_rows(hold, 10, STATE, ACTION)),
+    _defect("state-slow", "half of the rate, every episode", "MOTION-05", "old", in_every(hold_everywhere), rig=True),
     _defect("arm-held", "every 3rd or 4th row, state", "MOTION-05", "the state is old", in_rows(hold_limb)),
     _defect("arm-teleport", "0.5 rad in one row", "MOTION-02", _SPEED, in_rows(teleport)),
 )

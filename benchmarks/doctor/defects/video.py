@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.doctor import packets
 from benchmarks.doctor.anatomy import STATE, Unplantable
 from benchmarks.doctor.clean import shared_data
-from benchmarks.doctor.defects.defect import Defect, Planting, cut, each, in_files, in_frames
+from benchmarks.doctor.defects.defect import Defect, Planting, cut, each, in_every, in_files, in_frames
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
 
@@ -96,6 +96,12 @@ def repeat_frames(p: Planting, frames: np.ndarray) -> np.ndarray:
     return frames[order]
 
 
+def slow_cameras(p: Planting, index: int) -> None:
+    """Every camera delivers three pictures in four rows."""
+    _ = p.robot.cameras
+    p.change_cameras(index, lambda frames: repeat_frames(p, frames))
+
+
 def stutter(p: Planting, frames: np.ndarray) -> np.ndarray:
     """A buffer is written twice: 8 frames come again, the 8 after them are lost."""
     count = min(round(8 * p.severity), len(frames) // 3)
@@ -168,6 +174,7 @@ VIDEO_DEFECTS = (
     _defect("video-frozen", "1 s", "VIDEO-10", _BLIND, in_frames(freeze)),
     _defect("video-frozen-slow", "1 s of slow motion", "VIDEO-10", _BLIND, each(freeze_slow_motion)),
     _defect("video-repeated", "every 4th frame", "VIDEO-11", "images lag by up to 50 ms", in_frames(repeat_frames)),
+    _defect("cameras-slow", "3 in 4, every episode", "VIDEO-11", "images lag", in_every(slow_cameras), rig=True),
     _defect("video-stutter", "8 frames again", "VIDEO-12", _DRIFT, in_frames(stutter)),
     _defect("video-black", "5 frames", "IMAGE-19", _BLIND, in_frames(black_frames)),
     _defect("video-smaller", "half the pixels", "VIDEO-06", "blurred when resized", in_frames(smaller)),
