@@ -13,7 +13,7 @@ _MOST_NAMED = 8
 
 
 def check_numbers(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
-    """META-15. Gaps between episodes are fine (some were taken out); a number that is given twice is not."""
+    """META-17. Gaps between episodes are fine (some were taken out); a number that is given twice is not."""
     store = contents.store
     ranges: dict[int, tuple[int, int]] = {}
     for row in store.rows:
@@ -25,7 +25,7 @@ def check_numbers(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
             message = (
                 f"{store.data_place(row.index)}: episode {row.index} frame {at}: index does not go on by one a row"
             )
-            yield row.index, META_15.finding(f"{message}; number the rows of the set again", (at, at))
+            yield row.index, META_17.finding(f"{message}; number the rows of the set again", (at, at))
             continue
         ranges[row.index] = (int(offsets[0]), int(offsets[0]) + len(offsets))
     wrong = _given_twice(ranges)
@@ -33,7 +33,7 @@ def check_numbers(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
         named = ", ".join(map(str, wrong[:_MOST_NAMED])) + (" ..." if len(wrong) > _MOST_NAMED else "")
         yield (
             None,
-            META_15.finding(
+            META_17.finding(
                 f"{store.root}/data: index starts again: {len(wrong)} of {len(ranges)} episodes ({named}) begin with a "
                 "number that other rows have; it counts the rows of the whole set: number them again"
             ),
@@ -42,7 +42,7 @@ def check_numbers(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
     for index in wrong:
         yield (
             index,
-            META_15.finding(
+            META_17.finding(
                 f"{store.data_place(index)}: episode {index}: index goes from {ranges[index][0]}, a number that rows "
                 "of other episodes have; it counts the rows of the whole set: number them again"
             ),
@@ -81,7 +81,7 @@ def _given_twice(ranges: Mapping[int, tuple[int, int]]) -> list[int]:
     return sorted(twice - expected) or sorted(twice)
 
 
-(META_15,) = Look(Contents, check_numbers, 2).finds(
-    Check("META-15", "warning", "index does not count the rows of the set", "LeRobot takes rows of another episode",
+(META_17,) = Look(Contents, check_numbers, 2).finds(
+    Check("META-17", "warning", "index does not count the rows of the set", "LeRobot takes rows of another episode",
           fact=True),
 )  # fmt: skip

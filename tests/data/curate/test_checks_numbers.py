@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from gr00t_data.curate.copies.duplicates import Contents
-from gr00t_data.curate.metadata.numbers import META_15, check_numbers
+from gr00t_data.curate.metadata.numbers import META_17, check_numbers
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import GR1, change_parquet, episode, sealed
 
@@ -28,7 +28,7 @@ def number(store: EpisodeStore, index: int, values: np.ndarray) -> None:
 
 def found(store: EpisodeStore) -> dict[int | None, str]:
     findings = list(check_numbers(Contents(store, GR1)))
-    assert {finding.code for _, finding in findings} <= {META_15.code}
+    assert {finding.code for _, finding in findings} <= {META_17.code}
     return {index: finding.message for index, finding in findings}
 
 
