@@ -117,7 +117,7 @@ def content_of(store: "EpisodeStore", index: "Index") -> str:
     """Hash of what others read: the store, and of the verdicts what may be used. Texts of findings are no news."""
     from gr00t_data.disk import digest_json
 
-    usable = [[verdict.episode_index, verdict.keep, verdict.instruction] for verdict in index.accepted]
+    usable = [[one.episode_index, one.keep, one.instruction, *one.text_changes] for one in index.accepted]
     return digest_json([store.digest, usable])
 
 

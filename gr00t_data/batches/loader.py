@@ -232,7 +232,7 @@ class Loader:
     def _prompt(self, samples: Sequence[SampleId]) -> dict[str, torch.Tensor]:
         if self._tokenize is None or not self.with_images:
             return {}
-        texts = [self.rows[s.member].manifest.entry(s.source, s.episode).instruction for s in samples]
+        texts = [self.rows[s.member].manifest.entry(s.source, s.episode).text_at(s.frame) for s in samples]
         images = [len(self.rows[sample.member].cameras) for sample in samples]
         ids, mask = self._tokenize(texts, images[0] if len(set(images)) == 1 else images)
         return {"input_ids": torch.as_tensor(ids), "attention_mask": torch.as_tensor(mask)}

@@ -19,8 +19,8 @@ class Check:
         title: what is wrong, in a few words.
         consequence: what happens to training when it is ignored.
         explains: patterns of the codes that follow from it and are not reported beside it, with spaces between.
-        leaves_out: which frames of an accepted episode are not sampled: those of the finding with all ``chunks`` that
-            reach into them, or those at its ``start`` or ``end`` but half a second.
+        leaves_out: which frames of an accepted episode are not sampled: the ``rows`` of the finding, those with all
+            ``chunks`` that reach into them, or those at its ``start`` or ``end`` but half a second.
         fact: it holds whatever the other episodes are, though it is found by comparing them.
         spoils: an error says that rows or pictures are wrong: other episodes are not judged by this one.
         look: how it is found; ``Look.finds`` says so.
@@ -31,7 +31,7 @@ class Check:
     title: str
     consequence: str
     explains: str = ""
-    leaves_out: Literal["nothing", "chunks", "start", "end"] = "nothing"
+    leaves_out: Literal["nothing", "rows", "chunks", "start", "end"] = "nothing"
     fact: bool = False
     spoils: bool = True
     look: "Look[Any] | None" = None

@@ -67,7 +67,8 @@ def examine(
     if not keep and not any(finding.severity == "error" for finding in findings):
         findings.append(KEEP_01.finding(f"{subject.where}: no frame is left whose action chunk is whole; leave it out"))
     length = subject.row.length if subject.rows is None else subject.rows
-    verdict = Verdict(index, True, length, keep, subject.instruction, ())
+    instruction, changes = subject.spoken
+    verdict = Verdict(index, True, length, keep, instruction, (), text_changes=changes)
     signals = subject.signals
     known = fingerprint(store, index, embodiment, pictures) if signals else None
     rows, pose = row_evidence(signals, gap_rows(subject)), pose_of(signals, len(embodiment.state))

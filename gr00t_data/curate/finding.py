@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gr00t_data.store.texts import Changes
+
 Severity = Literal["error", "warning", "info"]
 
 
@@ -32,7 +34,8 @@ class Verdict:
         accepted: False as soon as one finding is an error.
         length: frames in the episode (rows that could be read, else the length the metadata declares).
         keep: half-open frame ranges that may be sampled; empty when rejected.
-        instruction: what the robot was asked to do.
+        instruction: what the robot was asked to do at row 0.
+        text_changes: (row, text) where it was asked to do something else from there on.
         findings: in the order of the checks.
         rows_digest: SHA-256 of state and action as float32, by which equal episodes are known; empty when unreadable.
     """
@@ -44,6 +47,7 @@ class Verdict:
     instruction: str
     findings: tuple[Finding, ...]
     rows_digest: str = ""
+    text_changes: Changes = ()
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gr00t_data.curate.rules import index_name
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.integrity import IntegrityError, read_as, write_sealed
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.texts import each_text
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def summary_rows(index: Index) -> list[dict[str, str | int]]:
             "verdict": "accepted" if verdict.accepted else "rejected",
             "length": verdict.length,
             "kept_frames": verdict.kept_frames,
-            "instruction": verdict.instruction,
+            "instruction": " / ".join(each_text(verdict.instruction, verdict.text_changes)),
             "codes": " ".join(verdict.codes),
             "reason": "; ".join(finding.message for finding in verdict.findings if finding.severity == "error"),
         }

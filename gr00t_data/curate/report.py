@@ -14,6 +14,7 @@ from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.disk import write_text
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.texts import spans, text_at
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import probe
 
@@ -147,7 +148,7 @@ def _episode(store: EpisodeStore, embodiment: Embodiment, verdict: Verdict, pict
     return {
         "index": verdict.episode_index,
         "accepted": verdict.accepted,
-        "instruction": verdict.instruction,
+        "texts": _texts(verdict),
         "length": verdict.length,
         "seconds": verdict.length / embodiment.control_hz,
         "strips": _strips(store, embodiment, verdict) if pictures else [],
@@ -156,16 +157,27 @@ def _episode(store: EpisodeStore, embodiment: Embodiment, verdict: Verdict, pict
     }
 
 
+def _texts(verdict: Verdict) -> list[dict[str, Any]]:
+    """The instructions with the frames they hold at; where one holds all along, it says none."""
+    found = spans(verdict.instruction, verdict.text_changes, verdict.length) if verdict.text_changes else []
+    if not found:
+        return [{"text": verdict.instruction, "frames": ""}]
+    return [{"text": text, "frames": f"{first}-{end - 1}"} for first, end, text in found]
+
+
 def _strips(store: EpisodeStore, embodiment: Embodiment, verdict: Verdict) -> list[dict[str, Any]]:
     strips = []
     for camera in embodiment.cameras:
         try:
             path = store.video_path(verdict.episode_index, camera.name)
             last = probe(path).frames - 1
-            frames = video.decode_at(path, np.linspace(0, last, _THUMBNAILS).round().astype(int).tolist())
+            shown = np.linspace(0, last, _THUMBNAILS).round().astype(int).tolist()
+            frames = video.decode_at(path, shown)
         except (video.VideoError, KeyError, ValueError):
             continue
-        strips.append({"camera": camera.name, "uris": [_thumbnail(frame) for frame in frames]})
+        said = [text_at(verdict.instruction, verdict.text_changes, frame) for frame in shown]
+        pictures = [{"uri": _thumbnail(frame), "text": text} for frame, text in zip(frames, said, strict=True)]
+        strips.append({"camera": camera.name, "pictures": pictures})
     return strips
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gr00t_data.store.provenance import EpisodeSource
+from gr00t_data.store.texts import Changes
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Episode:
     """One demonstration, all signals on one clock. Arrays become read-only; lengths are checked on creation.
 
     Attributes:
-        instruction: what the robot was asked to do; may be empty (a check rejects it later).
+        instruction: what the robot was asked to do from row 0 on; may be empty (a check rejects it later).
         times_s: float64 [T], seconds, the clock of the rows.
         state: float64 [T, S], all state parts of the embodiment side by side, in their units.
         action: float64 [T, A], all action parts side by side, in their units.
@@ -21,6 +22,7 @@ class Episode:
         success: whether the demonstration reached its goal; None when nobody said.
         source: where it came from.
         columns: further columns kept beside the data, name -> int64 or float64 [T]: for example the recorded stamps.
+        text_changes: (row, text) of each row from which on it was asked to do something else.
     """
 
     instruction: str
@@ -31,6 +33,7 @@ class Episode:
     success: bool | None = None
     source: EpisodeSource = field(default_factory=EpisodeSource)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    text_changes: Changes = ()
 
     def __post_init__(self) -> None:
         for name in ("times_s", "state", "action"):

@@ -15,6 +15,7 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import Said
 from gr00t_data.store.tables import column_matrix
+from gr00t_data.store.texts import spans
 
 CHUNK_EPISODES = 1000
 DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
@@ -40,10 +41,19 @@ FEATURES = TypeAdapter(dict[str, Feature])
 """``features`` of an info.json."""
 
 
-def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first_row: int, task_index: int) -> pa.Table:
-    """The parquet rows of one episode: float32 state and action as fixed-size lists, and LeRobot's index columns."""
+def episode_table(
+    episode: Episode, embodiment: Embodiment, *, index: int, first_row: int, tasks: Sequence[str]
+) -> pa.Table:
+    """The parquet rows of one episode: float32 state and action as fixed-size lists, and LeRobot's index columns.
+
+    Args:
+        tasks: the texts of the store by their numbers, those of the episode among them.
+    """
     rows = len(episode)
-    constant = {"episode_index": index, "task_index": task_index, embodiment.language_key: task_index}
+    task_index = np.empty(rows, dtype=np.int64)
+    for first, end, text in spans(episode.instruction, episode.text_changes, rows):
+        task_index[first:end] = tasks.index(text)
+    numbers = {"episode_index": np.full(rows, index), "task_index": task_index, embodiment.language_key: task_index}
     columns: dict[str, pa.Array] = {
         "observation.state": _vectors(episode.state),
         "action": _vectors(episode.action),
@@ -52,7 +62,7 @@ def episode_table(episode: Episode, embodiment: Embodiment, *, index: int, first
         "index": pa.array(np.arange(first_row, first_row + rows, dtype=np.int64)),
         "next.done": pa.array(np.arange(rows) == rows - 1),
     }
-    columns |= {name: pa.array(np.full(rows, value, dtype=np.int64)) for name, value in constant.items()}
+    columns |= {name: pa.array(values.astype(np.int64)) for name, values in numbers.items()}
     if taken := episode.columns.keys() & columns.keys():
         raise ValueError(f"column {sorted(taken)[0]!r} of the episode has the name of a column that every episode has")
     return pa.table(columns | {name: pa.array(values) for name, values in episode.columns.items()})

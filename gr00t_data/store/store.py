@@ -21,6 +21,7 @@ from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, wrong_field
 from gr00t_data.store.seal import SEAL, Seal, read_seal, require_sealed, store_digests
 from gr00t_data.store.tables import TableError, column_matrix, read_table
+from gr00t_data.store.texts import Changes, numbered_texts, texts_in
 
 if TYPE_CHECKING:
     import polars
@@ -284,11 +285,36 @@ class EpisodeStore:
         """``timestamp`` of one episode, float64 [T], seconds."""
         return self.matrix(index, "timestamp")[:, 0]
 
-    def instruction(self, index: int, column: str) -> str:
-        """The text that an annotation column points to in the first row; without that column, the first task."""
-        if column not in parquet.read_schema(self.data_path(index)).names:
-            return self.row(index).instruction
-        return self.tasks.get(int(self.matrix(index, column)[0, 0]), "")
+    def texts(self, index: int, column: str) -> tuple[str, Changes]:
+        """The instruction of the first row of an episode, and the rows from which on it is another one.
+
+        Args:
+            column: what the rows are to be read by: it holds texts or their numbers. Without it ``task_index`` counts,
+                which LeRobot's own readers go by; without that, the first text that the episode lists.
+
+        Raises:
+            StoreError: see ``matrix``.
+            ValueError: the column holds neither texts nor numbers, or no row.
+        """
+        path, row = self.data_path(index), self.row(index)
+        there = parquet.read_schema(path).names
+        name = next((one for one in (column, "task_index") if one in there), None)
+        if name is None:
+            return row.instruction, ()
+        otherwise = row.instruction if name != column and len(row.tasks) < 2 else ""
+        try:
+            return texts_in(read_table(path, [name]), name, self._texts_of(name), otherwise)
+        except TableError as error:
+            raise StoreError(f"{path}: episode {index}: {str(error).removeprefix(f'{path}: ')}") from error
+
+    def _texts_of(self, column: str) -> dict[int, str]:
+        """Number -> text for a column: ``subtask_index`` has a table of its own where meta/subtasks.* is there."""
+        stem = column.rpartition(".")[2].removesuffix("_index")
+        if stem == "task":
+            return self.tasks
+        if (path := self.meta(f"{stem}s.jsonl")).is_file():
+            return dict(task_lines(path, stem))
+        return numbered_texts(path, stem) if (path := self.meta(f"{stem}s.parquet")).is_file() else self.tasks
 
 
 def declared_features(root: Path, info: Facts) -> dict[str, layout.Feature]:
@@ -378,18 +404,18 @@ def json_lines(path: Path) -> Sequence[Facts]:
     return _json_lines(path)
 
 
-def task_lines(path: Path) -> list[tuple[int, str]]:
-    """Number and text of each line of a ``tasks.jsonl``, in its order.
+def task_lines(path: Path, name: str = "task") -> list[tuple[int, str]]:
+    """Number and text of each line of a ``tasks.jsonl``, in its order; of a ``subtasks.jsonl`` with ``subtask``.
 
     Raises:
         StoreError: no such file, or a line says something else.
     """
     try:
-        return [(int(line["task_index"]), str(line["task"])) for line in _json_lines(path)]
+        return [(int(line[f"{name}_index"]), str(line[name])) for line in _json_lines(path)]
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(f"{path}: every line needs task_index (a whole number) and task ({error!r})") from error
+        raise StoreError(f"{path}: every line needs {name}_index (a whole number) and {name} ({error!r})") from error
 
 
 def episode_lines(root: Path) -> dict[int, Facts]:

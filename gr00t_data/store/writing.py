@@ -27,6 +27,7 @@ from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource
 from gr00t_data.store.seal import SEAL, Seal, store_digests
 from gr00t_data.store.store import ABOUT, PENDING, EpisodeStore, StoreError
+from gr00t_data.store.texts import each_text
 from gr00t_data.video import files as video
 from gr00t_data.video.packets import Packets, probe
 
@@ -140,9 +141,10 @@ class StoreWriter:
         """
         self._check_fits(episode)
         index = len(self.records)
-        task_index = self._task_index(episode.instruction)
+        texts = each_text(episode.instruction, episode.text_changes)
+        tasks = list(dict.fromkeys([*(text for record in self.records for text in record.tasks), *texts]))
         first_row = sum(record.length for record in self.records)
-        table = layout.episode_table(episode, self.embodiment, index=index, first_row=first_row, task_index=task_index)
+        table = layout.episode_table(episode, self.embodiment, index=index, first_row=first_row, tasks=tasks)
         videos = {name: self._write_video(index, name, frames) for name, frames in episode.video.items()}
         data = path_inside(self.root, layout.DATA_PATH, **self._place(index))
         with replacing(data) as temporary:
@@ -150,7 +152,7 @@ class StoreWriter:
         record = Written(
             episode_index=index,
             length=len(episode),
-            tasks=(episode.instruction,),
+            tasks=texts,
             success=episode.success,
             source=episode.source,
             sizes={name: (facts.height, facts.width) for name, facts in videos.items()},
@@ -207,10 +209,6 @@ class StoreWriter:
     @staticmethod
     def _place(index: int) -> dict[str, int]:
         return {"episode_chunk": index // layout.CHUNK_EPISODES, "episode_index": index}
-
-    def _task_index(self, instruction: str) -> int:
-        texts = list(dict.fromkeys(text for record in self.records for text in record.tasks))
-        return texts.index(instruction) if instruction in texts else len(texts)
 
     def _check_fits(self, episode: Episode) -> None:
         expected = {"state": self.embodiment.state_dim, "action": self.embodiment.action_dim}

@@ -178,7 +178,7 @@ def _episode(
         seen = [place[frame] for frame in shown]
         observation: dict[str, Any] = {f"video.{name}": view[seen][:, None] for name, view in views.items()}
         observation |= {f"state.{name}": values[rows][:, None] for name, values in states.items()}
-        return policy.batch_of({**observation, chosen.language: [held.instruction] * len(rows)})
+        return policy.batch_of({**observation, chosen.language: held.texts(rows)})
 
     measured = []
     for start in range(0, len(pairs), _ROWS_AT_ONCE):

@@ -4,14 +4,14 @@ Each part's error is in its unit, beside two baselines that know nothing of the 
 the mean action of the training data. A model that only smooths its input does not beat the first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from gr00t_data.batches.mixture.manifest import MixtureManifest
+from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest
 from gr00t_data.batches.rows import Member
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.batches.values.masks import Parts, read_parts
@@ -103,9 +103,21 @@ class Held(NamedTuple):
     """One held-out episode."""
 
     store: EpisodeStore
-    episode: int
-    instruction: str
-    end: int  # frames that have rows and images
+    entry: EpisodeEntry
+
+    @property
+    def episode(self) -> int:
+        """Its number in the store."""
+        return self.entry.index
+
+    @property
+    def end(self) -> int:
+        """Frames that have rows and images."""
+        return self.entry.end
+
+    def texts(self, frames: Sequence[int]) -> list[str]:
+        """The instruction at each of these frames."""
+        return [self.entry.text_at(frame) for frame in frames]
 
 
 def evaluate_open_loop(
@@ -152,10 +164,7 @@ def held_out_entries(manifest: MixtureManifest) -> list[tuple[str, Held]]:
     """The held-out episodes of a mixture, each with the digest of its store."""
     stores = {source: manifest.sources[source].open() for source, _ in manifest.held_out}
     entries = ((source, manifest.entry(source, episode)) for source, episode in manifest.held_out)
-    return [
-        (manifest.sources[source].digest, Held(stores[source], entry.index, entry.instruction, entry.end))
-        for source, entry in entries
-    ]
+    return [(manifest.sources[source].digest, Held(stores[source], entry)) for source, entry in entries]
 
 
 def episode_error(held: Held, policy: Policy, member: Member, *, stride_frames: int = 8, steps: int) -> float:
@@ -207,7 +216,7 @@ def _predict(held: Held, policy: Policy, embodiment: Embodiment, frames: list[in
         rows = frames[start : start + _ROWS_AT_ONCE]
         observation = {f"video.{name}": view[start : start + _ROWS_AT_ONCE, None] for name, view in views.items()}
         observation |= {f"state.{name}": values[rows][:, None] for name, values in states.items()}
-        answer = policy.get_action({**observation, chosen.language: [held.instruction] * len(rows)})
+        answer = policy.get_action({**observation, chosen.language: held.texts(rows)})
         for name in chosen.action:
             chunks[name].append(answer[f"action.{name}"])
     return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
@@ -217,7 +226,7 @@ def _example(held: Held, part: Part, frames: list[int], predicted: Parts, record
     pieces = [predicted[part.name][row][: min(stride, held.end - frame)] for row, frame in enumerate(frames)]
     shown = np.concatenate(pieces).astype(np.float64)
     replans = tuple(frame - 1 for frame in frames)
-    return Example(part.name, part.unit, held.instruction, shown, recorded[part.name][1:], replans)
+    return Example(part.name, part.unit, " / ".join(held.entry.texts), shown, recorded[part.name][1:], replans)
 
 
 def _motion(example: Example, ranges: Mapping[str, np.ndarray]) -> float:

@@ -136,9 +136,9 @@ class Record:
 
     @cached_property
     def instructions(self) -> dict[tuple[str, int], str]:
-        """(store digest, episode) -> instruction."""
+        """(store digest, episode) -> the instruction it was drawn under; several, with the frames of each."""
         sources = [source for one in self.members for source in one.sources]
-        return {(s.digest, entry.index): entry.instruction for s in sources for entry in s.episodes}
+        return {(s.digest, entry.index): entry.told for s in sources for entry in s.episodes}
 
     @cached_property
     def chain(self) -> tuple[Link, ...]:

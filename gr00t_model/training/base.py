@@ -92,7 +92,7 @@ def _texts(manifest: Path) -> list[str]:
 
 def instructions(manifest: MixtureManifest) -> list[str]:
     """Every instruction of a manifest once, sorted."""
-    return sorted({entry.instruction for source in manifest.sources for entry in source.episodes})
+    return sorted({text for source in manifest.sources for entry in source.episodes for text in entry.texts})
 
 
 def make_base(folder: Path, model: Model, texts: Iterable[str], seed: int) -> None:

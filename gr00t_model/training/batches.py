@@ -143,10 +143,11 @@ def _features(
 
 
 def _prompts(prompt: Prompt, clips: list[Clip], cameras: int) -> tuple[Tensor, Tensor]:
-    """One padded prompt a clip, int64 [clips, N] twice."""
-    texts = sorted({clip.instruction for clip in clips})
+    """One padded prompt for each text of each clip in turn, int64 [texts, N] twice."""
+    said = [text for clip in clips for *_, text in clip.spans]
+    texts = sorted(set(said))
     ids, mask = prompt(texts, cameras)
-    rows = [texts.index(clip.instruction) for clip in clips]
+    rows = [texts.index(text) for text in said]
     return ids[rows], mask[rows]
 
 
@@ -165,7 +166,7 @@ def _clip(
     source: MixtureSource, store: EpisodeStore, entry: EpisodeEntry, cameras: tuple[str, ...], frames: FramesCache
 ) -> Clip:
     load = partial(_all_cameras, store, entry.index, cameras, frames, entry.end)
-    return Clip(source.digest, entry.index, entry.end, entry.instruction, load)
+    return Clip(source.digest, entry.index, entry.end, entry.instruction, load, entry.text_changes or ())
 
 
 def _all_cameras(

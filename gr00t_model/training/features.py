@@ -21,6 +21,7 @@ from gr00t_data.code_key import code_key
 from gr00t_data.disk import claimed, digest_json, fsync_folder, read_json, reserve, write_json
 from gr00t_data.integrity import IntegrityError, read_sealed, require_intact_once, write_record, write_sealed
 from gr00t_data.progress import Progress, silent
+from gr00t_data.store.texts import Changes, spans
 from gr00t_model.loop.progress import say
 
 
@@ -42,8 +43,9 @@ class Clip:
         store: digest of the store.
         episode: index of the episode in it.
         length: frames.
-        instruction: the text of the prompt.
+        instruction: the text of the prompt of frame 0.
         frames: loads uint8 [length, V, H, W, 3].
+        text_changes: (frame, text) where another text holds from there on.
     """
 
     store: str
@@ -51,6 +53,12 @@ class Clip:
     length: int
     instruction: str
     frames: Callable[[], np.ndarray]
+    text_changes: Changes = ()
+
+    @property
+    def spans(self) -> list[tuple[int, int, str]]:
+        """(first frame, frame after the last, text) of each run of frames under one prompt."""
+        return spans(self.instruction, self.text_changes, self.length)
 
     @property
     def name(self) -> str:
@@ -118,7 +126,7 @@ class FeatureCache:
 
 def features_key(base_digest: str, clips: list[Clip], view: dict[str, Any]) -> str:
     """Address of a cache: 16 hex characters over model, code, clips, and how frames and numbers are represented."""
-    listed = [(clip.store, clip.episode, clip.length, clip.instruction) for clip in clips]
+    listed = [(clip.store, clip.episode, clip.length, clip.instruction, *clip.text_changes) for clip in clips]
     content = {"base": base_digest, "code": code_key("gr00t_model.training.batches"), "clips": listed, "view": view}
     return digest_json(content)[:16]
 
@@ -138,7 +146,8 @@ def build_features(
     """Fill the cache at ``folder`` unless it is there, and open it. One builder at a time; others wait for it.
 
     Args:
-        prompts: token ids and mask, int64 [clips, N], one prompt a clip, all padded to the same N.
+        prompts: token ids and mask, int64 [texts, N], one prompt for each of the ``spans`` of each clip in turn, all
+            padded to the same N.
         dtype: ``float16`` or ``float32`` on disk.
         with_targets: whether the FLARE embedding of every frame is kept as well.
         progress: called with (frames done, frames in all).
@@ -198,18 +207,18 @@ class _Filler:
         progress: Progress,
     ) -> None:
         ids, mask = prompts
-        row = 0
-        for number, clip in enumerate(clips):
+        row = number = 0
+        for clip in clips:
             end = row + clip.length
             if end > self.done:
                 frames = torch.from_numpy(np.ascontiguousarray(clip.frames()))
                 if len(frames) != clip.length:
                     raise ValueError(f"{clip.name}: {len(frames)} decoded frames, {clip.length} expected")
-                for part in torch.arange(clip.length).split(batch_frames):
-                    first = row + int(part[0])
-                    self._put(first, frames[part], ids[number], mask[number])
+                for prompt, (start, stop, _) in enumerate(clip.spans, start=number):
+                    for part in torch.arange(start, stop).split(batch_frames):
+                        self._put(row + int(part[0]), frames[part], ids[prompt], mask[prompt])
                 self._note(end)
-            row = end
+            row, number = end, number + len(clip.spans)
             progress(row, self.rows)
 
     def _put(self, first: int, frames: Tensor, ids: Tensor, mask: Tensor) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from gr00t_data.batches.mixture.admission import check_source, require_profile
 from gr00t_data.batches.mixture.held_out import held_out_episodes, mixture_groups
 from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource
+from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import pace_of
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.texts import without_blanks
 from gr00t_data.terms.licences import Profile, of_store
 
 LIBRARIES = ("numpy", "pyarrow", "scipy")
@@ -74,8 +76,13 @@ def build_manifest(
 
 def _mixture_source(store: EpisodeStore, index: Index, weight: float, embodiment: Embodiment) -> MixtureSource:
     pace = pace_of(store, embodiment)
-    episodes = (EpisodeEntry(v.episode_index, v.length, v.keep, v.instruction) for v in index.accepted)
+    episodes = map(_entry, index.accepted)
     recorded_hz = None if pace.agrees else pace.recorded_hz
     licence = of_store(store, {verdict.episode_index for verdict in index.accepted})
     facts = str(store.root), store.digest, store.kind, licence, weight, tuple(episodes), recorded_hz, store.about.slot
     return MixtureSource(*facts, index.file_name)
+
+
+def _entry(verdict: Verdict) -> EpisodeEntry:
+    instruction, changes = without_blanks(verdict.instruction, verdict.text_changes)
+    return EpisodeEntry(verdict.episode_index, verdict.length, verdict.keep, instruction, changes or None)

@@ -15,6 +15,7 @@ from gr00t_data.lake import located, portable
 from gr00t_data.store.provenance import Facts
 from gr00t_data.store.seal import read_seal
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.texts import Changes, each_text, spans, text_at
 from gr00t_data.terms.licences import Profile
 from gr00t_data.terms.withdrawal import read_beside
 
@@ -33,12 +34,41 @@ class SampleId(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeEntry:
-    """One accepted episode: its number in the store, frames, half-open ranges that may be sampled, instruction."""
+    """One accepted episode: its number in the store, frames, half-open ranges that may be sampled, instruction.
+
+    Attributes:
+        text_changes: (frame, text) of each frame from which on the instruction is another one; None where it never is.
+    """
 
     index: int
     length: int
     keep: tuple[tuple[int, int], ...]
     instruction: str
+    text_changes: Changes | None = None
+
+    def text_at(self, frame: int) -> str:
+        """The instruction that a sample at this frame is trained under."""
+        return text_at(self.instruction, self.text_changes or (), frame)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every instruction of its frames once, in order."""
+        return each_text(self.instruction, self.text_changes or ())
+
+    @property
+    def told(self) -> str:
+        """Its instruction for people; several, with the frames of each: ``0-39: pick it up; 40-79: put it down``."""
+        if not self.text_changes:
+            return self.instruction
+        parts = spans(self.instruction, self.text_changes, self.length)
+        return "; ".join(f"{first}-{end - 1}: {text}" for first, end, text in parts)
+
+    def frames_by_text(self) -> dict[str, int]:
+        """Instruction -> its frames that may be sampled."""
+        found = dict.fromkeys(self.texts, 0)
+        for first, end, text in spans(self.instruction, self.text_changes or (), self.length):
+            found[text] += sum(max(0, min(end, stop) - max(first, start)) for start, stop in self.keep)
+        return found
 
     @property
     def kept_frames(self) -> int:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest
 from gr00t_data.rates import Pace
 from gr00t_data.store.provenance import Facts
+from gr00t_data.store.texts import Changes
 
 MANY_REPEATS = 100
 """A source drawn more often than this per frame in one run is learnt by heart: a warning."""
@@ -108,7 +109,8 @@ def preview(
     for source, entries, count in zip(manifest.sources, training, frames, strict=True):
         kinds[source.kind] += source.weight
         for entry in entries:
-            tasks[entry.instruction] += source.weight * entry.kept_frames / max(count, 1)
+            for text, shown in entry.frames_by_text().items():
+                tasks[text] += source.weight * shown / max(count, 1)
     hours = sum(row.hours for row in rows)
     return Preview(
         manifest.digest,
@@ -234,7 +236,7 @@ def difference(one: MixtureManifest, two: MixtureManifest) -> Difference:
             episodes_removed=tuple(sorted(old.keys() - new.keys())),
             episodes_added=tuple(sorted(new.keys() - old.keys())),
             keep_ranges_changed=tuple(i for i in both if old[i].keep != new[i].keep),
-            instructions_changed=tuple(i for i in both if old[i].instruction != new[i].instruction),
+            instructions_changed=tuple(i for i in both if _spoken(old[i]) != _spoken(new[i])),
             now_held_out=tuple(i for i in both if (digest, i) in held[1] - held[0]),
             no_longer_held_out=tuple(i for i in both if (digest, i) in held[0] - held[1]),
             weight=_change(before[digest].weight, after[digest].weight),
@@ -247,6 +249,10 @@ def difference(one: MixtureManifest, two: MixtureManifest) -> Difference:
         sources_added=tuple(Path(after[d].store).name for d in after.keys() - before.keys()),
         sources=sources,
     )
+
+
+def _spoken(entry: EpisodeEntry) -> tuple[str, Changes | None]:
+    return entry.instruction, entry.text_changes
 
 
 def _change(before: str | int | float, after: str | int | float) -> Change | None:

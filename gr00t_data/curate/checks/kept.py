@@ -38,7 +38,7 @@ def without_frames(keep: Ranges, check: Check, frames: tuple[int, int] | None, e
         first -= embodiment.action_horizon - 1
     elif check.leaves_out == "start":
         last -= spare
-    else:
+    elif check.leaves_out == "end":
         first += spare
     pieces = [piece for start, end in keep for piece in ((start, min(end, first)), (max(start, last + 1), end))]
     return tuple((start, end) for start, end in pieces if end > start)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Subject
+from gr00t_data.store.texts import spans
 
 _VALIDITY = frozenset({"valid", "invalid"})
 """Texts that GR00T-LeRobot data lists among an episode's tasks as its validity label."""
@@ -20,19 +21,26 @@ _PLACEHOLDERS = frozenset([*_WORDS.split(), *_PHRASES])
 
 
 def check_instruction(subject: Subject) -> Iterator[Finding]:
-    """TEXT-01, TEXT-02 and TEXT-03."""
-    instruction, table = subject.instruction, subject.store.root / "meta/tasks.jsonl"
+    """TEXT-01, TEXT-02, TEXT-03 and TEXT-12, of every text that its rows are under."""
+    table = subject.store.root / "meta/tasks.jsonl"
     source = f"{subject.where}: column {subject.embodiment.language_column!r} and {table}"
-    if not instruction.strip():
+    spoken = spans(*subject.spoken, max(subject.rows or 0, 1))
+    useless = [(first, end - 1, text) for first, end, text in spoken if is_placeholder(text)]
+    if len(useless) < len(spoken):
+        for first, last, text in useless:
+            message = f"{source}: rows {first} to {last} are under {text!r}; write what the robot does there"
+            yield TEXT_12.finding(f"{message}; they are left out", (first, last))
+    elif not "".join(text for *_, text in spoken).strip():
         yield TEXT_01.finding(f"{source}: no instruction; write what the robot was asked to do")
-    elif is_placeholder(instruction):
-        message = f"{source}: found {instruction!r}, expected an instruction; write what the robot was asked to do"
+    else:
+        found = next(text for *_, text in spoken if text.strip())
+        message = f"{source}: found {found!r}, expected an instruction; write what the robot was asked to do"
         yield TEXT_02.finding(message)
     texts = subject.row.tasks
-    if len(texts) > 1:
+    if len(texts) > 1 and not set(texts) <= {text for *_, text in spoken}:
         yield TEXT_03.finding(
             f"{subject.where}: meta/episodes.jsonl lists {len(texts)} texts ({', '.join(map(repr, texts))}), "
-            f"expected one; {instruction!r} is used"
+            f"expected one; {subject.instruction!r} is used"
         )
 
 
@@ -59,12 +67,14 @@ def check_success(subject: Subject) -> Iterator[Finding]:
         )
 
 
-TEXT_01, TEXT_02, TEXT_03 = Look(Subject, check_instruction, 6).finds(
+TEXT_01, TEXT_02, TEXT_03, TEXT_12 = Look(Subject, check_instruction, 6).finds(
     Check("TEXT-01", "error", "no instruction", "the policy learns to ignore language", spoils=False),
     Check("TEXT-02", "error", "placeholder instead of an instruction", "the policy learns to ignore language",
           spoils=False),
     Check("TEXT-03", "info", "several texts listed for one episode",
           "a reader may take the wrong one as the instruction"),
+    Check("TEXT-12", "warning", "some rows have no instruction", "a part of the motion is learnt under no words",
+          leaves_out="rows"),
 )  # fmt: skip
 SUCCESS_01, SUCCESS_02 = Look(Subject, check_success, 7).finds(
     Check("SUCCESS-01", "error", "demonstration marked unsuccessful", "the policy imitates a failure", spoils=False),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.curate.check import Check, Look
@@ -18,7 +17,8 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import EpisodeRow
-from gr00t_data.store.store import EpisodeStore, StoreError, task_lines
+from gr00t_data.store.store import EpisodeStore, task_lines
+from gr00t_data.store.texts import each_text
 
 _LAST_WORDS = """
 a an the and or of to at on in into onto from with for near by
@@ -36,27 +36,24 @@ def check_language(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
     store, embodiment = contents.store, contents.embodiment
     texts = {row.index: said for row in store.rows if (said := _spoken(store, row, embodiment)) is not None}
     for row in store.rows:
-        yield from ((row.index, found) for found in _garbled(store, row))
+        for text in texts.get(row.index, (row.instruction,)):
+            yield from ((row.index, found) for found in _garbled(store, row, text.strip()))
         yield from ((row.index, found) for found in _disagreeing(store, row, texts.get(row.index, ())))
     yield from _changing(store, texts)
-    yield from _ill_fitting(store, contents.fingerprints)
-    for found in (*check_annotations(store, embodiment), *_listed_twice(store), *_one_for_all(store)):
+    yield from _ill_fitting(store, texts, contents.fingerprints)
+    for found in (*check_annotations(store, embodiment), *_listed_twice(store), *_one_for_all(store, texts)):
         yield None, found
 
 
 def _spoken(store: EpisodeStore, row: EpisodeRow, embodiment: Embodiment) -> tuple[str, ...] | None:
-    """The texts that the rows point to, each once, in order; None when they cannot be read."""
+    """The texts that the rows are under, each once, in order; None when they cannot be read."""
     try:
-        numbers = store.matrix(row.index, embodiment.language_column)[:, 0]
-    except (StoreError, KeyError, ValueError, OSError):
+        return each_text(*store.texts(row.index, embodiment.language_column))
+    except (LookupError, ValueError, OSError):
         return None
-    if not np.isfinite(numbers).all():
-        return None
-    return tuple(store.tasks.get(int(number), "") for number in dict.fromkeys(numbers.tolist()))
 
 
-def _garbled(store: EpisodeStore, row: EpisodeRow) -> Iterator[Finding]:
-    text = row.instruction.strip()
+def _garbled(store: EpisodeStore, row: EpisodeRow, text: str) -> Iterator[Finding]:
     words = text.lower().strip(string.punctuation + " ").split()
     fault = None
     if _MOJIBAKE.search(text):
@@ -81,11 +78,15 @@ def _disagreeing(store: EpisodeStore, row: EpisodeRow, spoken: Sequence[str]) ->
 
 
 def _changing(store: EpisodeStore, texts: Mapping[int, Sequence[str]]) -> Iterator[tuple[int, Finding]]:
-    """Rows of one episode with several instructions; where most episodes do so, it is how the set was made."""
+    """Rows of one episode with several instructions that its line does not all list, as who records subtasks does;
+    where most episodes have several, it is how the set was made.
+    """
     changing = {index: said for index, said in texts.items() if len(said) > 1}
     if len(changing) * 2 > len(texts):
         return
     for index, said in changing.items():
+        if set(said) <= set(store.row(index).tasks):
+            continue
         listed = ", ".join(map(repr, said[:3]))
         message = (
             f"{_where(store, index)}: its rows point at {len(said)} instructions ({listed}), those of most episodes at "
@@ -94,8 +95,11 @@ def _changing(store: EpisodeStore, texts: Mapping[int, Sequence[str]]) -> Iterat
         yield index, TEXT_05.finding(message)
 
 
-def _ill_fitting(store: EpisodeStore, fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[int, Finding]]:
-    texts = {row.index: row.instruction for row in store.rows}
+def _ill_fitting(
+    store: EpisodeStore, spoken: Mapping[int, Sequence[str]], fingerprints: Sequence[Fingerprint]
+) -> Iterator[tuple[int, Finding]]:
+    """A motion and its first and last picture belong to all texts of an episode together."""
+    texts = {row.index: "; ".join(spoken.get(row.index, (row.instruction,))) for row in store.rows}
     remedy = "watch the episode, then correct its instruction"
     for index, reason in against_motion(texts, fingerprints).items():
         message = f"{_where(store, index)}: the instruction {texts[index]!r} {reason}; {remedy}"
@@ -187,8 +191,8 @@ def _plain(text: str) -> str:
     return " ".join(text.lower().translate(str.maketrans("", "", string.punctuation)).split())
 
 
-def _one_for_all(store: EpisodeStore) -> Iterator[Finding]:
-    texts = {row.instruction for row in store.rows}
+def _one_for_all(store: EpisodeStore, spoken: Mapping[int, Sequence[str]]) -> Iterator[Finding]:
+    texts = {text for row in store.rows for text in spoken.get(row.index, (row.instruction,))}
     if len(texts) == 1 and len(store.rows) > 2 and next(iter(texts)).strip():
         message = (
             f"{store.root}/meta/episodes.jsonl: all {len(store.rows)} episodes have the instruction "

@@ -16,6 +16,7 @@ from gr00t_data.foreign_text import pointer_told
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.store.tables import column_matrix, read_table
+from gr00t_data.store.texts import Changes
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,17 @@ class Subject:
         return signals_of(self.embodiment, self.arrays, absent)
 
     @cached_property
-    def instruction(self) -> str:
-        """What the language column of the first row points to; without that column, the first task listed."""
-        column = self.embodiment.language_column
-        if column not in self.columns:
-            return self.row.instruction
+    def spoken(self) -> tuple[str, Changes]:
+        """What the language column says at the first row, and the rows from which on it says something else."""
         try:
-            return self.store.instruction(self.row.index, column)
-        except (ValueError, IndexError, AttributeError, OSError, pa.ArrowException):
-            return self.row.instruction
+            return self.store.texts(self.row.index, self.embodiment.language_column)
+        except (ValueError, LookupError, AttributeError, OSError, pa.ArrowException):
+            return self.row.instruction, ()
+
+    @property
+    def instruction(self) -> str:
+        """What the language column says at the first row; what cannot be read, the first text that is listed."""
+        return self.spoken[0]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,21 @@ def test_several_texts_are_said(tmp_path: Path) -> None:
     assert "lists 2 texts ('reach the green sphere', 'valid')" in verdict.findings[0].message
 
 
+def test_rows_that_change_the_instruction_are_no_fault(tmp_path: Path) -> None:
+    one = episode(instruction="pick the pear", text_changes=((8, "put it on the plate"),))
+    verdict = check_episode(sealed(tmp_path / "s", [one]), 0, GR1)
+    assert verdict.findings == () and verdict.keep == ((0, 20),)
+    assert (verdict.instruction, verdict.text_changes) == ("pick the pear", ((8, "put it on the plate"),))
+
+
+@pytest.mark.parametrize("filler", ["", "TODO"])
+def test_rows_without_an_instruction_are_left_out(tmp_path: Path, filler: str) -> None:
+    one = episode(40, instruction=filler, text_changes=((4, "pick the pear"), (30, filler), (35, "put it down")))
+    verdict = check_episode(sealed(tmp_path / "s", [one]), 0, GR1)
+    assert verdict.accepted and verdict.codes == ("TEXT-12",) and verdict.keep == ((4, 30), (35, 40))
+    assert f"rows 30 to 34 are under {filler!r}" in verdict.findings[1].message
+
+
 @pytest.mark.parametrize("changes", [{"success": False}, {"source": {"success": False}}])
 def test_an_unsuccessful_demonstration(tmp_path: Path, changes: dict) -> None:
     verdict = check_episode(sealed(tmp_path / "s", [episode(**changes)]), 0, GR1)

@@ -90,6 +90,13 @@ def test_where_every_episode_changes_it_that_is_how_the_set_was_made(store: Epis
     assert "TEXT-05" not in {f.code for found in by_episode(store).values() for f in found}
 
 
+def test_rows_that_change_between_the_listed_instructions_are_no_fault(store: EpisodeStore) -> None:
+    position = store.columns(2).columns.index(GR1.language_column)
+    halves = [[2] * 15 + [0] * 15]
+    change_parquet(store, 2, lambda table: table.set_column(position, GR1.language_column, halves))
+    assert by_episode(change_row(store, 2, tasks=[store.tasks[2], store.tasks[0]])) == {}
+
+
 def test_lists_disagree(store: EpisodeStore) -> None:
     changed = change_row(store, 1, tasks=["wave", "valid"])
     (finding,) = by_episode(changed)[1]

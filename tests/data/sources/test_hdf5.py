@@ -135,7 +135,7 @@ def test_aloha_needs_no_mapping(tmp_path: Path, compress: bool) -> None:
     assert store.about.source.format == aloha.READER.name and [row.length for row in store.rows] == [10, 10]
     assert store.action(0)[:, 3] == pytest.approx(np.arange(10) * 0.04 + 0.03)
     assert store.about.source.mapping["state"]["gripper"]["index"] == "3:4"
-    assert store.instruction(0, robot.language_key) == ""
+    assert store.texts(0, robot.language_key) == ("", ())
 
 
 def refusals(drop: Path, robot: Embodiment, **mapping: Any) -> str:

@@ -99,4 +99,4 @@ def test_real_teleoperation(tmp_path: Path) -> None:
     store = ingest(REAL, GR1, Lake(tmp_path))
     assert len(store.rows) == 5 and sum(row.length for row in store.rows) == 2096
     assert store.cameras == ("ego_view",) and store.state(0).shape == (416, 44)
-    assert store.instruction(0, GR1.language_key).startswith("pick the pear")
+    assert store.texts(0, GR1.language_key)[0].startswith("pick the pear")

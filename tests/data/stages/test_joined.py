@@ -46,7 +46,7 @@ def test_the_episodes_of_a_mixture(stores: list[EpisodeStore], tmp_path: Path) -
     for number, entry in enumerate(origin["episodes"]):
         store = stores[["one", "two"].index(entry["store"])]
         assert np.array_equal(back.action(number), store.action(entry["episode"]))
-        assert back.instruction(number, GR1.language_column) == store.row(entry["episode"]).instruction
+        assert back.texts(number, GR1.language_column)[0] == store.row(entry["episode"]).instruction
         pictures = [video.decode(s.video_path(i, "ego_view")) for s, i in ((back, number), (store, entry["episode"]))]
         assert np.array_equal(pictures[0], pictures[1])
     task_index = back.matrix(2, "task_index")[0, 0]

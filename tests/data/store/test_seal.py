@@ -102,7 +102,7 @@ def test_a_changed_file_is_a_finding_of_its_episode_alone(store: Path, name: str
 def test_rows_and_pictures_are_compared_where_they_are_read(store: Path, tmp_path: Path) -> None:
     flips(store / ROWS)()
     one = EpisodeStore.open(store)
-    for read in (one.columns, one.state, one.action, one.times_s, lambda index: one.instruction(index, "x")):
+    for read in (one.columns, one.state, one.action, one.times_s, lambda index: one.texts(index, "x")):
         read(0)
         with pytest.raises(StoreError, match=r"000001\.parquet: episode 1: was changed after sealing"):
             read(1)

@@ -48,7 +48,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert store.kind == "simulated" and store.licence == "Apache-2.0" and store.fps == 20
     np.testing.assert_allclose(store.state(1), episode(1).state, rtol=1e-6)
     np.testing.assert_allclose(store.action(2), episode(2).action, rtol=1e-6)
-    assert store.instruction(1, GR1.language_key) == "task 1" == store.row(1).instruction
+    assert store.texts(1, GR1.language_key) == ("task 1", ()) and store.row(1).instruction == "task 1"
     assert store.row(2).source == EpisodeSource(seed=2) and store.row(2).success is True
     assert probe(store.video_path(0, "ego_view")).frames == 6
     columns = store.columns(1)

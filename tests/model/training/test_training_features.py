@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def batch(*samples: tuple[int, int]) -> Batch:
     names = tuple(f"{CLIPS[number].name}/{frame}" for number, frame in samples)
     ones = torch.ones(rows, 1, 1)
     return Batch(ones, ones.bool(), torch.zeros(rows, dtype=torch.int64), sample_ids=names)
+
+
+def test_each_frame_is_seen_under_the_text_of_its_row(tmp_path):
+    changing = replace(CLIPS[0], text_changes=((3, "text 1"),))
+    clips = [changing, CLIPS[2]]
+    made = fill(tmp_path / "cache", clips=clips)
+    assert made.features[:, 2, 0].tolist() == [100, 101, 102, 203, 204, 70, 71, 72, 73]
+    assert made.mask[:5].tolist() == [[0, 1, 1]] * 3 + [[0, 0, 1]] * 2
+    assert features_key("base", clips, {}) != features_key("base", [CLIPS[0], CLIPS[2]], {})
 
 
 def test_each_row_gets_the_features_of_its_frame(tmp_path):

@@ -106,7 +106,7 @@ def test_instructions_survive_every_step(tmp_path: Path) -> None:
     store, refused = taken(tmp_path / "drop", tmp_path / "lake")
     assert not refused and [row.instruction for row in store.rows] == WORDS
     column = GR1.language_column
-    assert [EpisodeStore.open(store.root).instruction(row.index, column) for row in store.rows] == WORDS
+    assert [EpisodeStore.open(store.root).texts(row.index, column)[0] for row in store.rows] == WORDS
 
 
 def test_a_manifest_that_names_what_is_not_there(tmp_path: Path) -> None:
