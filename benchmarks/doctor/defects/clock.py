@@ -172,7 +172,7 @@ TIME_DEFECTS = (
     _rows(
         "rows-index-restarts",
         "every episode",
-        "META-15 ROWS-*",
+        "META-17",
         "readers mix episodes",
         of_store(restart_index),
     ),
