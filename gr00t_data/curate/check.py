@@ -23,6 +23,7 @@ class Check:
             ``chunks`` that reach into them, or those at its ``start`` or ``end`` but half a second.
         fact: it holds whatever the other episodes are, though it is found by comparing them.
         spoils: an error says that rows or pictures are wrong: other episodes are not judged by this one.
+        rig: when most episodes of a store have it, it is one warning about the store and leaves them alone.
         look: how it is found; ``Look.finds`` says so.
     """
 
@@ -34,6 +35,7 @@ class Check:
     leaves_out: Literal["nothing", "rows", "chunks", "start", "end"] = "nothing"
     fact: bool = False
     spoils: bool = True
+    rig: bool = False
     look: "Look[Any] | None" = None
 
     @property

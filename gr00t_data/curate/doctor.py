@@ -18,6 +18,7 @@ from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, S
 from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.examine import check_store, concluded, examine
 from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.rig import of_the_rig
 from gr00t_data.curate.robust import FEWEST
 from gr00t_data.curate.subject.subject import FILE_02
 from gr00t_data.disk import PathError
@@ -95,14 +96,15 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
         progress(done, len(numbers))
         if seen.fingerprint is not None:
             verdicts[verdict.episode_index] = replace(verdict, rows_digest=seen.fingerprint.rows)
-    # Where rows or pictures are wrong, other episodes must not be judged by them.
-    errors = ((v.episode_index, f.code) for v in verdicts.values() for f in v.findings if f.severity == "error")
+    # Where rows or pictures are wrong, other episodes must not be judged by them; what all have in common spoils none.
+    own, _ = of_the_rig(store.root, {index: list(verdict.findings) for index, verdict in verdicts.items()})
+    errors = ((index, f.code) for index, findings in own.items() for f in findings if f.severity == "error")
     broken = {index for index, code in errors if CHECKS[code].spoils}
     compared, of_store = compare(store, evidence, embodiment, broken)
-    for index, verdict in verdicts.items():
-        every = without_consequences([*verdict.findings, *compared[index]])
-        verdicts[index] = concluded(verdict, every, embodiment)
-    return Report(str(store.root), embodiment.name, (*findings, *of_store), tuple(verdicts[n] for n in numbers))
+    every = {index: without_consequences([*one.findings, *compared[index]]) for index, one in verdicts.items()}
+    every, of_rig = of_the_rig(store.root, every)
+    final = [concluded(verdicts[index], every[index], embodiment) for index in numbers]
+    return Report(str(store.root), embodiment.name, (*findings, *of_store, *of_rig), tuple(final))
 
 
 @dataclass(frozen=True)

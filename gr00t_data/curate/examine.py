@@ -41,13 +41,16 @@ def check_episode(
         index: the episode's number in the store.
         store_findings: what ``check_store`` found; an error among them rejects the episode too.
     """
-    return examine(store, index, embodiment, store_findings)[0]
+    verdict, _ = examine(store, index, embodiment, store_findings)
+    return concluded(verdict, verdict.findings, at_recorded_rate(embodiment, store))
 
 
 def examine(
     store: EpisodeStore, index: int, embodiment: Embodiment, store_findings: Sequence[Finding] = ()
 ) -> tuple[Verdict, EpisodeEvidence]:
-    """The same, with what is needed to compare the episode with the others of its store."""
+    """The findings of one episode in a verdict that is not concluded yet (accepted, all whole chunks kept), and what is
+    needed to compare the episode with the others of its store.
+    """
     embodiment = at_recorded_rate(embodiment, store)
     subject = read_subject(store, store.row(index), embodiment, store_findings)
     findings: list[Finding] = list(found_in(subject))
@@ -68,12 +71,13 @@ def examine(
         findings.append(KEEP_01.finding(f"{subject.where}: no frame is left whose action chunk is whole; leave it out"))
     length = subject.row.length if subject.rows is None else subject.rows
     instruction, changes = subject.spoken
-    verdict = Verdict(index, True, length, keep, instruction, (), text_changes=changes)
+    own = tuple(without_consequences(findings))
+    verdict = Verdict(index, True, length, keep, instruction, own, text_changes=changes)
     signals = subject.signals
     known = fingerprint(store, index, embodiment, pictures) if signals else None
     rows, pose = row_evidence(signals, gap_rows(subject)), pose_of(signals, len(embodiment.state))
     evidence = EpisodeEvidence(index, subject.instruction, rows, cameras, pose, known)
-    return concluded(verdict, without_consequences(findings), embodiment), evidence
+    return verdict, evidence
 
 
 def concluded(verdict: Verdict, findings: Sequence[Finding], embodiment: Embodiment) -> Verdict:

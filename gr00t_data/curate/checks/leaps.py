@@ -1,6 +1,7 @@
 """Checks of the robot as a whole, one episode on its own: a body that leaps, arms that get each other's commands."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,37 +24,55 @@ _UNLIKE = 0.3
 _MOVED_SHARE = 0.04
 
 
-def check_leaps(subject: Subject) -> Iterator[Finding]:
-    """MOTION-02 by the measured joints together, MOTION-07 by commands that move the other side."""
-    yield from _leaps(subject, [signal for signal in subject.signals if signal.side == "state"])
+@dataclass(frozen=True)
+class Leap:
+    """The largest step of the measured arms that is not as before and after, and does not come back.
+
+    Attributes:
+        first, last: rows after which they come, of those that are certain (of the largest where none is).
+        size: distance from the mean of its neighbours, shares of the range, over all joints.
+        times: the same in large steps of the episode.
+        certain: rows that are leaps whatever the other episodes do.
+    """
+
+    first: int
+    last: int
+    size: float
+    times: float
+    certain: int
+
+
+def check_crossed(subject: Subject) -> Iterator[Finding]:
+    """MOTION-07 by commands that move the other side."""
     yield from _crossed(subject, pairs_of(subject.signals))
 
 
-def _leaps(subject: Subject, states: list[Signal]) -> Iterator[Finding]:
-    """Rows between which the measured body moves as it does nowhere else, and not as before and after."""
+def leap_of(states: list[Signal]) -> Leap | None:
+    """Where the measured arms move as they do nowhere else; None where they always move on as before."""
     if not states or len(states[0].steps) < 4 * _ENDS:
-        return
+        return None
     steps = np.concatenate([_of_arms(signal) for signal in states], axis=1)
     size = np.linalg.norm(steps, axis=1)
     off = np.linalg.norm(steps[1:-1] - (steps[:-2] + steps[2:]) / 2, axis=1)
     large, usual = max(float(np.quantile(size, 0.9)), 1e-6), max(float(np.median(off)), 1e-9)
-    far = (off > _LEAP_STEPS * large) & (off > _LEAP_TIMES * usual)
-    far |= (off > _SMALL_LEAP_STEPS * large) & (off > _SMALL_LEAP_TIMES * usual)
-    far &= (off > _SMALLEST_LEAP) & (size[1:-1] > np.maximum(size[:-2], size[2:]))
-    rows = np.flatnonzero(far[_ENDS:-_ENDS]) + _ENDS + 1
+    off = np.where(size[1:-1] > np.maximum(size[:-2], size[2:]), off, 0.0)
+    rows = np.flatnonzero(off[_ENDS:-_ENDS]) + _ENDS + 1
     rows = rows[~_returning(steps, rows)]
-    if rows.size:
-        first = int(rows[0])
-        yield MOTION_02.finding(
-            f"{subject.where} frame {first + 1}: the measured joints leap together, {off[first - 1] / large:.1f} times "
-            f"as far as the larger steps of the episode and not as before and after ({rows.size} such rows); rows are "
-            "missing, in another order, or two takes were joined: chunks across it are left out of the keep ranges",
-            (first, int(rows[-1]) + 1),
-        )
+    if not rows.size:
+        return None
+    own = off[rows - 1]
+    far = (own > _LEAP_STEPS * large) & (own > _LEAP_TIMES * usual)
+    far |= (own > _SMALL_LEAP_STEPS * large) & (own > _SMALL_LEAP_TIMES * usual)
+    far &= own > _SMALLEST_LEAP
+    said = rows[far] if far.any() else rows[[int(own.argmax())]]
+    most = float(own.max())
+    return Leap(int(said[0]), int(said[-1]), most, most / large, int(far.sum()))
 
 
 def _of_arms(signal: Signal) -> np.ndarray:
     """Steps of a part, without joints that leap by habit: fingers snap, arms do not."""
+    if signal.grips:
+        return np.zeros(signal.steps.shape)
     snaps = np.quantile(signal.sizes, 0.98, axis=0) > 20 * np.maximum(np.quantile(signal.sizes, 0.7, axis=0), 1e-5)
     return np.where(snaps, 0.0, signal.steps)
 
@@ -97,9 +116,7 @@ def _follows(state: Signal, action: Signal) -> float:
     return best
 
 
-MOTION_02, MOTION_07 = Look(Subject, check_leaps, 5).finds(
-    Check("MOTION-02", "warning", "jump from one row to the next", "an action chunk across it teleports the robot",
-          leaves_out="chunks"),
+(MOTION_07,) = Look(Subject, check_crossed, 5).finds(
     Check("MOTION-07", "error", "joints or sides in another order", "the policy moves the wrong joint",
-          explains="MOTION-15 MOTION-09 MOTION-06 MOTION-04"),
+          explains="MOTION-15 MOTION-09 MOTION-06 MOTION-04 MOTION-02"),
 )  # fmt: skip

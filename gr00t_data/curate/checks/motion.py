@@ -10,7 +10,7 @@ import numpy as np
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.subject.signals import Signal, runs_of
+from gr00t_data.curate.subject.signals import Signal, pairs_of, runs_of
 from gr00t_data.curate.subject.subject import Subject
 
 GLITCH_SHARE = 0.01
@@ -96,6 +96,8 @@ def check_clipping(subject: Subject, signal: Signal) -> Iterator[Finding]:
             if at.mean() < _CLIP_ROWS_SHARE:
                 continue
             clipped = [run for run in runs_of(at) if _stops_dead(signal, dim, run, subject.signals)]
+            if (signal.grips or signal.side == "action") and not _passed(subject.signals, signal, dim, at, name):
+                continue
             rows = sum(last - first + 1 for first, last in clipped)
             if rows < max(_CLIP_ROWS_SHARE * len(shares), 5):
                 continue
@@ -122,6 +124,23 @@ def _stops_dead(signal: Signal, dim: int, run: tuple[int, int], signals: list[Si
     own = np.delete(signal.sizes[first:last], dim, axis=1)
     others += [own.max(1)] if own.shape[1] else []
     return bool(others) and float((np.max(others, axis=0) > 2 * signal.rest_step).mean()) > 0.5 and varied(signal, dim)
+
+
+def _passed(signals: list[Signal], signal: Signal, dim: int, at: np.ndarray, name: str) -> bool:
+    """Whether a joint is measured beyond the level at which its command is cut off. Commands rest where people do, and
+    a hand that stops at its command, or before it, is closed or holds a thing.
+    """
+    for state, action in pairs_of(signals):
+        if (
+            action.side == signal.side
+            and action.part.name == signal.part.name
+            and signal.joint(dim) in action.part.joints
+        ):
+            own = action.part.joints.index(signal.joint(dim))
+            beside = state.shares[:, own] - action.shares[:, own]
+            beyond = (beside - np.median(beside))[at] * (1 if name == "highest" else -1)
+            return float(np.quantile(beyond, 0.9)) > GLITCH_SHARE
+    return False
 
 
 def varied(signal: Signal, dim: int) -> bool:

@@ -1,4 +1,9 @@
-"""Checks for streams that stop while the robot goes on, one episode on its own: stuck joints, held rows."""
+"""Checks for joints that are not read although the robot moves, one episode on its own.
+
+A joint that rests is not stuck: a thumb at its stop, a finger on a bottle and a gripper around a cube keep their
+reading while the command presses on. Only what no contact explains is an error: the command passes from one side of the
+reading to the other, the reading leaps when it comes back, or a whole part never moves.
+"""
 
 from collections.abc import Iterator
 
@@ -10,79 +15,95 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import Signal, pairs_of, runs_of
 from gr00t_data.curate.subject.subject import Subject
 
-_STUCK_ACTION_SHARE = 0.05
+_TOLD_SHARE = 0.05
+"""A command that moves by less than this share of the range does not say that the joint should have moved."""
 
+_FOLLOWS_S = 0.6
+"""What a joint needs to begin to follow its command; that much of each end of a rest says nothing."""
 
-def check_stalls(subject: Subject) -> Iterator[Finding]:
-    """MOTION-04, and MOTION-05 of state and of action."""
-    states = [signal for signal in subject.signals if signal.side == "state"]
-    actions = [signal for signal in subject.signals if signal.side == "action"]
-    yield from check_stuck(subject)
-    if states and actions:
-        yield from check_held_state(subject, states, actions)
-        yield from check_held_action(subject, states, actions)
+_LEAP_SHARE = 0.03
+_LEAP_TIMES = 1.5
 
 
 def check_stuck(subject: Subject) -> Iterator[Finding]:
-    """MOTION-04: a joint is told to move, and its reading does not change at all for a second or the whole episode."""
+    """MOTION-04: joints whose reading contradicts their command, and parts of which nothing is read."""
+    unread = [*_unread(subject)]
+    for state, action in unread:
+        yield _not_read(subject, state, action)
+    silent = {state.key for state, _ in unread}
     for state, action in pairs_of(subject.signals):
-        least = min(max(round(state.control_hz), round(0.3 * len(state.values))), len(state.values) - 3)
-        for dim in range(state.values.shape[1]):
-            still = np.concatenate([[False], state.sizes[:, dim] < 1e-9])
-            for first, last in runs_of(still):
-                told = float(np.ptp(action.shares[first : last + 1, dim]))
-                if last - first < least or told < _STUCK_ACTION_SHARE or not varied(action, dim):
-                    continue
-                yield MOTION_04.finding(
-                    f"{subject.where} frame {first}: state part {state.part.name!r} joint {state.joint(dim)!r} stays "
-                    f"at {state.values[first, dim]:.4g} {state.part.unit} for {last - first + 1} rows while its "
-                    f"command moves by {100 * told:.0f} % of the range; the encoder is stuck or not read",
-                    (first, last),
-                )
-                break
+        if state.key not in silent:
+            yield from _stuck_joints(subject, state, action)
 
 
-def check_held_state(subject: Subject, states: list[Signal], actions: list[Signal]) -> Iterator[Finding]:
-    """MOTION-05: whole rows of the state are copies of the row before while the robot is told to move."""
-    copied = np.max([signal.sizes.max(1) for signal in states], axis=0) < 1e-12
-    told = np.max([signal.sizes.max(1) for signal in actions], axis=0) > actions[0].rest_step
-    share = float((copied & told).sum() / max(told.sum(), 1))
-    if share > 0.2:
-        rows = np.flatnonzero(copied & told) + 1
-        yield MOTION_05.finding(
-            f"{subject.where} frame {int(rows[0])}: {100 * share:.0f} % of the state rows repeat the row before while "
-            "the commands move; the state was measured at a lower rate or the recorder stalled",
-            (int(rows[0]), int(rows[-1])),
-            severity="error" if share > 0.4 else "warning",
-        )
+def _unread(subject: Subject) -> Iterator[tuple[Signal, Signal]]:
+    """(state part, a command that moved) of parts that keep one value in all joints although they are told to move."""
+    states = [signal for signal in subject.signals if signal.side == "state"]
+    still = {signal.key for signal in states if signal.sizes.max(initial=0) < 1e-9}
+    moved = [signal for signal in subject.signals if signal.side == "action" and _told(signal).any()]
+    pairs = pairs_of(subject.signals)
+    for state, action in pairs:
+        if state.key in still and state.values.shape[1] > 1 and _told(action).mean() >= 0.5:
+            yield state, action
+    named = {state.key for state, _ in pairs}
+    if len(still) == len(states) and moved:
+        yield from ((state, moved[0]) for state in states if state.key not in named and not state.values.any())
 
 
-def check_held_action(subject: Subject, states: list[Signal], actions: list[Signal]) -> Iterator[Finding]:
-    """MOTION-05: the whole command stands still while the robot moves on, then leaps or goes on as if nothing was."""
-    told = np.max([signal.sizes.max(1) for signal in actions], axis=0)
-    moved = np.max([signal.sizes.max(1) for signal in states], axis=0)
-    usual = float(np.median(told[told > actions[0].rest_step])) if (told > actions[0].rest_step).any() else np.inf
-    held = told < 1e-12
-    for first, last in runs_of(held):
-        rows = last - first + 1
-        if rows < max(0.2 * actions[0].control_hz, 3) or first == 0 or last + 1 >= len(told):
-            continue
-        leaps = told[last + 1] > 2.5 * usual and float((moved[first : last + 1] > 2 * states[0].rest_step).mean()) > 0.5
-        never_otherwise = (held.sum() - rows) < 0.01 * len(held) and float(np.median(moved[first : last + 1])) > 0
-        if leaps or (never_otherwise and rows >= 0.3 * actions[0].control_hz):
-            yield MOTION_05.finding(
-                f"{subject.where} frame {first}: the whole action repeats for {rows} rows while the robot moves on; "
-                f"then it leaps by {told[last + 1] / usual:.1f} usual steps; the command stream stalled: chunks with "
-                "it are left out of the keep ranges",
-                (first, last + 1),
+def _told(action: Signal) -> np.ndarray:
+    """bool [D]: joints that are told to move, other than by switching between a few levels."""
+    return np.array([np.ptp(action.shares[:, dim]) >= _TOLD_SHARE and varied(action, dim) for dim in range(action.dim)])
+
+
+def _not_read(subject: Subject, state: Signal, action: Signal) -> Finding:
+    what = "is zero in every row" if not state.values.any() else "keeps one value in all its joints"
+    return MOTION_04.finding(
+        f"{subject.where}: state part {state.part.name!r} {what} while the command of {action.part.name!r} moves by up "
+        f"to {100 * float(np.ptp(action.shares, axis=0).max()):.0f} % of the range; it was not measured: record it, or "
+        "say at ingest that the store has no such part",
+        (0, len(state.values) - 1),
+    )
+
+
+def _stuck_joints(subject: Subject, state: Signal, action: Signal) -> Iterator[Finding]:
+    rows = len(state.values)
+    least = min(max(round(state.control_hz), round(0.3 * rows)), rows - 3)
+    for dim in range(state.dim):
+        still = np.concatenate([[False], state.sizes[:, dim] < 1e-9])
+        for first, last in runs_of(still):
+            told = float(np.ptp(action.shares[first : last + 1, dim]))
+            if last - first < least or told < _TOLD_SHARE or not varied(action, dim):
+                continue
+            why = _contradiction(state, action, dim, (first, last))
+            if not why:
+                continue
+            yield MOTION_04.finding(
+                f"{subject.where} frame {first - 1}: state part {state.part.name!r} joint {state.joint(dim)!r} stays "
+                f"at {state.values[first, dim]:.4g} {state.part.unit} for {last - first + 2} rows while its command "
+                f"moves by {100 * told:.0f} % of the range{why}; the encoder is stuck or not read",
+                (first - 1, last),
             )
-            return
+            break
 
 
-MOTION_04, MOTION_05 = Look(Subject, check_stalls, 4).finds(
+def _contradiction(state: Signal, action: Signal, dim: int, run: tuple[int, int]) -> str:
+    """What no stop, load or contact explains; empty when one may."""
+    first, last = run
+    spare = round(_FOLLOWS_S * state.control_hz)
+    told = action.shares[first + spare : last + 1 - spare, dim] - state.shares[first, dim]
+    if len(told) and told.min() < -_TOLD_SHARE and told.max() > _TOLD_SHARE:
+        return " and passes from one side of it to the other"
+    sizes = state.sizes[:, dim]
+    back = float(sizes[last]) if last < len(sizes) else 0.0
+    others = float(np.delete(sizes, last).max(initial=0)) if last < len(sizes) else 0.0
+    if back > max(_LEAP_SHARE, _LEAP_TIMES * others):
+        return f", and then leaps by {100 * back:.0f} % in one row"
+    if first <= 1 and last >= len(sizes) and not state.grips:
+        return " all along"
+    return ""
+
+
+(MOTION_04,) = Look(Subject, check_stuck, 4).finds(
     Check("MOTION-04", "error", "joint does not move although it should",
-          "the policy is blind to a joint, or never moves it", explains="MOTION-05 MOTION-09 MOTION-15"),
-    Check("MOTION-05", "warning", "rows repeat: a stream stalled or was slower",
-          "states or actions are older than their rows say", explains="MOTION-02 MOTION-03 MOTION-09",
-          leaves_out="chunks"),
+          "the policy is blind to a joint, or never moves it", explains="MOTION-05 MOTION-09 MOTION-15 MOTION-02"),
 )  # fmt: skip

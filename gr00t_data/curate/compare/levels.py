@@ -12,6 +12,7 @@ from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.row_evidence import RowEvidence
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, usual
+from gr00t_data.curate.subject.signals import shared_joints
 from gr00t_data.embodiment.robot import Embodiment
 
 _LEVEL_FLOOR = 0.01
@@ -169,14 +170,14 @@ def _offset(
     """MOTION-15: the state stands beside its command by another amount than in the other episodes."""
     offset = np.stack([episodes[n].offset[part] for n in numbers]).astype(np.float64)
     centre, spread = usual(offset, 0.004)
-    state = embodiment.state_part(part)
+    joints = shared_joints(embodiment.state_part(part), embodiment.action_part(part))
     for place, index in enumerate(numbers):
         off = np.abs(offset[place] - centre[place])
         far = (off > 0.05) & (off > 8 * spread[place])
         if far.any():
             dim = int(np.where(far, off, 0).argmax())
             finding = MOTION_15.finding(
-                f"part {part!r} joint {state.joints[dim]!r}: the state stands {100 * offset[place, dim]:+.1f} % of the "
+                f"part {part!r} joint {joints[dim]!r}: the state stands {100 * offset[place, dim]:+.1f} % of the "
                 f"range beside its command, in the other episodes {100 * centre[place, dim]:+.1f} % ({int(far.sum())} "
                 "joints); its zero was lost, or the command belongs to another joint",
                 severity="error" if off[dim] > 0.08 else "warning",

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gr00t_data.curate.check import Check, Look
-from gr00t_data.curate.checks.leaps import MOTION_02
 from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.row_evidence import Jump, RowEvidence
 from gr00t_data.curate.finding import Finding
@@ -19,6 +18,9 @@ spread between tasks is about a row."""
 _HABITS_KNOWN = 8
 """Among fewer episodes nobody knows whether a hand is commanded in leaps; then only what jumps on both sides counts."""
 
+_FAR_LEAP = 2.5
+"""A step of the arms this many times as far from its neighbours as in nine of ten other episodes is a leap."""
+
 _GAIN = 0.06
 _FEW_KNOWN = 3.0
 """A shift has to be larger by this over the number of lags it is compared with: few of them are no measure."""
@@ -30,6 +32,7 @@ def compare_motion(rows: Rows) -> Iterator[tuple[int, Finding]]:
     """MOTION-02, MOTION-08 to MOTION-10, and IDLE."""
     for index, evidence in rows.episodes.items():
         yield from ((index, finding) for finding in (*_copied(evidence), *_idle(evidence, rows.embodiment)))
+    yield from _leaps(rows.episodes)
     yield from _jumps(rows.episodes, rows.embodiment)
     if len(rows.episodes) >= FEWEST:
         yield from _shifts(rows.episodes, rows.embodiment)
@@ -59,6 +62,33 @@ def _idle(evidence: RowEvidence, embodiment: Embodiment) -> Iterator[Finding]:
             )
 
 
+def _leaps(episodes: Mapping[int, RowEvidence]) -> Iterator[tuple[int, Finding]]:
+    """MOTION-02 of the arms together: a leap by itself, or one far beyond those of the other episodes.
+
+    A robot whose bus drops a row now and then leaps in many episodes; that is its habit.
+    """
+    leaps = {index: evidence.leap for index, evidence in episodes.items() if evidence.leap is not None}
+    for index, leap in leaps.items():
+        others = [other.size for number, other in leaps.items() if number != index and other.certain]
+        habit = _habit(others, len(episodes)) if len(episodes) > _HABITS_KNOWN else 0.0
+        every = [leaps[number].size if number in leaps else 0.0 for number in episodes if number != index]
+        unlike = len(every) >= _HABITS_KNOWN and leap.size > max(_FAR_LEAP * float(np.quantile(every, 0.9)), 0.01)
+        if (leap.certain and leap.size > 1.6 * habit) or unlike:
+            finding = MOTION_02.finding(
+                f"frame {leap.first + 1}: the measured joints leap together, {leap.times:.1f} times as far as the "
+                f"larger steps of the episode and not as before and after ({max(leap.certain, 1)} such rows); rows are "
+                "missing, in another order, or two takes were joined: chunks across it are left out of the keep ranges",
+                (leap.first, leap.last + 1),
+            )
+            yield index, finding
+
+
+def _habit(sizes: list[float], episodes: int) -> float:
+    """The size that more than one episode in seven reaches; 0 when fewer have any."""
+    rare = max(1, int(0.15 * (episodes - 1)))
+    return sorted(sizes, reverse=True)[rare - 1] if len(sizes) >= rare and episodes > 1 else 0.0
+
+
 def _jumps(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Iterator[tuple[int, Finding]]:
     """MOTION-02: jumps, unless the part jumps in many episodes: grippers and hands are commanded in leaps."""
     largest: dict[str, dict[int, float]] = {}
@@ -66,11 +96,9 @@ def _jumps(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Itera
         for key, found in evidence.jumps.items():
             sizes = largest.setdefault(_either_hand(key), {})
             sizes[index] = max(sizes.get(index, 0.0), found[0].size)
-    rare = max(1, int(0.15 * (len(episodes) - 1)))
     for index, evidence in episodes.items():
         for key, found in evidence.jumps.items():
-            jumped = sorted((s for n, s in largest[_either_hand(key)].items() if n != index), reverse=True)
-            habit = jumped[rare - 1] if len(jumped) >= rare and len(episodes) > 1 else 0.0
+            habit = _habit([s for n, s in largest[_either_hand(key)].items() if n != index], len(episodes))
             known = len(episodes) > _HABITS_KNOWN or _on_both_sides(evidence, key)
             if found[0].size > 1.6 * habit and known:
                 yield index, _jump(key, found, embodiment)
@@ -204,7 +232,9 @@ def _pose_distances(episodes: Mapping[int, RowEvidence], index: int) -> tuple[fl
     )
 
 
-MOTION_08, MOTION_09, MOTION_10, IDLE_01, IDLE_02 = Look(Rows, compare_motion, 0).finds(
+MOTION_02, MOTION_08, MOTION_09, MOTION_10, IDLE_01, IDLE_02 = Look(Rows, compare_motion, 0).finds(
+    Check("MOTION-02", "warning", "jump from one row to the next", "an action chunk across it teleports the robot",
+          leaves_out="chunks"),
     Check("MOTION-08", "error", "the action copies the state", "the policy learns to stay where it is",
           explains="MOTION-0[12345679] MOTION-1*", fact=True),
     Check("MOTION-09", "error", "state and action are shifted in time", "the policy reacts too late or too early"),

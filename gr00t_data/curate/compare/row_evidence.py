@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gr00t_data.curate.checks.leaps import Leap, leap_of
 from gr00t_data.curate.checks.motion import jumps
 from gr00t_data.curate.subject.signals import Signal, pairs_of
 
@@ -37,6 +38,7 @@ class RowEvidence:
         lags: float32 [2 M + 1], correlation of state steps with action steps, state later by -M .. M rows; pairs that
             moved only.
         offset: float32 [D], median of state less action; NaN for commands that leap between a few levels.
+        leap: of the measured arms together.
         copied: share of rows in which the action is the state, over all pairs that moved.
         idle: rows at rest at the start and at the end.
     """
@@ -48,6 +50,7 @@ class RowEvidence:
     jumps: dict[str, tuple[Jump, ...]] = field(default_factory=dict)
     lags: dict[str, np.ndarray] = field(default_factory=dict)
     offset: dict[str, np.ndarray] = field(default_factory=dict)
+    leap: Leap | None = None
     copied: float = 0.0
     idle: tuple[int, int] = (0, 0)
 
@@ -69,6 +72,7 @@ def row_evidence(signals: list[Signal], gaps: np.ndarray) -> RowEvidence | None:
             if _moves(s, 0.04) and _moves(a, 0.04)
         },
         offset={s.part.name: _offset(s, a) for s, a in pairs_of(signals)},
+        leap=leap_of([s for s in signals if s.side == "state"]),
         copied=_copied(pairs),
         idle=_idle(signals),
     )

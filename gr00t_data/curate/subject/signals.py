@@ -1,7 +1,7 @@
 """State and action as the motion checks look at them: one matrix a part, in shares of each joint's range."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,9 @@ MOVING_SHARE_HZ = 0.01
 
 _UNKNOWN_RANGE = {"rad": 6.3, "deg": 360.0, "m": 1.0, "mm": 1000.0, "percent": 100.0, "1": 1.0, "normalised": 2.0}
 """Range of a joint whose embodiment states no limits, in its unit: a full turn, one metre, the whole scale."""
+
+
+_END_EFFECTORS = "hand", "gripper", "finger", "thumb", "claw", "jaw"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Signal:
         return np.abs(self.steps)
 
     @property
+    def dim(self) -> int:
+        """Number of joints."""
+        return self.values.shape[1]
+
+    @property
     def rest_step(self) -> float:
         """The largest step of a joint at rest, share of the range."""
         return MOVING_SHARE_HZ / self.control_hz
@@ -60,6 +68,20 @@ class Signal:
     def joint(self, dim: int) -> str:
         """The name of a dimension."""
         return self.part.joint(dim)
+
+    def of(self, joints: tuple[str, ...]) -> "Signal":
+        """Some joints of it, in this order; itself when these are all."""
+        if joints == self.part.joints:
+            return self
+        dims = [self.part.joints.index(joint) for joint in joints]
+        limits = None if self.part.limits is None else tuple(self.part.limits[dim] for dim in dims)
+        part = replace(self.part, end=self.part.start + len(dims), limits=limits, joints=joints)
+        return replace(self, part=part, values=self.values[:, dims], span=self.span[dims])
+
+    @property
+    def grips(self) -> bool:
+        """Whether it is a hand or a gripper: it snaps, and may rest against a thing or be closed to its stop."""
+        return any(word in f"{self.part.name} {self.part.joints[0]}".lower() for word in _END_EFFECTORS)
 
 
 def spans(part: Part) -> np.ndarray:
@@ -92,16 +114,25 @@ def signals_of(
 
 
 def pairs_of(signals: list[Signal]) -> list[tuple[Signal, Signal]]:
-    """(state, action) of the parts that are measured and commanded joint by joint: same name, same joints, absolute."""
+    """(state, action) of the joints that are measured and commanded: same part, same names, same unit, absolute.
+
+    A part of which only some joints are commanded is paired in those, in the order of the command.
+    """
     states = {signal.part.name: signal for signal in signals if signal.side == "state"}
     pairs = []
     for action in signals:
         state = states.get(action.part.name)
-        if action.side != "action" or state is None or not action.part.absolute:
+        if action.side != "action" or state is None or not action.part.absolute or state.part.unit != action.part.unit:
             continue
-        if state.part.joints == action.part.joints and state.part.unit == action.part.unit:
-            pairs.append((state, action))
+        shared = shared_joints(state.part, action.part)
+        if shared:
+            pairs.append((state.of(shared), action.of(shared)))
     return pairs
+
+
+def shared_joints(state: Part, action: Part) -> tuple[str, ...]:
+    """The joints of a command that are measured under the same name."""
+    return tuple(joint for joint in action.joints if joint in state.joints)
 
 
 def speed_of(signals: list[Signal]) -> np.ndarray:

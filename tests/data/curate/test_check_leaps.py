@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gr00t_data.curate.checks.leaps import check_leaps
+from gr00t_data.curate.checks.leaps import check_crossed
 from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.levels import check_levels
+from gr00t_data.curate.compare.motion import compare_motion
 from gr00t_data.curate.compare.row_evidence import row_evidence
+from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.signals import Signal, spans
 from gr00t_data.curate.subject.subject import Subject, read_subject
 from gr00t_data.store.store import EpisodeStore
@@ -29,13 +31,22 @@ def reordered(subject: Subject, order: list[int]) -> Subject:
     return replace(subject, arrays={name: values[order] for name, values in subject.arrays.items()})
 
 
+def leaps(subjects: dict[int, Subject]) -> list[tuple[int, Finding]]:
+    kept = {}
+    for number, one in subjects.items():
+        evidence = row_evidence(one.signals, np.zeros(0, dtype=np.int64))
+        assert evidence is not None
+        kept[number] = evidence
+    return [(number, finding) for number, finding in compare_motion(Rows(kept, GR1)) if finding.code == "MOTION-02"]
+
+
 def test_smooth_motion_does_not_leap(subject) -> None:
-    assert list(check_leaps(subject)) == []
+    assert list(check_crossed(subject)) == [] and leaps({0: subject}) == []
 
 
 def test_blocks_in_the_wrong_order_leap_at_their_seams(subject) -> None:
     order = [*range(20), *range(28, 36), *range(20, 28), *range(36, ROWS)]
-    (finding,) = check_leaps(reordered(subject, order))
+    ((_, finding),) = leaps({0: reordered(subject, order)})
     assert finding.code == "MOTION-02" and finding.frames is not None
     assert 18 <= finding.frames[0] <= 20 and 35 <= finding.frames[1] <= 37
 
@@ -44,7 +55,7 @@ def test_commands_of_the_other_arm(subject) -> None:
     left, right = GR1.action_part("left_arm").slice, GR1.action_part("right_arm").slice
     action = subject.arrays["action"].copy()
     action[:, left], action[:, right] = subject.arrays["action"][:, right], subject.arrays["action"][:, left]
-    (finding,) = check_leaps(replace(subject, arrays=subject.arrays | {"action": action}))
+    (finding,) = check_crossed(replace(subject, arrays=subject.arrays | {"action": action}))
     assert finding.code == "MOTION-07" and "'left_arm' follows the command of 'right_arm'" in finding.message
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from gr00t_data.curate.checks.catalogue import without_consequences
 from gr00t_data.curate.checks.motion import check_motion, check_quaternion
-from gr00t_data.curate.checks.stalls import check_stalls
+from gr00t_data.curate.checks.repeats import check_repeats
+from gr00t_data.curate.checks.stalls import check_stuck
 from gr00t_data.curate.subject.signals import Signal
 from gr00t_data.curate.subject.subject import Subject
 from tests.data.builders import GR1
@@ -26,7 +27,8 @@ def codes(base: Subject, change: Change | None = None, seed: int = 1) -> set[str
     if change:
         change(state, action)
     changed = moved(base, state, action)
-    return {finding.code for finding in without_consequences([*check_motion(changed), *check_stalls(changed)])}
+    found = [*check_motion(changed), *check_stuck(changed), *check_repeats(changed)]
+    return {finding.code for finding in without_consequences(found)}
 
 
 def spike(state: np.ndarray, action: np.ndarray) -> None:
