@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
+from gr00t_data.curate.identifiers import is_identifier
 from gr00t_data.curate.subject.subject import Subject
-from gr00t_data.store.texts import spans
+from gr00t_data.store.texts import each_text, spans
 
 _VALIDITY = frozenset({"valid", "invalid"})
 """Texts that GR00T-LeRobot data lists among an episode's tasks as its validity label."""
@@ -44,6 +45,16 @@ def check_instruction(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def check_identifiers(subject: Subject) -> Iterator[Finding]:
+    """TEXT-13, for each text that its rows are under."""
+    for text in each_text(*subject.spoken):
+        if is_identifier(text):
+            yield TEXT_13.finding(
+                f"{subject.where}: found {text!r} as an instruction, the name of a task, class or recording; write in "
+                "words what the robot was asked to do"
+            )
+
+
 def is_placeholder(text: str) -> bool:
     """Whether the text stands where an instruction should: a known filler, or no word of letters at all."""
     plain = text.strip().lower().strip(string.punctuation + string.whitespace)
@@ -75,6 +86,10 @@ TEXT_01, TEXT_02, TEXT_03, TEXT_12 = Look(Subject, check_instruction, 6).finds(
           "a reader may take the wrong one as the instruction"),
     Check("TEXT-12", "warning", "some rows have no instruction", "a part of the motion is learnt under no words",
           leaves_out="rows"),
+)  # fmt: skip
+(TEXT_13,) = Look(Subject, check_identifiers, 6).finds(
+    Check("TEXT-13", "warning", "an identifier instead of an instruction",
+          "the policy hears names that nobody will say to it"),
 )  # fmt: skip
 SUCCESS_01, SUCCESS_02 = Look(Subject, check_success, 7).finds(
     Check("SUCCESS-01", "error", "demonstration marked unsuccessful", "the policy imitates a failure", spoils=False),

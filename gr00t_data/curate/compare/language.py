@@ -207,7 +207,7 @@ def _where(store: EpisodeStore, index: int) -> str:
 
 TEXT_04, TEXT_05, TEXT_06, TEXT_07, TEXT_08, TEXT_09, TEXT_10, TEXT_11 = Look(Contents, check_language, 1).finds(
     Check("TEXT-04", "warning", "instruction garbled, cut off, or a file name",
-          "the words say nothing to the language model"),
+          "the words say nothing to the language model", explains="TEXT-13"),
     Check("TEXT-05", "warning", "rows of one episode have several instructions",
           "half of the motion is learnt under wrong words"),
     Check("TEXT-06", "warning", "rows and episodes.jsonl give another instruction",

@@ -6,6 +6,7 @@ import pytest
 
 from gr00t_data.curate.checks.text import is_placeholder
 from gr00t_data.curate.examine import check_episode
+from gr00t_data.curate.identifiers import is_identifier
 from tests.data.builders import GR1, change_parquet, change_row, episode, sealed
 
 
@@ -56,6 +57,34 @@ def test_rows_without_an_instruction_are_left_out(tmp_path: Path, filler: str) -
     verdict = check_episode(sealed(tmp_path / "s", [one]), 0, GR1)
     assert verdict.accepted and verdict.codes == ("TEXT-12",) and verdict.keep == ((4, 30), (35, 40))
     assert f"rows 30 to 34 are under {filler!r}" in verdict.findings[1].message
+
+
+_IDENTIFIERS = """
+PosttrainPnPNovelFromPlateToBowlSplitA|pick_and_place_v2|task_0|task 0|Task: 3|task0|PickNPlace|pickPlace
+KITCHEN_SCENE3_turn_on_the_stove|env.PickCube|libero/kitchen|C:\\data\\x|9f86d081884c7d65|libero_10 task_3|episode-12
+drawer-open-v2|3f2504e0-4f89-11d3-9a0c-0305e82c3301|PickCube-v1.|<open_drawer>
+"""
+_SENTENCES = """
+wave|Stop!|pick up the red cube|Pick up the red_cube.|拿起红色方块|push T|turn left|put LEGO brick in box 2|Lift 1.5 kg
+Grab the M8 bolt|Pick-and-place the cube|hold iPhone|Grasp USB-C cable|don't|put it in the 2nd drawer|lingzu teleoperation
+"""
+
+
+@pytest.mark.parametrize("text", [text for line in _IDENTIFIERS.split("\n") for text in line.split("|") if text])
+def test_identifiers(text: str) -> None:
+    assert is_identifier(text)
+
+
+@pytest.mark.parametrize("text", [text for line in _SENTENCES.split("\n") for text in line.split("|") if text])
+def test_sentences_are_no_identifiers(text: str) -> None:
+    assert not is_identifier(text)
+
+
+def test_an_identifier_in_some_rows_is_found(tmp_path: Path) -> None:
+    one = episode(instruction="pick the pear", text_changes=((8, "PnPFromPlateToBowlSplitA"),))
+    verdict = check_episode(sealed(tmp_path / "s", [one]), 0, GR1)
+    assert verdict.accepted and verdict.codes == ("TEXT-13",)
+    assert "found 'PnPFromPlateToBowlSplitA' as an instruction" in verdict.findings[0].message
 
 
 @pytest.mark.parametrize("changes", [{"success": False}, {"source": {"success": False}}])
