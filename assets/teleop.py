@@ -102,6 +102,7 @@ def _simulated(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogMa
 
 
 def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManager):
+    from gr00t_data.embodiment.units import with_recorded_units
     from gr00t_data.sources.landing.drop import describe
     from gr00t_data.sources.landing.landing import find, take_in
     from gr00t_data.sources.landing.marker import marker_of
@@ -111,7 +112,7 @@ def _landed(drop: str, config: TeleopConfig, lake: Lake, log: dg.DagsterLogManag
     with noting_failure(lake, describe(path)):
         said = marker_of(path)
         log.info(f"ingesting {path}")
-        embodiment = load_embodiment(said.embodiment or config.embodiment)
+        embodiment = with_recorded_units(load_embodiment(said.embodiment or config.embodiment), config.unit)
         kind, licence = said.kind or "real", said.licence or config.licence
         store = take_in(lake, drop, embodiment, kind=kind, licence=licence, told=config.told)
     if store.root.name != drop:

@@ -7,6 +7,7 @@ or ``{name: position}``; Unitree ``kLeftElbow``; ROS ``left_elbow_joint``. Names
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 _DECORATION = re.compile(
     "main|follower|leader|joints?|pos|positions?|qpos|angle|state|actions?|target|goal|cmd|command|rad|radians?|deg|"
@@ -88,6 +89,29 @@ def order_of(robot: Sequence[str], recorded: object) -> Order | None:
     if moved:
         raise NamesError(side_by_side(robot, names))
     return None
+
+
+class Jointed(Protocol):
+    """A part, as far as its place and its joints go."""
+
+    @property
+    def column(self) -> str:
+        """The column that it lies in."""
+        ...
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """The name of each dimension."""
+        ...
+
+
+def joints_by_column(state: Sequence[Jointed], action: Sequence[Jointed]) -> dict[str, list[str]]:
+    """Column -> the joints of its parts by dimension. A column that both sides read is that of the state."""
+    columns: dict[str, list[str]] = {}
+    of_state = {part.column for part in state}
+    for part in (*state, *(one for one in action if one.column not in of_state)):
+        columns.setdefault(part.column, []).extend(part.joints)
+    return columns
 
 
 def side_by_side(robot: Sequence[str], names: Sequence[str]) -> str:

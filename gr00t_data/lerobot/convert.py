@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr00t_data.disk import PathError, refuse_links_out, replacing_folder
+from gr00t_data.disk import PathError, read_json, refuse_links_out, replacing_folder
+from gr00t_data.embodiment.names import NamesError, joints_by_column, order_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot import stage_v21 as lerobot_v21
 from gr00t_data.lerobot import v2 as lerobot_v2
@@ -12,7 +13,7 @@ from gr00t_data.lerobot import v3 as lerobot_v3
 from gr00t_data.lerobot.to_v3 import FileSizes, export_v3
 from gr00t_data.lerobot.v3_layout import VERSION
 from gr00t_data.store.notes import Note
-from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.store import EpisodeStore, StoreError, declared_features
 
 TARGETS = ("v3.0", "v2.1")
 
@@ -52,7 +53,8 @@ def convert(
         sizes: when the next file of a v3.0 dataset begins; LeRobot's limits when None.
 
     Raises:
-        StoreError: the source is no such dataset, has that version already, cannot be read, or the target is taken.
+        StoreError: the source is no such dataset, has that version already, cannot be read, or the target is taken; or
+            its dimensions are in another order than the embodiment's, whose slices modality.json would then hold.
     """
     source, target = Path(source), Path(target)
     _check_target(source, target)
@@ -64,6 +66,7 @@ def convert(
     try:
         with replacing_folder(target) as folder:
             if before == VERSION:
+                _require_order(source, embodiment)
                 notes = lerobot_v3.take_over(source, folder, progress, embodiment)
             elif to == VERSION:
                 refuse_links_out(source)
@@ -76,6 +79,24 @@ def convert(
     except PathError as error:
         raise StoreError(str(error)) from error
     return Conversion(source, target, before, to, tuple(notes))
+
+
+def _require_order(source: Path, embodiment: Embodiment | None) -> None:
+    if embodiment is None or (source / "meta/modality.json").is_file():
+        return
+    features = declared_features(source, read_json(source / "meta/info.json"))
+    for column, joints in joints_by_column(embodiment.state, embodiment.action).items():
+        found = features[column].names if column in features else None
+        try:
+            why = "in another order" if order_of(joints, found) else ""
+        except NamesError as error:
+            why = str(error)
+        if why:
+            raise StoreError(
+                f"{source}/meta/info.json: the names of {column!r} are not in the order of the joints of "
+                f"{embodiment.name!r} ({why}); a conversion keeps the rows as they are: leave --embodiment out, or "
+                "ingest it, which puts them in order"
+            )
 
 
 def _version(source: Path) -> str:

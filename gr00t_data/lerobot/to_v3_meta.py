@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from gr00t_data.embodiment.names import flat_names
 from gr00t_data.lerobot import v3_layout as layout_v3
 from gr00t_data.lerobot.column_stats import Stats
 from gr00t_data.lerobot.to_v3_files import RotatingTables
@@ -54,7 +55,8 @@ def _feature(field: pa.Field, declared: Feature, shape: tuple[int, ...] | None) 
     kind = field.type
     while pa.types.is_nested(kind) and kind.num_fields == 1:
         kind = kind.field(0).type
-    names = declared.names
+    flat = flat_names(declared.names)
+    names = flat if flat and len(shape) == 1 else declared.names
     if len(shape) == 1 and shape[0] > 1 and (not isinstance(names, list) or len(names) != shape[0]):
         names = [f"{field.name.rpartition('.')[2]}_{number}" for number in range(shape[0])]
     return {"dtype": _DTYPES.get(str(kind), str(kind)), "shape": list(shape), "names": names}

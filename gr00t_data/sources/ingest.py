@@ -1,12 +1,15 @@
 """Ingest: a drop becomes a sealed store in the lake."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.disk import claimed
-from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.embodiment.robot import Embodiment, EmbodimentError
+from gr00t_data.embodiment.widths import too_wide
 from gr00t_data.lake import Lake
 from gr00t_data.progress import Progress, silent
 from gr00t_data.sources.content import store_name
+from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.reader import Intake, reader_for
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.told import Told
@@ -44,13 +47,24 @@ def ingest(
 
     Raises:
         StoreError: the format is not recognised, the name is taken by other content, or no episode could be used.
+        EmbodimentError: the robot has more joints than the model takes (see ``too_wide``).
         MappingError: the mapping is wrong, none could be proposed for every part and camera, or what neither the drop
             nor ``told`` says would have to be guessed.
         WithdrawalError: the list of those who withdrew cannot be believed.
     """
     drop = Path(drop)
     reader = reader_for(drop)
+    if wide := too_wide(embodiment):
+        raise EmbodimentError(wide)
     root = lake.stores / store_name(name or (drop.stem if drop.is_file() else drop.name))
     with lake.at_work(), claimed(root):
         read_withdrawals(lake.root)
         return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress, told), mapping)
+
+
+def look(drop: Path, embodiment: Embodiment, mapping: Mapping | None = None, told: Told = Told()) -> Look:
+    """What ``ingest`` would make of a drop; nothing is written. See ``Reader.look``."""
+    found = reader_for(drop).look(drop, embodiment, mapping, told)
+    wide = too_wide(embodiment)
+    problems = [str(one) for one in (wide, found.facts.get("problem")) if one]
+    return replace(found, facts={**found.facts, "problem": "; ".join(problems)}) if wide else found

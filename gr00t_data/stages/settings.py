@@ -48,6 +48,11 @@ class DropSettings(Settings):
     quaternions: Literal["said", "wxyz", "xyzw"] = Field(
         default="said", description="How a recording writes its quaternions; 'said': as it says itself."
     )
+    unit: list[str] = Field(
+        default=[],
+        description="Unit it was recorded in where that is not the robot file's: rad, deg, ticks, percent, "
+        "range_m100_100 ... of all such parts, or PART=UNIT; ingest converts.",
+    )
 
     @property
     def told(self) -> Told:

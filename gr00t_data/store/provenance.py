@@ -105,6 +105,8 @@ class StoreSource(Said):
     Attributes:
         drop, format, content, mapping, settings, findings, added: the drop, its SHA-256, how it was read, what was odd
             about it, and which files it lacked.
+        rewritten: column -> how its dimensions were put in the order and the units of the robot file; None: they were
+            not.
         refused: what was left out; None where nobody counted.
         simulator, episodes, seed, shoves: what was recorded (task -> episodes).
         oracle, labelled, gated, store: name of the store whose episodes were dreamt, labelled or judged; its digest.
@@ -120,6 +122,7 @@ class StoreSource(Said):
     findings: tuple[str, ...] = ()
     mapping: Facts | None = None
     added: tuple[str, ...] = ()
+    rewritten: Facts | None = None
     refused: tuple[Refusal, ...] | None = None
     simulator: str | None = None
     episodes: Mapping[str, int] | None = None

@@ -82,17 +82,18 @@ def ingest(
     Example: `gr00t ingest ~/bags/pick_fruit --embodiment gr1 --mapping gr1_bags.yaml --licence CC-BY-4.0`
     """
     from gr00t_data.embodiment.robot import load_embodiment
+    from gr00t_data.embodiment.units import with_recorded_units
     from gr00t_data.sources.content import counts
     from gr00t_data.sources.ingest import ingest as ingest_drop
+    from gr00t_data.sources.ingest import look
     from gr00t_data.sources.reader import reader_for
     from gr00t_data.sources.recordings.mapping import dump_mapping, load_mapping
 
-    robot = load_embodiment(settings.embodiment)
+    robot = with_recorded_units(load_embodiment(settings.embodiment), settings.unit)
     given = load_mapping(mapping) if mapping else None
-    reader = reader_for(path)
     if dry_run or write_mapping:
-        return _look(reader.look(path, robot, given, settings.told), write_mapping, asked)
-    if given := reader.mapping(path, robot, given, settings.told):
+        return _look(look(path, robot, given, settings.told), write_mapping, asked)
+    if given := reader_for(path).mapping(path, robot, given, settings.told):
         for line in dump_mapping(given).splitlines():
             say(line)
     where, options = asked.where, {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
@@ -209,8 +210,11 @@ def _report_checks(
 def embodiments(*, asked: Shown) -> None:
     """List the embodiments that ship and those of the lake; one whose YAML is wrong is named with what is wrong."""
     from gr00t_data.embodiment.robot import embodiment_names, right_embodiments
+    from gr00t_data.embodiment.widths import too_wide
 
     robots = right_embodiments(embodiment_names(), say)
+    for wide in filter(None, map(too_wide, robots)):
+        say(wide)
     rows = [
         {
             "name": robot.name,

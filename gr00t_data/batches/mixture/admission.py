@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gr00t_data.batches.mixture.manifest import MixtureSource
 from gr00t_data.curate.index import Index
-from gr00t_data.embodiment.robot import ACTION_COLUMN, STATE_COLUMN, Embodiment
+from gr00t_data.embodiment.names import NamesError, joints_by_column, order_of
+from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import LicenceError, Profile, obstacles
 
@@ -31,6 +32,7 @@ def check_source(
             f"{where}: was checked against {index.embodiment!r} {index.embodiment_digest[:12]}, the mixture is for "
             f"{embodiment.name!r} {embodiment.digest[:12]}; check it again"
         )
+    _check_order(where, store, embodiment)
     if not index.accepted:
         codes = sorted({f.code for v in index.rejected for f in v.findings if f.severity == "error"})
         of_store = [f": {f.code} {f.message}" for f in index.findings if f.severity == "error"]
@@ -39,23 +41,26 @@ def check_source(
             + "".join(of_store[:1])
         )
     store.verify_rows(verdict.episode_index for verdict in index.accepted)
-    _check_order(where, store, embodiment)
     for camera in cameras:
         if camera not in store.cameras:
             raise ValueError(f"{where}: has no camera {camera!r}, only {', '.join(store.cameras) or 'none'}")
 
 
 def _check_order(where: str, store: EpisodeStore, embodiment: Embodiment) -> None:
-    """Whether the store names the same dimensions in another order; other names say nothing."""
-    for column, expected in ((STATE_COLUMN, embodiment.state_names()), (ACTION_COLUMN, embodiment.action_names())):
+    """Whether the store names the joints of the robot in another order; names that mean nothing say nothing."""
+    for column, expected in joints_by_column(embodiment.state, embodiment.action).items():
         names = store.features[column].names if column in store.features else None
-        if not isinstance(names, list) or names == list(expected) or sorted(map(str, names)) != sorted(expected):
-            continue
-        at = next(place for place, (a, b) in enumerate(zip(names, expected, strict=True)) if a != b)
-        raise ValueError(
-            f"{where}: has the dimensions of {column} in another order: dimension {at} is {names[at]!r}, embodiment "
-            f"{embodiment.name!r} has {expected[at]!r} there; ingest it with a mapping, or use an embodiment like it"
-        )
+        try:
+            order = order_of(expected, names)
+        except NamesError as error:
+            raise ValueError(f"{where}: has other dimensions in {column} ({error}); ingest it again") from error
+        if order:
+            at = next(place for place, origin in enumerate(order.places) if place != origin)
+            raise ValueError(
+                f"{where}: has the dimensions of {column} in another order: dimension {at} is {order.recorded[at]!r}, "
+                f"embodiment {embodiment.name!r} has {expected[at]!r} there; ingest it again: that puts them in "
+                "order"
+            )
 
 
 def require_profile(name: str, sources: Sequence[MixtureSource], profile: Profile) -> None:

@@ -9,6 +9,7 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Whole
 from gr00t_data.disk import read_json
+from gr00t_data.embodiment.names import flat_names
 from gr00t_data.store.layout import Feature
 from gr00t_data.store.store import EpisodeStore
 
@@ -31,7 +32,7 @@ def _features(store: EpisodeStore) -> Iterator[Finding]:
     for column in _COLUMNS:
         feature = store.features.get(column, Feature())
         shape, names = feature.dims or [0], feature.names
-        flat: Any = next(iter(names.values()), None) if isinstance(names, dict) else names
+        flat: Any = flat_names(names) or names
         said = bool(feature.model_fields_set)
         if said and not flat:
             yield META_09.finding(

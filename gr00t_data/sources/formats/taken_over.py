@@ -16,11 +16,13 @@ from gr00t_data.sources.content import (
     without_about,
 )
 from gr00t_data.sources.dry_run import Look
+from gr00t_data.sources.formats.columns import Column, facts_of, lines_of, parts_by_column, planned, rewrite
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.sources.told import Told
 from gr00t_data.store.declared import require_numbers
-from gr00t_data.store.provenance import Refusal, StoreAbout, StoreSource
+from gr00t_data.store.layout import Feature
+from gr00t_data.store.provenance import Facts, Refusal, StoreAbout, StoreSource
 from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, declared_features
 from gr00t_data.store.writing import seal_folder
@@ -59,22 +61,31 @@ class TakenOver:
     def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """See ``Reader``."""
         self.mapping(drop, embodiment, given, told)
-        require_numbers(drop, read_json(drop / "meta/info.json"))
+        info = read_json(drop / "meta/info.json")
+        require_numbers(drop, info)
         episodes = {"episodes": len(EpisodeStore.open(drop).rows)} if self.counted else {}
         facts = {"drop": str(drop), "format": self.name, **episodes, "mapping": "none needed: taken over as it is"}
-        return Look(facts, [], None)
+        return Look({**facts, **_changes(drop, declared_features(drop, info), embodiment)}, [], None)
 
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``."""
         self.mapping(intake.drop, intake.embodiment, given, intake.told)
+        plan = _plan(intake.drop, intake.embodiment)
         source = StoreSource(drop=intake.drop.name, format=self.name)
+        if plan:
+            source = source.model_copy(update={"rewritten": facts_of(plan)})
         if (intake.root / SEAL).is_file():
             source = source.model_copy(update={"content": content_digest(intake.drop)})
-            return same_or_refuse(EpisodeStore.open(intake.root), source, intake.drop, ("content",))
+            store = EpisodeStore.open(intake.root)
+            if plan or store.about.source.rewritten:
+                source = source.model_copy(update={"rewritten": facts_of(plan)})
+            return same_or_refuse(store, source, intake.drop, ("content", "rewritten"))
         with replacing_folder(intake.root) as folder:
             digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment)
             _refuse_changed(intake.drop, digests)
             content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
+            for name in rewrite(folder, plan, intake.embodiment) if plan else ():
+                digests.pop(name, None)
             for name in (COMPLETE_MARKER, MAPPING_FILE):
                 (folder / name).unlink(missing_ok=True)
             if refused := self.unlisted(intake.drop):
@@ -85,6 +96,29 @@ class TakenOver:
             write_json(folder / ABOUT, about.facts())
             seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
         return EpisodeStore.open(intake.root)
+
+
+def _plan(drop: Path, embodiment: Embodiment) -> dict[str, Column]:
+    """What must change in state and action. Raises StoreError: see ``planned``."""
+    return planned(drop, declared_features(drop, read_json(drop / "meta/info.json")), embodiment)
+
+
+def _changes(drop: Path, features: dict[str, Feature], embodiment: Embodiment) -> Facts:
+    """What would be rewritten, or why that is impossible; and columns of another width than the robot's."""
+    try:
+        lines = lines_of(planned(drop, features, embodiment))
+    except StoreError as error:
+        return {"problem": str(error)}
+    facts: dict[str, object] = {"rewritten": lines} if lines else {}
+    for column, parts in parts_by_column(embodiment).items():
+        found, wanted = features.get(column, Feature()).dims, sum(part.dim for _, part in parts)
+        if found and found != [wanted]:
+            return {
+                **facts,
+                "problem": f"{column} has {found} values a row, {embodiment.name!r} lists {wanted} joints; name every "
+                "dimension in the robot file, in parts, and let its selection read those that the model needs",
+            }
+    return facts
 
 
 def _refuse_changed(drop: Path, digests: dict[str, str]) -> None:

@@ -87,7 +87,7 @@ def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> S
         latency_ns=nanoseconds(part.latency_s if source.latency_s is None else source.latency_s),
         tolerance_ns=None if source.tolerance_s is None else nanoseconds(source.tolerance_s),
         rotation=part.rotation,
-        turn=360.0 if part.unit == "deg" else 2 * np.pi,
+        turn=_turn(part) or 2 * np.pi,
         moving_frame=source.moving_frame,
         unstamped=samples.unstamped,
     )
@@ -133,9 +133,14 @@ def default_kind(part: Part, side: str) -> SignalKind:
         return "command"
     if part.rotation:
         return "quaternion"
-    turn = {"rad": 2 * np.pi, "deg": 360.0}.get(part.unit)
+    turn = _turn(part)
     spans = [high - low for low, high in part.limits or ()]
     return "angle" if turn and (not spans or max(spans) >= turn) else "joint"
+
+
+def _turn(part: Part) -> float | None:
+    """A whole turn in the unit of the part; None where that is no angle."""
+    return {"rad": 2 * np.pi, "deg": 360.0, "ticks": float(part.ticks_per_turn)}.get(part.unit)
 
 
 def camera_of(

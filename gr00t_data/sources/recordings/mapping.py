@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gr00t_data.embodiment.document import did_you_mean
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.embodiment.units import conversion
 from gr00t_data.plain_yaml import plain_yaml
 from gr00t_data.rotations import WIDTHS
 from gr00t_data.sources.recordings.streams import SignalKind
@@ -223,3 +224,25 @@ def check_mapping(mapping: Mapping, embodiment: Embodiment) -> None:
             f"cannot decide what becomes of the recording: {'; '.join(wrong)}. Write what is known to a file with "
             "--write-mapping FILE, complete it, and ingest with --mapping FILE"
         )
+
+
+def with_conversions(mapping: Mapping, embodiment: Embodiment) -> Mapping:
+    """The mapping with scale and offset from the units in which the embodiment says its parts are recorded.
+
+    A source that has a scale or an offset already is left as it is: somebody has thought of its unit.
+    """
+    sides: dict[str, dict[str, PartSource]] = {"state": {}, "action": {}}
+    for side, parts in (("state", embodiment.state), ("action", embodiment.action)):
+        for name, source in getattr(mapping, side).items():
+            part = next((one for one in parts if one.name == name), None)
+            plain = source.key and source.scale == 1.0 and source.offset == 0.0
+            turned = conversion(part) if part and plain else None
+            numbers = (
+                {"scale": _short(turned.scale.tolist()), "offset": _short(turned.offset.tolist())} if turned else {}
+            )
+            sides[side][name] = source.model_copy(update=numbers)
+    return mapping.model_copy(update=sides)
+
+
+def _short(values: list[float]) -> float | tuple[float, ...]:
+    return values[0] if len({*values}) == 1 else tuple(values)

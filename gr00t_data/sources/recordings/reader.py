@@ -11,7 +11,14 @@ from gr00t_data.limits import LimitError
 from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, same_or_refuse, unusable
 from gr00t_data.sources.dry_run import Look, look_at
 from gr00t_data.sources.reader import Intake, Reader
-from gr00t_data.sources.recordings.mapping import Mapping, MappingError, PartSource, check_mapping, load_mapping
+from gr00t_data.sources.recordings.mapping import (
+    Mapping,
+    MappingError,
+    PartSource,
+    check_mapping,
+    load_mapping,
+    with_conversions,
+)
 from gr00t_data.sources.recordings.propose import Found, listing, propose_mapping
 from gr00t_data.sources.recordings.quaternions import Vote, decided, undecided_orders
 from gr00t_data.sources.recordings.rate import Rate, require_rate
@@ -78,7 +85,7 @@ class Recordings(Reader, Protocol):
         if mapping.format != self.name:
             raise MappingError(f"the mapping is for {mapping.format!r}, the drop is {self.name!r}; correct its format")
         check_mapping(mapping, embodiment)
-        return self._with_told(drop, embodiment, mapping, told)
+        return self._with_told(drop, embodiment, with_conversions(mapping, embodiment), told)
 
     def _with_told(self, drop: Path, embodiment: Embodiment, mapping: Mapping, told: Told) -> Mapping:
         """The mapping with what was told.
@@ -117,7 +124,7 @@ class Recordings(Reader, Protocol):
 
     def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """See ``Reader``."""
-        mapping = given or self._found_mapping(drop, embodiment)
+        mapping = with_conversions(given or self._found_mapping(drop, embodiment), embodiment)
         names = self.episode_names(drop)
         facts = {"drop": str(drop), "format": self.name, "episodes": len(names), "first": names[0] if names else None}
         held = listing(self.contents(drop))

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from gr00t_data.batches.mixture.manifest import MixtureManifest
-from gr00t_data.embodiment.robot import Part, load_embodiment
+from gr00t_data.embodiment.robot import load_embodiment
+from gr00t_data.embodiment.widths import model_width
 from gr00t_data.horizon import chunk_steps
-from gr00t_data.rotations import WIDTHS
 from gr00t_model.groot.config import GrootConfig
 from gr00t_model.loop.config import ConfigError
 from gr00t_model.training.config import Mixture, TrainConfig
@@ -27,8 +27,8 @@ def _require(mixture: Mixture, sizes: GrootConfig) -> None:
     chosen = robot.selection(wanted)
     state = [robot.state_part(name) for name in chosen.state]
     action = [robot.action_part(name) for name in chosen.action]
-    wide = _width(state, chosen.state_normalization, chosen.state_rotations)
-    acting = _width(action, chosen.action_normalization, chosen.action_rotations)
+    wide = model_width(state, chosen.state_normalization, chosen.state_rotations)
+    acting = model_width(action, chosen.action_normalization, chosen.action_rotations)
     sides = (("state", wide, head.max_state_dim, "max_state_dim"), ("action", acting, head.action_dim, "action_dim"))
     for side, width, limit, field in sides:
         if width > limit:
@@ -46,13 +46,3 @@ def _require(mixture: Mixture, sizes: GrootConfig) -> None:
             f"embodiment {robot.name!r}: uses slot {robot.slot}, the model has {head.max_num_embodiments} (0 to "
             f"{head.max_num_embodiments - 1}); give the embodiment one of those"
         )
-
-
-def _width(parts: list[Part], modes: dict[str, str], rotations: dict[str, str]) -> int:
-    """Dimensions of parts as the network sees them: rotations converted, angles as sine and cosine."""
-    widths = []
-    for part in parts:
-        target = rotations.get(part.name)
-        width = WIDTHS[target] if target else part.dim
-        widths.append(2 * width if modes.get(part.name, part.normalization) == "sin_cos" else width)
-    return sum(widths)
