@@ -99,6 +99,8 @@ def ingest(
     where, options = asked.where, {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
     with progress_bar("ingesting") as progress:
         store = ingest_drop(path, robot, where, mapping=given, told=settings.told, progress=progress, **options)
+    if absent := store.about.absent:
+        say(f"without a source, zeros that are masked in training: {', '.join(absent)}")
     refused = store.about.source.refused or ()
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")

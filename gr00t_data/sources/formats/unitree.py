@@ -3,6 +3,10 @@
 Layout of the published recorder (xr_teleoperate): ``{"info": {"image": {"fps"}, "joint_names"}, "text": {"goal"},
 "data": [{"idx", "colors": {"color_0": "colors/000000_color_0.jpg"}, "states": {"left_arm": {"qpos": [..]}, ..},
 "actions": {..}}, ..]}``. Rows have no stamps; they are counted at the pictures' rate, which is the recorder's.
+
+A hand is ``left_ee`` or ``right_ee``: seven motors of a Dex3-1, or six of an Inspire hand from 0 (closed) to 1 (open);
+``info.joint_names`` names those of the Dex3-1 whatever was recorded. Where the whole body is read, ``states.body.qpos``
+holds it in the order of the motors: legs, waist, arms, and six that do not exist.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +24,18 @@ from gr00t_data.sources.formats.logs.messages import at, numbers
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
 from gr00t_data.sources.recordings.clocks import ticks
 from gr00t_data.sources.recordings.images import decoded
-from gr00t_data.sources.recordings.mapping import Instruction, Mapping, PartSource
+from gr00t_data.sources.recordings.mapping import CameraSource, Instruction, Mapping, PartSource, without_unread
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
 from gr00t_data.sources.recordings.rate import Rate, rate_of_rows, rates_in
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import CameraStream, FrameReader, RawEpisode, StreamError
 
 _FILE = "data.json"
+_HEAD = "color_0"
+"""The recorder's key of the picture of the head, the left one of two."""
+_BODY, _BODY_WIDTHS = "states.body.qpos", (29, 35)
+_OF_BODY = {"left_leg": "0:6", "right_leg": "6:12", "waist": "12:15"}
+"""Motors of a G1 with 29 joints, as its low-level state and the recorder count them."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,25 @@ def _rate(document: dict[str, Any]) -> Rate | None:
 def _joint_names(document: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     listed = (document.get("info") or {}).get("joint_names") or {}
     return {part: tuple(map(str, names)) for part, names in listed.items() if isinstance(names, list) and names}
+
+
+def _fields(group: str, part: str, fields: dict[str, Any], names: tuple[str, ...]) -> list[Found]:
+    """What one part of a row holds; names that are not as many as the numbers are those of another hand."""
+    widths = {field: len(numbers(value)) for field, value in fields.items()}
+    return [
+        Found(f"{group}.{part}.{field}", width, names=names if field == "qpos" and len(names) == width else ())
+        for field, width in widths.items()
+        if width
+    ]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _width(index: str) -> int:
+    first, _, end = index.partition(":")
+    return int(end) - int(first)
 
 
 def _values(
@@ -182,27 +210,40 @@ class Unitree(Recordings):
         return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, source)
 
     def contents(self, drop: Path) -> list[Found]:
-        """What the first row of the first readable episode holds. Raises StreamError: there is none."""
+        """What the rows of the first readable episode hold. Raises StreamError: there is none."""
         document = _first_document(drop)
-        row, names = document["data"][0], _joint_names(document)
-        found = [Found(key, 0, picture=True) for key in row.get("colors") or {}]
-        for group in ("states", "actions"):
-            for part, fields in (row.get(group) or {}).items():
-                for field, value in (fields or {}).items():
-                    if width := len(numbers(value)):
-                        listed = names.get(part, ()) if field == "qpos" else ()
-                        found.append(Found(f"{group}.{part}.{field}", width, names=listed))
-        return found
+        names, found = _joint_names(document), dict[Found, None]()
+        for row in document["data"]:
+            found |= dict.fromkeys(Found(key, 0, picture=True) for key in _dict(row.get("colors")))
+            for group in ("states", "actions"):
+                for part, fields in _dict(row.get(group)).items():
+                    found |= dict.fromkeys(_fields(group, part, _dict(fields), names.get(part, ())))
+        return list(found)
 
     def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
-        return propose_mapping(
-            [one for one in self.contents(drop) if one.picture or one.key.endswith(".qpos")],
+        """The mapping that the names in the first readable episode make plain, and those that the recorder gives: the
+        first picture is the head's. What was not recorded and is not read is left out.
+
+        Raises:
+            StreamError: there is none.
+        """
+        held = [one for one in self.contents(drop) if one.picture or one.key.endswith(".qpos")]
+        found = propose_mapping(
+            held,
             embodiment,
             self.name,
             is_action=lambda one: one.key.startswith("actions."),
             instruction=Instruction(key="goal"),
         )
+        body = next((one.key for one in held if one.key == _BODY and one.width in _BODY_WIDTHS), None)
+        for part, index in _OF_BODY.items():
+            if body and f"state.{part}" in found.undecided and embodiment.state_part(part).dim == _width(index):
+                found = found.with_part(f"state.{part}", PartSource(key=body, index=index))
+        heads = [camera.name for camera in embodiment.cameras if camera.role == "ego"]
+        free = {one.key for one in held if one.picture} - {one.key for one in found.cameras.values()}
+        if len(heads) == 1 and f"video.{heads[0]}" in found.undecided and _HEAD in free:
+            found = found.model_copy(update={"cameras": {**found.cameras, heads[0]: CameraSource(key=_HEAD)}})
+        return without_unread(found, embodiment)
 
     def said_rate(self, drop: Path) -> Rate | None:
         """See ``Recordings``; of the first readable episode."""

@@ -201,17 +201,34 @@ def dump_mapping(mapping: Mapping) -> str:
     )
 
 
+def left_out(mapping: Mapping, embodiment: Embodiment) -> tuple[str, ...]:
+    """The parts that have no source and that the default selection does not read, as a store lists what it lacks."""
+    sides = (("state", embodiment.state, mapping.state), ("action", embodiment.action, mapping.action))
+    return tuple(f"{side}.{part.name}" for side, parts, given in sides for part in parts if part.name not in given)
+
+
+def without_unread(mapping: Mapping, embodiment: Embodiment) -> Mapping:
+    """The mapping without undecided parts that the default selection does not read: they were not recorded."""
+    read = {"state": embodiment.selection().state, "action": embodiment.selection().action}
+    kept = {
+        side: {name: one for name, one in getattr(mapping, side).items() if one.key != UNDECIDED or name in names}
+        for side, names in read.items()
+    }
+    return mapping.model_copy(update=kept)
+
+
 def check_mapping(mapping: Mapping, embodiment: Embodiment) -> None:
-    """Whether every part and every camera of the default selection has a source, and nothing else has one.
+    """Whether every part and every camera of the default selection has a source, and nothing unknown has one.
 
     Raises:
         MappingError: lists all that is missing, unknown or undecided.
     """
     wrong = [f"{name} is undecided" for name in mapping.undecided]
+    selection = embodiment.selection()
     needed = {
-        "cameras": (embodiment.selection().cameras, [camera.name for camera in embodiment.cameras]),
-        "state": ([part.name for part in embodiment.state],) * 2,
-        "action": ([part.name for part in embodiment.action],) * 2,
+        "cameras": (selection.cameras, [camera.name for camera in embodiment.cameras]),
+        "state": (selection.state, [part.name for part in embodiment.state]),
+        "action": (selection.action, [part.name for part in embodiment.action]),
     }
     for side, (wanted, known) in needed.items():
         given = getattr(mapping, side)
@@ -219,11 +236,19 @@ def check_mapping(mapping: Mapping, embodiment: Embodiment) -> None:
         wrong += [
             f"{side}.{n} is no name of {embodiment.name}{did_you_mean(n, known)}" for n in given if n not in known
         ]
-    if wrong:
-        raise MappingError(
-            f"cannot decide what becomes of the recording: {'; '.join(wrong)}. Write what is known to a file with "
-            "--write-mapping FILE, complete it, and ingest with --mapping FILE"
-        )
+    if not wrong:
+        return
+    read = {f"{side}.{name}" for side in ("state", "action") for name in getattr(selection, side)}
+    spare = [name for name in mapping.undecided if not name.startswith("video.") and name not in read]
+    may = (
+        f" ({', '.join(spare)} may be taken out of it: selection {selection.name!r} does not read them)"
+        if spare
+        else ""
+    )
+    raise MappingError(
+        f"cannot decide what becomes of the recording: {'; '.join(wrong)}. Write what is known to a file with "
+        f"--write-mapping FILE, complete it{may}, and ingest with --mapping FILE"
+    )
 
 
 def with_conversions(mapping: Mapping, embodiment: Embodiment) -> Mapping:

@@ -16,6 +16,7 @@ from gr00t_data.sources.recordings.mapping import (
     MappingError,
     PartSource,
     check_mapping,
+    left_out,
     load_mapping,
     with_conversions,
 )
@@ -128,6 +129,7 @@ class Recordings(Reader, Protocol):
         names = self.episode_names(drop)
         facts = {"drop": str(drop), "format": self.name, "episodes": len(names), "first": names[0] if names else None}
         held = listing(self.contents(drop))
+        facts |= {"absent": absent} if (absent := left_out(mapping, embodiment)) else {}
         try:
             mapping = self._with_told(drop, embodiment, mapping, told)
         except MappingError as error:
@@ -153,7 +155,8 @@ class Recordings(Reader, Protocol):
         source = source.model_copy(update={"mapping": mapping.model_dump(mode="json", exclude_defaults=True)})
         if sealed:
             return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
-        writer = StoreWriter.create(root, intake.embodiment, kind=intake.kind, licence=intake.licence, source=source)
+        said = {"kind": intake.kind, "licence": intake.licence, "absent": left_out(mapping, intake.embodiment) or None}
+        writer = StoreWriter.create(root, intake.embodiment, source=source, **said)
         writer.claim([source.facts(), intake.embodiment.digest], "drop, mapping or embodiment")
         names = self.episode_names(drop)
         refused = transfer(

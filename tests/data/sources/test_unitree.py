@@ -12,7 +12,7 @@ from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.sources.formats import unitree
 from gr00t_data.sources.ingest import ingest
-from gr00t_data.sources.recordings.mapping import parse_mapping
+from gr00t_data.sources.recordings.mapping import MappingError, parse_mapping
 from gr00t_data.sources.recordings.rate import Rate
 from gr00t_data.store.store import StoreError
 from gr00t_data.video import files as video
@@ -130,19 +130,76 @@ def test_a_picture_cut_off_is_refused_though_decoders_fill_it(tmp_path: Path, ro
     assert "is a JPEG that was cut off" in reason(folder, robot)
 
 
-def test_the_g1_needs_only_what_was_not_recorded(tmp_path: Path) -> None:
-    rows: dict[str, Any] = {
-        part: {"qpos": [0.1] * 7, "qvel": [], "torque": []} for part in ("left_arm", "right_arm", "left_ee", "right_ee")
-    }
-    folder = recorded(tmp_path / "drop", rows=1)
-    document = json.loads((folder / "data.json").read_text())
-    document["data"][0] |= {"states": rows | {"body": {"qpos": []}}, "actions": rows}
-    (folder / "data.json").write_text(json.dumps(document))
-    found = unitree.READER.propose(folder, load_embodiment("unitree_g1"))
-    assert found.state["left_hand"].key == "states.left_ee.qpos" and found.cameras["rs_view"].key == "color_0"
-    assert found.action["right_arm"].key == "actions.right_arm.qpos"
-    legs = ["left_leg", "right_leg", "waist"]
-    assert found.undecided == [f"{side}.{part}" for side in ("state", "action") for part in legs]
+DEX3 = [f"kLeftHand{name}" for name in ("Thumb0", "Thumb1", "Thumb2", "Middle0", "Middle1", "Index0", "Index1")]
+ARM = ["ShoulderPitch", "ShoulderRoll", "ShoulderYaw", "Elbow", "WristRoll", "WristPitch", "WristYaw"]
+
+
+def teleoperated(folder: Path, fingers: int, body: int = 0, rows: int = 31, pictures: int = 1) -> Path:
+    """An episode as xr_teleoperate writes it, at 30 Hz: joint j of part p reads p / 10 + j / 100 + row / 1000."""
+    (folder / "colors").mkdir(parents=True)
+    widths = {"left_arm": 7, "right_arm": 7, "left_ee": fingers, "right_ee": fingers}
+    data = []
+    for row in range(rows):
+        colors = {f"color_{n}": f"colors/{row:06d}_color_{n}.jpg" for n in range(pictures)}
+        for n, name in enumerate(colors.values()):
+            cv2.imwrite(str(folder / name), np.full((16, 16, 3), row * 4 + n * 60, np.uint8))
+        read = {
+            part: {"qpos": [p / 10 + j / 100 + row / 1000 for j in range(width)], "qvel": [], "torque": []}
+            for p, (part, width) in enumerate(widths.items())
+        }
+        sides = {"states": {**read, "body": {"qpos": [j + row / 1000 for j in range(body)]}}}
+        sides["actions"] = {**read, "body": {"qpos": [0.0, 0.0, 0.0] if body else []}}
+        more = {"depths": None, "tactiles": None, "audios": None, "sim_state": ""}
+        data.append({"idx": row, "colors": colors, **sides, **more})
+    sizes = {"width": 640, "height": 480, "fps": 30.0}
+    names = {"left_arm": [f"kLeft{one}" for one in ARM], "right_arm": [f"kRight{one}" for one in ARM]}
+    names |= {"left_ee": DEX3, "right_ee": [one.replace("Left", "Right") for one in DEX3], "waist": ["kWaistYaw"]}
+    info = {"version": "1.0.0", "image": sizes, "depth": sizes, "joint_names": names, "sim_state": ""}
+    text = {"goal": "pick up the red cup", "desc": "", "steps": ""}
+    document = {"info": info, "text": text, "data": data, "rewards": {"success": True}}
+    (folder / "data.json").write_text(json.dumps(document, indent=4))
+    return folder
+
+
+@pytest.mark.parametrize(("name", "fingers"), [("unitree_g1", 7), ("unitree_g1_inspire", 6)])
+def test_what_the_recorder_of_the_g1_writes_needs_no_mapping(tmp_path: Path, name: str, fingers: int) -> None:
+    drop, g1 = teleoperated(tmp_path / "drop/episode_0000", fingers, pictures=3).parent, load_embodiment(name)
+    assert unitree.READER.propose(drop, g1).undecided == []
+    store = ingest(drop, g1, Lake(tmp_path / "lake"))
+    assert store.row(0).length == 21 and store.row(0).instruction == "pick up the red cup"
+    steps = np.arange(0, 31, 1.5)[:, None] / 1000
+    for number, part in enumerate(("left_arm", "right_arm", "left_hand", "right_hand")):
+        expected = number / 10 + np.arange(g1.state_part(part).dim) / 100 + steps
+        assert store.state(0)[:, g1.state_part(part).slice] == pytest.approx(expected, abs=1e-6)
+        commanded = expected - np.tile([[0.0], [0.0005]], (11, 1))[:21]  # the last command holds
+        assert store.action(0)[:, g1.action_part(part).slice] == pytest.approx(commanded, abs=1e-6)
+    assert video.decode(store.video_path(0, "rs_view"))[10, 4, 4, 0] == pytest.approx(60, abs=4)
+    unread = [f"{side}.{part}" for side in ("state", "action") for part in ("left_leg", "right_leg", "waist")]
+    assert (store.about.absent or ()) == (tuple(unread) if name == "unitree_g1" else ())
+    if name == "unitree_g1":
+        assert not store.state(0)[:, :15].any() and not store.action(0)[:, :15].any()
+
+
+def test_the_body_of_the_g1_gives_its_legs_and_waist(tmp_path: Path) -> None:
+    g1 = load_embodiment("unitree_g1")
+    store = ingest(teleoperated(tmp_path / "drop", 7, body=35), g1, Lake(tmp_path / "lake"))
+    assert store.state(0)[0, :15] == pytest.approx(np.arange(15), abs=1e-6)
+    assert store.about.absent == ("action.left_leg", "action.right_leg", "action.waist")
+
+
+def test_a_hand_of_six_motors_is_none_of_seven(tmp_path: Path) -> None:
+    drop = teleoperated(tmp_path / "drop", 6, rows=3)
+    with pytest.raises(MappingError, match=r"state.left_hand is undecided; state.right_hand is undecided"):
+        unitree.READER.mapping(drop, load_embodiment("unitree_g1"))
+
+
+def test_what_only_later_rows_hold_is_found(tmp_path: Path) -> None:
+    drop = teleoperated(tmp_path / "drop", 7, rows=3)
+    document = json.loads((drop / "data.json").read_text())
+    document["data"][0]["states"]["left_ee"]["qpos"] = []
+    (drop / "data.json").write_text(json.dumps(document))
+    found = {one.key: one.width for one in unitree.READER.contents(drop)}
+    assert found["states.left_ee.qpos"] == 7 and "states.body.qpos" not in found
 
 
 def test_an_episode_without_pictures_is_refused(tmp_path: Path, robot: Embodiment) -> None:
