@@ -164,7 +164,8 @@ def _table(
     given = raw.state if side == "state" else raw.action
     parts = embodiment.state if side == "state" else embodiment.action
     read = embodiment.selection().state if side == "state" else embodiment.selection().action
-    given = {part.name: np.zeros(part.dim) for part in parts if part.name not in read} | given  # listed as absent
+    absent = {part.name: np.zeros(part.dim) for part in parts if part.name not in read}
+    given: dict[str, Stream | np.ndarray] = {**absent, **given}
     period_ns = round(NS / embodiment.control_hz)
     return np.concatenate([_part(given, side, part, clocks, rows_ns, period_ns) for part in parts], axis=1)
 
