@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import link_or_copy, read_json, write_json, write_text
@@ -104,11 +105,11 @@ class Folder:
         self.write_lines("episodes.jsonl", [x | (changes if x["episode_index"] == index else {}) for x in lines])
 
     def refresh(self) -> None:
-        """Make the metadata true again: lengths, totals and statistics as the rows are now.
+        """Make the metadata true again: running numbers, lengths, totals and statistics as the rows are now.
 
         A defect of the rows must be found in the rows; without this the statistics would betray it.
         """
-        tables = {row.index: _table(self.store.data_path(row.index)) for row in self.store.rows}
+        tables = self._numbered({row.index: _table(self.store.data_path(row.index)) for row in self.store.rows})
         lines = self.lines("episodes.jsonl")
         for line in lines:
             table = tables.get(line["episode_index"])
@@ -118,6 +119,22 @@ class Folder:
         totals = {"total_episodes": len(lines), "total_frames": sum(line["length"] for line in lines)}
         self.change_info(**totals, **({"total_videos": videos} if self.json("info.json").get("total_videos") else {}))
         self._refresh_stats({index: table for index, table in tables.items() if table is not None})
+
+    def _numbered(self, tables: dict[int, pa.Table | None]) -> dict[int, pa.Table | None]:
+        """The tables, each with an ``index`` that begins where the one before ends; in any order, as it was."""
+        first, numbered = 0, {}
+        for index, table in tables.items():
+            numbered[index] = table
+            if table is None or not len(table) or "index" not in table.column_names:
+                continue
+            shift = first - pc.min(table["index"]).as_py()
+            if shift:
+                place, kind = table.column_names.index("index"), table.schema.field("index").type
+                moved = pc.add(table["index"], shift).cast(kind)
+                numbered[index] = table.set_column(place, table.schema.field("index"), moved)
+                self.write_table(self.store.data_path(index), numbered[index])
+            first += len(table)
+        return numbered
 
     def _refresh_stats(self, tables: dict[int, pa.Table]) -> None:
         stats = self.json("stats.json")

@@ -107,6 +107,8 @@ def _planting(job: Job, case: Defect | Control, folder: Folder) -> Planting:
 def _without_it(job: Job, case: Defect | Control, folder: Folder) -> list[int]:
     """The episodes that do not carry a code of the defect already. Raises Unplantable where all do, or the store."""
     accepted = case.codes.split() if isinstance(case, Defect) else ()
+    if isinstance(case, Defect) and case.rig and any(matches(c, accepted) for c in job.before.codes.get(STORE, {})):
+        raise Unplantable("the store has it already")
     has = {e for e, codes in job.before.codes.items() if any(matches(code, accepted) for code in codes)}
     numbers = [row.index for row in folder.store.rows if row.index not in has]
     if not numbers:

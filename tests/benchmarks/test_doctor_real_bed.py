@@ -11,7 +11,7 @@ from benchmarks.doctor.__main__ import main
 from benchmarks.doctor.anatomy import ACTION, STATE, Anatomy, Unplantable
 from benchmarks.doctor.defects.catalogue import DEFECTS
 from benchmarks.doctor.defects.defect import STORE, Planting
-from benchmarks.doctor.folder import Folder
+from benchmarks.doctor.folder import Folder, Rows
 from benchmarks.doctor.judgement import judge
 from benchmarks.doctor.real import REAL, real_store
 from benchmarks.doctor.score import Job, Score, run
@@ -172,13 +172,16 @@ def test_what_cannot_be_planted_is_not_counted(
 def test_an_episode_that_has_the_defect_already_is_not_chosen(
     store: EpisodeStore, robot_file: Path, robot: Embodiment, tmp_path: Path
 ) -> None:
+    def spoil(rows: Rows) -> Rows:
+        return rows | {ACTION: np.full_like(rows[ACTION], np.nan)}
+
     folder = Folder.copy(store.root, tmp_path / "clean")
-    for index in range(6):
-        folder.change_rows(index, lambda rows: rows | {"timestamp": rows["timestamp"] * 1.5})
-    score = score_of("time-stretched", folder.root, robot_file, tmp_path)
-    assert (score.planted, score.named, score.codes) == (1, 1, ("TIME-03",))
-    folder.change_rows(6, lambda rows: rows | {"timestamp": rows["timestamp"] * 1.5})
-    assert "has it already" in score_of("time-stretched", folder.root, robot_file, tmp_path).skipped
+    for index in range(1, 7):
+        folder.change_rows(index, spoil)
+    score = score_of("action-nan", folder.root, robot_file, tmp_path)
+    assert (score.planted, score.named) == (1, 1) and "NAN-01" in score.codes
+    folder.change_rows(0, spoil)
+    assert "has it already" in score_of("action-nan", folder.root, robot_file, tmp_path).skipped
 
 
 def test_a_bed_is_a_whole_store_and_leaves_its_source_alone(
@@ -222,3 +225,11 @@ def judge_of_slow_clock(store: EpisodeStore, robot_file: Path, tmp_path: Path) -
     for row in store.rows:
         folder.change_rows(row.index, lambda rows: rows | {"timestamp": rows["timestamp"] / 0.9})
     return judge(folder.root, load_embodiment(str(robot_file))).codes[STORE]
+
+
+def test_running_numbers_follow_a_longer_episode(store: EpisodeStore, robot: Embodiment, tmp_path: Path) -> None:
+    folder, _ = planted("idle-start", store, robot, tmp_path, 1)
+    folder.refresh()
+    starts = [int(folder.rows(row.index)["index"][0]) for row in store.rows]
+    assert starts == [0, 45, 112, 157, 202, 247, 292]  # 1.5 s are 22 rows
+    assert folder.rows(1)["index"][-1] == 111

@@ -169,7 +169,7 @@ TIME_DEFECTS = (
         in_rows(shuffle_rows_silently),
     ),
     _files("rows-tail-lost", "10 rows", "ROWS-01 VIDEO-04", "frames without rows", in_rows(lose_tail)),
-    _rows(
+    _files(
         "rows-index-restarts",
         "every episode",
         "META-17",

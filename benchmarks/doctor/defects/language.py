@@ -186,8 +186,8 @@ _list = partial(_defect, refresh=False)
 LANGUAGE_DEFECTS = (
     _defect("text-empty", "no text", "TEXT-01", _DEAF, in_text(lambda p, text: "")),
     _defect("text-placeholder", "TODO, <task description>, test, N/A", "TEXT-02", _DEAF, in_text(placeholder)),
-    _defect("text-file-name", "episode_000003.hdf5", "TEXT-04", _DEAF, each(file_name)),
-    _defect("text-machine-name", "PnPNovelSplitA", "TEXT-04", _DEAF, each(machine_name)),
+    _defect("text-file-name", "episode_000003.hdf5", "TEXT-04 TEXT-13", _DEAF, each(file_name)),
+    _defect("text-machine-name", "PnPNovelSplitA", "TEXT-04 TEXT-13", _DEAF, each(machine_name)),
     _defect("text-misspelt", "two letters", "TEXT-*", _WRONG, in_text(misspelt)),
     _defect("text-foreign-task", "of another project", "TEXT-10 TEXT-11", _WRONG, in_text(of_another_robot)),
     _defect("text-cut-off", '"pick up the"', "TEXT-04", _DEAF, in_text(cut_off)),
