@@ -25,7 +25,10 @@ COLOURS = {
 _HUE_DEGREES = 25.0
 _SATURATION = 25.0
 """Distance from grey in the plane of U and V, levels."""
-_FEWEST_PIXELS = 4
+_FEWEST_PIXELS, _CLEAR_PIXELS = 4, 8
+"""Of a picture of 64 x 64: fewer than the first are noise, as many as the second are seen."""
+_CLEARLY_SEEN = 0.8
+"""Share of the episodes in which a colour must be seen, or seen to move, before its absence says anything."""
 _MOVED_SHARE = 0.06
 """Of the width of the picture: what counts as moved."""
 _STILL_SHARE = 0.015
@@ -41,7 +44,8 @@ _PREDICTABLE = 0.7
 _WORDS = """
 a an and at for from in into it its of on onto out over please the then to up with your
 """
-_FUNCTION_WORDS = frozenset(_WORDS.split())
+FUNCTION_WORDS = frozenset(_WORDS.split())
+"""They say nothing about the task."""
 _BEYOND_CHANCE = 1.65
 """Times the square root of the count of episodes: more right guesses than half by 3.3 standard deviations."""
 
@@ -64,8 +68,8 @@ def against_motion(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint]
     known = [one for one in fingerprints if texts.get(one.key[1], "").strip()]
     if len(known) < _FEWEST_MOTIONS:
         return {}
-    influence = _influence(np.stack([_motion_features(one.motion) for one in known]))
-    spoken = [frozenset(words_of(texts[one.key[1]])) - _FUNCTION_WORDS for one in known]
+    influence = _influence(np.stack([motion_features(one.motion) for one in known]))
+    spoken = [frozenset(words_of(texts[one.key[1]])) - FUNCTION_WORDS for one in known]
     reasons: dict[int, list[str]] = {}
     for word in sorted(frozenset().union(*spoken)):
         said = np.where([word in words for words in spoken], 1.0, -1.0)
@@ -81,7 +85,7 @@ def against_motion(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint]
     return {index: f"says {', '.join(words)}; episodes that move alike do not" for index, words in reasons.items()}
 
 
-def _motion_features(motion: np.ndarray) -> np.ndarray:
+def motion_features(motion: np.ndarray) -> np.ndarray:
     """Duration, and of each dimension its range, net travel, and how far it came back; also sorted, for either arm."""
     motion = np.nan_to_num(motion.astype(np.float64))
     spread, travel = np.ptp(motion, axis=0), motion[-1] - motion[0]
@@ -101,13 +105,33 @@ def _influence(features: np.ndarray) -> np.ndarray:
 
 
 def against_colours(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint]) -> Reasons:
-    """Episodes whose instruction names a colour that the pictures do not show, or show at rest while another moves."""
-    judged: dict[int, str | None] = {}
+    """Episodes whose instruction names a colour that the pictures do not show, or show at rest while another moves.
+
+    A colour that the camera shows otherwise, that is hidden now and then, or that rests in many episodes is no
+    evidence: the word must be clearly seen, or seen to move, where others say it.
+    """
+    absent: dict[str, dict[int, str | None]] = {}
+    resting: dict[int, str | None] = {}
     for one in fingerprints:
         named = [word for word in words_of(texts.get(one.key[1], "")) if word in COLOURS]
-        if named and one.ends:
-            judged[one.key[1]] = _colour_fault(named, one)
-    return _outliers(judged)
+        for word in named if one.ends else ():
+            pixels = max(int(_mask(ends[0], word).sum()) for ends in one.ends.values())
+            if pixels >= _CLEAR_PIXELS or pixels < _FEWEST_PIXELS:
+                fault = f"names {word}; nothing of that colour is in the first picture"
+                absent.setdefault(word, {})[one.key[1]] = None if pixels >= _CLEAR_PIXELS else fault
+        if named and one.ends and (judged := _resting(named, one)) is not None:
+            resting[one.key[1]] = judged or None
+    missing: Reasons = {}
+    seen = {index: fault for judged in absent.values() for index, fault in judged.items() if fault is None}
+    for judged in absent.values():
+        # A word that few say is judged by the other colour words, too.
+        missing |= _outliers({**seen, **judged}, explained=_CLEARLY_SEEN) if _mostly_fits(judged) else {}
+    return missing | {i: why for i, why in _outliers(resting, explained=_CLEARLY_SEEN).items() if i not in missing}
+
+
+def _mostly_fits(judged: Mapping[int, str | None]) -> bool:
+    faults = sum(fault is not None for fault in judged.values())
+    return faults <= 1 or faults <= (1 - _CLEARLY_SEEN) * len(judged)
 
 
 def against_directions(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint]) -> Reasons:
@@ -124,7 +148,7 @@ def against_directions(texts: Mapping[int, str], fingerprints: Sequence[Fingerpr
             went = "right" if travel > 0 else "left"
             fault = f"says {sides[0]!r}; what is {named[0]} went {went} by {abs(travel):.0%} of the width"
             judged[one.key[1]] = None if went == sides[0] else fault
-    return _outliers(judged, least=4, explained=0.6)
+    return _outliers(judged, least=4, explained=0.7)
 
 
 def _outliers(judged: Mapping[int, str | None], least: int = _LEAST_EPISODES, explained: float = _EXPLAINED) -> Reasons:
@@ -135,11 +159,11 @@ def _outliers(judged: Mapping[int, str | None], least: int = _LEAST_EPISODES, ex
     return {index: fault for index, fault in judged.items() if fault is not None}
 
 
-def _colour_fault(named: Sequence[str], one: Fingerprint) -> str | None:
-    for word in named:
-        if all(_mask(ends[0], word).sum() < _FEWEST_PIXELS for ends in one.ends.values()):
-            return f"names {word}; nothing of that colour is in the first picture"
+def _resting(named: Sequence[str], one: Fingerprint) -> str | None:
+    """What moved although the named colours rest; empty when one of them moves, None when nobody can tell."""
     travels = [_travel(ends, word) for ends in one.ends.values() for word in named]
+    if any(travel is not None and np.hypot(*travel) > _MOVED_SHARE for travel in travels):
+        return ""
     if any(travel is None or np.hypot(*travel) > _STILL_SHARE for travel in travels):
         return None
     for ends in one.ends.values():

@@ -33,6 +33,10 @@ _SAME = 0.85
 """Correlation that says "the same video" on its own."""
 _SAME_CUT = 0.75
 """The same when the videos begin alike and one was cut: its pictures fall between those of the other."""
+_APART = 0.2
+"""Of the usual distance (1 less the correlation) between two episodes of the store: pictures are the same below it. One
+fixed camera over one task gives 0.2 and pairs down to 0.05, a robot that goes here and there 0.6; the same video cut by
+a tenth stays within 0.04."""
 _ONE_PLACE = 0.85
 """Correlation of the median pictures at the best of some crops; copies cropped by 5 % anywhere reach 0.88 to 0.98,
 other scenes with the same table and the same reach 0.45 to 0.74."""
@@ -40,8 +44,12 @@ _CROPS = (1.0, 0.975, 0.95, 0.925, 0.9)
 _HASH_BITS = 10
 """Of 64; where nothing moves the backgrounds decide (other episodes of one scene differ by 12 bits and more)."""
 _FEW_LEVELS = 0.3
+_FEWEST = 5
+"""Fewer videos have no usual distance."""
 MOST_ROWS = 400_000
 """With more rows together only equal episodes are found: all rows lie in memory for the search."""
+_MOST_SHARING, _MOST_NAMED = 4, 12
+"""More episodes that share a video or a motion are one finding of the store; so many of them are named."""
 _CROWD = 10
 """Of more equal episodes than this not every pair is named."""
 
@@ -106,19 +114,49 @@ class Contents:
         return find_copies(self.fingerprints)
 
 
-def check_copies(contents: Contents) -> Iterator[tuple[int, Finding]]:
+def check_copies(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
     """DUP-01 to DUP-03 of the episodes of one store; what lies elsewhere is named in the message."""
     for one in contents.fingerprints[:1]:
         yield from copy_findings(contents.copies, one.key[0])
 
 
-def copy_findings(copies: Iterable[Copy], store: str) -> Iterator[tuple[int, Finding]]:
-    """The same; ``store`` is the name of the store as in the keys of the fingerprints."""
+def copy_findings(copies: Iterable[Copy], store: str) -> Iterator[tuple[int | None, Finding]]:
+    """The same; ``store`` is the name of the store as in the keys of the fingerprints.
+
+    A copy is named beside its original. Episodes that share one motion or one video are one finding each, and one for
+    the store (episode None) where they are many.
+    """
+    shared: dict[Kind, list[Copy]] = {}
     for copy in copies:
-        ends = [copy.second] if copy.kind in ("identical", "copy") else [copy.first, copy.second]
-        for key in ends:
-            if key[0] == store:
-                yield key[1], _finding(copy, key, copy.first if key == copy.second else copy.second)
+        if copy.kind not in ("identical", "copy"):
+            shared.setdefault(copy.kind, []).append(copy)
+        elif copy.second[0] == store:
+            yield copy.second[1], _finding(copy, copy.second, copy.first)
+    for kind, pairs in shared.items():
+        keys = dict.fromkeys(key for copy in pairs for key in (copy.first, copy.second))
+        first = clusters(keys, pairs)
+        for leader in dict.fromkeys(first.values()):
+            yield from _shared(kind, [key for key in keys if first[key] == leader], store)
+
+
+def _shared(kind: Kind, group: list[Key], store: str) -> Iterator[tuple[int | None, Finding]]:
+    check, text = _WHAT[kind]
+    if len(group) > _MOST_SHARING:
+        names = _named(group[1:], group[0][0])
+        yield None, check.finding(f"{group[0][0]}: episode {group[0][1]}: {text.format(other=names)}")
+        return
+    for key in group:
+        if key[0] == store:
+            others = _named([other for other in group if other != key], store)
+            yield key[1], check.finding(f"{key[0]}: episode {key[1]}: {text.format(other=others)}")
+
+
+def _named(keys: Sequence[Key], store: str) -> str:
+    """``episode 3``, ``episodes 3, 5 and 7 of other`` ..."""
+    texts = [str(key[1]) if key[0] == store else f"{key[1]} of {key[0]}" for key in keys]
+    listed = ", ".join(texts[:_MOST_NAMED])
+    more = f" and {len(texts) - _MOST_NAMED} more" if len(texts) > _MOST_NAMED else ""
+    return f"episode{'s' if len(texts) > 1 else ''} {listed}{more}"
 
 
 def check_same_cameras(contents: Contents) -> Iterator[tuple[int, Finding]]:
@@ -223,18 +261,29 @@ def _same_pictures(fingerprints: Sequence[Fingerprint]) -> list[tuple[int, int, 
         whole = _unit([fingerprints[number].happening(camera)[:, ::2, ::2] for number in numbers], _FEW_LEVELS)
         starts = np.stack([fingerprints[number].pictures[camera][0] for number in numbers]).astype(np.float32)
         first = _unit([*(starts - np.median(starts, axis=0))], _FEW_LEVELS)
+        least = 1 - _APART * _usual_distance(whole)
         for at, number in enumerate(numbers[:-1]):
             same = whole[at + 1 :] @ whole[at]
             begins_alike = first[at + 1 :] @ first[at] > _SAME
-            for hit in np.flatnonzero((same > _SAME) | begins_alike).tolist():
-                other, alike, enough = numbers[at + 1 + hit], float(same[hit]), _SAME
-                if alike <= _SAME:
+            sure = max(_SAME, least)
+            for hit in np.flatnonzero((same > sure) | begins_alike).tolist():
+                other, alike, enough = numbers[at + 1 + hit], float(same[hit]), sure
+                if alike <= sure:
                     # A cut video is compared at the same frame numbers, as far as it goes.
                     alike = _camera_likeness(fingerprints[number], fingerprints[other], camera, 0)
-                    enough = _SAME_CUT
+                    enough = max(_SAME_CUT, least)
                 if alike > enough and _one_place(fingerprints[number], fingerprints[other], camera):
                     found.append((number, other, alike))
     return found
+
+
+def _usual_distance(vectors: np.ndarray) -> float:
+    """Median over the pairs of 1 less their correlation; 1 where there are too few to know."""
+    moved = vectors[np.linalg.norm(vectors, axis=1) > 0]
+    if len(moved) < _FEWEST:
+        return 1.0
+    apart = 1 - moved @ moved.T
+    return float(np.median(apart[np.triu_indices(len(moved), 1)]))
 
 
 def _one_place(first: Fingerprint, second: Fingerprint, camera: str) -> bool:

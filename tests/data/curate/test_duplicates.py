@@ -1,13 +1,22 @@
 """Copies are found by what they hold, whatever was done to the file."""
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gr00t_data.curate.copies.duplicates import Contents, Copy, check_same_cameras, clusters, copy_findings, find_copies
-from gr00t_data.curate.copies.fingerprints import Fingerprint, fingerprint, planes
+from gr00t_data.curate.copies.duplicates import (
+    Contents,
+    Copy,
+    check_same_cameras,
+    clusters,
+    copy_findings,
+    find_copies,
+    likeness,
+)
+from gr00t_data.curate.copies.fingerprints import PICTURES, Fingerprint, fingerprint, planes
 from gr00t_data.curate.robust import usual_extent
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.store.episode import Episode
@@ -76,6 +85,39 @@ def test_the_video_of_another_episode(tmp_path: Path) -> None:
     (found,) = copies_of(tmp_path / "s", [*FIVE, moving_episode(9, video={"ego_view": pictures(30, 4)})])
     assert (found.first, found.second, found.kind) == (("s", 4), ("s", 5), "same pictures")
     assert [(index, f.code) for index, f in copy_findings([found], "s")] == [(4, "DUP-03"), (5, "DUP-03")]
+
+
+def test_one_video_of_several_episodes_is_one_finding(tmp_path: Path) -> None:
+    def found(count: int) -> list[tuple[int | None, str]]:
+        keys = [("s", number) for number in range(count)]
+        pairs = [Copy(one, two, "same pictures") for one, two in combinations(keys, 2)]
+        return [(index, finding.message) for index, finding in copy_findings(pairs, "s")]
+
+    assert [index for index, _ in found(3)] == [0, 1, 2]
+    assert "episode 1: has the pictures of episodes 0, 2, but another motion" in found(3)[1][1]
+    ((index, message),) = found(25)
+    assert index is None and "has the pictures of episodes 1, 2, 3" in message and "and 12 more, but" in message
+
+
+def test_likeness_counts_beside_what_is_usual_in_the_store() -> None:
+    """Before a fixed camera every episode of a task looks alike; only what is much nearer than usual is the same."""
+    common = np.random.default_rng(0).normal(0, 1, (PICTURES, 16, 16))
+
+    def seen(share: float) -> list[Fingerprint]:
+        own = np.random.default_rng(1).normal(0, 1, (12, PICTURES, 16, 16))
+        films = [np.clip(128 + 20 * (share * common + (1 - share) * one), 0, 255) for one in own]
+        large = [np.kron(film, np.ones((1, 2, 2))).astype(np.uint8) for film in films]
+        large.append(large[4] + 1)
+        rows = np.random.default_rng(2)
+        return [
+            Fingerprint(("s", n), str(n), rows.normal(0, 1, (50, 3)).astype("f4"), {}, {"ego_view": film}, {})
+            for n, film in enumerate(large)
+        ]
+
+    alike = seen(0.75)
+    assert likeness(alike[0], alike[1], None) > 0.87, "the pictures of different episodes are alike"
+    for films in (alike, seen(0.1)):
+        assert [(copy.first[1], copy.second[1]) for copy in find_copies(films)] == [(4, 12)]
 
 
 def test_the_motion_of_another_episode(tmp_path: Path) -> None:
