@@ -59,7 +59,7 @@ def test_several_files_and_their_own_names(store: EpisodeStore, tmp_path: Path) 
     change_rows(folder, broken, "chunk-000/file-001")
     (folder / "videos/observation.images.ego_view/chunk-000/file-002.mp4").unlink()
     status, report = found(folder)
-    nan, lost = (report["episodes"][number]["findings"][0] for number in (1, 2))
+    nan, lost = (next(f for f in report["episodes"][n]["findings"] if f["severity"] == "error") for n in (1, 2))
     assert status == 1 and nan["code"] == "NAN-01"
     assert nan["message"].startswith(f"{folder}/data/chunk-000/file-001.parquet: episode 1 frame 3: ")
     assert lost["code"] == "VIDEO-01"
