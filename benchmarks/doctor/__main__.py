@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -28,12 +28,13 @@ def _wanted(name: str, group: str, only: list[str] | None) -> bool:
     return not only or any(fnmatch(name, one) or fnmatch(group, one) for one in only)
 
 
-def _facts(path: Path, judgement: Judgement) -> dict[str, float]:
+def _facts(path: Path, judgement: Judgement) -> dict[str, Any]:
     opened = EpisodeStore.open(path)
     hours = video_hours(opened)
     return {
         "episodes": len(opened.rows),
         "rejected": len(judgement.rejected),
+        "why": judgement.why_rejected(),
         "hours": hours,
         "seconds_per_hour": judgement.seconds / hours if hours else 0.0,
     }

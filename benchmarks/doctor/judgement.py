@@ -25,6 +25,11 @@ class Judgement:
     rejected: frozenset[int]
     seconds: float
 
+    def why_rejected(self) -> str:
+        """The rejected episodes with the codes of their errors: "3 IMAGE-14, 7 MOTION-04 MOTION-09"."""
+        errors = {e: [code for code, (rank, _) in self.codes[e].items() if rank == 3] for e in sorted(self.rejected)}
+        return ", ".join(" ".join((str(episode), *sorted(codes))) for episode, codes in errors.items())
+
     def new(self, before: "Judgement", numbers: dict[int, int]) -> dict[int, set[str]]:
         """Codes that are new, graver, or more often given than before. ``numbers``: episode number now -> before."""
         found = {}

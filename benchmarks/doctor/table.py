@@ -10,7 +10,7 @@ from benchmarks.doctor.defects.catalogue import DEFECTS
 from benchmarks.doctor.score import Score
 
 
-def summary(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict[str, Any]:
+def summary(scores: Sequence[Score], clean: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The numbers over all defects and controls. ``clean``: store -> facts about the doctor on the clean store."""
     names = {defect.name for defect in DEFECTS}
     planted = [score for score in scores if score.name in names and not score.skipped]
@@ -30,12 +30,12 @@ def summary(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict
     }
 
 
-def plain(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> dict[str, Any]:
+def plain(scores: Sequence[Score], clean: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Summary and every score, for JSON."""
     return {"summary": summary(scores, clean), "scores": [asdict(score) for score in scores]}
 
 
-def lines(scores: Sequence[Score], clean: dict[str, dict[str, float]]) -> list[str]:
+def lines(scores: Sequence[Score], clean: dict[str, dict[str, Any]]) -> list[str]:
     """Tables for a README."""
     by_name: dict[str, list[Score]] = {}
     for score in (score for score in scores if not score.skipped):
@@ -91,8 +91,9 @@ def _facts(facts: dict[str, Any]) -> list[str]:
         f"{facts['wrongly_rejected']} clean episodes rejected beside defects and controls",
     ]
     for name, store in facts["clean"].items():
+        why = f" ({store['why']})" if store["why"] else ""
         lines.append(
-            f"clean store {name}: {store['episodes']:.0f} episodes, {store['rejected']:.0f} rejected, "
+            f"clean store {name}: {store['episodes']} episodes, {store['rejected']} rejected{why}, "
             f"{store['seconds_per_hour']:.0f} CPU seconds per hour of video"
         )
     return [*lines, *_not_planted(facts["not_planted"])]

@@ -131,7 +131,12 @@ def test_scores(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Non
     harmless = run(job("control-compression", clean, tmp_path, before))
     assert (harmless.planted, harmless.false_alarms, harmless.wrongly_rejected) == (0, (), ())
     assert list(tmp_path.iterdir()) == []
-    text = "\n".join(table.lines([found, harmless], {"s": {"episodes": 8, "rejected": 0, "seconds_per_hour": 1}}))
+    text = "\n".join(
+        table.lines(
+            [found, harmless], {"s": {"episodes": 8, "rejected": 1, "why": "3 IMAGE-14", "seconds_per_hour": 1}}
+        )
+    )
+    assert "clean store s: 8 episodes, 1 rejected (3 IMAGE-14), 1 CPU seconds" in text
     assert "| action-nan: 3 values | 1 | 1 | 1 |" in text and "| parquet with zstd | 1 | 0 | 0 |" in text
     assert table.plain([found, harmless], {})["summary"]["specific_recall"] == 1
 
@@ -142,6 +147,11 @@ def test_new_means_unknown_graver_or_more() -> None:
     assert after.new(before, {5: 0}) == {5: {"A-01"}, 1: {"B-01"}}
     assert Judgement({0: {"A-01": (2, 2)}}, frozenset(), 0).new(before, {}) == {0: {"A-01"}}
     assert Judgement({0: {"A-01": (1, 9)}}, frozenset(), 0).new(before, {}) == {}
+
+
+def test_why_episodes_were_rejected() -> None:
+    found = Judgement({3: {"IMAGE-14": (3, 1), "IDLE-01": (2, 1)}, 4: {"NAN-01": (3, 2)}, 5: {}}, frozenset({4, 3}), 0)
+    assert found.why_rejected() == "3 IMAGE-14, 4 NAN-01"
 
 
 def test_summary_over_scores() -> None:

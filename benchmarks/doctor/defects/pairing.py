@@ -59,8 +59,8 @@ def swap_cameras(p: Planting, index: int) -> None:
 _defect = partial(Defect, consequence="images and actions do not belong together", group="pairing")
 _two = partial(_defect, stores=("two_cameras",), share=0.3)
 PAIRING_DEFECTS = (
-    _defect("camera-lagging", "200 ms", "SYNC-01", plant=each(shift, 0.2)),
-    _defect("camera-leading", "200 ms", "SYNC-01", plant=each(shift, -0.2)),
+    _defect("camera-lagging", "200 ms", "SYNC-01 SYNC-03", plant=each(shift, 0.2)),
+    _defect("camera-leading", "200 ms", "SYNC-01 SYNC-03", plant=each(shift, -0.2)),
     _defect("videos-swapped", "between episodes, both cut to the shorter", "SYNC-02", plant=swap_videos),
     _two("camera-duplicated", "second shows the first", "DUP-04", plant=each(duplicate_camera)),
     _two("cameras-swapped", "names exchanged", "IMAGE-18", plant=each(swap_cameras)),
