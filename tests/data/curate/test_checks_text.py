@@ -66,7 +66,8 @@ drawer-open-v2|3f2504e0-4f89-11d3-9a0c-0305e82c3301|PickCube-v1.|<open_drawer>
 """
 _SENTENCES = """
 wave|Stop!|pick up the red cube|Pick up the red_cube.|拿起红色方块|push T|turn left|put LEGO brick in box 2|Lift 1.5 kg
-Grab the M8 bolt|Pick-and-place the cube|hold iPhone|Grasp USB-C cable|don't|put it in the 2nd drawer|lingzu teleoperation
+Grab the M8 bolt|Pick-and-place the cube|hold iPhone|Grasp USB-C cable|don't|put it in the 2nd drawer
+lingzu teleoperation
 """
 
 
