@@ -55,4 +55,5 @@ def _diagnosed(store: EpisodeStore, embodiment: Embodiment, progress: Progress, 
         findings=report.findings,
         verdicts=report.verdicts,
         libraries=checking_libraries(),
+        scales=report.scales,
     )

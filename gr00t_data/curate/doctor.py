@@ -3,7 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from uuid import uuid4
@@ -15,9 +15,10 @@ from gr00t_data.confined_worker import Limits
 from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, Sound, Views
+from gr00t_data.curate.compare.units import scales
 from gr00t_data.curate.copies.duplicates import Contents
 from gr00t_data.curate.examine import check_store, concluded, examine
-from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.finding import Finding, Scale, Verdict
 from gr00t_data.curate.rig import of_the_rig
 from gr00t_data.curate.robust import FEWEST
 from gr00t_data.curate.subject.subject import FILE_02
@@ -44,12 +45,14 @@ class Report:
         embodiment: name of what it was checked against.
         findings: about the store as a whole.
         verdicts: one an episode, by number.
+        scales: see ``units.scales``.
     """
 
     store_path: str
     embodiment: str
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
+    scales: dict[str, Scale] = field(default_factory=dict)
 
     @property
     def rejects(self) -> bool:
@@ -103,8 +106,9 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
     compared, of_store = compare(store, evidence, embodiment, broken)
     every = {index: without_consequences([*one.findings, *compared[index]]) for index, one in verdicts.items()}
     every, of_rig = of_the_rig(store.root, every)
+    measured = scales(Rows({one.index: one.rows for one in evidence if one.rows is not None}, embodiment))
     final = [concluded(verdicts[index], every[index], embodiment) for index in numbers]
-    return Report(str(store.root), embodiment.name, (*findings, *of_store, *of_rig), tuple(final))
+    return Report(str(store.root), embodiment.name, (*findings, *of_store, *of_rig), tuple(final), measured)
 
 
 @dataclass(frozen=True)
@@ -165,15 +169,18 @@ def compare(
         broken: episodes whose rows or pictures are known to be wrong; the others are not judged by them.
     """
     found: dict[int, list[Finding]] = defaultdict(list)
+    of_store: list[Finding] = []
     for index, camera, finding in _unlike(store, evidence, embodiment):
-        found[index].append(_placed(finding, store, index, camera))
+        if index is None:
+            of_store.append(replace(finding, message=f"{store.root}: {finding.message}"))
+        else:
+            found[index].append(_placed(finding, store, index, camera))
     wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
     sound = [one for one in evidence if one.index not in wrong]
     for camera in embodiment.cameras:
         for index, finding in found_in(Sound(sound, camera.name, embodiment.control_hz)):
             found[index].append(_placed(finding, store, index, camera.name))
     found = defaultdict(list, {n: [_sure(finding, len(evidence)) for finding in all_] for n, all_ in found.items()})
-    of_store: list[Finding] = []
     fingerprints = [one.fingerprint for one in evidence if one.fingerprint is not None]
     for index, finding in found_in(Contents(store, embodiment, fingerprints)):
         (of_store if index is None else found[index]).append(finding)
@@ -182,8 +189,8 @@ def compare(
 
 def _unlike(
     store: EpisodeStore, evidence: list[EpisodeEvidence], embodiment: Embodiment
-) -> Iterator[tuple[int, str | None, Finding]]:
-    """(episode, camera, finding) of rows, and of pictures alone."""
+) -> Iterator[tuple[int | None, str | None, Finding]]:
+    """(episode, camera, finding) of rows, and of pictures alone; without an episode where it is of the store."""
     rows = {one.index: one.rows for one in evidence if one.rows is not None}
     for index, finding in found_in(Rows(rows, embodiment)):
         yield index, None, finding

@@ -26,6 +26,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """What the joints of a part reach in a store, to compare it with other stores.
+
+    Attributes:
+        unit: that they read as; empty where the values leave it open.
+        low, high: the lowest and the highest value of each joint.
+    """
+
+    unit: str
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Whether an episode may be used, which frames of it, and why.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from gr00t_data.curate.finding import Finding, Verdict
+from gr00t_data.curate.finding import Finding, Scale, Verdict
 from gr00t_data.curate.rules import index_name
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.integrity import IntegrityError, read_as, write_sealed
@@ -29,6 +29,7 @@ class Index:
         rules_digest: hash of the checks, their thresholds and the embodiment.
         findings: about the store as a whole.
         verdicts: one an episode, by episode number.
+        scales: in which unit the joints are and what they reach; empty in older indexes.
         libraries: those that took part in the checks, with their versions; empty in older indexes.
     """
 
@@ -40,6 +41,7 @@ class Index:
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
     libraries: dict[str, str] = field(default_factory=dict)
+    scales: dict[str, Scale] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:

@@ -9,6 +9,7 @@ from gr00t_data.batches.mixture.held_out import held_out_episodes, mixture_group
 from gr00t_data.batches.mixture.manifest import EpisodeEntry, MixtureManifest, MixtureSource
 from gr00t_data.curate.finding import Verdict
 from gr00t_data.curate.index import Index
+from gr00t_data.curate.one_unit import require_one_unit
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import pace_of
 from gr00t_data.store.store import EpisodeStore
@@ -44,8 +45,9 @@ def build_manifest(
 
     Raises:
         ValueError: no source, a weight that is not a positive number, no accepted episode in a source, an index of
-            another store or embodiment, a missing camera, a rate that is too low for the embodiment, or a share out of
-            range; names the source. ``LicenceError`` (also a ValueError): a source does not fit the profile.
+            another store or embodiment, a missing camera, a rate that is too low for the embodiment, a share out of
+            range, or two stores whose joints are in different units; names the source. ``LicenceError`` (also a
+            ValueError): a source does not fit the profile.
     """
     if not sources:
         raise ValueError(f"mixture {name!r}: has no source; give at least one store")
@@ -54,6 +56,7 @@ def build_manifest(
     chosen = embodiment.selection(selection)
     for store, index, weight in sources:
         check_source(name, store, index, weight, embodiment, chosen.cameras)
+    require_one_unit(f"mixture {name!r}", [index for _, index, _ in sources])
     total = math.fsum(weight for _, _, weight in sources)
     entries = tuple(_mixture_source(store, index, weight / total, embodiment) for store, index, weight in sources)
     digests = {

@@ -11,6 +11,7 @@ from gr00t_data.batches.statistics.statistics import NormStats, PartStatistics, 
 from gr00t_data.batches.statistics.tally import Tally, merged, weighted
 from gr00t_data.batches.values.masks import read_parts, wholly_masked
 from gr00t_data.curate.index import Index
+from gr00t_data.curate.one_unit import require_one_unit
 from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.store.store import EpisodeStore
 
@@ -37,13 +38,15 @@ def measure(
             with its ``meta/stats.json`` in mean, std, min and max to the last bit. The default is float64.
 
     Raises:
-        ValueError: no episode is accepted, an index is of another store, or the weights do not fit the sources.
+        ValueError: no episode is accepted, an index is of another store, the weights do not fit the sources, or two
+            stores have their joints in different units.
     """
     episodes = [(store, verdict.episode_index) for store, index in sources for verdict in accepted_of(store, index)]
     if not episodes:
         stores = ", ".join(str(store.root) for store, _ in sources) or "no store"
         raise ValueError(f"no accepted episode to measure in {stores}; look at the findings in the index")
     usable = [(store, index) for store, index in sources if index.accepted]
+    require_one_unit("statistics", [index for _, index in usable])
     shares = _shares(usable, sources, weights)
     if published_behaviour:
         state, action = (_all_at_once(episodes, parts) for parts in (embodiment.state, embodiment.action))

@@ -34,7 +34,7 @@ class EpisodeEvidence:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of all episodes, by number. Looks yield (episode, finding)."""
+    """The rows of all episodes, by number. Looks yield (episode, finding); None for one of the store."""
 
     episodes: Mapping[int, RowEvidence]
     embodiment: Embodiment

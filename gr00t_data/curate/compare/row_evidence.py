@@ -33,6 +33,8 @@ class RowEvidence:
         rows: number of rows.
         levels: float32 [D, len(FEATURES)].
         last: float32 [D], the last row, of state parts.
+        extent: float32 [D, 4], lowest and highest value (half a percent of the rows at either end left out) and the way
+            from row to row added up, in the unit of the part; and how many values there are.
         stillness: float32 [D], share of rows that do not change at all.
         jumps: the jumps of a part, largest first, at most four.
         lags: float32 [2 M + 1], correlation of state steps with action steps, state later by -M .. M rows; pairs that
@@ -46,6 +48,7 @@ class RowEvidence:
     rows: int
     levels: dict[str, np.ndarray] = field(default_factory=dict)
     last: dict[str, np.ndarray] = field(default_factory=dict)
+    extent: dict[str, np.ndarray] = field(default_factory=dict)
     stillness: dict[str, np.ndarray] = field(default_factory=dict)
     jumps: dict[str, tuple[Jump, ...]] = field(default_factory=dict)
     lags: dict[str, np.ndarray] = field(default_factory=dict)
@@ -64,6 +67,7 @@ def row_evidence(signals: list[Signal], gaps: np.ndarray) -> RowEvidence | None:
         rows=len(signals[0].values),
         levels={s.key: _levels(s) for s in signals},
         last={s.key: s.shares[-1].astype(np.float32) for s in signals if s.side == "state"},
+        extent={s.key: _extent(s) for s in signals},
         stillness={s.key: (s.sizes < 1e-9).mean(0).astype(np.float32) for s in signals},
         jumps={s.key: found for s in signals if (found := _jumps(s, gaps))},
         lags={
@@ -124,6 +128,13 @@ def _moves(signal: Signal, share: float = 0.005) -> bool:
 def _levels(signal: Signal) -> np.ndarray:
     low, high = np.quantile(signal.shares, [0.02, 0.98], axis=0)
     return np.stack([signal.shares.mean(0), low, high, signal.shares[0]], axis=1).astype(np.float32)
+
+
+def _extent(signal: Signal) -> np.ndarray:
+    low, high = np.quantile(signal.values, [0.005, 0.995], axis=0)
+    way = np.abs(np.diff(signal.values, axis=0)).sum(0)
+    levels = [len(np.unique(column)) for column in signal.values.T]
+    return np.stack([low, high, way, levels], axis=1).astype(np.float32)
 
 
 def _jumps(signal: Signal, gaps: np.ndarray) -> tuple[Jump, ...]:
