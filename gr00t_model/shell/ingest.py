@@ -104,8 +104,20 @@ def ingest(
     refused = store.about.source.refused or ()
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")
+    _say_notes(store)
     _report_checks(where, store, robot, asked, counts(store))
     return 1 if refused else 0
+
+
+def _say_notes(store: "EpisodeStore") -> None:
+    """What was odd about the recordings that were taken in, each thing once."""
+    episodes: dict[str, list[str]] = {}
+    for row in store.rows:
+        for note in row.source.notes:
+            episodes.setdefault(note, []).append(row.source.episode or f"episode {row.index}")
+    for note, names in episodes.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        say(f"{names[0]}{more}: {note}")
 
 
 def _look(found: "Look", write_mapping: Path | None, asked: Shown) -> int:

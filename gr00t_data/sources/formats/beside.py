@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from gr00t_data.sources.recordings.streams import StreamError, VideoFile
 from gr00t_data.video.packets import probe
 
@@ -20,11 +22,12 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-def video_beside(recording: Path, template: str, episode: str) -> tuple[VideoFile, int]:
-    """The mp4 of an episode, ``{episode}`` in the template filled in, beside the recording; and its packets' number.
+def video_beside(recording: Path, template: str, episode: str) -> tuple[VideoFile, np.ndarray]:
+    """The mp4 of an episode, ``{episode}`` in the template filled in, beside the recording; and when its frames are
+    shown: float64 [N], seconds.
 
     Raises:
         StreamError: see ``inside``. VideoError: not a readable video.
     """
     path = inside(recording.parent, template.replace("{episode}", episode))
-    return VideoFile(path), probe(path).frames
+    return VideoFile(path), probe(path).pts_s

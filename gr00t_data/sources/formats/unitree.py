@@ -207,7 +207,12 @@ class Unitree(Recordings):
         said = words.get(mapping.instruction.key or "goal") if isinstance(words, dict) else None
         instruction = mapping.instruction.text or str(said or "").strip()
         source = {"file": f"{name}/{_FILE}", "hz": rate.hz, "hz_said_by": rate.said_by}
-        return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, source)
+        notes = [
+            f"camera {camera!r}: {stream.unstamped} of {len(rows)} rows have no picture"
+            for camera, stream in cameras.items()
+            if stream.unstamped
+        ]
+        return RawEpisode(name, sides["state"], sides["action"], cameras, instruction, None, source, tuple(notes))
 
     def contents(self, drop: Path) -> list[Found]:
         """What the rows of the first readable episode hold. Raises StreamError: there is none."""

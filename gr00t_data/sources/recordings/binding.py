@@ -10,7 +10,7 @@ from gr00t_data.rotations import convert
 from gr00t_data.sources.recordings.clocks import nanoseconds
 from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, MappingError, PartSource
 from gr00t_data.sources.recordings.quaternions import ORDERS, REAL_FIRST, is_quaternion, order_of, unit_lengths
-from gr00t_data.sources.recordings.streams import CameraStream, Frames, SignalKind, Stream
+from gr00t_data.sources.recordings.streams import CameraStream, Frames, SignalKind, Stream, StreamError
 from gr00t_data.sources.told import QuaternionOrder
 
 Side = Literal["state", "action"]
@@ -62,6 +62,7 @@ def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> S
 
     Raises:
         MappingError: a position beyond the width of the source, or scale, offset or rotation of another width.
+        StreamError: a joint is never a number.
     """
     values, positions = samples.values, source.positions()
     if positions is not None:
@@ -79,6 +80,7 @@ def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> S
             values = convert(values, source.rotation, part.rotation)
     except ValueError as error:
         raise MappingError(f"{side}.{part.name}: {source.key!r} gives {values.shape[1]} values: {error}") from error
+    _require_some_numbers(values, f"{side}.{part.name}", part, source)
     return Stream(
         kind=source.kind or default_kind(part, side),
         times_ns=samples.times_ns,
@@ -91,6 +93,21 @@ def stream_of(source: PartSource, side: Side, part: Part, samples: Samples) -> S
         moving_frame=source.moving_frame,
         unstamped=samples.unstamped,
     )
+
+
+def _require_some_numbers(values: np.ndarray, stream: str, part: Part, source: PartSource) -> None:
+    """Refuse a joint that was never measured.
+
+    Raises:
+        StreamError: with its name.
+    """
+    never = ~np.isfinite(values).any(axis=0)
+    if len(values) and never.any():
+        named = [part.joints[n] if values.shape[1] == part.dim else f"number {n}" for n in np.flatnonzero(never)]
+        raise StreamError(
+            f"{stream}: {', '.join(named)} in {source.key!r} is no number in any of the {len(values)} samples: it was "
+            "not recorded; map another source, or declare the part `constant`"
+        )
 
 
 def _named_order(names: tuple[str, ...], positions: list[int] | None) -> QuaternionOrder | None:

@@ -18,6 +18,8 @@ from gr00t_data.sources.recordings.propose import Found, words
 from gr00t_data.sources.recordings.rate import Rate
 from gr00t_data.sources.recordings.streams import CameraStream, ChosenFrames, FrameReader, RawEpisode, StreamError
 
+_UNEVEN_ROWS, _UNEVEN_SHARE = 3, 0.05
+"""Streams that stop one after the other differ by no more rows, or share of them."""
 _NO_PICTURE = {"depth", "segmentation", "seg", "mask", "normals"}
 
 
@@ -105,12 +107,27 @@ def read_group(
 
     parts = bound_parts(mapping, embodiment, samples)
     cameras = {
-        camera: _camera(path, group, name, camera, source, embodiment, clock)
+        camera: _camera(path, group, name, camera, source, embodiment, clock, max(lengths.values(), default=0))
         for camera, source in mapping.cameras.items()
     }
-    lengths |= {f"camera {camera}": len(stream.times_ns) for camera, stream in cameras.items()}
-    notes = () if len(set(lengths.values())) <= 1 else (f"lengths differ, the shortest counts: {lengths}",)
+    lengths |= {f"camera {camera}": clock.rows(stream.times_ns) for camera, stream in cameras.items()}
+    notes = (*clock.notes, *_uneven(lengths, f"{path}: {name}"))
     return RawEpisode(name, parts["state"], parts["action"], cameras, source=clock.facts, notes=notes)
+
+
+def _uneven(lengths: dict[str, int], where: str) -> list[str]:
+    """What is to be said of streams that are not equally long: a row more or less at the end is usual.
+
+    Raises:
+        StreamError: they differ by so much that their rows are not those of one rate.
+    """
+    short, long = min(lengths.values(), default=0), max(lengths.values(), default=0)
+    if short and long - short > max(_UNEVEN_ROWS, _UNEVEN_SHARE * long):
+        raise StreamError(
+            f"{where}: its streams have different lengths, {lengths}: their rows cannot all be those of one rate, or "
+            "some are missing; record the episode again, or leave it out"
+        )
+    return [f"lengths differ, the shortest counts: {lengths}"] if short != long else []
 
 
 def _camera(
@@ -121,10 +138,11 @@ def _camera(
     source: CameraSource,
     embodiment: Embodiment,
     clock: RowClock,
+    rows: int,
 ) -> CameraStream:
     if source.file:
-        frames, count = video_beside(path, source.file, name.rpartition("#")[2] if "#" in name else path.stem)
-        times_ns = clock.stamps(count, source.file)[0]
+        frames, shown_s = video_beside(path, source.file, name.rpartition("#")[2] if "#" in name else path.stem)
+        times_ns = clock.of_video(shown_s, rows, source.file)
         return camera_of(source, camera, embodiment, times_ns, frames)
     dataset = dataset_of(group, source.key)
     if not _is_compressed(dataset) and dataset.ndim != 4:

@@ -30,14 +30,17 @@ class RowClock:
 
     Attributes:
         facts: the rate and who said it, for the source of the episode; nothing where stamps say it.
+        notes: what is odd about the stamps.
     """
 
     def __init__(self, group: Group, mapping: Mapping, stated: Sequence[Rate]) -> None:
         """Raises MappingError: no stamps, and nobody says the rate. StreamError: the file contradicts itself."""
         self.facts: dict[str, object] = {}
+        self.notes: tuple[str, ...] = ()
         self._hz, self._own, self._usable = 0.0, None, np.ones(0, dtype=bool)
         if mapping.times_key:
             self._own, self._usable = _stamps(dataset_of(group, mapping.times_key))
+            self.notes = _odd(self._own, mapping.times_key)
             return
         said = rate_by_stamps(group) or one_rate([*rates_of(group), *stated], group.where())
         rate = rate_of_rows(mapping, said, str(group.path))
@@ -54,6 +57,23 @@ class RowClock:
         if count != len(self._usable):
             raise StreamError(f"{key}: has {count} samples, the stamps are {len(self._usable)}; map its own stamps")
         return self._own, self._usable
+
+    def of_video(self, shown_s: np.ndarray, rows: int, key: str) -> np.ndarray:
+        """int64 stamps of the frames of a video beside the rows: those of the rows where it has as many, else its own,
+        which begin with them.
+
+        Args:
+            shown_s: float64 [N], when the frames are shown.
+        """
+        if self._own is not None or len(shown_s) == rows or len(shown_s) < 2:
+            return self.stamps(len(shown_s), key)[0]
+        return stamps_from_seconds(shown_s - shown_s[0])[0]
+
+    def rows(self, times_ns: np.ndarray) -> int:
+        """How many rows last as long as these stamps."""
+        if self._own is not None or not len(times_ns):
+            return len(times_ns)
+        return round((times_ns[-1] - times_ns[0]) / NS * self._hz * len(times_ns) / max(len(times_ns) - 1, 1))
 
 
 def rates_of(group: Group) -> list[Rate]:
@@ -90,6 +110,15 @@ def rate_by_stamps(group: Group) -> Rate | None:
     times_ns, _ = _stamps(dataset_of(group, key))
     hz = NS / float(np.median(np.diff(times_ns)))
     return Rate(hz, f"stamps in {key!r}") if SLOWEST_HZ <= hz <= FASTEST_HZ else None
+
+
+def _odd(times_ns: np.ndarray, key: str) -> tuple[str, ...]:
+    """Rows pair by their number, so two with one stamp are two moments under the name of one."""
+    twice = len(times_ns) - len(np.unique(times_ns))
+    back = int((np.diff(times_ns) < 0).sum())
+    found = [f"{twice} of {len(times_ns)} stamps in {key!r} are those of other rows; of such rows the last counts"]
+    found += [f"{back} of {len(times_ns)} stamps in {key!r} go back; the rows are sorted by them"]
+    return tuple(note for count, note in zip((twice, back), found, strict=True) if count)
 
 
 def _stamps(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
