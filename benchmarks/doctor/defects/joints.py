@@ -6,19 +6,20 @@ from functools import partial
 import numpy as np
 
 from benchmarks.doctor.anatomy import ACTION, STATE, Limb, Unplantable
-from benchmarks.doctor.defects.defect import Defect, Planting, add, in_rows, put
+from benchmarks.doctor.defects.defect import Defect, Planting, add, in_every, in_rows, put
 from benchmarks.doctor.folder import Rows
 
-_FACTORS = {"rad": math.degrees(1), "deg": math.radians(1), "ticks": 360 / 4096}
-"""To the unit that people confuse it with: degrees for radians and ticks, radians for degrees."""
-_TO_SHARES = 0.01
+_OTHER_UNIT = {"rad": (math.degrees(1), 0.0), "deg": (math.radians(1), 0.0), "ticks": (360 / 4096, 2048.0)}
+"""Factor and zero of the unit that people confuse it with: degrees for radians and ticks, radians for degrees."""
+_SHARES = (0.01, 0.0)
 """Shares of one where hundreds belong, for every other unit."""
 
 
 def _in_another_unit(rows: Rows, limb: Limb, *columns: str) -> Rows:
+    factor, zero = _OTHER_UNIT.get(limb.unit, _SHARES)
     for column in columns:
         dims = limb.dims(column)
-        rows = put(rows, column, dims, rows[column][:, dims] * _FACTORS.get(limb.unit, _TO_SHARES))
+        rows = put(rows, column, dims, (rows[column][:, dims] - zero) * factor)
     return rows
 
 
@@ -30,6 +31,16 @@ def joint_in_degrees(p: Planting, rows: Rows) -> Rows:
 def arm_in_degrees(p: Planting, rows: Rows) -> Rows:
     """One arm of the action is written in another unit than the state."""
     return _in_another_unit(rows, p.robot.moving_arm(rows), ACTION)
+
+
+def store_in_degrees(p: Planting, index: int) -> None:
+    """Every arm of every episode is in another unit than the robot's file says. Raises Unplantable without arms."""
+    if not p.robot.arms:
+        raise Unplantable("no arm")
+    rows = p.folder.rows(index)
+    for limb in p.robot.arms:
+        rows = _in_another_unit(rows, limb, STATE, ACTION)
+    p.folder.write_rows(index, rows)
 
 
 def zero_offset(p: Planting, rows: Rows, offset_rad: float, *columns: str) -> Rows:
@@ -93,8 +104,9 @@ _BOTH = STATE, ACTION
 _OFF = "the same pose has two names"
 _third = partial(_defect, share=1 / 3)
 JOINT_DEFECTS = (
-    _defect("joint-degrees", "x 57.3, or another unit", "LIMIT-01", "wrong unit", in_rows(joint_in_degrees)),
-    _defect("arm-degrees", "action only", "LIMIT-01", "wrong unit", in_rows(arm_in_degrees)),
+    _defect("joint-degrees", "x 57.3, or another unit", "LIMIT-01 UNIT-02", "wrong unit", in_rows(joint_in_degrees)),
+    _defect("arm-degrees", "action only", "LIMIT-01 UNIT-02", "wrong unit", in_rows(arm_in_degrees)),
+    _defect("store-degrees", "every arm", "UNIT-01", "one scale for two", in_every(store_in_degrees), rig=True),
     _defect(
         "joint-zero-lost", "0.35 rad", "MOTION-15", "the state is wrong all along", in_rows(zero_offset, 0.35, STATE)
     ),
