@@ -7,6 +7,7 @@ import numpy as np
 from gr00t_data.curate.compare.units import SCALE_END
 from gr00t_data.curate.finding import Scale
 from gr00t_data.curate.index import Index
+from gr00t_data.embodiment.robot import Embodiment
 
 _RATIOS = {
     "57.3 (degrees in a radian)": 180 / np.pi,
@@ -24,8 +25,8 @@ class DifferentUnits(ValueError):
     """Two stores whose joints are in different units; the message names both, the joints and what to do."""
 
 
-def require_one_unit(what: str, indexes: Sequence[Index]) -> None:
-    """Compare stores of one embodiment, each with the first that has a part.
+def require_one_unit(what: str, indexes: Sequence[Index], robot: Embodiment) -> None:
+    """Compare stores of one robot, part by part.
 
     Args:
         what: what they are used for, for the message.
@@ -37,14 +38,29 @@ def require_one_unit(what: str, indexes: Sequence[Index]) -> None:
     for index in indexes:
         for key, scale in index.scales.items():
             for other in seen.get(key, []):
-                if why := _differ(other.scales[key], scale):
-                    raise DifferentUnits(
-                        f"{what}: the stores {other.store_path} and {index.store_path} have {key} in different units: "
-                        f"{why}. Ingest the one that is not as the robot file says again with --unit "
-                        f"{key.partition('.')[2]}=UNIT, or leave it out"
-                    )
-            if not any(other.scales[key].unit == scale.unit for other in seen.get(key, [])) or not scale.unit:
+                if _differ(other.scales[key], scale):
+                    raise DifferentUnits(_told(what, other, index, robot))
+            if not scale.unit or all(other.scales[key].unit != scale.unit for other in seen.get(key, [])):
                 seen.setdefault(key, []).append(index)
+
+
+def _told(what: str, one: Index, other: Index, robot: Embodiment) -> str:
+    """All parts in which the two differ, and which of the stores is to be ingested again."""
+    parts = {f"{side}.{part.name}": part for side in ("state", "action") for part in getattr(robot, side)}
+    keys = [key for key in parts if key in one.scales and key in other.scales]
+    why = {key: found for key in keys if (found := _differ(one.scales[key], other.scales[key]))}
+    off = {
+        index.store_path: sorted({f"--unit {parts[key].name}={index.scales[key].unit}" for key in why})
+        for index in (one, other)
+        if all(index.scales[key].unit not in ("", parts[key].unit) for key in why)
+    }
+    remedy = "; ".join(f"{path} with {' '.join(units)}" for path, units in off.items())
+    remedy = remedy or "the one that is not as the robot file says, with --unit PART=UNIT"
+    differing = "; ".join(f"{key}: {found}" for key, found in why.items())
+    return (
+        f"{what}: the stores {one.store_path} and {other.store_path} are in different units: {differing}. Ingest again "
+        f"{remedy} (under another name), or leave it out"
+    )
 
 
 def _differ(one: Scale, other: Scale) -> str:

@@ -78,7 +78,7 @@ def order_of(robot: Sequence[str], recorded: object) -> Order | None:
     if names is None or len(names) != len(robot) or not any(map(_means_something, names)):
         return None
     moved: list[str] = []
-    for read in (joint_name, _core):
+    for read in (joint_name, core_of):
         own, theirs = [read(name) for name in robot], [read(name) for name in names]
         if len({*own}) < len(own) or len({*theirs}) < len(theirs):
             continue
@@ -129,7 +129,7 @@ def _means_something(name: str) -> bool:
     return any(not word.isdigit() and not _NOTHING.fullmatch(word) for word in _words(name))
 
 
-def _core(name: str) -> str:
+def core_of(name: str) -> str:
     """The words that tell which joint it is, ``left_elbow`` for ``kLeftElbowJoint``; all of them where none is left."""
     words = _words(name)
     return "_".join([word for word in words if not _DECORATION.fullmatch(word)]) or "_".join(words)

@@ -56,7 +56,7 @@ def build_manifest(
     chosen = embodiment.selection(selection)
     for store, index, weight in sources:
         check_source(name, store, index, weight, embodiment, chosen.cameras)
-    require_one_unit(f"mixture {name!r}", [index for _, index, _ in sources])
+    require_one_unit(f"mixture {name!r}", [index for _, index, _ in sources], embodiment)
     total = math.fsum(weight for _, _, weight in sources)
     entries = tuple(_mixture_source(store, index, weight / total, embodiment) for store, index, weight in sources)
     digests = {

@@ -46,7 +46,7 @@ def measure(
         stores = ", ".join(str(store.root) for store, _ in sources) or "no store"
         raise ValueError(f"no accepted episode to measure in {stores}; look at the findings in the index")
     usable = [(store, index) for store, index in sources if index.accepted]
-    require_one_unit("statistics", [index for _, index in usable])
+    require_one_unit("statistics", [index for _, index in usable], embodiment)
     shares = _shares(usable, sources, weights)
     if published_behaviour:
         state, action = (_all_at_once(episodes, parts) for parts in (embodiment.state, embodiment.action))

@@ -11,6 +11,7 @@ import numpy as np
 
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.compare.evidence import Rows
+from gr00t_data.curate.compare.joint_units import joints_apart
 from gr00t_data.curate.compare.row_evidence import RowEvidence
 from gr00t_data.curate.finding import Finding, Scale
 from gr00t_data.embodiment.robot import Embodiment, Part
@@ -142,6 +143,9 @@ def check_units(rows: Rows) -> list[tuple[int | None, Finding]]:
         found.append((None, UNIT_01.finding("; ".join(whole) + f". {_remedy(whole)}")))
     elif scale := _calibrated(rows, said):
         found.append((None, scale))
+    if not whole:
+        for index, clauses in joints_apart(rows).items():
+            mixed.setdefault(index, clauses)
     if mixed:
         numbers, first = ", ".join(map(str, sorted(mixed))), "; ".join(mixed[min(mixed)])
         message = (
@@ -149,7 +153,9 @@ def check_units(rows: Rows) -> list[tuple[int | None, Finding]]:
             "Ingest them apart with --unit and mix the two stores"
         )
         found.append((None, UNIT_02.finding(message)))
-        found += [(index, UNIT_02.finding("; ".join(clauses))) for index, clauses in sorted(mixed.items())]
+        for index, clauses in sorted(mixed.items()):
+            severity = "error" if len(clauses) > 1 else "warning"  # one joint of one side may have rested
+            found.append((index, UNIT_02.finding("; ".join(clauses), severity=severity)))
     return found
 
 

@@ -160,6 +160,22 @@ def test_degrees_among_radians_are_named(tmp_path: Path) -> None:
     assert {index for index, _ in found} == {None, 4}
 
 
+@pytest.mark.parametrize(("columns", "severity"), [(("state", "action"), "error"), (("state",), "warning")])
+def test_one_joint_of_an_episode_in_radians_is_named(columns: tuple[str, ...], severity: str) -> None:
+    elbow = np.where(np.arange(6) == 2, np.pi / 180, 1.0)
+    found = {}
+    for seed in range(7):
+        arrays = {"observation.state": motion(seed), "action": motion(seed) + 0.3}
+        changed = {"state": "observation.state", "action": "action"}
+        arrays |= {changed[one]: arrays[changed[one]] * elbow for one in columns if seed == 3}
+        kept = row_evidence(signals_of(SO100, arrays), np.zeros(0, np.int64))
+        assert kept is not None
+        found[seed] = kept
+    of_episode = [one for index, one in check_units(Rows(found, SO100)) if index == 3]
+    assert [(one.code, one.severity) for one in of_episode] == [("UNIT-02", severity)]
+    assert "state.single_arm joint 'elbow_flex'" in of_episode[0].message and "57.3" in of_episode[0].message
+
+
 def test_an_episode_that_moves_little_is_not_in_another_unit() -> None:
     assert not check_units(rows_of([motion(seed, size=0.5 if seed == 3 else 40.0) for seed in range(6)]))
 
@@ -185,13 +201,18 @@ def test_stores_in_different_units_are_not_mixed_nor_measured_together(tmp_path:
     degrees, radians = store_of(tmp_path / "degrees", lambda q: q), store_of(tmp_path / "radians", lambda q: q * RAD)
     assert [one.code for one in radians[1].findings if one.code.startswith("UNIT")] == ["UNIT-01"]
     assert len(radians[1].accepted) == 3
-    both = r"degrees and .*radians have state\.single_arm in different units: the first reads as deg, the second as rad"
+    both = (
+        r"degrees and .*radians are in different units: state\.single_arm: the first reads as deg, the second as rad "
+        r".*action\.single_arm: .*Ingest again .*radians with --unit single_arm=rad "
+    )
     with pytest.raises(DifferentUnits, match=both):
         build_manifest("m", SO100, [(*degrees, 1.0), (*radians, 1.0)])
     with pytest.raises(DifferentUnits, match=both):
         measure([degrees, radians], SO100)
     gripper = store_of(tmp_path / "gripper", lambda q: q * SHARE)
-    with pytest.raises(DifferentUnits, match=r"state\.gripper in different units: .*percent, the second as 1 "):
+    with pytest.raises(
+        DifferentUnits, match=r"state\.gripper: .*percent, the second as 1 .*gripper with --unit gripper=1 "
+    ):
         build_manifest("m", SO100, [(*degrees, 1.0), (*gripper, 1.0)])
     other = store_of(tmp_path / "other", lambda q: POSE + 0.1 * (q - POSE))
     assert len(build_manifest("m", SO100, [(*degrees, 1.0), (*other, 1.0)]).sources) == 2
@@ -208,16 +229,16 @@ def test_a_mixed_store_goes_on_without_its_other_half(tmp_path: Path) -> None:
 
 
 def index_with(path: str, scale: Scale) -> Index:
-    return Index(path, path, "arm", "", "", (), (), scales={"state.arm": scale})
+    return Index(path, path, "arm", "", "", (), (), scales={"state.single_arm": scale})
 
 
 def test_stores_whose_robot_has_no_unit_are_compared_by_what_every_joint_reaches() -> None:
     one = Scale("", (-40.0, 10.0, -90.0), (50.0, 60.0, 20.0))
     small = Scale("", tuple(v / 57.3 for v in one.low), tuple(v / 50 for v in one.high))
-    with pytest.raises(DifferentUnits, match=r"stores a and b have state\.arm .*every joint reaches .* near 57\.3"):
-        require_one_unit("mixture 'm'", [index_with("a", one), index_with("b", small)])
+    with pytest.raises(DifferentUnits, match=r"stores a and b are .*every joint reaches .* near 57\.3"):
+        require_one_unit("mixture 'm'", [index_with("a", one), index_with("b", small)], SO100)
     around = Scale("", (-35.0, 50.0, -80.0), (-30.0, 52.0, -79.0))
-    require_one_unit("mixture 'm'", [index_with("a", one), index_with("b", around)])
+    require_one_unit("mixture 'm'", [index_with("a", one), index_with("b", around)], SO100)
 
 
 def test_scales_are_kept_with_the_index(tmp_path: Path) -> None:

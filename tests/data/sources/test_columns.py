@@ -16,6 +16,8 @@ from gr00t_data.embodiment.units import UnitError, conversion, with_recorded_uni
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot.convert import convert
 from gr00t_data.sources.ingest import ingest, look
+from gr00t_data.sources.recordings.binding import Samples, stream_of
+from gr00t_data.sources.recordings.mapping import Mapping, PartSource, with_conversions
 from gr00t_data.store.layout import episode_stats
 from gr00t_data.store.store import EpisodeStore, StoreError
 from tests.data.builders import change_info, change_rows, resealed, sealed, unsealed
@@ -230,3 +232,18 @@ def test_more_joints_than_the_model_takes_are_refused_before_anything_is_read(tm
     seen = invoke(["ingest", drop.root, "--embodiment", tmp_path / "wide.yaml", "--dry-run"])
     assert seen.exit_code == 1
     assert "has 50 action values, the model takes 32" in " ".join(seen.output.split())
+
+
+def test_a_recording_is_converted_by_its_mapping_once() -> None:
+    arm = PartSource(key="qpos", index="0:5")
+    given = Mapping(format="HDF5", state={"single_arm": arm}, action={"gripper": PartSource(key="grip", scale=100.0)})
+    robot = with_recorded_units(SO100, ["rad", "gripper=1"])
+    found = with_conversions(given, robot)
+    assert found.state["single_arm"].scale == pytest.approx(180 / np.pi)
+    assert found.action["gripper"] == given.action["gripper"], "somebody has thought of it"
+    assert with_conversions(found, robot) == found
+    samples = Samples(np.arange(3), np.full((3, 6), np.pi / 2))
+    stream = stream_of(found.state["single_arm"], "state", robot.state[0], samples)
+    assert np.allclose(stream.values, 90) and stream.turn == 360
+    ticks = with_conversions(given, with_recorded_units(SO100, ["ticks"])).state["single_arm"]
+    assert (ticks.scale, ticks.offset) == (360 / 4096, -180)
