@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -35,7 +36,7 @@ def filmed(path: Path, kind: str, rows: int, seed: int) -> Path:
     encoder, pixels, options = KINDS[kind]
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as out:
-        stream = out.add_stream(encoder, rate=20, options=options)
+        stream: Any = out.add_stream(encoder, rate=20, options=options)
         stream.height, stream.width, stream.pix_fmt = 64, 80, pixels
         for number, image in enumerate(moving(rows, seed)):
             if pixels == "gray12le":

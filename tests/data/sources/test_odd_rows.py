@@ -68,8 +68,9 @@ def test_a_joint_that_was_never_measured_is_named(tmp_path: Path, robot: Embodim
     drop = changed(robomimic_file(tmp_path / "demo.hdf5", (12, 12)), "obs/joint_pos", values)
     store = ingest(drop, robot, Lake(tmp_path / "lake"), mapping=mapped())
     assert len(store.rows) == 1
-    (refused,) = store.about.source.refused or ()
-    reason = refused.reason
+    refused = store.about.source.refused
+    assert refused is not None and len(refused) == 1
+    reason = refused[0].reason
     assert "state.arm: joint_2 in 'obs/joint_pos' is no number in any of the 12 samples" in reason
     look = reader_for(drop).look(drop, robot, mapped())
     assert "joint_2" in str(look.facts["problem"])

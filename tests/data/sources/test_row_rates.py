@@ -103,8 +103,9 @@ def test_contradictions_are_refused(tmp_path: Path, robot: Embodiment) -> None:
     with h5py.File(drop, "a") as file:
         file.attrs["control_frequency"] = 50
     told = ingest(drop.parent, robot, Lake(tmp_path / "other"), told=Told(fps=25))
-    assert len(told.rows) == 1
-    assert "says 50 Hz (control_frequency) and 25 Hz (fps)" in (told.about.source.refused or ())[0].reason
+    refused = told.about.source.refused
+    assert len(told.rows) == 1 and refused is not None
+    assert "says 50 Hz (control_frequency) and 25 Hz (fps)" in refused[0].reason
 
 
 def test_each_file_has_its_own_rate(tmp_path: Path, robot: Embodiment) -> None:
