@@ -48,7 +48,7 @@ class EpisodeEntry:
 
     def text_at(self, frame: int) -> str:
         """The instruction that a sample at this frame is trained under."""
-        return text_at(self.instruction, self.text_changes or (), frame)
+        return text_at(self.instruction, self.text_changes, frame) if self.text_changes else self.instruction
 
     @property
     def texts(self) -> tuple[str, ...]:
