@@ -176,6 +176,11 @@ class Embodiment:
         """Dimensions of a whole action row."""
         return sum(part.dim for part in self.action)
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Column of the tables -> dimensions that the parts take of it."""
+        return {part.column: part.end for part in (*self.state, *self.action)}
+
     def state_part(self, name: str) -> Part:
         """The state part of that name. Raises EmbodimentError with the names there are."""
         return _named(self.state, name, f"{self.name} has no state part")

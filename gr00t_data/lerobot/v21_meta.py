@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import write_json, write_json_lines
@@ -19,6 +18,8 @@ from gr00t_data.store.store import ABOUT
 from gr00t_data.store.tables import read_table
 
 _ONLY_V3 = ("data_files_size_in_mb", "video_files_size_in_mb", "tools")
+PICTURES_STAY = "its pictures stay in the rows as they are; GR00T reads cameras from videos"
+_SIDES = ("observation.state", "action")
 _MEASURED = ("observation.state", "action", "timestamp")
 
 
@@ -36,9 +37,7 @@ def write_metadata(dataset: Dataset, root: Path, embodiment: Embodiment | None, 
     write_json(meta / "info.json", info if dataset.origin else with_video_facts(info, root))
     for name, feature in dataset.features.items():
         if feature.dtype == "image":
-            notes.append(
-                Note("its pictures stay in the rows as they are; GR00T reads cameras from videos", camera=name)
-            )
+            notes.append(Note(PICTURES_STAY, camera=name))
     files = sorted((root / "data").rglob("*.parquet"))
     if files:
         _write_stats(files, meta / "stats.json", notes)
@@ -121,15 +120,16 @@ def _write_modality(
     if own.is_file():
         shutil.copyfile(own, target)
         return
-    width = {name: _width(dataset, name) for name in ("observation.state", "action")}
-    if embodiment is not None and tuple(width.values()) == (embodiment.state_dim, embodiment.action_dim):
+    width = {name: _width(dataset, name) for name in (embodiment.widths if embodiment else _SIDES)}
+    if embodiment is not None and width == embodiment.widths:
         known = {camera.name for camera in embodiment.cameras if camera.column in dataset.cameras}
         modality = modality_json(embodiment, cameras=sorted(known))
         modality["video"] |= _further_views(dataset, embodiment, modality["video"])
     else:
         if embodiment is not None:
-            wanted = {"observation.state": embodiment.state_dim, "action": embodiment.action_dim}
-            notes.append(Note(f"modality.json has one part each: widths are {width}, {embodiment.name!r} has {wanted}"))
+            found = f"widths are {width}, {embodiment.name!r} has {embodiment.widths}"
+            notes.append(Note(f"modality.json has one part each: {found}"))
+            width = {name: _width(dataset, name) for name in _SIDES}
         modality: Modality = {
             "state": {"state": {"start": 0, "end": width["observation.state"]}},
             "action": {"action": {"start": 0, "end": width["action"]}},
@@ -154,5 +154,4 @@ def _further_views(dataset: Dataset, embodiment: Embodiment, taken: Collection[s
 
 
 def _width(dataset: Dataset, column: str) -> int:
-    dims = dataset.features[column].dims if column in dataset.features else []
-    return int(np.prod(dims)) if dims else 0
+    return (dataset.features[column].flat_width if column in dataset.features else None) or 0

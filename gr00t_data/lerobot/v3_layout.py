@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gr00t_data.disk import read_json
 
@@ -27,7 +26,7 @@ _REWRITTEN = ("info.json", "stats.json", "episodes.jsonl", "episodes_stats.jsonl
 _OWN = ("modality.json", "about.json", "seal.json", "gr00t.json", "gr00t_rows.parquet", "conversion.json")
 
 
-def declared_version(root: Path) -> Any:
+def declared_version(root: Path) -> object:
     """What ``meta/info.json`` gives as its ``codebase_version``; None where there is none that can be read."""
     info = root / "meta/info.json"
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.disk import visible_files
+from gr00t_data.store.provenance import Facts
 from gr00t_data.video.files import VideoError
 from gr00t_data.video.packets import Packets, probe
 
@@ -31,14 +32,15 @@ def video_facts(track: Packets, fps: float) -> dict[str, object]:
     }
 
 
-def with_video_facts(info: Mapping[str, Any], root: Path) -> dict[str, object]:
+def with_video_facts(info: Facts, root: Path) -> dict[str, object]:
     """The info.json of the v2 folder ``root``, in which every video column that has a readable file says what it is.
 
     What is said already stays.
     """
+    said: Mapping[str, Any] = info
     features = {
-        name: _completed(feature, root, name, float(info["fps"])) if feature.get("dtype") == "video" else feature
-        for name, feature in info["features"].items()
+        name: _completed(feature, root, name, float(said["fps"])) if feature.get("dtype") == "video" else feature
+        for name, feature in said["features"].items()
     }
     return {**info, "features": features}
 

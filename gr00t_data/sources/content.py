@@ -126,6 +126,6 @@ def same_or_refuse(
     if different := [key for key in keys or wanted if key in wanted and sealed.get(key) != wanted[key]]:
         raise StoreError(
             f"{store.root}: is a sealed store with another {' and '.join(different)} than {drop}; stores never change, "
-            "so ingest this drop under another name (--name)"
+            "so ingest this drop under another name (--name), or put it in the place of that one (--replace)"
         )
     return store

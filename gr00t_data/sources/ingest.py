@@ -1,6 +1,6 @@
 """Ingest: a drop becomes a sealed store in the lake."""
 
-from dataclasses import replace
+from dataclasses import replace as with_facts
 from pathlib import Path
 
 from gr00t_data.disk import claimed
@@ -17,6 +17,8 @@ from gr00t_data.store.provenance import Kind
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.withdrawal import read as read_withdrawals
 
+LIBRARIES = ("av", "h5py", "mcap", "numpy", "opencv-python-headless", "pillow", "pyarrow", "rosbags", "scipy")
+
 
 def ingest(
     drop: Path,
@@ -29,13 +31,14 @@ def ingest(
     mapping: Mapping | None = None,
     told: Told = Told(),
     workers: int = 1,
+    replace: bool = False,
     progress: Progress = silent,
 ) -> EpisodeStore:
     """Turn a drop into a sealed store ``lake.stores/<name>``; the drop itself is never changed.
 
-    The same drop again is a no-op. A kill leaves no half-written store under a sealed name: formats that are taken over
-    take their name when complete, recordings go on with the next episode. Episodes that cannot be read or aligned are
-    listed with their reasons in ``about.source.refused``.
+    The same drop again, with the same robot file, is a no-op. A kill leaves no half-written store under a sealed name:
+    formats that are taken over take their name when complete, recordings go on with the next episode. Episodes that
+    cannot be read or aligned are listed with their reasons in ``about.source.refused``.
 
     Args:
         drop: folder or file.
@@ -43,6 +46,7 @@ def ingest(
         mapping: which source becomes which part; that of the drop, else the proposed one, when None.
         told: what the drop does not say of itself.
         workers: processes that read and encode episodes of recordings.
+        replace: make the store anew if there is one of that name.
         progress: called with (files or episodes done, in all).
 
     Raises:
@@ -59,7 +63,7 @@ def ingest(
     root = lake.stores / store_name(name or (drop.stem if drop.is_file() else drop.name))
     with lake.at_work(), claimed(root):
         read_withdrawals(lake.root)
-        return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress, told), mapping)
+        return reader.ingest(Intake(drop, root, embodiment, kind, licence, workers, progress, told, replace), mapping)
 
 
 def look(drop: Path, embodiment: Embodiment, mapping: Mapping | None = None, told: Told = Told()) -> Look:
@@ -67,4 +71,4 @@ def look(drop: Path, embodiment: Embodiment, mapping: Mapping | None = None, tol
     found = reader_for(drop).look(drop, embodiment, mapping, told)
     wide = too_wide(embodiment)
     problems = [str(one) for one in (wide, found.facts.get("problem")) if one]
-    return replace(found, facts={**found.facts, "problem": "; ".join(problems)}) if wide else found
+    return with_facts(found, facts={**found.facts, "problem": "; ".join(problems)}) if wide else found

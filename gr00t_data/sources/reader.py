@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.foreign_text import pointer_told
+from gr00t_data.lerobot.v3_layout import declared_version
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.told import Told
@@ -35,6 +37,7 @@ class Intake:
         workers: processes that read and encode episodes of recordings.
         progress: called with (files or episodes done, in all).
         told: what a person says of the drop because it does not say it itself.
+        replace: make the store anew, whatever lies there; it gives way when the new one is complete.
     """
 
     drop: Path
@@ -45,6 +48,7 @@ class Intake:
     workers: int
     progress: Callable[[int, int], None]
     told: Told = field(default_factory=Told)
+    replace: bool = False
 
 
 class Reader(Protocol):
@@ -105,8 +109,21 @@ def reader_for(drop: Path) -> Reader:
             return reader
     raise StoreError(
         f"{drop}: no reader knows this format (known: {', '.join(r.name for r in known)}); {_contents(drop)}. "
-        "A GR00T-LeRobot folder has meta/info.json with codebase_version v2.0 or v2.1"
+        f"A LeRobot folder has meta/info.json with codebase_version v2.0, v2.1 or v3.0{_version_told(drop)}"
     )
+
+
+def _version_told(drop: Path) -> str:
+    """What the drop's own info.json says, where it has one."""
+    if not (info := drop / "meta/info.json").is_file():
+        return ""
+    if told := pointer_told(info):
+        return f"; {told}"
+    if (version := declared_version(drop)) is None:
+        return f"; {info} gives none that can be read"
+    old = str(version).startswith("v1")
+    remedy = "convert it with the scripts of LeRobot 0.1 to 0.3" if old else "no such version is known here"
+    return f"; {info} says {version!r}: {remedy}"
 
 
 def _contents(drop: Path) -> str:

@@ -4,6 +4,7 @@ The layout is LeRobot's v2.1 plus ``meta/modality.json``. ``meta/stats.json`` is
 GR00T N1.5 loader computes it when absent and writes it into the dataset, which would change a sealed store.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -35,6 +36,11 @@ class Feature(Said):
         """The shape of a row; empty where none is declared, or none that can be one."""
         said = self.shape if isinstance(self.shape, list) else []
         return said if all(isinstance(one, int) for one in said) else []
+
+    @property
+    def flat_width(self) -> int | None:
+        """How many values a row has, however they are nested; None where no shape is declared."""
+        return math.prod(self.dims) if self.dims else None
 
 
 FEATURES = TypeAdapter(dict[str, Feature])

@@ -108,21 +108,23 @@ def _batch_rows(metadata: parquet.FileMetaData, limit_bytes: int) -> int:
 
 
 def column_matrix(table: pa.Table, name: str) -> np.ndarray:
-    """A numeric column as float64 [T, D] (scalars give D = 1).
+    """A numeric column as float64 [T, D] (scalars give D = 1); rows of several dimensions are laid out flat, the last
+    one fastest, as numpy does.
 
     Raises:
         ValueError: rows have different lengths, or values are not numbers.
     """
     column = table.column(name).combine_chunks()
-    if pa.types.is_nested(column.type):
+    rows, width = len(column), 1
+    while pa.types.is_nested(column.type):
         if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or _is_fixed(column.type)):
             raise ValueError(f"column {name!r}: holds {column.type}, expected numbers or lists of numbers")
         lengths = {column.type.list_size} if _is_fixed(column.type) else set(column.value_lengths().to_pylist())
         if len(lengths) != 1 or None in lengths:
             raise ValueError(f"column {name!r}: rows hold {sorted(map(str, lengths))} values, expected one length")
-        width = lengths.pop()
-        return column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), width)
-    return column.to_numpy(zero_copy_only=False).astype(np.float64).reshape(len(column), 1)
+        width *= lengths.pop()
+        column = column.flatten()
+    return column.to_numpy(zero_copy_only=False).astype(np.float64).reshape(rows, width)
 
 
 def _is_fixed(kind: pa.DataType) -> bool:

@@ -123,8 +123,8 @@ class StoreWriter:
             return
         if self.records:
             raise StoreError(
-                f"{self.root}: was begun with another {what} and holds {len(self)} episodes; delete the folder to "
-                "begin anew, or take another name"
+                f"{self.root}: was begun with another {what} and holds {len(self)} episodes; begin it "
+                "anew (--replace, or delete the folder), or take another name (--name)"
             )
         for notes in (path for path in self.pending.iterdir() if path.is_dir()):
             shutil.rmtree(notes)

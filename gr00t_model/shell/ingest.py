@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gr00t_data.sources.dry_run import Look
     from gr00t_data.store.store import EpisodeStore
 
+_NOTES_SAID = 20
+
 
 @verb
 def demo(
@@ -71,6 +73,7 @@ def ingest(
         Path | None, Parameter(help="Write the mapping that would be used to this file, and stop.")
     ] = None,
     dry_run: DryRunOption = False,
+    replace: Annotated[bool, Parameter(help="Make the store anew if there is one of that name.")] = False,
     workers: Annotated[int, Parameter(help="Processes that align and encode episodes.")] = 2,
     asked: InLake,
 ) -> int:
@@ -96,16 +99,18 @@ def ingest(
     if given := reader_for(path).mapping(path, robot, given, settings.told):
         for line in dump_mapping(given).splitlines():
             say(line)
-    where, options = asked.where, {"name": name, "licence": settings.licence, "workers": max(workers, 1)}
+    where = asked.where
+    options = {"name": name, "licence": settings.licence, "workers": max(workers, 1), "replace": replace}
     with progress_bar("ingesting") as progress:
         store = ingest_drop(path, robot, where, mapping=given, told=settings.told, progress=progress, **options)
     if absent := store.about.absent:
         say(f"without a source, zeros that are masked in training: {', '.join(absent)}")
+    _say_conversion(store)
     refused = store.about.source.refused or ()
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")
     _say_notes(store)
-    _report_checks(where, store, robot, asked, counts(store))
+    _report_checks(where, store, robot, asked, counts(store), settings.embodiment)
     return 1 if refused else 0
 
 
@@ -118,6 +123,17 @@ def _say_notes(store: "EpisodeStore") -> None:
     for note, names in episodes.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         say(f"{names[0]}{more}: {note}")
+
+
+def _say_conversion(store: "EpisodeStore") -> None:
+    """What was odd about bringing it in: all of it where it is little, else so much that nobody overlooks it."""
+    from gr00t_data.store.notes import CONVERSION, read_notes
+
+    notes = read_notes(store.root)
+    for note in notes[:_NOTES_SAID]:
+        say(str(note))
+    if len(notes) > _NOTES_SAID:
+        say(f"{len(notes) - _NOTES_SAID} more are in {store.root / CONVERSION}")
 
 
 def _look(found: "Look", write_mapping: Path | None, asked: Shown) -> int:
@@ -184,6 +200,7 @@ def _report_checks(
     embodiment: "Embodiment",
     asked: Shown,
     counted: Mapping[str, int] | None = None,
+    named: str = "",
 ) -> int:
     """Print the verdicts, and how many episodes became of those found; returns the number of rejected episodes."""
     from gr00t_data.curate.index import summary_rows
@@ -217,6 +234,8 @@ def _report_checks(
     asked.show(facts, summary_rows(index))
     for line in findings:
         tell(line)
+    if not index.accepted:
+        tell(f"no episode can be used as it is; what to do: `gr00t doctor {store.root} -e {named or embodiment.name}`")
     return len(index.rejected)
 
 

@@ -1,5 +1,6 @@
 """Checks of ``meta/stats.json`` and of what info.json says about the columns: whole, finite, and true of the rows."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,18 +35,18 @@ def _features(store: EpisodeStore) -> Iterator[Finding]:
         shape, names = feature.dims or [0], feature.names
         flat: Any = flat_names(names) or names
         said = bool(feature.model_fields_set)
+        values = math.prod(shape)
         if said and not flat:
             yield META_09.finding(
-                f"{path}: feature {column!r} has no names, expected {shape[0]}; LeRobot's tools stop with a KeyError: "
+                f"{path}: feature {column!r} has no names, expected {values}; LeRobot's tools stop with a KeyError: "
                 "add one name a dimension"
             )
-        elif said and len(flat or ()) != shape[0]:
+        elif said and len(shape) == 1 and len(flat or ()) != values:
             message = f"{path}: feature {column!r} has {len(flat or ())} names for shape {shape}; correct one of them"
             yield META_09.finding(message)
-        if said and (width := _width(store, column)) is not None and width != shape[0]:
+        if said and (width := _width(store, column)) is not None and width != values:
             yield META_10.finding(
-                f"{path}: feature {column!r} declares {shape[0]} values a row, the files hold "
-                f"{width}; correct info.json"
+                f"{path}: feature {column!r} declares {values} values a row, the files hold {width}; correct info.json"
             )
 
 

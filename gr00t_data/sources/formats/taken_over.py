@@ -1,6 +1,6 @@
 """Datasets that a store can hold as they are: their files become the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from gr00t_data.sources.content import (
     MAPPING_FILE,
     content_digest,
     file_digests,
-    same_or_refuse,
     without_about,
 )
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.formats.columns import Column, facts_of, lines_of, parts_by_column, planned, rewrite
+from gr00t_data.sources.formats.lerobot_tidy import tidy
+from gr00t_data.sources.how_made import made_alike, note_how_made
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.sources.told import Told
@@ -74,26 +75,30 @@ class TakenOver:
         source = StoreSource(drop=intake.drop.name, format=self.name)
         if plan:
             source = source.model_copy(update={"rewritten": facts_of(plan)})
-        if (intake.root / SEAL).is_file():
+        if (intake.root / SEAL).is_file() and not intake.replace:
             source = source.model_copy(update={"content": content_digest(intake.drop)})
             store = EpisodeStore.open(intake.root)
             if plan or store.about.source.rewritten:
                 source = source.model_copy(update={"rewritten": facts_of(plan)})
-            return same_or_refuse(store, source, intake.drop, ("content", "rewritten"))
-        with replacing_folder(intake.root) as folder:
+            return made_alike(store, source, intake, ("content", "rewritten"))
+        with replacing_folder(intake.root, over=intake.replace) as folder:
             digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment)
             _refuse_changed(intake.drop, digests)
             content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
-            for name in rewrite(folder, plan, intake.embodiment) if plan else ():
-                digests.pop(name, None)
             for name in (COMPLETE_MARKER, MAPPING_FILE):
                 (folder / name).unlink(missing_ok=True)
+            before = _stamps(folder, digests)
+            tidy(folder, intake.drop, intake.embodiment, self.name)
+            for name in rewrite(folder, plan, intake.embodiment) if plan else ():
+                digests.pop(name, None)
+            digests = {name: digests[name] for name, stamp in _stamps(folder, digests).items() if before[name] == stamp}
             if refused := self.unlisted(intake.drop):
                 source = source.model_copy(update={"refused": tuple(refused)})
             source = source.model_copy(update={"content": content, **_with_modality(folder, intake.embodiment)})
             robot = intake.embodiment.name
             about = StoreAbout(embodiment=robot, kind=intake.kind, licence=intake.licence, source=source)
             write_json(folder / ABOUT, about.facts())
+            note_how_made(folder, intake.embodiment)
             seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
         return EpisodeStore.open(intake.root)
 
@@ -111,14 +116,20 @@ def _changes(drop: Path, features: dict[str, Feature], embodiment: Embodiment) -
         return {"problem": str(error)}
     facts: dict[str, object] = {"rewritten": lines} if lines else {}
     for column, parts in parts_by_column(embodiment).items():
-        found, wanted = features.get(column, Feature()).dims, sum(part.dim for _, part in parts)
-        if found and found != [wanted]:
+        found, wanted = features.get(column, Feature()).flat_width, sum(part.dim for _, part in parts)
+        if found and found != wanted:
             return {
                 **facts,
                 "problem": f"{column} has {found} values a row, {embodiment.name!r} lists {wanted} joints; name every "
                 "dimension in the robot file, in parts, and let its selection read those that the model needs",
             }
     return facts
+
+
+def _stamps(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Which file each name is now, of those that are there: one that was written anew is another."""
+    there = {name: folder / name for name in names if (folder / name).is_file()}
+    return {name: ((found := path.stat()).st_ino, found.st_mtime_ns) for name, path in there.items()}
 
 
 def _refuse_changed(drop: Path, digests: dict[str, str]) -> None:
@@ -144,8 +155,8 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, tuple[str,
     """
     path = folder / "meta/modality.json"
     features = declared_features(folder, read_json(folder / "meta/info.json"))
-    widths = [features[name].shape if name in features else None for name in ("observation.state", "action")]
-    if path.is_file() or widths != [[embodiment.state_dim], [embodiment.action_dim]]:
+    widths = {name: features[name].flat_width for name in embodiment.widths if name in features}
+    if path.is_file() or widths != embodiment.widths:
         return {}
     write_json(
         path, modality_json(embodiment, [camera.name for camera in embodiment.cameras if camera.column in features])

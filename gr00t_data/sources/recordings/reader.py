@@ -1,6 +1,7 @@
 """Recordings: formats whose streams have clocks of their own, brought in by a mapping, episode by episode."""
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -8,8 +9,9 @@ from gr00t_data.confined import ConfinedError, confined
 from gr00t_data.disk import link_refusal, links_out
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
-from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, same_or_refuse, unusable
+from gr00t_data.sources.content import MAPPING_FILE, RECORDINGS, content_digest, unusable
 from gr00t_data.sources.dry_run import Look, look_at
+from gr00t_data.sources.how_made import made_alike, note_how_made, set_aside
 from gr00t_data.sources.reader import Intake, Reader
 from gr00t_data.sources.recordings.mapping import (
     Mapping,
@@ -148,16 +150,22 @@ class Recordings(Reader, Protocol):
         """See ``Reader``; episodes that cannot be read or aligned are listed in ``about.source.refused``."""
         drop, root = intake.drop, intake.root
         source = StoreSource(drop=drop.name, format=self.name, content=content_digest(drop))
-        sealed = (root / SEAL).is_file()
+        sealed = (root / SEAL).is_file() and not intake.replace
         if sealed and given is None and intake.told == Told():
-            return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
+            return made_alike(EpisodeStore.open(root), source, intake, _DECIDES)
         mapping = self.mapping(drop, intake.embodiment, given, intake.told)
         source = source.model_copy(update={"mapping": mapping.model_dump(mode="json", exclude_defaults=True)})
         if sealed:
-            return same_or_refuse(EpisodeStore.open(root), source, drop, _DECIDES)
+            return made_alike(EpisodeStore.open(root), source, intake, _DECIDES)
+        with set_aside(root) if intake.replace else nullcontext():
+            return self._made(intake, source, mapping)
+
+    def _made(self, intake: Intake, source: StoreSource, mapping: Mapping) -> EpisodeStore:
+        drop, root = intake.drop, intake.root
         said = {"kind": intake.kind, "licence": intake.licence, "absent": left_out(mapping, intake.embodiment) or None}
         writer = StoreWriter.create(root, intake.embodiment, source=source, **said)
         writer.claim([source.facts(), intake.embodiment.digest], "drop, mapping or embodiment")
+        note_how_made(root, intake.embodiment)
         names = self.episode_names(drop)
         refused = transfer(
             writer, self.read_episode, drop, mapping, names, workers=intake.workers, progress=intake.progress
