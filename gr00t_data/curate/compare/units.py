@@ -143,18 +143,20 @@ def check_units(rows: Rows) -> list[tuple[int | None, Finding]]:
         found.append((None, UNIT_01.finding("; ".join(whole) + f". {_remedy(whole)}")))
     elif scale := _calibrated(rows, said):
         found.append((None, scale))
-    if not whole:
-        for index, clauses in joints_apart(rows).items():
-            mixed.setdefault(index, clauses)
+    lone: set[int] = set()  # one joint may have rested
+    for index, joints in joints_apart(rows).items() if not whole else ():
+        if index not in mixed:
+            mixed[index] = list(joints.values())
+            lone |= {index} if len({joint for joint, _ in joints}) == 1 else set()
     if mixed:
         numbers, first = ", ".join(map(str, sorted(mixed))), "; ".join(mixed[min(mixed)])
         message = (
             f"episodes {numbers} of {len(rows.episodes)} are in another unit than the others; the first: {first}. "
             "Ingest them apart with --unit and mix the two stores"
         )
-        found.append((None, UNIT_02.finding(message)))
+        found.append((None, UNIT_02.finding(message, severity="error" if {*mixed} - lone else "warning")))
         for index, clauses in sorted(mixed.items()):
-            severity = "error" if len(clauses) > 1 else "warning"  # one joint of one side may have rested
+            severity = "warning" if index in lone else "error"
             found.append((index, UNIT_02.finding("; ".join(clauses), severity=severity)))
     return found
 

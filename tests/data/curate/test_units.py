@@ -160,20 +160,17 @@ def test_degrees_among_radians_are_named(tmp_path: Path) -> None:
     assert {index for index, _ in found} == {None, 4}
 
 
-@pytest.mark.parametrize(("columns", "severity"), [(("state", "action"), "error"), (("state",), "warning")])
-def test_one_joint_of_an_episode_in_radians_is_named(columns: tuple[str, ...], severity: str) -> None:
-    elbow = np.where(np.arange(6) == 2, np.pi / 180, 1.0)
-    found = {}
-    for seed in range(7):
-        arrays = {"observation.state": motion(seed), "action": motion(seed) + 0.3}
-        changed = {"state": "observation.state", "action": "action"}
-        arrays |= {changed[one]: arrays[changed[one]] * elbow for one in columns if seed == 3}
-        kept = row_evidence(signals_of(SO100, arrays), np.zeros(0, np.int64))
-        assert kept is not None
-        found[seed] = kept
-    of_episode = [one for index, one in check_units(Rows(found, SO100)) if index == 3]
-    assert [(one.code, one.severity) for one in of_episode] == [("UNIT-02", severity)]
-    assert "state.single_arm joint 'elbow_flex'" in of_episode[0].message and "57.3" in of_episode[0].message
+@pytest.mark.parametrize(("joints", "severity"), [((2,), "warning"), ((2, 3), "error")])
+def test_joints_of_an_episode_in_radians_are_named(joints: tuple[int, ...], severity: str) -> None:
+    in_radians = np.where(np.isin(np.arange(6), joints), np.pi / 180, 1.0)
+    found = check_units(rows_of([motion(seed) * (in_radians if seed == 3 else 1) for seed in range(9)]))
+    assert [(index, one.code, one.severity) for index, one in found] == [
+        (None, "UNIT-02", severity),
+        (3, "UNIT-02", severity),
+    ]
+    message = found[1][1].message
+    assert "state.single_arm joint 'elbow_flex'" in message and "action.single_arm joint 'elbow_flex'" in message
+    assert "57.3 (degrees in a radian)" in message
 
 
 def test_an_episode_that_moves_little_is_not_in_another_unit() -> None:
