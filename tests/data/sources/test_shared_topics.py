@@ -147,6 +147,30 @@ def test_two_nodes_with_the_same_joints_are_not_mixed(tmp_path: Path, robot: Emb
     assert other.state(0)[0, 0] == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize(("every", "frames"), [(1, ("", "")), (3, ("", "")), (1, ("robot", "leader"))])
+def test_two_nodes_that_nothing_names(tmp_path: Path, robot: Embodiment, every: int, frames: tuple[str, str]) -> None:
+    """One channel, as recorders of ROS 2 write it: a robot, and in turn a leader that reads 1 more."""
+    path, kind = tmp_path / "run.mcap", "sensor_msgs/msg/JointState"
+    with path.open("wb") as stream:
+        writer = Ros2Writer(stream)
+        schema = writer.register_msgdef(kind, ROS2_TYPES[kind] + HEADER)
+        for number, (stamp, _, names, positions) in enumerate(said([*JOINTS])):
+            for more in (0, 1) if number % every == 0 else (0,):
+                head = {**header(stamp + more), "frame_id": frames[more]}
+                message = {"header": head, "name": names, "velocity": [], "effort": []}
+                message["position"] = [one + more for one in positions]
+                writer.write_message("/joint_states", schema, message, stamp + more, stamp + more)
+                if not more:
+                    writer.write_message("/command", schema, message, stamp, stamp)
+        writer.finish()
+    lake = Lake(tmp_path / "lake")
+    expected = r"'leader' \(200 messages\), 'robot'" if frames[0] else rf"continues the one {every + 1} before it"
+    with pytest.raises(StoreError, match=expected):
+        ingest(path, robot, lake, mapping=parse_mapping(MAPPING))
+    if frames[0]:
+        check(ingest(path, robot, lake, mapping=parse_mapping(chosen("robot"))))
+
+
 def test_a_node_that_was_started_again_is_one(tmp_path: Path, robot: Embodiment) -> None:
     path = two_senders(tmp_path / "run.mcap", ("/robot_1", "/robot_2"), second_starts=80, first_ends=80)
     check(ingest(path, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING)))

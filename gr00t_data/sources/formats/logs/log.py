@@ -5,7 +5,7 @@ camera when its pictures are written. Pictures are never kept.
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +16,6 @@ from gr00t_data.limits import LOG_VALUES, LimitError, require_within
 from gr00t_data.sources.formats.logs import messages
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
 from gr00t_data.sources.recordings.mapping import CameraSource, Mapping, PartSource
-from gr00t_data.sources.recordings.propose import Found
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError, in_order
 
 
@@ -87,8 +86,10 @@ class _Collected:
         try:
             self.stamps.append(own if own is not None else published)
             self.received.append(message.log_ns)
-            count, first, last = self.senders.get(message.sender, [0, message.log_ns, message.log_ns])
-            self.senders[message.sender] = [count + 1, min(first, message.log_ns), max(last, message.log_ns)]
+            sender = messages.frame_of(content) or message.sender
+            sender = message.sender if message.sender.startswith("/") else sender
+            count, first, last = self.senders.get(sender, [0, message.log_ns, message.log_ns])
+            self.senders[sender] = [count + 1, min(first, message.log_ns), max(last, message.log_ns)]
         except OverflowError as error:
             raise StreamError(
                 f"has the stamp {own or published} ns, which is no time; leave the recording out"
@@ -123,6 +124,7 @@ def read_log(log: Log, name: str, mapping: Mapping, embodiment: Embodiment) -> R
     def samples(stream: str, source: PartSource) -> Samples:
         times_ns, received_ns = collected[stream].times()
         values = _matrix(collected[stream], f"{log.name}: {source.key} {source.field}")
+        _require_one_voice(values[np.argsort(times_ns, kind="stable")], f"{log.name}: {stream}: {source.key}")
         return Samples(times_ns, values, received_ns, names=collected[stream].names)
 
     sides = bound_parts(mapping, embodiment, samples)
@@ -152,13 +154,20 @@ def _collect(
             if message.topic == mapping.instruction.key and not instruction:
                 instruction = _text(messages.at(content, mapping.instruction.field))
             for name, source in sources.items():
-                if source.key == message.topic and source.sender in ("", message.sender):
+                if source.key == message.topic and _is_of(source, message, content):
                     taken += 2 + _add(found[name], source, source.clock or mapping.clock, message, content)
             require_within(taken, LOG_VALUES, "numbers and stamps up to here")
         except (StreamError, LimitError) as error:
             raise StreamError(f"{log.name}: {message.topic}: {error}") from error
     _require_heard(log.name, sources, found)
     return found, instruction
+
+
+def _is_of(source: PartSource | CameraSource, message: Logged, content: Any) -> bool:
+    """Whether the message is of the sender that a source names: a node, a channel, or a frame of reference."""
+    return source.sender in ("", message.sender) or (
+        isinstance(source, PartSource) and source.sender == messages.frame_of(content)
+    )
 
 
 def _add(collected: _Collected, source: PartSource | CameraSource, clock: str, message: Logged, content: Any) -> int:
@@ -211,69 +220,28 @@ def _matrix(collected: _Collected, where: str) -> np.ndarray:
     return np.frombuffer(collected.values, dtype=np.float64).reshape(len(collected.stamps), widths[0])
 
 
-def log_inventory(log: Log) -> list[Found]:
-    """What the messages of each topic hold: pictures, texts, and each field with numbers, by what they name and by who
-    sends them. Nodes that share a topic begin when they like, so messages from all of the log are looked at."""
-    found, seen = dict[Found, None](), Counter[str]()
-    topics, pictures = log.topics(), set[tuple[str, str]]()
-    for message in log.messages(topics):
-        seen[message.topic] += 1
-        looked = seen[message.topic] <= _LOOKED_AT_FIRST or seen[message.topic] % _LOOKED_EVERY == 0
-        if looked and (message.topic, message.sender) not in pictures:
-            try:
-                held = _held(message)
-            except StreamError:
-                continue
-            found |= dict.fromkeys(held)
-            pictures |= {(message.topic, message.sender) for one in held if one.picture}
-    return _one_sender(list(found))
+def _require_one_voice(values: np.ndarray, where: str) -> None:
+    """Refuse messages [N, D] of nodes that speak in turn where nothing names them, as recorders of ROS 2 leave it.
+
+    Of one moving joint, messages further apart differ more. Of two nodes in turn, every second message continues the
+    one before last, and neighbours differ.
+
+    Raises:
+        StreamError: they do.
+    """
+    if len(values) < _LEAST_IN_TURN or values.shape[1] < 2 or not np.isfinite(values).all():
+        return
+    beside = np.abs(np.diff(values, axis=0)).sum(axis=0)
+    for turn in range(2, _MOST_IN_TURN + 1):
+        continues = np.abs(values[turn:] - values[:-turn]).sum(axis=0) < _CONTINUES * beside
+        if max(2, (beside > 0).sum() / 2) <= continues.sum():  # one number that flips is a switch
+            raise StreamError(
+                f"{where}: several nodes speak in turn: each message continues the one {turn} before it, not its "
+                "neighbour, and nothing names them; record one of them under another topic, or filter the recording"
+            )
 
 
-def _held(message: Logged) -> list[Found]:
-    content = message.decode()
-    if messages.is_picture(content):
-        return [Found(message.topic, 0, picture=True, sender=message.sender)]
-    if isinstance(messages.member(content, "data"), str):
-        return [Found(message.topic, 0, "data", text=True, sender=message.sender)]
-    return [replace(one, sender=message.sender) for one in _number_fields(message.topic, content)]
-
-
-def _one_sender(found: list[Found]) -> list[Found]:
-    """Without the senders of topics that have only one; in the order of the topics' first messages."""
-    senders = {one.key: {other.sender for other in found if other.key == one.key} for one in found}
-    place = {key: number for number, key in enumerate(senders)}
-    plain = (one if len(senders[one.key]) > 1 else replace(one, sender="") for one in found)
-    return sorted(dict.fromkeys(plain), key=lambda one: place[one.key])
-
-
-_LOOKED_AT_FIRST, _LOOKED_EVERY = 100, 16
-"""Messages of a topic that are decoded to see what it holds: the first ones, and of the others every sixteenth."""
-
-
-def _number_fields(topic: str, content: Any, path: str = "") -> list[Found]:
-    """A field whose own fields hold the numbers (pose -> position, orientation) is offered by its inner ones."""
-    value = messages.at(content, path)
-    inner = [n for n in messages.fields(value) if n not in ("header", "stamp", "timestamp", "layout")]
-    nested = [n for n in inner if _width(messages.member(value, n))]
-    if path and all(isinstance(messages.member(value, n), int | float) for n in nested):
-        return [_found(topic, content, path)] if nested or _width(value) else []
-    found = []
-    for name in nested:
-        below = f"{path}.{name}" if path else name
-        deeper = messages.fields(messages.member(value, name))
-        found += _number_fields(topic, content, below) if deeper else [_found(topic, content, below)]
-    return found
-
-
-def _found(topic: str, content: Any, path: str) -> Found:
-    names = tuple(messages.listed_names(content))
-    width = _width(messages.at(content, path))
-    return Found(topic, width, path, names if len(names) == width else ())
-
-
-def _width(value: Any) -> int:
-    """How many numbers a value holds; 0 for what can be no part of a robot, as a cloud of points."""
-    try:
-        return len(messages.numbers(value))
-    except (StreamError, LimitError):
-        return 0
+_LEAST_IN_TURN, _MOST_IN_TURN = 40, 6
+"""Messages that show a turn, and the longest turn that is looked for: 5 messages of one node for one of another."""
+_CONTINUES = 0.4
+"""Smooth motion gives 2 and more, pure noise 1."""

@@ -11,7 +11,8 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
 from gr00t_data.sources.formats.logs.chunks import MAGIC, Bounded, CutOffError, most_bytes, unpacked_records
 from gr00t_data.sources.formats.logs.definitions import require_few_parts, require_plain
-from gr00t_data.sources.formats.logs.log import Log, Logged, log_inventory, read_log
+from gr00t_data.sources.formats.logs.inventory import log_inventory
+from gr00t_data.sources.formats.logs.log import Log, Logged, read_log
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found
 from gr00t_data.sources.recordings.reader import Recordings

@@ -157,6 +157,13 @@ def stamp_ns(message: Any) -> int | None:
     return None
 
 
+def frame_of(message: Any) -> str:
+    """The frame of reference of a message, which says whose it is where a log does not name nodes; else empty."""
+    header = member(message, "header")
+    found = None if header is None else member(header, "frame_id")
+    return found if isinstance(found, str) else ""
+
+
 def is_picture(message: Any) -> bool:
     """Whether a message is a raw or compressed picture."""
     names = set(fields(message))

@@ -10,7 +10,8 @@ from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
 from gr00t_data.sources.formats.logs.bags import require_bounded_bag
 from gr00t_data.sources.formats.logs.definitions import least_part, require_few_parts, require_plain_bag
-from gr00t_data.sources.formats.logs.log import Logged, log_inventory, read_log
+from gr00t_data.sources.formats.logs.inventory import log_inventory
+from gr00t_data.sources.formats.logs.log import Logged, read_log
 from gr00t_data.sources.formats.logs.mcap import require_whole
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.propose import Found
