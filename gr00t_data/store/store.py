@@ -232,6 +232,10 @@ class EpisodeStore:
         """Where the mp4 of an episode and camera is or would be; what is to be read is asked for by ``video_path``."""
         return self._video_place(index, self.camera_columns[camera])
 
+    def video_column_place(self, index: int, column: str) -> Path:
+        """The same of a video column of info.json, also of one that modality.json does not map."""
+        return self._video_place(index, column)
+
     def video_path(self, index: int, camera: str) -> Path:
         """The mp4 of an episode and camera (it may not exist).
 

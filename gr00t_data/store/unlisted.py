@@ -29,6 +29,18 @@ def unlisted(store: EpisodeStore) -> list[Refusal]:
     return found + not_there(store.root, store.info, listed | held, len(listed) + len(left))
 
 
+def orphans(store: EpisodeStore) -> list[Path]:
+    """Data and video files of a v2 folder that no episode of its list and no declared camera leads to, sorted."""
+    columns = {*store.video_columns, *store.camera_columns.values()}
+    try:
+        led = {store.data_place(row.index) for row in store.rows}
+        led |= {store.video_column_place(row.index, column) for row in store.rows for column in columns}
+    except (PathError, KeyError):
+        return []  # no path of it can be believed, which is the finding of every episode
+    held = (*(store.root / "data").rglob("*.parquet"), *(store.root / "videos").rglob("*.mp4"))
+    return sorted(path for path in held if path not in led and not path.name.startswith("."))
+
+
 def not_there(root: Path, info: Mapping[str, object], numbers: Collection[int], found: int) -> list[Refusal]:
     """Episodes that ``total_episodes`` of info.json counts beyond those found, by their numbers where they are few."""
     declared = info.get("total_episodes")

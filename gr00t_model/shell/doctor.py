@@ -113,6 +113,7 @@ def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, asked
     from gr00t_data.curate.repair.plan import plan_repair
     from gr00t_data.curate.repair.repair import repair
     from gr00t_data.store.store import EpisodeStore
+    from gr00t_data.store.unlisted import orphans
 
     told = say if asked.as_json else tell
     done = None if dry_run else repair(store, embodiment)
@@ -120,6 +121,9 @@ def _fixed(store: "EpisodeStore", embodiment: "Embodiment", dry_run: bool, asked
     for change in changes:
         for reason in change.reasons:
             told(f"{'would write' if dry_run else 'wrote'} meta/{change.name}: {reason}")
+    if left := orphans(store):
+        named = ", ".join(path.relative_to(store.root).as_posix() for path in left[:8]) + (" ..." if left[8:] else "")
+        told(f"left alone: {len(left)} files that no listed episode uses ({named}); list them again, or take them out")
     if done is not None and done.changes:
         kept = f"the old files are in {done.backup}" if done.backup else f"the repaired copy is {done.root}"
         told(kept)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Subject, Whole
-from gr00t_data.store.unlisted import unlisted
+from gr00t_data.store.unlisted import orphans, unlisted
 
 _MOST_NAMED = 8
 
 
 def check_unlisted(whole: Whole) -> Iterator[Finding]:
-    """META-11: data files that no line of the list is about."""
+    """META-11: data files and videos that no line of the list is about."""
     lost = [one for one in unlisted(whole.store) if not one.episode.startswith("episode ")]
     if lost:
         named = ", ".join(one.episode for one in lost[:_MOST_NAMED])
@@ -19,6 +19,17 @@ def check_unlisted(whole: Whole) -> Iterator[Finding]:
         yield META_11.finding(
             f"{whole.store.root}/meta/episodes.jsonl: {len(lost)} episodes are not in it: {named}{more}; copy the file "
             "again, or take those out"
+        )
+    left = orphans(whole.store)
+    with_rows = {path.stem for path in left if path.suffix != ".mp4"}  # those are named already
+    mapped = {*whole.store.video_columns, *whole.store.camera_columns.values()}
+    videos = [path for path in left if path.suffix == ".mp4" and path.stem not in with_rows]
+    if videos := [path for path in videos if path.parent.name in mapped]:
+        named = ", ".join(path.relative_to(whole.store.root).as_posix() for path in videos[:_MOST_NAMED])
+        more = f" and {len(videos) - _MOST_NAMED} more" if len(videos) > _MOST_NAMED else ""
+        yield META_11.finding(
+            f"{whole.store.root}/videos: {len(videos)} videos are of no listed episode: {named}{more}; find their "
+            "episodes, or take them out"
         )
 
 

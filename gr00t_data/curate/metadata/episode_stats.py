@@ -34,7 +34,7 @@ def check_episode_stats(whole: Whole) -> Iterator[Finding]:
         return
     numbers = [row.index for row in store.rows]
     wrong = [index for index in _chosen(numbers) if index in lines and _is_foreign(store, index, lines[index])]
-    missing = sorted({*numbers} - lines.keys())
+    missing = [index for index in sorted({*numbers} - lines.keys()) if _is_readable(store, index)]
     for found, what in ((wrong, "is not that of their rows"), (missing, "is missing")):
         if found:
             named = ", ".join(map(str, found[:_MOST_NAMED])) + (" ..." if len(found) > _MOST_NAMED else "")
@@ -46,6 +46,13 @@ def check_episode_stats(whole: Whole) -> Iterator[Finding]:
 
 def _chosen(numbers: list[int]) -> list[int]:
     return numbers[:: max(-(-len(numbers) // _MOST_EPISODES), 1)]
+
+
+def _is_readable(store: EpisodeStore, index: int) -> bool:
+    try:
+        return len(store.matrix(index, "action")) > 0
+    except (ValueError, KeyError):
+        return False
 
 
 def _is_foreign(store: EpisodeStore, index: int, stats: Any) -> bool:

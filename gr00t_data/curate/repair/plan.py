@@ -15,6 +15,7 @@ from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store import layout
 from gr00t_data.store.store import EpisodeStore, json_lines
+from gr00t_data.store.unlisted import orphans
 
 Json = dict[str, Any]
 _UNREADABLE = (OSError, ValueError, KeyError)
@@ -44,7 +45,7 @@ class Files:
         columns: of the first file that can be read.
         widths: column -> values a row, of state and action.
         cameras: camera columns with at least one file.
-        videos: number of video files.
+        videos: number of video files, those of no listed episode left out.
     """
 
     lengths: dict[int, int]
@@ -68,7 +69,8 @@ class Files:
                 widths |= {column: store.matrix(index, column).shape[1] for column in needed}
             except _UNREADABLE:
                 continue
-        clips = list((store.root / "videos").rglob("*.mp4"))
+        lost = {path for path in orphans(store) if path.parent.name in store.video_columns}
+        clips = [path for path in (store.root / "videos").rglob("*.mp4") if path not in lost]
         return cls(lengths, columns, widths, frozenset(clip.parent.name for clip in clips), len(clips))
 
 
@@ -170,8 +172,12 @@ def _templates(store: EpisodeStore, info: Json) -> Iterator[str]:
         ("data_path", layout.DATA_PATH, "data/chunk-*/episode_*.parquet"),
         ("video_path", layout.VIDEO_PATH, "videos/chunk-*/*/episode_*.mp4"),
     ):
-        if info.get(key) != usual and not _leads_somewhere(store, key) and any(store.root.glob(pattern)):
-            yield f"{key} {info.get(key)!r} leads to no file and becomes {usual!r}"
+        said = info.get(key)
+        if said == usual or not any(store.root.glob(pattern)):
+            continue
+        if "{chunk_index" in str(said) or not _leads_somewhere(store, key):
+            why = "is written as v3.0 has it" if "{chunk_index" in str(said) else "leads to no file"
+            yield f"{key} {said!r} {why} and becomes {usual!r}"
             info[key] = usual
 
 
@@ -196,6 +202,9 @@ def _splits(info: Json, end: int) -> Iterator[str]:
 def _features(store: EpisodeStore, info: Json, embodiment: Embodiment, files: Files) -> Iterator[str]:
     features = info.setdefault("features", {})
     mapped = set(store.camera_columns.values())
+    if (renamed := _renamed_camera(store, files)) is not None and renamed[0] in features:
+        yield f"camera {renamed[0]!r} has no file, and there are videos of {renamed[1]!r}: declared by that name"
+        info["features"] = features = {renamed[1] if name == renamed[0] else name: f for name, f in features.items()}
     for column in [name for name, feature in features.items() if feature.get("dtype") == "video"]:
         if files.cameras and column not in files.cameras | mapped:
             yield f"camera {column!r} is declared, has no file, and modality.json does not map it: declared no more"
@@ -213,6 +222,13 @@ def _features(store: EpisodeStore, info: Json, embodiment: Embodiment, files: Fi
             feature["names"] = list(joints)
 
 
+def _renamed_camera(store: EpisodeStore, files: Files) -> tuple[str, str] | None:
+    """(key, key of the files) where one key has no file and one folder of videos has no key."""
+    keys = {*store.video_columns, *store.camera_columns.values()}
+    without, unnamed = [*(keys - files.cameras)], [*(files.cameras - keys)]
+    return (without[0], unnamed[0]) if len(without) == len(unnamed) == 1 else None
+
+
 def _modality(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tuple[Json, list[str]]:
     """State and action as the embodiment has them; cameras that have files; annotations that lead to a column."""
     path = store.meta("modality.json")
@@ -223,6 +239,11 @@ def _modality(store: EpisodeStore, embodiment: Embodiment, files: Files) -> tupl
         return expected, ["there is none: written from the embodiment"] if fits and there else []
     found = read_json(path)
     reasons = []
+    if (renamed := _renamed_camera(store, files)) is not None:
+        for name, entry in found.get("video", {}).items():
+            if entry.get("original_key", name) == renamed[0]:
+                reasons.append(f"camera {name!r} leads to no file and becomes {renamed[1]!r}")
+                entry["original_key"] = renamed[1]
     for group in ("state", "action") if fits else ():
         for part, entry in expected[group].items():
             now = found.setdefault(group, {}).get(part) or {}

@@ -5,6 +5,7 @@ repaired copy gets another name, and shares every file that did not change by ha
 """
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from gr00t_data.store.writing import seal_folder
 
 BACKUP = ".before-repair"
+_MOST_ROUNDS = 3
+"""Two are enough for what is known; a plan that never ends is not followed."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,24 @@ def repair(store: EpisodeStore, embodiment: Embodiment, target: Path | None = No
         if not changes:
             return Repair((), store.root, None)
         if store.sealed:
-            return Repair(changes, _repaired_copy(store, changes, copy), None)
-        return Repair(changes, store.root, _in_place(store, changes))
+            return Repair(*_repaired_copy(store, changes, embodiment, copy), None)
+        backup = _in_place(store, changes)
+        more = _until_clean(store.root, embodiment, _in_place)
+        return Repair((*changes, *more), store.root, backup)
+
+
+def _until_clean(
+    root: Path, embodiment: Embodiment, write: Callable[[EpisodeStore, tuple[Change, ...]], object]
+) -> tuple[Change, ...]:
+    """What one repair makes visible is repaired too: a camera under its true key is counted, and so on."""
+    every: tuple[Change, ...] = ()
+    for _ in range(_MOST_ROUNDS):
+        store = EpisodeStore.open(root)
+        if not (changes := tuple(plan_repair(store, embodiment))):
+            break
+        write(store, changes)
+        every += changes
+    return every
 
 
 def _in_place(store: EpisodeStore, changes: tuple[Change, ...]) -> Path:
@@ -60,8 +79,7 @@ def _in_place(store: EpisodeStore, changes: tuple[Change, ...]) -> Path:
             write_text(backup / change.name, path.read_text(encoding="utf-8"))
     note = "".join(f"{change.name}: {reason}\n" for change in changes for reason in change.reasons)
     write_text(backup / "changes.txt", note)
-    for change in changes:
-        write_text(store.root / "meta" / change.name, change.text)
+    _write(store, changes)
     return backup
 
 
@@ -72,14 +90,21 @@ def _next_backup(folder: Path) -> Path:
     return folder / f"{number:03d}"
 
 
-def _repaired_copy(store: EpisodeStore, changes: tuple[Change, ...], target: Path) -> Path:
+def _repaired_copy(
+    store: EpisodeStore, changes: tuple[Change, ...], embodiment: Embodiment, target: Path
+) -> tuple[tuple[Change, ...], Path]:
     if target.exists():
         raise StoreError(f"{target}: exists already; remove it, or name another folder for the repaired copy")
     store.verify()  # the copy gets a seal of its own
     with replacing_folder(target) as temporary:
         ignored = shutil.ignore_patterns(Path(SEAL).name, ".*")
         shutil.copytree(store.root, temporary, copy_function=link_or_copy, ignore=ignored, dirs_exist_ok=True)
-        for change in changes:
-            write_text(temporary / "meta" / change.name, change.text)
+        _write(EpisodeStore.open(temporary), changes)
+        more = _until_clean(temporary, embodiment, _write)
         seal_folder(temporary)
-    return target
+    return (*changes, *more), target
+
+
+def _write(store: EpisodeStore, changes: tuple[Change, ...]) -> None:
+    for change in changes:
+        write_text(store.root / "meta" / change.name, change.text)

@@ -1,6 +1,6 @@
 """stats.json and episodes_stats.jsonl measured again, when they are missing, incomplete, or not of these rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,35 @@ def repaired_stats(store: EpisodeStore, numbers: Sequence[int]) -> Repaired:
     if (why := _fault(stored, measured)) is not None:
         repaired["stats.json"] = ({**(stored or {}), **measured}, why)
     path = store.meta("episodes_stats.jsonl")
-    if path.is_file() and (why := _episodes_fault(path, tables)) is not None:
-        lines = [{"episode_index": index, "stats": layout.episode_stats(table)} for index, table in tables]
+    if not path.is_file():
+        why = "there is none: measured" if store.info.get("codebase_version") == "v2.1" else None
+    else:
+        why = _episodes_fault(path, tables)
+    if why is not None:
+        kept = _kept(path, {name for _, table in tables for name in table.column_names})
+        lines = [
+            {"episode_index": index, "stats": {**kept.get(index, {}), **layout.episode_stats(table)}}
+            for index, table in tables
+        ]
+        why += f"; what is said of pictures was kept for {len(kept)} episodes" if kept else ""
         repaired["episodes_stats.jsonl"] = (lines, why)
     return repaired
+
+
+def _kept(path: Path, columns: Collection[str]) -> dict[int, dict[str, Any]]:
+    """Episode -> what the file says of what is no column of the rows: statistics of pictures, which nothing here
+    measures. Lines that cannot be read hold none."""
+    try:
+        lines: list[Any] = [line for _, line in json_records(path)] if path.is_file() else []
+    except ValueError:
+        return {}
+    kept: dict[int, dict[str, Any]] = {}
+    for line in lines:
+        stats = line.get("stats") if isinstance(line, dict) else None
+        if isinstance(stats, dict) and isinstance(line.get("episode_index"), int):
+            pictures = {name: entry for name, entry in stats.items() if name not in columns}
+            kept |= {line["episode_index"]: pictures} if pictures else {}
+    return kept
 
 
 def _finite(store: EpisodeStore, index: int) -> pa.Table | None:

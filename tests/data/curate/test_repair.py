@@ -15,6 +15,7 @@ from gr00t_data.disk import folder_digests
 from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 from tests.data.builders import GR1, change_info, change_row, resealed, unsealed
 from tests.data.curate.moving import moving_store
+from tests.shell import invoke
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,61 @@ def test_statistics(foreign: EpisodeStore) -> None:
     np.testing.assert_allclose(stored["q99"], np.quantile(rows, 0.99, axis=0), atol=1e-9)
     (foreign.root / "meta/episodes_stats.jsonl").write_text("{}\n")
     assert planned(foreign) == {"episodes_stats.jsonl": ("cannot be read: measured",)}
+
+
+def test_statistics_of_pictures_are_kept(foreign: EpisodeStore) -> None:
+    path = foreign.root / "meta/episodes_stats.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["stats"]["observation.images.ego_view"] = {"mean": [[[0.1 * number]]] * 3, "count": [100]}
+        line["stats"]["action"]["max"] = [9.0] * 44
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "pictures was kept for 3 episodes" in planned(foreign)["episodes_stats.jsonl"][0]
+    repair(foreign, GR1)
+    after = [json.loads(line)["stats"] for line in path.read_text().splitlines()]
+    assert [one["observation.images.ego_view"]["mean"][0][0][0] for one in after] == [0.0, 0.1, 0.2]
+    assert after[1]["action"]["max"] == foreign.action(1).max(0).tolist()
+    assert planned(foreign) == {}
+
+
+def test_a_wrong_camera_key_takes_that_of_the_files(foreign: EpisodeStore) -> None:
+    ego, wrong = "observation.images.ego_view", "observation.images.ego"
+    features = {wrong if name == ego else name: said for name, said in foreign.info["features"].items()}
+    store = change_info(foreign, features=features)
+    modality = json.loads((store.root / "meta/modality.json").read_text())
+    modality["video"]["ego_view"]["original_key"] = wrong
+    change_json(store, "modality.json", video=modality["video"])
+    repair(EpisodeStore.open(store.root), GR1)
+    store = EpisodeStore.open(store.root)
+    assert store.video_columns == [ego] and store.camera_columns == {"ego_view": ego}
+    assert planned(store) == {}
+
+
+def test_files_of_no_listed_episode_are_named_and_left(foreign: EpisodeStore) -> None:
+    path = foreign.root / "meta/episodes.jsonl"
+    path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines()[:2]))
+    change_info(foreign, splits={"train": "0:2"}, total_tasks=len(foreign.tasks))
+    result = invoke(["doctor", str(foreign.root), "--fix"])
+    names = "data/chunk-000/episode_000002.parquet, videos/chunk-000/observation.images.ego_view/episode_000002.mp4"
+    assert f"left alone: 2 files that no listed episode uses ({names})" in result.stdout
+    info = json.loads((foreign.root / "meta/info.json").read_text())
+    assert (info["total_episodes"], info["total_videos"]) == (2, 2)
+    assert (foreign.root / "data/chunk-000/episode_000002.parquet").is_file()
+
+
+def test_after_a_repair_the_doctor_finds_nothing_of_it(foreign: EpisodeStore) -> None:
+    store = change_row(change_info(foreign, total_frames=7, splits={"train": "0:99"}), 1, length=99)
+    (store.root / "meta/stats.json").unlink()
+    (store.root / "meta/episodes_stats.jsonl").unlink()
+    (store.root / "meta/modality.json").unlink()
+    features = dict(store.info["features"])
+    features["action"] = {**features["action"], "shape": [43], "names": None}
+    change_info(store, features=features)
+    before = {finding.code for finding in check_store(EpisodeStore.open(store.root), GR1)}
+    assert before >= {"META-01", "META-04", "META-09", "META-10", "STATS-01", "STATS-04"}
+    repair(EpisodeStore.open(store.root), GR1)
+    assert [finding.code for finding in check_store(EpisodeStore.open(store.root), GR1)] == ["META-07"]
+    assert planned(store) == {}
 
 
 def test_info(foreign: EpisodeStore) -> None:
