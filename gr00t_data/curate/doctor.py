@@ -2,17 +2,18 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 from pydantic import TypeAdapter
 
 from gr00t_data.confined import ConfinedError, confined
 from gr00t_data.confined_worker import Limits
-from gr00t_data.curate.checks.catalogue import CHECKS, found_in, without_consequences
+from gr00t_data.curate.checks.catalogue import CHECKS, camera_of, found_in, without_consequences
 from gr00t_data.curate.checks.pixels import SMALLEST_PX
 from gr00t_data.curate.compare.evidence import Cameras, EpisodeEvidence, Rows, Sound, Views
 from gr00t_data.curate.compare.units import scales
@@ -101,9 +102,7 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
             verdicts[verdict.episode_index] = replace(verdict, rows_digest=seen.fingerprint.rows)
     # Where rows or pictures are wrong, other episodes must not be judged by them; what all have in common spoils none.
     own, _ = of_the_rig(store.root, {index: list(verdict.findings) for index, verdict in verdicts.items()})
-    errors = ((index, f.code) for index, findings in own.items() for f in findings if f.severity == "error")
-    broken = {index for index, code in errors if CHECKS[code].spoils}
-    compared, of_store = compare(store, evidence, embodiment, broken)
+    compared, of_store = compare(store, evidence, embodiment, own)
     every = {index: without_consequences([*one.findings, *compared[index]]) for index, one in verdicts.items()}
     every, of_rig = of_the_rig(store.root, every)
     measured = scales(Rows({one.index: one.rows for one in evidence if one.rows is not None}, embodiment))
@@ -161,12 +160,15 @@ def _limits(store: EpisodeStore, number: int) -> Limits:
 
 
 def compare(
-    store: EpisodeStore, evidence: list[EpisodeEvidence], embodiment: Embodiment, broken: Set[int] = frozenset()
+    store: EpisodeStore,
+    evidence: list[EpisodeEvidence],
+    embodiment: Embodiment,
+    alone: Mapping[int, Sequence[Finding]] = MappingProxyType({}),
 ) -> tuple[dict[int, list[Finding]], list[Finding]]:
     """(findings by episode, findings of the store) that need more than one episode, messages naming the episode.
 
     Args:
-        broken: episodes whose rows or pictures are known to be wrong; the others are not judged by them.
+        alone: what each episode shows on its own; the others are not judged by rows or pictures that are wrong.
     """
     found: dict[int, list[Finding]] = defaultdict(list)
     of_store: list[Finding] = []
@@ -175,16 +177,22 @@ def compare(
             of_store.append(replace(finding, message=f"{store.root}: {finding.message}"))
         else:
             found[index].append(_placed(finding, store, index, camera))
-    wrong = broken | {index for index, findings in found.items() if any(f.severity == "error" for f in findings)}
-    sound = [one for one in evidence if one.index not in wrong]
+    known = {one.index: (*alone.get(one.index, ()), *found.get(one.index, ())) for one in evidence}
     for camera in embodiment.cameras:
-        for index, finding in found_in(Sound(sound, camera.name, embodiment.control_hz)):
+        sound = frozenset(index for index, findings in known.items() if not _spoilt(findings, camera.name))
+        for index, finding in found_in(Sound(evidence, camera.name, embodiment.control_hz, sound)):
             found[index].append(_placed(finding, store, index, camera.name))
     found = defaultdict(list, {n: [_sure(finding, len(evidence)) for finding in all_] for n, all_ in found.items()})
     fingerprints = [one.fingerprint for one in evidence if one.fingerprint is not None]
     for index, finding in found_in(Contents(store, embodiment, fingerprints)):
         (of_store if index is None else found[index]).append(finding)
     return found, of_store
+
+
+def _spoilt(findings: Sequence[Finding], camera: str) -> bool:
+    """Whether rows, or pictures of this camera, are known to be wrong."""
+    errors = (one for one in findings if one.severity == "error" and CHECKS[one.code].spoils)
+    return any(camera_of(one) in (None, camera) for one in errors)
 
 
 def _unlike(

@@ -16,6 +16,7 @@ from gr00t_data.curate.finding import Finding, Verdict
 from gr00t_data.curate.metadata.folder import Folder
 from gr00t_data.curate.subject.camera_evidence import CameraEvidence, camera_evidence
 from gr00t_data.curate.subject.sight import Sight, look_through
+from gr00t_data.curate.subject.stillness import repeats_of
 from gr00t_data.curate.subject.subject import Whole, read_subject
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import at_recorded_rate
@@ -63,7 +64,9 @@ def examine(
         if isinstance(seen, Sight):
             packets = seen.view.packets
             frames = min(frames, packets.frames)
-            cameras[camera.name] = camera_evidence(seen.view)
+            repeats = repeats_of(seen.view, seen.moving)
+            kept = camera_evidence(seen.view)
+            cameras[camera.name] = replace(kept, repeated=repeats.repeated, seen=repeats.seen)
             if min(packets.width, packets.height) >= SMALLEST_PX:
                 pictures[camera.name] = seen.view.small
     keep = keep_ranges(subject, frames)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gr00t_data.curate.checks.catalogue import CHECKS
+from gr00t_data.curate.checks.catalogue import CHECKS, camera_of
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST
 
@@ -20,18 +20,23 @@ def of_the_rig(root: Path, found: Mapping[int, list[Finding]]) -> tuple[dict[int
         found: by episode. Of fewer than ``FEWEST`` nobody knows what they have in common.
     """
     of_store = []
-    for code in sorted(
-        {finding.code for findings in found.values() for finding in findings if finding.severity != "info"}
-    ):
-        having = [index for index, findings in found.items() if any(finding.code == code for finding in findings)]
-        if CHECKS[code].rig and len(found) >= FEWEST and len(having) >= _MOST * len(found):
-            of_store.append(_one(root, code, having, found))
-    collapsed = {finding.code for finding in of_store}
-    return {i: [one for one in findings if one.code not in collapsed] for i, findings in found.items()}, of_store
+    every = (finding for findings in found.values() for finding in findings if finding.severity != "info")
+    collapsed = set()
+    for kind in sorted({_kind(finding) for finding in every if CHECKS[finding.code].rig}):
+        having = [index for index, findings in found.items() if any(_kind(finding) == kind for finding in findings)]
+        if len(found) >= FEWEST and len(having) >= _MOST * len(found):
+            of_store.append(_one(root, kind, having, found))
+            collapsed.add(kind)
+    return {i: [one for one in findings if _kind(one) not in collapsed] for i, findings in found.items()}, of_store
 
 
-def _one(root: Path, code: str, having: list[int], found: Mapping[int, list[Finding]]) -> Finding:
-    first = next(finding for finding in found[having[0]] if finding.code == code)
+def _kind(finding: Finding) -> tuple[str, str]:
+    """Its code and its camera: what one camera does in all episodes is no reason to pass over it in another one."""
+    return finding.code, camera_of(finding) or ""
+
+
+def _one(root: Path, kind: tuple[str, str], having: list[int], found: Mapping[int, list[Finding]]) -> Finding:
+    first = next(finding for finding in found[having[0]] if _kind(finding) == kind)
     message = (
         f"{root}: in {len(having)} of {len(found)} episodes, so it is true of the rig and rejects none of them; the "
         f"first: {first.message}"

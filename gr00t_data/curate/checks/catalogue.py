@@ -1,5 +1,6 @@
 """Every check by its code. Nobody lists them: they are found in the modules of some folders."""
 
+import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import Any
 from gr00t_data.curate.check import Check
 from gr00t_data.curate.finding import Finding
 
+_CAMERA = re.compile(r"\bcamera '([^']+)'")
 _SEARCHED = (
     "gr00t_data.curate.subject",
     "gr00t_data.curate.checks",
@@ -50,7 +52,9 @@ def found_in(on: object) -> Iterator[Any]:
 
 
 def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that no other finding of the episode explains. A warning does not explain an error."""
+    """The findings that no other finding of the episode explains. A warning does not explain an error, and what one
+    camera shows does not explain what another one does.
+    """
     kept = list(findings)
     for finding in list(kept):
         patterns = CHECKS[finding.code].explains.split()
@@ -62,5 +66,12 @@ def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
             if other is finding
             or not any(fnmatch(other.code, pattern) for pattern in patterns)
             or (other.severity == "error" and finding.severity != "error")
+            or len({camera_of(finding), camera_of(other)} - {None}) == 2
         ]
     return kept
+
+
+def camera_of(finding: Finding) -> str | None:
+    """The camera that a finding is about, as its message names it; None where it names none."""
+    named = _CAMERA.search(finding.message)
+    return named[1] if named else None

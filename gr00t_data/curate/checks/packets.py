@@ -67,9 +67,9 @@ VIDEO_02, VIDEO_07, VIDEO_08, VIDEO_09 = Look(Sight, check_packets, 2).finds(
     Check("VIDEO-02", "error", "video cut off or not decodable", "the loader stops when it reaches the frame",
           explains="VIDEO-0[3-9] VIDEO-1* IMAGE-* SYNC-*"),
     Check("VIDEO-07", "warning", "first video frame is not shown at zero",
-          "readers that match by time pick wrong frames", explains="TIME-05"),
+          "readers that match by time pick wrong frames", explains="TIME-05", rig=True),
     Check("VIDEO-08", "warning", "variable frame rate", "readers that match by time pick wrong frames",
-          explains="VIDEO-05 TIME-05"),
+          explains="VIDEO-05 TIME-05", rig=True),
     Check("VIDEO-09", "warning", "video is marked to be turned when shown",
-          "training sees it as stored, people see it turned"),
+          "training sees it as stored, people see it turned", rig=True),
 )  # fmt: skip

@@ -100,11 +100,11 @@ def _bands(where: str, view: View) -> Iterator[Finding]:
 
 IMAGE_02, IMAGE_05, IMAGE_08, IMAGE_19 = Look(Sight, check_pixels, 3).finds(
     Check("IMAGE-02", "error", "dark", "the policy cannot see what it must act on",
-          explains="IMAGE-0[3-9] IMAGE-1* IMAGE-2* SYNC-* VIDEO-1*"),
+          explains="IMAGE-0[3-9] IMAGE-1* IMAGE-2* SYNC-* VIDEO-1*", rig=True),
     Check("IMAGE-05", "error", "wandering bands", "the policy learns the flicker of the light",
-          explains="IMAGE-0[1346789] IMAGE-1* IMAGE-2* SYNC-* VIDEO-12"),
+          explains="IMAGE-0[1346789] IMAGE-1* IMAGE-2* SYNC-* VIDEO-12", rig=True),
     Check("IMAGE-08", "warning", "flicker", "the policy learns the flicker of the light",
-          explains="IMAGE-07 IMAGE-13 IMAGE-16 IMAGE-19 SYNC-*"),
+          explains="IMAGE-07 IMAGE-13 IMAGE-16 IMAGE-19 SYNC-*", rig=True),
     Check("IMAGE-19", "warning", "black frames", "the policy acts without seeing", explains="IMAGE-13 IMAGE-16",
           leaves_out="chunks"),
 )  # fmt: skip

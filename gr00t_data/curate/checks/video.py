@@ -106,7 +106,7 @@ VIDEO_03, VIDEO_04, VIDEO_05, VIDEO_06 = Look(Sight, check_video, 0).finds(
           explains="SYNC-* TIME-05"),
     Check("VIDEO-04", "error", "video longer than the rows", "images and actions drift apart", explains="SYNC-*"),
     Check("VIDEO-05", "warning", "video frame rate differs from the control rate",
-          "readers that match by time pick wrong frames", explains="VIDEO-08 TIME-05"),
+          "readers that match by time pick wrong frames", explains="VIDEO-08 TIME-05", rig=True),
     Check("VIDEO-06", "warning", "video size differs from the embodiment", "the image is stretched to another shape",
-          fact=True),
+          fact=True, rig=True),
 )  # fmt: skip

@@ -52,7 +52,7 @@ class Views:
 
 @dataclass(frozen=True)
 class Cameras:
-    """All cameras of all episodes. Looks yield (episode, camera, finding)."""
+    """All cameras of all episodes. Looks yield (episode, camera, finding); without an episode, what the store has."""
 
     evidence: Sequence[EpisodeEvidence]
     embodiment: Embodiment
@@ -60,11 +60,16 @@ class Cameras:
 
 @dataclass(frozen=True)
 class Sound:
-    """One camera and the rows of the episodes in which nothing else is wrong. Looks yield (episode, finding)."""
+    """One camera and the rows of all episodes. Looks yield (episode, finding).
+
+    Attributes:
+        sound: numbers of the episodes in which nothing else is wrong, by which the others are judged; None is all.
+    """
 
     evidence: Sequence[EpisodeEvidence]
     camera: str
     control_hz: float
+    sound: frozenset[int] | None = None
 
 
 def pose_of(signals: list[Signal], parts: int) -> np.ndarray | None:

@@ -32,14 +32,20 @@ class Track:
     motion: np.ndarray
 
 
-def predictions(tracks: Sequence[Track]) -> list[np.ndarray]:
-    """For each track, what the others say its picture should do: float64 [N, G, G], less the mean of the others."""
+def predictions(tracks: Sequence[Track], trusted: np.ndarray | None = None) -> list[np.ndarray]:
+    """For each track, what the others say its picture should do: float64 [N, G, G], less the mean of the others.
+
+    Args:
+        trusted: bool [E], the tracks that are learnt from; None is all.
+    """
     inputs = _inputs(tracks)
     folds = min(len(tracks), _MAX_FOLDS)
     result: list[np.ndarray] = [np.zeros(0)] * len(tracks)
     for fold in range(folds):
         held_out = range(fold, len(tracks), folds)
-        training = [place for place in range(len(tracks)) if place not in held_out]
+        training = [
+            place for place in range(len(tracks)) if place not in held_out and (trusted is None or trusted[place])
+        ]
         predict = _fitted([inputs[k] for k in training], [tracks[k].motion for k in training])
         for place in held_out:
             result[place] = predict(inputs[place]).reshape(tracks[place].motion.shape)

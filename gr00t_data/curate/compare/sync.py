@@ -30,6 +30,9 @@ _FEW = 16
 _FEW_TIMES = 1.8
 """Stores below ``_FEW`` episodes teach the pose model little; gains have to be this many times larger there."""
 
+_TRUSTED_SHARE = 0.4
+"""Where fewer than this share are sound, what is called broken is usual in this store."""
+
 _EXCHANGE_GAIN = 0.4
 _REVERSE_GAIN = 0.3
 _CERTAIN = {"shift": 0.2, "turn": 0.35, "reverse": 0.5, "exchange": 0.6}
@@ -65,7 +68,8 @@ def compare_sync(sound: Sound) -> Iterator[tuple[int, Finding]]:
     if len(tracks) < FEWEST:
         return
     numbers = list(tracks)
-    for change in explain(list(tracks.values()), sound.control_hz):
+    trusted = np.array([sound.sound is None or number in sound.sound for number in numbers])
+    for change in explain(list(tracks.values()), sound.control_hz, trusted):
         yield from _findings(change, numbers, sound.camera, sound.control_hz)
 
 
@@ -81,23 +85,33 @@ def track_of(episode: EpisodeEvidence, camera: str) -> Track | None:
     return Track(pose, seen.motion[inside].astype(np.float64) / 255)
 
 
-def explain(tracks: list[Track], control_hz: float) -> list[Change]:
-    """The changes that explain what does not fit, most striking first."""
+def explain(tracks: list[Track], control_hz: float, trusted: np.ndarray | None = None) -> list[Change]:
+    """The changes that explain what does not fit, most striking first.
+
+    Args:
+        trusted: bool [E], the tracks that the others are judged by. Of few of them nothing can be learnt: then all are.
+    """
+    if trusted is None or trusted.sum() < max(_TRUSTED_SHARE * len(tracks), FEWEST):
+        trusted = np.ones(len(tracks), dtype=bool)
     accepted: list[Change] = []
-    before = predictions(tracks)
+    before = predictions(tracks, trusted)
     for _ in range(max(3, len(tracks) // 4)):
         taken = {place for change in accepted for place in change.places}
         candidates = [c for c in _candidates(tracks, before, control_hz) if not taken & set(c.places)]
-        best = _best(tracks, before, sorted(candidates, key=lambda c: -c.gain))
+        # What fits a broken episode well is no reason to doubt a sound one.
+        fair = [c for c in candidates if c.kind != "exchange" or len({bool(trusted[place]) for place in c.places}) == 1]
+        best = _best(tracks, before, sorted(fair, key=lambda c: -c.gain), trusted)
         if best is None:
             break
         accepted.append(best)
         tracks = _applied(tracks, best)
-        before = predictions(tracks)
+        before = predictions(tracks, trusted)
     return accepted
 
 
-def _best(tracks: list[Track], before: list[np.ndarray], candidates: list[Change]) -> Change | None:
+def _best(
+    tracks: list[Track], before: list[np.ndarray], candidates: list[Change], trusted: np.ndarray
+) -> Change | None:
     if not candidates:
         return None
     if len(tracks) > _CAREFUL:
@@ -106,7 +120,7 @@ def _best(tracks: list[Track], before: list[np.ndarray], candidates: list[Change
     tried = []
     for change in candidates[:_TRIED]:
         changed = _applied(tracks, change)
-        tried.append((_total(changed, predictions(changed)) - total, change))
+        tried.append((_total(changed, predictions(changed, trusted)) - total, change))
     gain, change = max(tried, key=lambda item: item[0])
     return change if gain > 0.4 * change.gain else None
 

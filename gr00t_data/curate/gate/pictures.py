@@ -6,11 +6,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from gr00t_data.curate.checks.cuts import sudden_cells
-from gr00t_data.curate.checks.frozen import STILL_LEVELS
 from gr00t_data.curate.copies.fingerprints import planes
 from gr00t_data.curate.subject.camera_evidence import boxed
 from gr00t_data.curate.subject.signals import runs_of
 from gr00t_data.curate.subject.view import View
+
+STILL_LEVELS = 0.4
+"""Change of the most changed cell of the picture below which two frames are the same picture, encoded twice."""
 
 _CELLS = 16
 _FEWEST_FRAMES = 10

@@ -1,6 +1,6 @@
 """What is kept of one camera of one episode so that it can be compared with the others: some kB an episode."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -39,6 +39,8 @@ class CameraEvidence:
         colour: mean saturation of the median picture, levels.
         shimmer: median change of a small pixel from frame to frame, levels: noise that shows even after averaging.
         bits: bits a pixel and frame in the file.
+        repeated: int32 [R], frames that show the picture before them while motion is seen.
+        seen: how many frames could have been one.
     """
 
     size: tuple[int, int]
@@ -52,6 +54,8 @@ class CameraEvidence:
     colour: float
     shimmer: float
     bits: float
+    repeated: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    seen: int = 0
 
 
 def camera_evidence(view: View) -> CameraEvidence:

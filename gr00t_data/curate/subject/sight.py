@@ -1,12 +1,13 @@
 """One camera of the episode under inspection: its file, or all that can be seen in it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from gr00t_data.curate.finding import Severity
-from gr00t_data.curate.subject.signals import speed_of
+from gr00t_data.curate.subject.signals import MOVING_SHARE_HZ, speed_of
 from gr00t_data.curate.subject.subject import Subject
 from gr00t_data.curate.subject.view import View, view_of
 from gr00t_data.embodiment.robot import Camera
@@ -59,6 +60,14 @@ class Sight(CameraFile):
     view: View
     speed: np.ndarray
     explained: np.ndarray
+
+    @cached_property
+    def moving(self) -> np.ndarray:
+        """bool [N]: whether the robot moves from the row before each frame to its own."""
+        if not len(self.speed):
+            return np.zeros(len(self.view.number), dtype=bool)
+        speed = self.speed[np.clip(self.view.number - 1, 0, len(self.speed) - 1)]
+        return speed > MOVING_SHARE_HZ / self.subject.embodiment.control_hz
 
 
 def sight_of(subject: Subject, camera: Camera, view: View) -> Sight:

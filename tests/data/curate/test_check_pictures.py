@@ -54,12 +54,6 @@ def frozen(film: np.ndarray) -> np.ndarray:
     return film
 
 
-def repeated(film: np.ndarray) -> np.ndarray:
-    order = np.arange(len(film))
-    order[3::4] -= 1
-    return film[order]
-
-
 def twice(film: np.ndarray) -> np.ndarray:
     film[38:46] = film[30:38]
     return film
@@ -88,7 +82,6 @@ def test_a_clean_film_has_no_finding(base: Subject) -> None:
         (flicker, "IMAGE-08"),
         (bands, "IMAGE-05"),
         (frozen, "VIDEO-10"),
-        (repeated, "VIDEO-11"),
         (twice, "VIDEO-12"),
         (knocked, "IMAGE-13"),
         (teleported, "IMAGE-16"),
