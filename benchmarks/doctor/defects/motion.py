@@ -250,7 +250,7 @@ MOTION_DEFECTS = (
         "action-seams", "0.08 rad every 16 rows", "MOTION-12 MOTION-02", "jumps between chunks", in_rows(chunk_seams)
     ),
     _defect("state-zero", "every row", "MOTION-04 MOTION-15", "nothing was measured", in_rows(all_zero)),
-    _defect("action-relative", "arms, every row", "MOTION-15", "the robot goes to zero", in_rows(relative)),
+    _defect("action-relative", "arms, every row", "MOTION-18", "the robot goes to zero", in_rows(relative)),
     _defect(
         "idle-start-noisy",
         "1.5 s under 2 mrad of noise",

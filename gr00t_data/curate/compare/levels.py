@@ -12,7 +12,7 @@ from gr00t_data.curate.compare.evidence import Rows
 from gr00t_data.curate.compare.row_evidence import RowEvidence
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import FEWEST, usual
-from gr00t_data.curate.subject.signals import shared_joints
+from gr00t_data.curate.subject.signals import grips_named, shared_joints
 from gr00t_data.embodiment.robot import Embodiment
 
 _LEVEL_FLOOR = 0.01
@@ -20,6 +20,9 @@ _LEVEL_FLOOR = 0.01
 
 _FAR = 4.0
 """Usual distances from the usual, in spreads and as a mean over joints, that make an episode unlike the others."""
+
+_FOLLOWS = 0.5
+"""Correlation with its command beyond which a joint follows it, or goes against it."""
 
 _MAX_PERMUTED = 7
 
@@ -43,6 +46,8 @@ def check_levels(rows: Rows) -> Iterator[tuple[int, Finding]]:
     for part in sorted({name for evidence in episodes.values() for name in evidence.offset}):
         if all(part in evidence.offset for evidence in episodes.values()):
             yield from _offset(episodes, numbers, part, embodiment)
+            joints = shared_joints(embodiment.state_part(part), embodiment.action_part(part))
+            yield from _senses(episodes, numbers, part, joints)
 
 
 def _part(
@@ -53,7 +58,8 @@ def _part(
     distance = np.array([_distance(levels[i], centre[i], spread[i]) for i in range(len(numbers))])
     for place, index in enumerate(numbers):
         others = np.delete(distance, place)
-        least = max(_FAR, 2.0 * float(np.quantile(others, 0.8)))
+        # A third of the episodes may have the same fault.
+        least = max(_FAR, 2.0 * float(np.quantile(others, 0.6)))
         if not np.isfinite(distance[place]) or distance[place] < least:
             continue
         at_place = {other: tuple(table[place] for table in tables) for other, tables in usual_of.items()}
@@ -105,7 +111,40 @@ def _explanation(key: str, parts: dict[str, Levels]) -> tuple[float, str, Check]
         )
         mean = sum(cost[source, to] for to, source in enumerate(order)) / len(levels)
         choices.append((float(mean), f"has its joints in another order (now {list(order)})", MOTION_07))
+    as_is = _distance(levels, centre, spread)
+    # Turned round at any point is a loose explanation: only where no other one is good.
+    if grips_named(key) and min(choices, key=lambda choice: choice[:2])[0] >= 0.45 * as_is:
+        turned = _distance(_turned(negative, centre), centre, spread)
+        moved = _distance(levels + np.median(centre - levels, axis=1, keepdims=True), centre, spread)
+        if turned < 0.6 * moved and turned < 0.3 * as_is:
+            choices.append((turned, "is the other way round (its highest value stands for the lowest)", MOTION_06))
     return min(choices, key=lambda choice: choice[:2])
+
+
+def _turned(negative: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """float64 [D, F]: levels turned round at the point that makes them most like the others, joint by joint: 1 - x."""
+    return negative + np.median(centre - negative, axis=1, keepdims=True)
+
+
+def _senses(
+    episodes: Mapping[int, RowEvidence], numbers: list[int], part: str, joints: tuple[str, ...]
+) -> Iterator[tuple[int, Finding]]:
+    """MOTION-06: joints that go down when their command goes up, and follow it in the other episodes."""
+    sense = np.stack([episodes[n].sense[part] for n in numbers]).astype(np.float64)
+    for place, index in enumerate(numbers):
+        others = np.delete(sense, place, axis=0)
+        known = np.isfinite(others).sum(0) >= FEWEST - 1
+        usually = np.nanmedian(np.where(known, others, 1.0), axis=0)
+        against = known & (usually > _FOLLOWS) & (sense[place] < -_FOLLOWS)
+        moved = known & np.isfinite(sense[place]) & (usually > _FOLLOWS)
+        if against.any() and against.sum() >= 0.5 * moved.sum():
+            names = ", ".join(joints[dim] for dim in np.flatnonzero(against)[:4])
+            dim = int(np.where(against, sense[place], 0).argmin())
+            finding = MOTION_06.finding(
+                f"part {part!r} ({names}): the state goes against its command (correlation {sense[place, dim]:.2f}, in "
+                f"the other episodes {usually[dim]:.2f}); the command is the other way round: write it as the others"
+            )
+            yield index, finding
 
 
 def _begun_exchanged(
@@ -188,5 +227,6 @@ def _offset(
 MOTION_06, MOTION_15 = Look(Rows, check_levels, 1).finds(
     Check("MOTION-06", "error", "sign inverted against the other episodes", "it opens where it should close",
           explains="MOTION-15 MOTION-09"),
-    Check("MOTION-15", "error", "state stands beside its command", "the state is wrong by a constant all along"),
+    Check("MOTION-15", "error", "state stands beside its command", "the state is wrong by a constant all along",
+          explains="MOTION-16"),
 )  # fmt: skip

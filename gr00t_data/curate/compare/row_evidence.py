@@ -11,6 +11,9 @@ from gr00t_data.curate.subject.signals import Signal, pairs_of
 MAX_LAG_S = 0.6
 """Commands and measurements are compared at shifts of up to this; loops that are slower do not follow a person."""
 
+_POSES = 48
+_IDLE_HALF_S = 0.25
+
 FEATURES = ("mean", "low", "high", "first")
 """What is remembered of each joint, in shares of its range: mean, 2nd and 98th percentile, and the first row."""
 
@@ -40,6 +43,9 @@ class RowEvidence:
         lags: float32 [2 M + 1], correlation of state steps with action steps, state later by -M .. M rows; pairs that
             moved only.
         offset: float32 [D], median of state less action; NaN for commands that leap between a few levels.
+        poses: float16 [48, D], rows of state parts, evenly spaced.
+        sense: float32 [D], correlation of state with command where the part follows best; NaN for joints that rest.
+        end_speed: the fastest measured joint of the last quarter second, share of its range a row.
         leap: of the measured arms together.
         copied: share of rows in which the action is the state, over all pairs that moved.
         idle: rows at rest at the start and at the end.
@@ -53,6 +59,9 @@ class RowEvidence:
     jumps: dict[str, tuple[Jump, ...]] = field(default_factory=dict)
     lags: dict[str, np.ndarray] = field(default_factory=dict)
     offset: dict[str, np.ndarray] = field(default_factory=dict)
+    poses: dict[str, np.ndarray] = field(default_factory=dict)
+    sense: dict[str, np.ndarray] = field(default_factory=dict)
+    end_speed: float = 0.0
     leap: Leap | None = None
     copied: float = 0.0
     idle: tuple[int, int] = (0, 0)
@@ -76,6 +85,9 @@ def row_evidence(signals: list[Signal], gaps: np.ndarray) -> RowEvidence | None:
             if _moves(s, 0.04) and _moves(a, 0.04)
         },
         offset={s.part.name: _offset(s, a) for s, a in pairs_of(signals)},
+        poses={s.key: _poses(s) for s in signals if s.side == "state"},
+        sense={s.part.name: _sense(s, a) for s, a in pairs_of(signals)},
+        end_speed=_end_speed([s for s in signals if s.side == "state"]),
         leap=leap_of([s for s in signals if s.side == "state"]),
         copied=_copied(pairs),
         idle=_idle(signals),
@@ -151,6 +163,30 @@ def _offset(state: Signal, action: Signal) -> np.ndarray:
     return np.where(leaps, np.nan, np.median((state.values - action.values) / state.span, axis=0)).astype(np.float32)
 
 
+def _poses(signal: Signal) -> np.ndarray:
+    rows = np.linspace(0, len(signal.values) - 1, _POSES).round().astype(int)
+    return np.clip(signal.shares[rows], -1e3, 1e3).astype(np.float16)
+
+
+def _sense(state: Signal, action: Signal) -> np.ndarray:
+    """Correlation of levels at the delay at which it is strongest, over half a second."""
+    moved = (np.ptp(state.shares, axis=0) > 0.02) & (np.ptp(action.shares, axis=0) > 0.02)
+    best = np.zeros(state.dim)
+    for delay in range(min(max_lag(state.control_hz), len(state.values) // 4)):
+        done, told = state.shares[delay:], action.shares[: len(action.shares) - delay]
+        done, told = done - done.mean(0), told - told.mean(0)
+        found = (done * told).sum(0) / np.sqrt(np.maximum((done**2).sum(0) * (told**2).sum(0), 1e-18))
+        best = np.where(np.abs(found) > np.abs(best), found, best)
+    return np.where(moved, best, np.nan).astype(np.float32)
+
+
+def _end_speed(states: list[Signal]) -> float:
+    if not states:
+        return 0.0
+    rows = max(round(0.25 * states[0].control_hz), 2)
+    return max(float((np.ptp(s.shares[-rows - 1 :], axis=0) / rows).max()) for s in states)
+
+
 def _copied(pairs: list[tuple[Signal, Signal]]) -> float:
     if not pairs:
         return 0.0
@@ -159,7 +195,18 @@ def _copied(pairs: list[tuple[Signal, Signal]]) -> float:
 
 
 def _idle(signals: list[Signal]) -> tuple[int, int]:
-    moving = np.flatnonzero(np.max([s.sizes.max(1) for s in signals], axis=0) > 2 * signals[0].rest_step)
+    """Rows before the first and after the last motion: of means over a quarter second, so that noise is none."""
+    half = max(round(_IDLE_HALF_S * signals[0].control_hz), 1)
+    displaced = np.max([_displaced(s.shares, half) for s in signals], axis=0)
+    moving = np.flatnonzero(displaced > 2 * half * signals[0].rest_step)
     if not moving.size:
         return 0, 0
     return int(moving[0]), int(len(signals[0].values) - 2 - moving[-1])
+
+
+def _displaced(values: np.ndarray, half: int) -> np.ndarray:
+    """float64 [T - 1]: between each two rows, how far the mean of ``half`` rows after is from that of those before."""
+    padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
+    sums = np.cumsum(np.pad(padded, ((1, 0), (0, 0))), axis=0)
+    means = (sums[half:] - sums[:-half]) / half
+    return np.abs(means[half + 1 : half + len(values)] - means[1 : len(values)]).max(1)

@@ -81,7 +81,17 @@ class Signal:
     @property
     def grips(self) -> bool:
         """Whether it is a hand or a gripper: it snaps, and may rest against a thing or be closed to its stop."""
-        return any(word in f"{self.part.name} {self.part.joints[0]}".lower() for word in _END_EFFECTORS)
+        return grips(self.part)
+
+
+def grips(part: Part) -> bool:
+    """Whether a part is a hand or a gripper, by its name or that of its first joint."""
+    return grips_named(f"{part.name} {part.joints[0]}")
+
+
+def grips_named(name: str) -> bool:
+    """Whether a name is that of a hand or a gripper."""
+    return any(word in name.lower() for word in _END_EFFECTORS)
 
 
 def spans(part: Part) -> np.ndarray:
@@ -113,8 +123,8 @@ def signals_of(
     return found
 
 
-def pairs_of(signals: list[Signal]) -> list[tuple[Signal, Signal]]:
-    """(state, action) of the joints that are measured and commanded: same part, same names, same unit, absolute.
+def pairs_of(signals: list[Signal], absolute: bool = True) -> list[tuple[Signal, Signal]]:
+    """(state, action) of the joints that are measured and commanded: same part, same names, same unit, and so declared.
 
     A part of which only some joints are commanded is paired in those, in the order of the command.
     """
@@ -122,7 +132,9 @@ def pairs_of(signals: list[Signal]) -> list[tuple[Signal, Signal]]:
     pairs = []
     for action in signals:
         state = states.get(action.part.name)
-        if action.side != "action" or state is None or not action.part.absolute or state.part.unit != action.part.unit:
+        if action.side != "action" or state is None or state.part.unit != action.part.unit:
+            continue
+        if action.part.absolute is not absolute:
             continue
         shared = shared_joints(state.part, action.part)
         if shared:
