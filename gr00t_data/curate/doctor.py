@@ -90,7 +90,7 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
     """
     store.verify_metadata()
     findings = check_store(store, embodiment)
-    embodiment = at_recorded_rate(embodiment, store)
+    embodiment = at_recorded_rate(embodiment.fitting(store.cameras), store)
     numbers = sorted({row.index for row in store.rows})
     verdicts: dict[int, Verdict] = {}
     evidence: list[EpisodeEvidence] = []

@@ -5,8 +5,8 @@ describes a robot. Positions of parts are computed from the joint lists, never w
 cheap: no numpy, no torch.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -197,6 +197,16 @@ class Embodiment:
         """The selection of that name, or the default one. Raises EmbodimentError with the names there are."""
         chosen = self.default_selection if name is None else name
         return _named(tuple(self.selections.values()), chosen, f"{self.name} has no selection")
+
+    def fitting(self, cameras: Collection[str]) -> "Embodiment":
+        """The robot for a set that has only these cameras: its default selection, or where that wants others, the one
+        that does not, with the same parts if there is one and with most cameras. Unchanged where none fits."""
+        default = self.selection()
+        fits = [one for one in self.selections.values() if one.cameras and {*one.cameras} <= {*cameras}]
+        if not fits or default in fits:
+            return self
+        best = max(fits, key=lambda one: ((one.state, one.action) == (default.state, default.action), len(one.cameras)))
+        return replace(self, default_selection=best.name)
 
     def state_names(self) -> tuple[str, ...]:
         """The name of every state dimension, in order."""

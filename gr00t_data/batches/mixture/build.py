@@ -35,7 +35,8 @@ def build_manifest(
     Args:
         sources: (store, its index, weight); a weight is the share of the samples that come from the source, relative
             to the other weights, however many frames it has.
-        selection: parts and cameras of the embodiment; None is its default.
+        selection: parts and cameras of the embodiment; None is its default, or where a source lacks a camera of that,
+            the one that fits (see ``Embodiment.fitting``).
         held_out_share: share of the episodes of each source, 0 <= share < 1, kept for evaluation; at least one when the
             share is above zero and the source has two or more. Which ones depends on the seed and the content only.
             Copies, and episodes of one scene or source video, are held out together or not at all.
@@ -53,7 +54,8 @@ def build_manifest(
         raise ValueError(f"mixture {name!r}: has no source; give at least one store")
     if not 0 <= held_out_share < 1:
         raise ValueError(f"mixture {name!r}: held_out_share is {held_out_share}, expected 0 <= share < 1")
-    chosen = embodiment.selection(selection)
+    common = set[str].intersection(*({*store.cameras} for store, _, _ in sources))
+    chosen = (embodiment if selection else embodiment.fitting(common)).selection(selection)
     for store, index, weight in sources:
         check_source(name, store, index, weight, embodiment, chosen.cameras)
     require_one_unit(f"mixture {name!r}", [index for _, index, _ in sources], embodiment)

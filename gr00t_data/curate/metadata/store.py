@@ -147,7 +147,14 @@ def _cameras_without_files(store: EpisodeStore, embodiment: Embodiment) -> Itera
 
 
 def _absent_cameras(store: EpisodeStore, embodiment: Embodiment) -> Iterator[Finding]:
-    used = embodiment.selection().cameras
+    taken, default = embodiment.fitting(store.cameras).selection(), embodiment.selection()
+    used = taken.cameras
+    if taken.name != default.name:
+        yield META_07.finding(
+            f"{store.root}/meta/modality.json: has not every camera of the default selection {default.name!r} "
+            f"({', '.join(default.cameras)}); selection {taken.name!r} ({', '.join(used)}) is taken in its place",
+            severity="info",
+        )
     for camera in embodiment.cameras:
         if camera.name not in store.cameras:
             yield META_07.finding(
