@@ -258,7 +258,7 @@ MOTION_DEFECTS = (
         "the robot does not begin",
         each(insert_idle, 1.5, False, _SENSOR_NOISE_RAD),
     ),
-    _defect("demonstration-cut", "after a third", "MOTION-*", "the task is never finished", each(stop_early)),
+    _defect("demonstration-cut", "after a third", "MOTION-17", "the task is never finished", each(stop_early)),
     _defect("link-lost", "1.5 s, both", "MOTION-05", "the robot stops on the way", in_rows(lose_link)),
     _defect("rows-held", "10 Hz, both", "MOTION-05", "every other row is no row", in_rows(hold, 10, STATE, ACTION)),
     _defect("state-slow", "half of the rate, every episode", "MOTION-05", "old", in_every(hold_everywhere), rig=True),
