@@ -56,7 +56,12 @@ def planned(root: Path, features: Mapping[str, Feature], embodiment: Embodiment)
     found: dict[str, Column] = {}
     for column, parts in parts_by_column(embodiment).items():
         feature = features.get(column, Feature())
-        if feature.dims != [sum(part.dim for _, part in parts)]:
+        if feature.flat_width != (dims := sum(part.dim for _, part in parts)):
+            if any(part.recorded_unit not in (None, part.unit) for _, part in parts):
+                raise StoreError(
+                    f"{root}/meta/info.json: {column!r} declares {feature.flat_width} values a row, "
+                    f"{embodiment.name!r} lists {dims} joints: their units cannot be converted; correct one of the two"
+                )
             continue
         robot = [joint for _, part in parts for joint in part.joints]
         try:

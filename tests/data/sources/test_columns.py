@@ -173,7 +173,10 @@ def test_units_are_converted_at_ingest_and_noted(tmp_path: Path, change, robot: 
         assert np.abs(np.array(stats[column]["std"]) - rows.std(0)).max() < error
     said = store.about.source.rewritten
     assert said is not None
-    assert said["action"]["units"]["action.single_arm"] == [robot.action[0].recorded_unit, "deg"]
+    assert json.loads(json.dumps(said["action"]))["units"]["action.single_arm"] == [
+        robot.action[0].recorded_unit,
+        "deg",
+    ]
     with pytest.raises(StoreError, match="another rewritten"):
         ingest(drop.root, SO100, Lake(tmp_path / "lake"))
 
@@ -182,6 +185,25 @@ def test_order_and_unit_together(tmp_path: Path) -> None:
     drop = recorded(tmp_path / "drop", lambda rows: in_radians(rows)[:, GRIPPER_FIRST], FIRST)
     store = ingest(drop.root, with_recorded_units(SO100, ["rad", "gripper=1"]), Lake(tmp_path / "lake"))
     assert np.abs(store.action(0) - wanted("action", 0)).max() < 1e-4
+
+
+def test_a_column_of_two_by_three_is_converted_too(tmp_path: Path) -> None:
+    drop = recorded(tmp_path / "drop", lambda rows: in_radians(rows)[:, GRIPPER_FIRST], [FIRST[:3], FIRST[3:]])
+    features = json.loads(json.dumps(drop.info["features"]))
+    for column in COLUMNS:
+        features[column]["shape"] = [2, 3]
+    change_info(drop, features=features)
+    store = ingest(drop.root, with_recorded_units(SO100, ["rad", "gripper=1"]), Lake(tmp_path / "lake"))
+    assert np.abs(store.action(0) - wanted("action", 0)).max() < 1e-4
+
+
+def test_what_cannot_be_converted_is_refused(tmp_path: Path) -> None:
+    drop = recorded(tmp_path / "drop", in_radians)
+    features = json.loads(json.dumps(drop.info["features"]))
+    del features["action"]
+    change_info(drop, features=features)
+    with pytest.raises(StoreError, match="'action' declares None values a row, 'so100' lists 6 joints"):
+        ingest(drop.root, with_recorded_units(SO100, ["rad"]), Lake(tmp_path / "lake"))
 
 
 def test_scales_need_to_know_what_their_ends_mean() -> None:
