@@ -11,7 +11,7 @@ import numpy as np
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.pixels import SMALLEST_PX, gain_steps
 from gr00t_data.curate.finding import Finding
-from gr00t_data.curate.subject.camera_evidence import boxed
+from gr00t_data.curate.subject.camera_evidence import boxed, view_moves
 from gr00t_data.curate.subject.sight import Sight
 from gr00t_data.curate.subject.view import View
 
@@ -44,7 +44,7 @@ def check_cuts(sight: Sight) -> Iterator[Finding]:
     widest = int(share.argmax()) if len(share) else 0
     if share.max(initial=0) > _VIEW_SHARE or (share.max(initial=0) > _WIDE_SHARE and _spread_wide(sudden[widest])):
         yield _view_jump(sight, widest, float(share.max()))
-    elif cells.max(initial=0) >= _FEWEST_CELLS:
+    elif cells.max(initial=0) >= _FEWEST_CELLS and not view_moves(boxed(np.abs(view.steps), _CELLS)):
         yield _object_jump(sight, int(cells.argmax()), sudden[int(cells.argmax())])
 
 

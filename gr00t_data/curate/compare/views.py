@@ -12,7 +12,7 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.compare.evidence import Views
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import median_of_others, usual
-from gr00t_data.curate.subject.camera_evidence import GRID, CameraEvidence, boxed
+from gr00t_data.curate.subject.camera_evidence import GRID, MOTION_CAP, CameraEvidence, boxed, view_moves
 
 _COVERED_SHARE = 0.12
 _FLAT_LEVELS = 1.2
@@ -22,6 +22,8 @@ _SCENE_TIMES = 2.5
 _SCENES_KNOWN = 12
 _UNLIKE_SPREADS = 4.0
 _BETTER = 0.12
+_SAME_SCENE = 0.8
+"""Likeness from which a picture that was moved shows the usual scene, however far its pixels are."""
 
 _SHIFTS = range(-5, 6)
 _ZOOMS = (0.7, 0.85, 1.0, 1.18, 1.4)
@@ -33,11 +35,11 @@ def compare_views(views: Views) -> Iterator[tuple[int, Finding]]:
     name = views.camera
     numbers, evidence = list(views.episodes), list(views.episodes.values())
     yield from _covered(numbers, evidence, name)
-    other_scene = dict(_scenes(numbers, evidence, name))
+    placed = list(_placement(numbers, evidence, name)) if len(numbers) >= _SCENES_KNOWN else []
+    same_scene = {index for index, _, alike in placed if alike > _SAME_SCENE}
+    other_scene = {index: one for index, one in _scenes(numbers, evidence, name) if index not in same_scene}
     yield from other_scene.items()
-    for index, finding in _placement(numbers, evidence, name) if len(numbers) >= _SCENES_KNOWN else ():
-        if index not in other_scene:
-            yield index, finding
+    yield from ((index, finding) for index, finding, _ in placed if index not in other_scene)
 
 
 def _covered(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
@@ -79,8 +81,11 @@ def _scenes(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -
             yield index, finding
 
 
-def _placement(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
-    """The first picture is unlike the usual one, and like it when moved, zoomed or turned."""
+def _placement(
+    numbers: list[int], evidence: Sequence[CameraEvidence], name: str
+) -> Iterator[tuple[int, Finding, float]]:
+    """The first picture is unlike the usual one, and like it when moved, zoomed or turned; how alike comes last."""
+    moving = np.mean([view_moves(one.motion.astype(np.float64) * (MOTION_CAP / 255)) for one in evidence]) > 0.5
     first = np.stack([one.first for one in evidence]).astype(np.float64)
     centre = median_of_others(first)
     alike = np.array([likeness(a, b) for a, b in zip(first, centre, strict=True)])
@@ -89,13 +94,15 @@ def _placement(numbers: list[int], evidence: Sequence[CameraEvidence], name: str
         if (middle[place] - alike[place]) / spread[place] < _UNLIKE_SPREADS or middle[place] < 0.4:
             continue
         check, words, best = _explanation(first[place], centre[place])
+        if moving and check.code == IMAGE_14.code:
+            continue  # where a camera on a moving wrist stands at first is where the arm is
         if best > alike[place] + _BETTER:
             finding = check.finding(
                 f"camera {name!r} {words}: its first picture correlates with that of the other episodes by "
                 f"{alike[place]:.2f} (usually {middle[place]:.2f}), so changed by {best:.2f}; "
                 "put the camera back, or use these episodes as another view"
             )
-            yield index, finding
+            yield index, finding, best
 
 
 def likeness(one: np.ndarray, two: np.ndarray) -> float:

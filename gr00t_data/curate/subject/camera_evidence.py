@@ -15,6 +15,11 @@ MOTION_CAP = 40.0
 
 SMALL = 32
 
+_QUIETEST = 0.1
+_MOVING_LEVELS = 1.5
+"""Mean change of the quietest tenth of a view from which it moves as a whole: 0.2 to 0.6 are noise of a fixed camera,
+two cameras on wrists have 2.0 to 4.6."""
+
 _EDGES = 0.995
 _SECOND = np.outer([1, -2, 1], [1, -2, 1]).astype(np.float32)
 """Second difference in both directions: nothing of edges along the axes passes."""
@@ -97,6 +102,18 @@ def motion_maps(view: View) -> np.ndarray:
     change[1:] = np.abs(pictures[1:] - pictures[:-1]).sum(1)
     change[view.begins] = 0
     return (boxed(np.minimum(change, MOTION_CAP), GRID) * (255 / MOTION_CAP)).round().astype(np.uint8)
+
+
+def view_moves(change: np.ndarray) -> bool:
+    """Whether the whole view moves, as that of a camera on a wrist does: even its quietest cells change all along.
+
+    Args:
+        change: float [N, H, W], levels since the frame before; NaN where that is not known.
+    """
+    if not len(change) or np.isnan(change).all():
+        return False
+    each = np.nanmean(change, axis=0)
+    return bool(np.quantile(each, _QUIETEST) > _MOVING_LEVELS)
 
 
 def texture_of(still: np.ndarray) -> np.ndarray:
