@@ -47,6 +47,7 @@ class Report:
         findings: about the store as a whole.
         verdicts: one an episode, by number.
         scales: see ``units.scales``.
+        proposed: the YAML of the robot that it was checked against, where nobody described that; empty otherwise.
     """
 
     store_path: str
@@ -54,6 +55,7 @@ class Report:
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
     scales: dict[str, Scale] = field(default_factory=dict)
+    proposed: str = ""
 
     @property
     def rejects(self) -> bool:
@@ -73,6 +75,7 @@ class Report:
                 }
                 for verdict in self.verdicts
             ],
+            **({"proposed_robot": self.proposed} if self.proposed else {}),
         }
 
 

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gr00t_data.beside import beside
 from gr00t_data.curate.doctor import Report
 from gr00t_data.curate.examine import check_folder
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.metadata.folder import META_12, Folder
+from gr00t_data.curate.proposal import propose_robot
 from gr00t_data.disk import path_inside, read_json, write_json
 from gr00t_data.embodiment.modality import modality_json
-from gr00t_data.embodiment.robot import Embodiment, load_embodiment
+from gr00t_data.embodiment.robot import Embodiment, embodiment_names, load_embodiment
 from gr00t_data.lerobot import v3
 from gr00t_data.lerobot.v3_layout import TASKS
 from gr00t_data.lerobot.v3_records import Dataset, read_dataset
@@ -32,6 +34,7 @@ from gr00t_data.store.store import EpisodeStore, StoreError
 _DECLARED = ("total_episodes", "total_frames", "total_tasks", "splits")
 """What info.json of a v3.0 folder says of it, true or not."""
 _MOST_NOTES, _MOST_NAMED = 40, 8
+_SIDES = ("state", "action")
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,43 @@ def shown(root: Path, embodiment: Embodiment | None = None, progress: Progress =
         yield Shown(EpisodeStore.open(folder), root, _names(dataset), tuple(met))
 
 
-def robot_of(shown: Shown) -> Embodiment:
-    """The robot that a store names."""
-    robot = load_embodiment(shown.store.about.embodiment or "gr1")
+def robot_of(shown: Shown) -> tuple[Embodiment, str]:
+    """The robot that a store names, or a known one with these joints and cameras; else one that is proposed.
+
+    Returns:
+        the robot, and the YAML of a proposed one (empty for a known one).
+
+    Raises:
+        StoreError: the store names none, and says too little to propose one.
+    """
+    text = ""
+    if (robot := _named_robot(shown.store)) is None:
+        text = propose_robot(shown.store)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "proposed.yaml"
+            path.write_text(text, encoding="utf-8")
+            robot = load_embodiment(path)
     write_modality(shown, robot)
-    return robot
+    return robot, text
+
+
+def _named_robot(store: EpisodeStore) -> Embodiment | None:
+    if store.about.embodiment:
+        return load_embodiment(store.about.embodiment)
+    modality = store.meta("modality.json")
+    slices = read_json(modality) if modality.is_file() else {}
+    for name in embodiment_names():
+        robot = load_embodiment(name)
+        fitting = [one.name for one in robot.selections.values() if {*one.cameras} <= {*store.cameras}]
+        own = modality_json(robot, ())
+        if fitting and all(slices.get(side) and _bounds(slices[side]) == _bounds(own[side]) for side in _SIDES):
+            usual = robot.default_selection
+            return replace(robot, default_selection=usual if usual in fitting else fitting[0])
+    return None
+
+
+def _bounds(parts: Mapping[str, Any]) -> dict[str, tuple[object, object]]:
+    return {name: (entry.get("start"), entry.get("end")) for name, entry in parts.items()}
 
 
 def unreadable(root: Path, error: Exception) -> Report:

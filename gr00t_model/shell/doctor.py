@@ -25,7 +25,8 @@ class OfAnyRobot(InLake):
 
     embodiment: str | None = Field(
         default=None,
-        description="Name of a bundled embodiment, or path of your own YAML (default: the robot the store names).",
+        description="Name of a bundled embodiment, or path of your own YAML (default: the robot the store names, or "
+        "one that is proposed from its info.json).",
     )
 
 
@@ -44,7 +45,8 @@ def doctor(
 ) -> int:
     """Look for everything that is wrong with a store: files, clocks, videos, motion, language, metadata.
 
-    A LeRobot v3.0 folder is read as `gr00t ingest` reads it, through a temporary copy.
+    A LeRobot v3.0 folder is read as `gr00t ingest` reads it, through a temporary copy. A robot that nobody described
+    is checked as its info.json and rows have it, and a YAML to begin with is printed.
 
     Exit status: 0 nothing that rejects an episode; 1 an episode or the store is rejected (with --baseline: for
     something new); 3 it could not be checked. `gr00t explain CODE` says what a finding means.
@@ -97,12 +99,14 @@ def _diagnosed(
     from gr00t_data.stages.foreign import robot_of, shown
 
     with progress_bar("reading files") as files, shown(root, given, files) as whole:
-        robot = given or robot_of(whole)
+        robot, proposed = (given, "") if given else robot_of(whole)
+        if fix and proposed:
+            raise ValueError(f"{root}: --fix writes the parts of a robot, and names none: give --embodiment")
         if fix:
             whole = replace(whole, store=_fixed(whole.repairable, robot, dry_run, asked))
         with progress_bar("checking episodes") as progress:
             found = diagnose(whole.store, robot, progress=progress, workers=workers)
-        told = whole.told(found)
+        told = replace(whole.told(found), proposed=proposed)
         if page:
             write_report(page, whole.store, robot, told.findings, told.verdicts, path_shown=told.store_path)
     return told
@@ -152,6 +156,10 @@ def _print(report: "Report", asked: Shown) -> None:
     ]
     facts = {"store": report.store_path, "accepted": len(report.verdicts) - len(rejected), "rejected": len(rejected)}
     asked.show(facts, rows)
+    if report.proposed:
+        tell("Nobody described this robot; it was checked as this. Correct it and give it as --embodiment FILE.yaml:")
+        for line in report.proposed.splitlines():
+            tell(line)
 
 
 @verb
