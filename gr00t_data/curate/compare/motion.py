@@ -22,6 +22,9 @@ _FAR_LEAP = 2.5
 """A step of the arms this many times as far from its neighbours as in nine of ten other episodes is a leap."""
 
 _GAIN = 0.06
+_CERTAIN_GAIN = 0.1
+"""Slow motion correlates at any shift; a gain below this warns. Slow wrists of a real arm gain 0.09 by two rows."""
+
 _FEW_KNOWN = 3.0
 """A shift has to be larger by this over the number of lags it is compared with: few of them are no measure."""
 
@@ -139,9 +142,10 @@ def _shifts(episodes: Mapping[int, RowEvidence], embodiment: Embodiment) -> Iter
         if index in reversed_now:
             yield index, reversed_now[index]
             continue
-        worst = max((_shift(episodes, index, place, part, lags, embodiment) for part in parts), default=(0.0, ""))
+        shifts = [_shift(episodes, index, place, part, lags, embodiment) for part in parts]
+        worst = max(shifts, default=(0.0, "", 0.0))
         if worst[0] > 0:
-            yield index, MOTION_09.finding(worst[1])
+            yield index, MOTION_09.finding(worst[1], severity="error" if worst[2] > _CERTAIN_GAIN else "warning")
 
 
 def best_lag(curve: np.ndarray | None) -> float:
@@ -164,16 +168,16 @@ def _shift(
     part: str,
     every: dict[str, np.ndarray],
     embodiment: Embodiment,
-) -> tuple[float, str]:
-    """(how far off in rows, message), or (0, "")."""
+) -> tuple[float, str, float]:
+    """(how far off in rows, message, gain in correlation), or (0, "", 0)."""
     curve, lags, family = episodes[index].lags.get(part), every[part], _either_hand(part)
     if curve is None or not np.isfinite(lags[place]):
-        return 0.0, ""
+        return 0.0, "", 0.0
     # The other side has the same controller: what one hand does seldom, the other may do often.
     others = np.concatenate([np.delete(one, place) for name, one in every.items() if _either_hand(name) == family])
     others = others[np.isfinite(others)]
     if len(others) < FEWEST - 1:
-        return 0.0, ""
+        return 0.0, "", 0.0
     centre = float(np.median(others))
     spread = 1.4826 * float(np.median(np.abs(others - centre)))
     off = lags[place] - centre
@@ -182,14 +186,14 @@ def _shift(
     gain = float(curve.max() - curve[there])
     least = max(SHIFT_S * embodiment.control_hz, 3 * spread) * (1 + _FEW_KNOWN / len(others))
     if abs(off) < least or gain < _GAIN:
-        return 0.0, ""
+        return 0.0, "", 0.0
     message = (
         f"part {part!r}: the state follows its command by {lags[place]:.1f} rows, in the other episodes by "
         f"{centre:.1f} (correlation {curve.max():.2f} there, {curve[there]:.2f} here); shift the "
         f"{'action' if off < 0 else 'state'} of this episode by {abs(off):.0f} rows "
         f"({1000 * abs(off) / embodiment.control_hz:.0f} ms) earlier"
     )
-    return abs(off), message
+    return abs(off), message, gain
 
 
 def _reversed(

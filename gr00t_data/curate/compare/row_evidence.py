@@ -42,7 +42,8 @@ class RowEvidence:
         jumps: the jumps of a part, largest first, at most four.
         lags: float32 [2 M + 1], correlation of state steps with action steps, state later by -M .. M rows; pairs that
             moved only.
-        offset: float32 [D], median of state less action; NaN for commands that leap between a few levels.
+        offset: float32 [3, D], 10th, 50th and 90th percentile of state less action; NaN for commands that leap between
+            a few levels.
         poses: float16 [48, D], rows of state parts, evenly spaced.
         sense: float32 [D], correlation of state with command where the part follows best; NaN for joints that rest.
         end_speed: the fastest measured joint of the last quarter second, share of its range a row.
@@ -160,7 +161,8 @@ def _jumps(signal: Signal, gaps: np.ndarray) -> tuple[Jump, ...]:
 
 def _offset(state: Signal, action: Signal) -> np.ndarray:
     leaps = ((action.sizes > 0.05).any(0)) & ((action.sizes > 1e-6).mean(0) < 0.3)
-    return np.where(leaps, np.nan, np.median((state.values - action.values) / state.span, axis=0)).astype(np.float32)
+    beside = np.quantile((state.values - action.values) / state.span, [0.1, 0.5, 0.9], axis=0)
+    return np.where(leaps, np.nan, beside).astype(np.float32)
 
 
 def _poses(signal: Signal) -> np.ndarray:

@@ -89,6 +89,23 @@ def test_a_command_the_other_way_round_is_seen_by_what_the_hand_does(base: Subje
     assert any("goes against its command" in message and "'left_hand'" in message for message in messages)
 
 
+def presses(state: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    action[20:70, HAND.start + 1] += 1.5
+    return state, action
+
+
+def zero_lost(state: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    state[:, HAND.start + 1] += 1.5
+    return state, action
+
+
+@pytest.mark.parametrize(("change", "numbers"), [(presses, set()), (zero_lost, {BAD})])
+def test_a_finger_that_presses_has_not_lost_its_zero(base: Subject, change: Change, numbers: set[int]) -> None:
+    hits = [(number, finding) for number, finding in found(base, "levels", change) if finding.code == "MOTION-15"]
+    assert {number for number, _ in hits} == numbers
+    assert all(GR1.state_part("left_hand").joints[1] in finding.message for _, finding in hits)
+
+
 def test_fingers_permuted_in_a_third_of_the_episodes(base: Subject) -> None:
     bad = (1, 4, 7, 10, 13)
     hits = {(number, finding.code) for number, finding in found(base, "levels", permuted, bad)}
