@@ -1,6 +1,6 @@
 """``meta/modality.json`` of a store as the published GR00T loader reads it. No numpy."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from gr00t_data.embodiment.robot import ACTION_COLUMN, STATE_COLUMN, Embodiment, Part
 
@@ -31,6 +31,16 @@ def modality_json(embodiment: Embodiment, cameras: Collection[str] | None = None
             key.removeprefix("annotation."): {} if key == own else {"original_key": own} for key in dict.fromkeys(keys)
         },
     }
+
+
+def further_views(columns: Iterable[str], embodiment: Embodiment, taken: Collection[str]) -> dict[str, Entry]:
+    """The camera columns that the embodiment does not have, by their last word where no view has that name."""
+    known, views = {camera.column for camera in embodiment.cameras}, dict[str, Entry]()
+    for column in columns:
+        if column not in known:
+            short = column.rpartition(".")[2]
+            views[column if short in taken or short in views else short] = {"original_key": column}
+    return views
 
 
 def _entry(part: Part, default_column: str) -> Entry:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from gr00t_data.disk import write_json, write_json_lines
-from gr00t_data.embodiment.modality import Entry, Modality, modality_json
+from gr00t_data.embodiment.modality import Modality, further_views, modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_records import Dataset, EpisodeLine
 from gr00t_data.lerobot.video_facts import with_video_facts
@@ -124,7 +124,7 @@ def _write_modality(
     if embodiment is not None and width == embodiment.widths:
         known = {camera.name for camera in embodiment.cameras if camera.column in dataset.cameras}
         modality = modality_json(embodiment, cameras=sorted(known))
-        modality["video"] |= _further_views(dataset, embodiment, modality["video"])
+        modality["video"] |= further_views(dataset.cameras, embodiment, modality["video"])
     else:
         if embodiment is not None:
             found = f"widths are {width}, {embodiment.name!r} has {embodiment.widths}"
@@ -141,16 +141,6 @@ def _write_modality(
         if entry.get("original_key", f"annotation.{key}") not in columns:
             modality["annotation"][key] = {"original_key": "task_index"}
     write_json(target, modality)
-
-
-def _further_views(dataset: Dataset, embodiment: Embodiment, taken: Collection[str]) -> dict[str, Entry]:
-    """The cameras that the embodiment does not have, by the last word of their columns where that is free."""
-    known, views = {camera.column for camera in embodiment.cameras}, dict[str, Entry]()
-    for column in dataset.cameras:
-        if column not in known:
-            short = column.rpartition(".")[2]
-            views[column if short in taken or short in views else short] = {"original_key": column}
-    return views
 
 
 def _width(dataset: Dataset, column: str) -> int:

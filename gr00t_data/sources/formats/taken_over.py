@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
-from gr00t_data.embodiment.modality import modality_json
+from gr00t_data.embodiment.modality import further_views, modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.content import (
     COMPLETE_MARKER,
@@ -158,7 +158,8 @@ def _with_modality(folder: Path, embodiment: Embodiment) -> dict[str, tuple[str,
     widths = {name: features[name].flat_width for name in embodiment.widths if name in features}
     if path.is_file() or widths != embodiment.widths:
         return {}
-    write_json(
-        path, modality_json(embodiment, [camera.name for camera in embodiment.cameras if camera.column in features])
-    )
+    modality = modality_json(embodiment, [one.name for one in embodiment.cameras if one.column in features])
+    videos = [name for name, feature in features.items() if feature.dtype == "video"]
+    modality["video"] |= further_views(videos, embodiment, modality["video"])
+    write_json(path, modality)
     return {"added": ("meta/modality.json",)}

@@ -227,6 +227,18 @@ def test_metadata_laid_out_by_hand_is_read_and_written_plainly(tmp_path: Path, l
     assert json.loads((found.root / "meta/info.json").read_bytes()) == store.info
 
 
+def test_a_camera_that_the_robot_file_does_not_list_stays(tmp_path: Path) -> None:
+    drop = drop_of(sealed(tmp_path / "s", [episode()]), tmp_path / "drop")
+    (drop / "meta/modality.json").unlink()
+    info = json.loads((drop / "meta/info.json").read_text())
+    other = "observation.images.side"
+    features = {other if name == CAMERA else name: feature for name, feature in info["features"].items()}
+    change_json(drop / "meta/info.json", features=features)
+    next((drop / "videos").rglob(CAMERA)).rename(drop / "videos/chunk-000" / other)
+    store = ingest(drop, GR1, Lake(tmp_path / "lake"))
+    assert store.camera_columns == {"side": other} and store.video_path(0, "side").is_file()
+
+
 def test_the_chunk_of_v3_in_a_path_of_v21(tmp_path: Path) -> None:
     drop = drop_of(sealed(tmp_path / "s", [episode()]), tmp_path / "drop")
     info = json.loads((drop / "meta/info.json").read_text())
