@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video import VideoStream
 
 from gr00t_data.store.store import EpisodeStore
 from tests.data.builders import sealed, unsealed
@@ -24,6 +25,7 @@ def write_film(path: Path, frames: np.ndarray, fps: int = 20, codec: tuple[str, 
     name, options = codec
     with av.open(str(path), "w") as container:
         stream = container.add_stream(name, rate=fps, options=options)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
