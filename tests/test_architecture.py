@@ -17,7 +17,7 @@ FLOORS = ("gr00t_data", "gr00t_model", "assets", "pipelines")
 
 # Floors of a library from the ground up. Rooms on one floor do not know each other, and none knows one above it.
 GROUND = ("disk", "locks", "workers", "rotations", "lake", "code_key", "replayed", "settings", "progress", "integrity")
-GROUND += ("beside", "confined", "confined_worker", "foreign_text", "limits", "pictures", "plain_yaml", "secret_urls")
+GROUND += ("beside", "confined", "confined_worker", "foreign_text", "limits", "pictures", "plain_yaml", "seal")
 STOREYS = {
     "gr00t_data": (
         GROUND,

@@ -17,7 +17,7 @@ from benchmarks.rest.kinds import KINDS, Kind
 from benchmarks.rest.uses import STATUS, USES
 from gr00t_data.integrity import read_sealed
 from gr00t_data.lake import Lake
-from gr00t_data.store.seal import SEAL
+from gr00t_data.seal import SEAL
 
 MADE_AGAIN = "made again"
 _FAILED = (2, 3)

@@ -16,10 +16,10 @@ from gr00t_data.disk import digest_json, json_records, path_inside, read_json
 from gr00t_data.foreign_text import pointer_told
 from gr00t_data.integrity import first_fault
 from gr00t_data.limits import LimitError
+from gr00t_data.seal import SEAL, Seal, read_seal, require_sealed, store_digests
 from gr00t_data.store import layout
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, StoreAbout, wrong_field
-from gr00t_data.store.seal import SEAL, Seal, read_seal, require_sealed, store_digests
 from gr00t_data.store.tables import TableError, column_matrix, read_table
 from gr00t_data.store.texts import Changes, numbered_texts, texts_in
 

@@ -22,10 +22,10 @@ from gr00t_data.disk import digest_json, path_inside, replacing, write_json, wri
 from gr00t_data.embodiment.modality import modality_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.integrity import IntegrityError, first_fault, read_sealed, write_sealed
+from gr00t_data.seal import SEAL, Seal, store_digests
 from gr00t_data.store import layout
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Facts, Kind, Refusal, StoreAbout, StoreSource
-from gr00t_data.store.seal import SEAL, Seal, store_digests
 from gr00t_data.store.store import ABOUT, PENDING, EpisodeStore, StoreError
 from gr00t_data.store.texts import each_text
 from gr00t_data.video import files as video

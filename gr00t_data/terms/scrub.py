@@ -11,9 +11,9 @@ from typing import Any
 
 from gr00t_data.disk import read_json, write_json, write_json_lines
 from gr00t_data.integrity import digest_of, read_sealed, write_sealed
+from gr00t_data.seal import SEAL, Seal, read_seal
 from gr00t_data.store.layout import dataset_stats
 from gr00t_data.store.provenance import EpisodeSource, Facts
-from gr00t_data.store.seal import SEAL, Seal, read_seal
 from gr00t_data.store.store import PENDING, EpisodeStore, StoreError, json_lines
 from gr00t_data.store.tables import read_table
 from gr00t_data.terms.withdrawal import Withdrawals

@@ -23,7 +23,7 @@ from gr00t_data.integrity import (
     wrong_files,
 )
 from gr00t_data.lake import Lake
-from gr00t_data.store.seal import SEAL, read_seal
+from gr00t_data.seal import SEAL, read_seal
 from gr00t_data.terms import withdrawal
 from gr00t_model.lineage.digests import METRICS, digest_of_name
 from gr00t_model.stages.file_kinds import Kind

@@ -12,8 +12,8 @@ from pydantic import ConfigDict, TypeAdapter
 from gr00t_data.disk import digest_json
 from gr00t_data.integrity import read_as, require_named, write_sealed
 from gr00t_data.lake import located, portable
+from gr00t_data.seal import read_seal
 from gr00t_data.store.provenance import Facts
-from gr00t_data.store.seal import read_seal
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.texts import Changes, each_text, spans, text_at
 from gr00t_data.terms.licences import Profile

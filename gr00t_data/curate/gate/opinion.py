@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from gr00t_data.disk import digest_json
 from gr00t_data.integrity import KEPT, read_kept, write_kept
-from gr00t_data.secret_urls import hidden, secrets_of, without_credentials
+from gr00t_data.terms.secret_urls import hidden, secrets_of, without_credentials
 
 PROMPT = (
     "The pictures are frames of one video, in order. It should show a robot that is told: {instruction!r}. Does the "

@@ -7,6 +7,7 @@ from pathlib import Path
 from gr00t_data.disk import digest_json, read_json, replacing_folder, write_json
 from gr00t_data.embodiment.modality import further_views, modality_json
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.seal import SEAL, read_seal
 from gr00t_data.sources.content import (
     COMPLETE_MARKER,
     MAPPING_FILE,
@@ -24,7 +25,6 @@ from gr00t_data.sources.told import Told
 from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.layout import Feature
 from gr00t_data.store.provenance import Facts, Refusal, StoreAbout, StoreSource
-from gr00t_data.store.seal import SEAL, read_seal
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, declared_features
 from gr00t_data.store.writing import seal_folder
 

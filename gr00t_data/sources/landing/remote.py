@@ -14,7 +14,6 @@ from fsspec.core import url_to_fs
 from gr00t_data.disk import digest_json
 from gr00t_data.foreign_text import one_line
 from gr00t_data.lake import LANDING_VARIABLE, Lake
-from gr00t_data.secret_urls import hidden, secrets_of, without_credentials
 from gr00t_data.sources.landing.drop import (
     Drop,
     key_of,
@@ -26,6 +25,7 @@ from gr00t_data.sources.landing.drop import (
 )
 from gr00t_data.sources.landing.marker import MARKER, Said, require_small, said_in
 from gr00t_data.store.store import StoreError
+from gr00t_data.terms.secret_urls import hidden, secrets_of, without_credentials
 
 _STAMPS = ("ETag", "etag", "e_tag", "md5Hash", "generation", "VersionId", "uid")
 _STAMPS += ("mtime", "LastModified", "last_modified", "updated", "modified", "created")

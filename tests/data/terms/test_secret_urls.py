@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from gr00t_data.curate.gate.opinion import Judge
-from gr00t_data.secret_urls import hidden, secrets_of, without_credentials
+from gr00t_data.terms.secret_urls import hidden, secrets_of, without_credentials
 
 PASSWORDS = ["plain5ecret", "wi/th5ecret", "wi@th5ecret", "wi:th5ecret", "wi?th5ecret", "wi#th5ecret", "wi::th5ecret"]
 PASSWORDS += [quote(one, safe="") for one in PASSWORDS] + ["a/b@c:d?e#f5ecret", "5ecret/"]
