@@ -19,12 +19,16 @@ def recognises(path: Path) -> bool:
 
 
 def take_over(
-    path: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment | None = None
+    path: Path,
+    root: Path,
+    progress: Callable[[int, int], None],
+    embodiment: Embodiment | None = None,
+    untold: bool = False,
 ) -> dict[str, str]:
     """Copy the files of a drop to ``root``, hidden files left out. ``progress(done, total)`` counts files.
 
     Args:
-        embodiment: not needed here, because the files are taken as they are.
+        embodiment, untold: not needed here, because the files are taken as they are.
 
     Returns:
         relative name -> SHA-256 of every file.

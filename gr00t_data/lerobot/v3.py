@@ -24,12 +24,17 @@ def recognises(path: Path) -> bool:
 
 
 def take_over(
-    path: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment | None = None
+    path: Path,
+    root: Path,
+    progress: Callable[[int, int], None],
+    embodiment: Embodiment | None = None,
+    untold: bool = False,
 ) -> list[Note]:
     """Write the dataset in ``path`` to ``root`` as GR00T-LeRobot v2.1. ``progress(done, total)`` counts files.
 
     Args:
         embodiment: gives modality.json its parts when the dataset brings none.
+        untold: see ``read_dataset``.
 
     Returns:
         what a reader should know; also in ``meta/conversion.json``. Episodes keep their numbers, gaps included; those
@@ -41,7 +46,7 @@ def take_over(
     """
     try:
         refuse_links_out(path)
-        dataset = read_dataset(path)
+        dataset = read_dataset(path, untold)
         total = len(dataset.records) * (1 + len(dataset.cameras))
         notes: list[Note] = []
         if (path / ORIGIN).is_file() and not dataset.origin:

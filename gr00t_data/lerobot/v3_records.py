@@ -126,8 +126,11 @@ class Dataset:
                 yield int(line["episode_index"]), stats
 
 
-def read_dataset(root: Path) -> Dataset:
+def read_dataset(root: Path, untold: bool = False) -> Dataset:
     """Read the metadata of ``root``.
+
+    Args:
+        untold: meta/tasks.parquet may be missing; somebody says what the robot was asked to do.
 
     Raises:
         StoreError: a file is missing, cannot be read, or contradicts the format (named).
@@ -139,7 +142,8 @@ def read_dataset(root: Path) -> Dataset:
         if repeated or not records:
             what = f"lists episode {repeated[0]} twice" if repeated else "lists no episode"
             raise StoreError(f"{root}/meta/episodes: {what}; copy the dataset again from its source")
-        return Dataset(root, info, records, _tasks(root), _origin(root, records))
+        tasks = {} if untold and not (root / TASKS).is_file() else _tasks(root)
+        return Dataset(root, info, records, tasks, _origin(root, records))
     except (TableError, OSError) as error:
         raise StoreError(str(error)) from error
 

@@ -85,6 +85,16 @@ class Reader(Protocol):
         """
         ...
 
+    def says_instructions(
+        self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()
+    ) -> bool:
+        """Whether an episode says what the robot was asked to do; so too where none can be read, which says it itself.
+
+        Raises:
+            StoreError: the metadata of the drop cannot be read. MappingError: see ``mapping``.
+        """
+        ...
+
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """Turn the drop into a sealed store. See ``sources.ingest.ingest``."""
         ...

@@ -14,17 +14,20 @@ class Told:
     Attributes:
         fps: rows a second of a recording without stamps.
         quaternions: the order in which its quaternions are written.
+        instruction: what the robot was asked to do in episodes, or rows, that do not say it.
     """
 
     fps: float | None = None
     quaternions: QuaternionOrder | None = None
+    instruction: str | None = None
 
     def over(self, other: "Told") -> "Told":
         """What this says, and what the other says of the rest."""
-        return Told(self.fps or other.fps, self.quaternions or other.quaternions)
+        instruction = self.instruction or other.instruction
+        return Told(self.fps or other.fps, self.quaternions or other.quaternions, instruction)
 
     @property
     def options(self) -> str:
-        """As options of `gr00t ingest`; empty where nothing was said."""
+        """What is said of recordings only, as options of `gr00t ingest`; empty where nothing was said."""
         said = (("fps", self.fps and f"{self.fps:g}"), ("quaternions", self.quaternions))
         return " ".join(f"--{name} {value}" for name, value in said if value)

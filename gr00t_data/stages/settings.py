@@ -54,10 +54,14 @@ class DropSettings(Settings):
         "range_m100_100 ... of all such parts, or PART=UNIT; ingest converts.",
     )
 
+    instruction: str | None = Field(
+        default=None, min_length=1, description="What the robot was asked to do, where an episode does not say it."
+    )
+
     @property
     def told(self) -> Told:
         """What is said in place of the drop."""
-        return Told(self.fps, None if self.quaternions == "said" else self.quaternions)
+        return Told(self.fps, None if self.quaternions == "said" else self.quaternions, self.instruction)
 
 
 class Shares(Settings):

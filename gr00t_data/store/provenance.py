@@ -107,6 +107,7 @@ class StoreSource(Said):
             about it, and which files it lacked.
         rewritten: column -> how its dimensions were put in the order and the units of the robot file; None: they were
             not.
+        instruction: what a person said that the robot was asked to do, where the drop did not say it.
         refused: what was left out; None where nobody counted.
         simulator, episodes, seed, shoves: what was recorded (task -> episodes).
         oracle, labelled, gated, store: name of the store whose episodes were dreamt, labelled or judged; its digest.
@@ -122,6 +123,7 @@ class StoreSource(Said):
     findings: tuple[str, ...] = ()
     mapping: Facts | None = None
     added: tuple[str, ...] = ()
+    instruction: str | None = None
     rewritten: Facts | None = None
     refused: tuple[Refusal, ...] | None = None
     simulator: str | None = None

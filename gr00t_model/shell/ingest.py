@@ -1,6 +1,9 @@
 """The shell verbs that bring data into the lake: demo, ingest, convert, check, embodiments."""
 
+import shlex
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from gr00t_data.embodiment.robot import Embodiment
     from gr00t_data.lake import Lake
     from gr00t_data.sources.dry_run import Look
+    from gr00t_data.sources.recordings.mapping import Mapping as GivenMapping
+    from gr00t_data.sources.told import Told
     from gr00t_data.store.store import EpisodeStore
 
 _NOTES_SAID = 20
@@ -96,13 +101,14 @@ def ingest(
     given = load_mapping(mapping) if mapping else None
     if dry_run or write_mapping:
         return _look(look(path, robot, given, settings.told), write_mapping, asked)
-    if given := reader_for(path).mapping(path, robot, given, settings.told):
+    told = _with_instruction(path, robot, given, settings.told)
+    if given := reader_for(path).mapping(path, robot, given, told):
         for line in dump_mapping(given).splitlines():
             say(line)
     where = asked.where
     options = {"name": name, "licence": settings.licence, "workers": max(workers, 1), "replace": replace}
     with progress_bar("ingesting") as progress:
-        store = ingest_drop(path, robot, where, mapping=given, told=settings.told, progress=progress, **options)
+        store = ingest_drop(path, robot, where, mapping=given, told=told, progress=progress, **options)
     if absent := store.about.absent:
         say(f"without a source, zeros that are masked in training: {', '.join(absent)}")
     _say_conversion(store)
@@ -134,6 +140,29 @@ def _say_conversion(store: "EpisodeStore") -> None:
         say(str(note))
     if len(notes) > _NOTES_SAID:
         say(f"{len(notes) - _NOTES_SAID} more are in {store.root / CONVERSION}")
+
+
+def _with_instruction(path: Path, robot: "Embodiment", given: "GivenMapping | None", told: "Told") -> "Told":
+    """What is told, with the instruction of a drop that has none; it is asked for where somebody sits before it.
+
+    Raises:
+        UntoldError: there is none, and nobody to ask; says the command.
+    """
+    from gr00t_data.sources.untold import UntoldError, require_instruction
+
+    command = shlex.join(["gr00t", *sys.argv[1:], "--instruction"])
+    try:
+        require_instruction(path, robot, given, told, f"say it: `{command} TEXT`")
+    except UntoldError as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        say(str(error))
+        say("What was the robot asked to do (nothing: stop)?")
+        text = sys.stdin.readline().strip()
+        if not text:
+            raise
+        return replace(told, instruction=text)
+    return told
 
 
 def _look(found: "Look", write_mapping: Path | None, asked: Shown) -> int:

@@ -12,13 +12,15 @@ from gr00t_data.sources.reader import Reader
 from gr00t_data.store.provenance import Refusal
 
 
-def _take_over(drop: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment) -> dict[str, str]:
-    v3.take_over(drop, root, progress, embodiment)  # what it notes lies in the folder
+def _take_over(
+    drop: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment, untold: bool
+) -> dict[str, str]:
+    v3.take_over(drop, root, progress, embodiment, untold)  # what it notes lies in the folder
     return {}
 
 
 def _unlisted(drop: Path) -> list[Refusal]:
-    return unlisted(read_dataset(drop))
+    return unlisted(read_dataset(drop, untold=True))
 
 
 READER: Reader = TakenOver("LeRobot v3", v3.recognises, _take_over, _unlisted, counted=False)

@@ -18,6 +18,7 @@ from gr00t_data.sources.content import (
 from gr00t_data.sources.dry_run import Look
 from gr00t_data.sources.formats.columns import Column, facts_of, lines_of, parts_by_column, planned, rewrite
 from gr00t_data.sources.formats.lerobot_tidy import tidy
+from gr00t_data.sources.formats.untold import put_in, says_instructions
 from gr00t_data.sources.how_made import made_alike, note_how_made
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
@@ -28,8 +29,10 @@ from gr00t_data.store.provenance import Facts, Refusal, StoreAbout, StoreSource
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, declared_features
 from gr00t_data.store.writing import seal_folder
 
-TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment], dict[str, str]]
-"""(drop, folder of the store, progress, embodiment) -> SHA-256 of the files that were hashed while they were copied."""
+TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment, bool], dict[str, str]]
+"""(drop, folder of the store, progress, embodiment, whether a list of tasks may be missing) -> SHA-256 of the files
+that were hashed while they were copied.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ class TakenOver:
         facts = {"drop": str(drop), "format": self.name, **episodes, "mapping": "none needed: taken over as it is"}
         return Look({**facts, **_changes(drop, declared_features(drop, info), embodiment)}, [], None)
 
+    def says_instructions(
+        self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()
+    ) -> bool:
+        """See ``Reader``."""
+        return says_instructions(drop, embodiment)
+
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``."""
         self.mapping(intake.drop, intake.embodiment, given, intake.told)
@@ -75,18 +84,22 @@ class TakenOver:
         source = StoreSource(drop=intake.drop.name, format=self.name)
         if plan:
             source = source.model_copy(update={"rewritten": facts_of(plan)})
+        if text := intake.told.instruction:
+            source = source.model_copy(update={"instruction": text})
         if (intake.root / SEAL).is_file() and not intake.replace:
             source = source.model_copy(update={"content": content_digest(intake.drop)})
             store = EpisodeStore.open(intake.root)
             if plan or store.about.source.rewritten:
                 source = source.model_copy(update={"rewritten": facts_of(plan)})
-            return made_alike(store, source, intake, ("content", "rewritten"))
+            return made_alike(store, source, intake, ("content", "rewritten", "instruction"))
         with replacing_folder(intake.root, over=intake.replace) as folder:
-            digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment)
+            digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment, bool(text))
             _refuse_changed(intake.drop, digests)
             content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
             for name in (COMPLETE_MARKER, MAPPING_FILE):
                 (folder / name).unlink(missing_ok=True)
+            for name in put_in(folder, text, intake.embodiment) if text else ():
+                digests.pop(name, None)
             before = _stamps(folder, digests)
             tidy(folder, intake.drop, intake.embodiment, self.name)
             for name in rewrite(folder, plan, intake.embodiment) if plan else ():

@@ -6,12 +6,13 @@ from pathlib import Path
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake
 from gr00t_data.lerobot import v2 as lerobot_v2
-from gr00t_data.sources.content import require_no_links_out
+from gr00t_data.sources.content import require_no_links_out, store_name
 from gr00t_data.sources.human.settings import HumanSettings
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.told import Told
+from gr00t_data.sources.untold import require_instruction
 from gr00t_data.store.provenance import Kind
-from gr00t_data.store.store import EpisodeStore, StoreError
+from gr00t_data.store.store import SEAL, EpisodeStore, StoreError
 
 
 def ingest_as(
@@ -55,4 +56,7 @@ def ingest_as(
             return ingest_clips(drop, embodiment, lake, name=name, licence=licence, progress=progress)
         except ClipsError as error:
             raise StoreError(str(error)) from error
+    remedy = "write `instruction: TEXT` into its marker _SUCCESS"
+    if not (lake.stores / store_name(name) / SEAL).is_file():
+        require_instruction(drop, embodiment, None, told, remedy)
     return ingest(drop, embodiment, lake, name=name, kind=kind, licence=licence, told=told, progress=progress)

@@ -35,11 +35,12 @@ class Said(BaseModel):
     kind: Kind | None = None
     fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     quaternions: QuaternionOrder | None = None
+    instruction: str | None = None
 
     @property
     def told(self) -> Told:
         """What is said in place of the recording."""
-        return Told(self.fps, self.quaternions)
+        return Told(self.fps, self.quaternions, self.instruction)
 
 
 def is_marked(drop: Path) -> bool:
@@ -91,7 +92,7 @@ def said_in(content: bytes, where: str) -> Said:
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
     raise StoreError(
-        f"{where}: leave it empty, or write embodiment, licence, kind, fps, quaternions as YAML ({reason})"
+        f"{where}: leave it empty, or write embodiment, licence, kind, fps, quaternions, instruction as YAML ({reason})"
     )
 
 

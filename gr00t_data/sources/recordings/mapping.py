@@ -118,11 +118,14 @@ class PartSource(_Entry):
 
 
 class Instruction(_Entry):
-    """The words the robot was given: ``text`` for all episodes, or the ``key`` (and ``field``) that holds them."""
+    """The words the robot was given: ``text`` for all episodes, or the ``key`` (and ``field``) that holds them;
+    ``told`` for those that do not say any.
+    """
 
     text: str = ""
     key: str = ""
     field: str = ""
+    told: str = ""
 
 
 class Mapping(_Entry):

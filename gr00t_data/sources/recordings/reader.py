@@ -100,6 +100,9 @@ class Recordings(Reader, Protocol):
             by = f"the mapping says hz: {mapping.hz:g}" if mapping.hz else "what it holds bears stamps of its own"
             raise MappingError(f"{drop}: {by}; leave --fps {told.fps:g} out")
         mapping = mapping.model_copy(update={"told_hz": told.fps}) if told.fps else mapping
+        if told.instruction:
+            words = mapping.instruction.model_copy(update={"told": told.instruction})
+            mapping = mapping.model_copy(update={"instruction": words})
         try:
             if self.counted and not mapping.hz and not mapping.times_key:
                 require_rate(mapping, self.said_rate(drop), drop, embodiment)
@@ -145,6 +148,33 @@ class Recordings(Reader, Protocol):
         self, drop: Path, embodiment: Embodiment, mapping: Mapping, names: list[str], facts: Facts, held: str
     ) -> Look:
         return look_at(facts, held, mapping, embodiment, lambda: self.read_episode(drop, mapping, embodiment, names[0]))
+
+    def says_instructions(
+        self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()
+    ) -> bool:
+        """See ``Reader``. Episodes are read, without pictures, up to the first that says it."""
+        mapping = self.mapping(drop, embodiment, given, told)
+        if mapping.instruction.text or mapping.instruction.told:
+            return True
+        try:
+            return confined(drop, self._says, drop, embodiment, mapping, raises=(LimitError,))
+        except ConfinedError:
+            return True
+
+    def _says(self, drop: Path, embodiment: Embodiment, mapping: Mapping) -> bool:
+        read = 0
+        for name in self.episode_names(drop):
+            try:
+                if self.instruction_of(drop, mapping, embodiment, name).strip():
+                    return True
+                read += 1
+            except (StreamError, MappingError):  # said again, with what it is, when the episode is taken in
+                continue
+        return not read
+
+    def instruction_of(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> str:
+        """What the robot was asked to do in one episode. Raises StreamError: see ``read_episode``."""
+        return self.read_episode(drop, mapping, embodiment, name).instruction
 
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``; episodes that cannot be read or aligned are listed in ``about.source.refused``."""

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +120,7 @@ def _brought_in(job: Job, stop: threading.Event | None = None) -> Episode | Refu
 def bring_in(job: Job) -> Episode | Refusal:
     """Read, align and encode one episode; what is wrong with its data becomes a refusal."""
     try:
-        raw = job.read(job.drop, job.mapping, job.embodiment, job.episode)
+        raw = _told(job.read(job.drop, job.mapping, job.embodiment, job.episode), job.mapping)
         aligned = align(raw, job.embodiment, job.mapping.tolerance_s)
         return episode_of(raw, aligned, job.embodiment, job.folder)
     except (StreamError, AlignError, MappingError, LimitError, video.VideoError) as error:
@@ -129,6 +129,14 @@ def bring_in(job: Job) -> Episode | Refusal:
         raise
     except Exception as error:  # a reader of foreign bytes met what nobody foresaw: it costs this episode, no other
         return Refusal(job.episode, f"{job.drop}: {job.episode}: cannot be read ({type(error).__name__}: {error})")
+
+
+def _told(raw: RawEpisode, mapping: Mapping) -> RawEpisode:
+    """The episode with the instruction that a person gave for those without one."""
+    if raw.instruction.strip() or not mapping.instruction.told:
+        return raw
+    notes = (*raw.notes, "its instruction was told when it was taken in; it says none")
+    return replace(raw, instruction=mapping.instruction.told, notes=notes)
 
 
 def episode_of(raw: RawEpisode, aligned: Aligned, embodiment: Embodiment, folder: Path) -> Episode:

@@ -61,8 +61,8 @@ def test_rows_without_an_instruction_are_left_out(tmp_path: Path, filler: str) -
 
 _IDENTIFIERS = """
 PosttrainPnPNovelFromPlateToBowlSplitA|pick_and_place_v2|task_0|task 0|Task: 3|task0|PickNPlace|pickPlace
-KITCHEN_SCENE3_turn_on_the_stove|env.PickCube|libero/kitchen|C:\\data\\x|9f86d081884c7d65|libero_10 task_3|episode-12
-drawer-open-v2|3f2504e0-4f89-11d3-9a0c-0305e82c3301|PickCube-v1.|<open_drawer>
+KITCHEN_SCENE3_turn_on_the_stove|env.PickCube|libero/kitchen|C:\\data\\x|9f86d081884c7d65|libero_10 task_3
+drawer-open-v2|3f2504e0-4f89-11d3-9a0c-0305e82c3301|PickCube-v1.|<open_drawer>|episode-12
 """
 _SENTENCES = """
 wave|Stop!|pick up the red cube|Pick up the red_cube.|拿起红色方块|push T|turn left|put LEGO brick in box 2|Lift 1.5 kg

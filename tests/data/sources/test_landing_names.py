@@ -132,7 +132,9 @@ def test_a_marker_that_cannot_be_read_names_itself_and_holds_nothing_up(drop: Pa
     (drop / MARKER).write_bytes(content)
     with pytest.raises(StoreError) as error:
         marker_of(drop)
-    assert str(error.value).startswith(f"{drop / MARKER}: leave it empty, or write embodiment, licence, kind as YAML (")
+    assert str(error.value).startswith(
+        f"{drop / MARKER}: leave it empty, or write embodiment, licence, kind, fps, quaternions, instruction as YAML ("
+    )
     told = describe(drop)
     assert told.marked and told.kind is None
 

@@ -44,9 +44,13 @@ def test_aloha_is_asked_for_its_rate_with_the_command(tmp_path: Path, robot: Emb
         asked = invoke((*common, *more))
         assert asked.exit_code == status and f"`gr00t ingest {drop} --embodiment rig --fps RATE`" in asked.output
     assert not (tmp_path / "lake/stores/drop").exists()
-    assert invoke((*common, "--fps", 30, "--workers", 1)).exit_code == 0
+    unsaid = invoke((*common, "--fps", 30))
+    assert unsaid.exit_code == 2 and "says what the robot was asked to do; say it: `gr00t" in unsaid.output
+    assert not (tmp_path / "lake/stores/drop").exists()
+    assert invoke((*common, "--fps", 30, "--workers", 1, "--instruction", "wipe the table")).exit_code == 0
     store = EpisodeStore.open(tmp_path / "lake/stores/drop")
     assert (store.about.source.mapping or {})["told_hz"] == 30 and store.row(0).source.facts()["hz"] == 30
+    assert store.row(0).instruction == "wipe the table" and "was told" in store.row(0).source.notes[-1]
     assert store.row(0).length == 7  # ten rows at 30 Hz last 0.3 s; at 50 Hz they would be 4 rows of 20 Hz
     assert store.state(0)[2, 0] == pytest.approx(3 * 0.02)  # 0.1 s later is the third sample
 
@@ -142,12 +146,19 @@ def test_unitree_without_a_rate_of_its_pictures(tmp_path: Path, robot: Embodimen
 
 def test_the_marker_of_a_drop_says_it(tmp_path: Path, robot: Embodiment) -> None:
     lake = Lake(tmp_path / "lake")
-    for rows, name, said in ((10, "bare", "fps: 30"), (11, "quoted", "fps: '30'\nlicence: MIT"), (12, "silent", "")):
+    words = "\ninstruction: wipe"
+    for rows, name, said in (
+        (10, "bare", "fps: 30" + words),
+        (11, "quoted", "fps: '30'\nlicence: MIT" + words),
+        (12, "silent", ""),
+    ):
         drop = aloha_file(lake.landing / name / "episode_0.hdf5", rows).parent
         (drop / "_SUCCESS").write_text(said)
     with pytest.raises(MappingError, match="--fps RATE"):
         take_in(lake, "silent", robot)
-    assert [take_in(lake, name, robot, told=Told(fps=25)).row(0).length for name in ("bare", "silent")] == [7, 10]
+    assert [
+        take_in(lake, name, robot, told=Told(fps=25, instruction="wipe")).row(0).length for name in ("bare", "silent")
+    ] == [7, 10]
     assert take_in(lake, "quoted", robot).about.licence == "MIT"
     (lake.landing / "bare/_SUCCESS").write_text("fps: -3\n")
     with pytest.raises(StoreError, match="greater than 0"):
