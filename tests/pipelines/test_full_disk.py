@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from gr00t_data.disk import DiskError, digest_file, folder_digests, replacing, write_json
 from gr00t_data.lake import Lake
+from gr00t_data.sources.how_made import HOW_MADE
 from gr00t_data.sources.landing.landing import take_in
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.stages.stores import check, sealed_stores
@@ -31,7 +32,7 @@ def content(lake: Lake) -> dict[str, str]:
 
 
 def hidden(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob(".*") if path.is_file() or path.name != ".fetching"]
+    return [path for path in folder.rglob(".*") if path.name not in (HOW_MADE, ".fetching")]
 
 
 @pytest.mark.parametrize("write", ["text", "array", "tensors"])

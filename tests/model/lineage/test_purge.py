@@ -17,7 +17,7 @@ from gr00t_data.store.provenance import EpisodeSource, StoreSource
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.writing import StoreWriter
 from gr00t_data.terms.purge import purge
-from gr00t_data.terms.withdrawal import Withdrawal, add
+from gr00t_data.terms.withdrawal import Withdrawal, WithdrawalError, add, require_match
 from gr00t_model.stages.verify import verify
 from tests.model.lineage.test_withdrawal import WHO, add_people
 from tests.model.service_lake import GR1, add_store, train_tiny
@@ -223,6 +223,8 @@ def test_what_was_dreamt_from_their_pictures_is_theirs(lake: Lake) -> None:
         assert {one.episode_index for one in verdicts if "CONSENT-01" in one.codes} == rejected
 
 
-def test_a_name_without_a_match_is_warned_of(lake: Lake) -> None:
-    with pytest.warns(UserWarning, match="no clip is of participant 'P70'; nearest participants: 'P08', 'P07'"):
-        add(lake, Withdrawal("P70"))
+def test_a_name_without_a_match_is_refused_with_the_nearest(lake: Lake) -> None:
+    with pytest.raises(WithdrawalError, match="no clip is of participant 'P70'; nearest participants: 'P08', 'P07'"):
+        require_match(lake, Withdrawal("P70"))
+    add(lake, Withdrawal("P70"))  # ahead of the footage; to name them again is no mistake then
+    require_match(lake, Withdrawal("P70"))
