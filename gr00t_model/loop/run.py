@@ -64,17 +64,13 @@ MARK, _LOGGED = "crc32", "logged"
 """Field of a line of metrics, and of the outcome: the mark of a line goes on from that of the line before it."""
 
 
-def _mark(record: Mapping[str, float], before: str) -> str:
-    return f"{zlib.crc32(json.dumps(record).encode(), zlib.crc32(before.encode())):08x}"
-
-
 def marked(record: Mapping[str, float], before: str) -> tuple[str, str]:
     """A line of metrics and its mark.
 
     Args:
         before: mark of the line before it.
     """
-    mark = _mark(record, before)
+    mark = f"{zlib.crc32(json.dumps(record).encode(), zlib.crc32(before.encode())):08x}"
     return json.dumps({**record, MARK: mark}) + "\n", mark
 
 
@@ -199,18 +195,21 @@ class RunFolder:
             return [], ""
         whole = self.metrics.read_bytes().rpartition(b"\n")[0]  # a full disk may have torn the last line
         try:
-            found = [json.loads(line) for line in whole.splitlines() if line.strip()]
-            return self._unmarked(found)
+            return self._unmarked([line for line in whole.splitlines() if line.strip()])
         except (AttributeError, ValueError) as error:
             raise DamagedRun(self.root, self.metrics, f"holds a line that was not written so ({error})") from error
 
-    def _unmarked(self, lines: list[dict[str, Any]]) -> tuple[list[dict[str, float]], str]:
+    def _unmarked(self, texts: list[bytes]) -> tuple[list[dict[str, float]], str]:
+        lines: list[dict[str, Any]] = [json.loads(text) for text in texts]
         marks = [line.pop(MARK, "") for line in lines]
         if any(marks) or any(isinstance(value, str) for line in lines for value in line.values()):
             before = self._first_mark
-            for number, (line, found) in enumerate(zip(lines, marks, strict=True), start=1):
-                if (before := _mark(line, before)) != found:
+            for number, (line, text, found) in enumerate(zip(lines, texts, marks, strict=True), start=1):
+                written, before = marked(line, before)
+                if before != found:
                     raise IntegrityError(f"line {number} has the mark {found!r}, expected {before!r}")
+                if written.encode() != text + b"\n":
+                    raise IntegrityError(f"line {number} has other bytes than were written, of the same value")
         return lines, next(reversed(marks), "")
 
     @property

@@ -103,7 +103,8 @@ def test_logged_losses_are_those_of_this_run(runs: tuple[PolicyRun, PolicyRun]) 
         with pytest.raises(DamagedRun):
             state_rows(run)
     lines = content.splitlines(keepends=True)
-    for damaged in (lines[:-1], lines[1:], [lines[1], lines[0], *lines[2:]]):
+    same_values = [lines[0].replace(": ", ":  ", 1), *lines[1:]]
+    for damaged in (lines[:-1], lines[1:], [lines[1], lines[0], *lines[2:]], same_values):
         run.metrics.write_text("".join(damaged))
         with pytest.raises(DamagedRun):
             run.records()
