@@ -106,8 +106,8 @@ def diagnose(store: EpisodeStore, embodiment: Embodiment, *, progress: Progress 
     # Where rows or pictures are wrong, other episodes must not be judged by them; what all have in common spoils none.
     own, _ = of_the_rig(store.root, {index: list(verdict.findings) for index, verdict in verdicts.items()})
     compared, of_store = compare(store, evidence, embodiment, own)
-    every = {index: without_consequences([*one.findings, *compared[index]]) for index, one in verdicts.items()}
-    every, of_rig = of_the_rig(store.root, every)
+    every, of_rig = of_the_rig(store.root, {n: [*one.findings, *compared[n]] for n, one in verdicts.items()})
+    every, of_rig = {n: without_consequences(each) for n, each in every.items()}, without_consequences(of_rig)
     measured = scales(Rows({one.index: one.rows for one in evidence if one.rows is not None}, embodiment))
     final = [concluded(verdicts[index], every[index], embodiment) for index in numbers]
     return Report(str(store.root), embodiment.name, (*findings, *of_store, *of_rig), tuple(final), measured)

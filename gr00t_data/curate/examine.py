@@ -43,7 +43,7 @@ def check_episode(
         store_findings: what ``check_store`` found; an error among them rejects the episode too.
     """
     verdict, _ = examine(store, index, embodiment, store_findings)
-    return concluded(verdict, verdict.findings, at_recorded_rate(embodiment, store))
+    return concluded(verdict, without_consequences(verdict.findings), at_recorded_rate(embodiment, store))
 
 
 def examine(
@@ -74,7 +74,7 @@ def examine(
         findings.append(KEEP_01.finding(f"{subject.where}: no frame is left whose action chunk is whole; leave it out"))
     length = subject.row.length if subject.rows is None else subject.rows
     instruction, changes = subject.spoken
-    own = tuple(without_consequences(findings))
+    own = tuple(without_consequences(findings, of_rigs=False))
     verdict = Verdict(index, True, length, keep, instruction, own, text_changes=changes)
     signals = subject.signals
     known = fingerprint(store, index, embodiment, pictures) if signals else None

@@ -1,5 +1,7 @@
 """What is true of the whole rig is one finding of the store: a slow clock is not the fault of each episode."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from gr00t_data.curate.robust import FEWEST
 
 _MOST = 0.6
 """Share of the episodes from which on it is the rig."""
+_PART = re.compile(r"(?:state|action) part '[^']+'")
 
 
 def of_the_rig(root: Path, found: Mapping[int, list[Finding]]) -> tuple[dict[int, list[Finding]], list[Finding]]:
@@ -21,13 +24,30 @@ def of_the_rig(root: Path, found: Mapping[int, list[Finding]]) -> tuple[dict[int
     """
     of_store = []
     every = (finding for findings in found.values() for finding in findings if finding.severity != "info")
-    collapsed = set()
+    collapsed = dict[tuple[str, str], set[str]]()
     for kind in sorted({_kind(finding) for finding in every if CHECKS[finding.code].rig}):
         having = [index for index, findings in found.items() if any(_kind(finding) == kind for finding in findings)]
         if len(found) >= FEWEST and len(having) >= _MOST * len(found):
             of_store.append(_one(root, kind, having, found))
-            collapsed.add(kind)
-    return {i: [one for one in findings if _kind(one) not in collapsed] for i, findings in found.items()}, of_store
+            collapsed[kind] = _usual_parts(kind, found)
+    left = {i: [one for one in findings if not _is_of_rig(one, collapsed)] for i, findings in found.items()}
+    return left, of_store
+
+
+def _usual_parts(kind: tuple[str, str], found: Mapping[int, list[Finding]]) -> set[str]:
+    """The parts that most episodes name in a finding of this kind."""
+    named = Counter(
+        part
+        for findings in found.values()
+        for part in {part for one in findings if _kind(one) == kind for part in _PART.findall(one.message)}
+    )
+    return {part for part, count in named.items() if count >= _MOST * len(found)}
+
+
+def _is_of_rig(finding: Finding, collapsed: Mapping[tuple[str, str], set[str]]) -> bool:
+    """Whether it says nothing of an episode that is not true of most. What another part does is its own."""
+    usual = collapsed.get(_kind(finding))
+    return usual is not None and set(_PART.findall(finding.message)) <= usual
 
 
 def _kind(finding: Finding) -> tuple[str, str]:

@@ -51,14 +51,18 @@ def found_in(on: object) -> Iterator[Any]:
             yield from look.function(on)
 
 
-def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
+def without_consequences(findings: Iterable[Finding], *, of_rigs: bool = True) -> list[Finding]:
     """The findings that no other finding of the episode explains. A warning does not explain an error, and what one
     camera shows does not explain what another one does.
+
+    Args:
+        of_rigs: what may prove to be true of the whole rig explains, too. Until that is known it must not: an episode
+            that has more wrong with it than its rig would lose it.
     """
     kept = list(findings)
     for finding in list(kept):
         patterns = CHECKS[finding.code].explains.split()
-        if finding.severity == "info" or finding not in kept:
+        if finding.severity == "info" or finding not in kept or (CHECKS[finding.code].rig and not of_rigs):
             continue
         kept = [
             other
