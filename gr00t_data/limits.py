@@ -45,6 +45,8 @@ LOG_RATIO = 100
 """How much larger than its file a whole log may unpack to, beyond one chunk: LZ4 gives 255 for zeros alone."""
 LOG_VALUES = 40_000_000
 """Numbers that are taken from one log: an hour of 11 values at 1 kHz."""
+LOG_UNKNOWN = 100_000
+"""Records of a log of kinds that its format does not have, which readers pass over: nobody writes that many."""
 MESSAGE_VALUES = 100_000
 """Numbers of one message under one name; no robot has so many joints."""
 DEFINITION_BYTES = 1 * MIB

@@ -8,6 +8,7 @@ from typing import Any
 from gr00t_data.disk import visible_files
 from gr00t_data.store.provenance import Facts
 from gr00t_data.video.files import VideoError
+from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import Packets, probe
 
 _AXES = ["height", "width", "channel"]
@@ -62,7 +63,7 @@ def _first_of(root: Path, column: str) -> Packets | None:
     for path in visible_files(root / "videos", "*.mp4") if (root / "videos").is_dir() else []:
         if path.parent.name == column:
             try:
-                return probe(path)
+                return watched(path, probe, path)
             except VideoError:
                 continue  # its episode is rejected for it; another one tells as much
     return None

@@ -26,6 +26,7 @@ from gr00t_data.store.notes import Note
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.tables import opened_table, read_table
 from gr00t_data.video.files import VideoError, encode_stream
+from gr00t_data.video.foreign import watched
 
 _ROWS_AT_ONCE = 4
 _FILE_BYTES = 16 * TABLE_BYTES
@@ -53,13 +54,13 @@ def encode_pictures(root: Path, drop: Path, embodiment: Embodiment) -> tuple[lis
     kept = {name for name in cameras if _too_deep(store, name, notes)}
     for row in store.rows:
         for column in (name for name in cameras if name not in kept):
-            target = _target(store, row.index, column)
-            if target.is_file() or not (pictures := _pictures(store, row.index, column, drop)):
+            target, data = _target(store, row.index, column), store.data_place(row.index)
+            if target.is_file():
                 continue
             try:
-                encode_stream(target, map(even_size, pictures), store.fps)
-                done.add((row.index, column))
-            except (VideoError, StreamError, ValueError) as error:
+                if watched(data, _encoded, root, row.index, column, drop, target, pictures=row.length):
+                    done.add((row.index, column))
+            except VideoError as error:
                 notes.append(Note(f"no video could be made of its pictures: {error}", row.index, column))
     if columns := {column for _, column in done}:
         _declare(store, columns, embodiment)
@@ -67,6 +68,18 @@ def encode_pictures(root: Path, drop: Path, embodiment: Embodiment) -> tuple[lis
             _without(store.data_place(row.index), columns)
         notes += [Note("its pictures were encoded as h264", camera=column) for column in sorted(columns)]
     return notes, done
+
+
+def _encoded(root: Path, index: int, column: str, drop: Path, target: Path) -> bool:
+    """Encode the pictures of one episode and camera; whether there are any. Raises VideoError: one cannot be read."""
+    store = EpisodeStore.open(root)
+    if not (pictures := _pictures(store, index, column, drop)):
+        return False
+    try:
+        encode_stream(target, map(even_size, pictures), store.fps)
+    except (StreamError, ValueError) as error:
+        raise VideoError(str(error)) from error
+    return True
 
 
 def _target(store: EpisodeStore, index: int, column: str) -> Path:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gr00t_data.limits import CHUNK_BYTES, LOG_RATIO, LimitError, factor, require_within
+from gr00t_data.limits import CHUNK_BYTES, LOG_RATIO, LOG_UNKNOWN, LimitError, factor, require_within
 
 MAGIC = b"\x89MCAP0\r\n"
 """How a file begins, and ends when its writer closed it."""
+_LAST_KIND = 0x0F
+"""Of the MCAP specification, which begins with 0x01."""
 
 
 def most_bytes() -> int:
@@ -67,13 +69,19 @@ class Bounded:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._unknown = 0
 
     def read(self, count: int) -> bytes:
-        """Up to ``count`` bytes. Raises LimitError: it is negative, or more than a record may have."""
+        """Up to ``count`` bytes. Raises LimitError: it is negative, more than a record may have, or the kind of one
+        more record that the library skips in silence, of which a file of zeros has one every nine bytes."""
         require_within(count, CHUNK_BYTES, "bytes that a record says it has")
         if count < 0:
             raise ValueError(f"a record says that it has {count} bytes")
-        return self._stream.read(count)
+        found = self._stream.read(count)
+        if count == 1 and found and not 0 < found[0] <= _LAST_KIND:
+            self._unknown += 1
+            require_within(self._unknown, LOG_UNKNOWN, "records of kinds that nobody knows")
+        return found
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """See ``io.IOBase.seek``."""
