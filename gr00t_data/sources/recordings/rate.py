@@ -19,9 +19,9 @@ _RATES = ("fps", "hz", "freq", "frequency", "frame rate", "framerate", "control 
 _RATES += ("control hz", "control rate", "sampling rate", "sample rate", "recording rate", "record freq", "rate hz")
 _PERIODS = ("dt", "control dt", "step dt", "control timestep", "control period")
 """What recorders call rows a second and seconds a row, in words."""
-SLOWEST_HZ, FASTEST_HZ = 0.5, 1000.0
+_SLOWEST_HZ, _FASTEST_HZ = 0.5, 1000.0
 """Rows of a demonstration come no slower and no faster: what says more speaks of another thing."""
-AGREES = 0.02
+_AGREES = 0.02
 """Rates that differ by no more say the same: 29.97 and 30."""
 _UNITS_NS = {"s": NS, "ms": NS // 1000, "us": NS // 1_000_000, "ns": 1}
 
@@ -38,7 +38,7 @@ class Rate:
 
     def contradicts(self, other: "Rate") -> bool:
         """Whether both cannot be the same rate, as far as clocks are."""
-        return abs(self.hz / other.hz - 1) > AGREES
+        return abs(self.hz / other.hz - 1) > _AGREES
 
 
 def one_rate(said: Iterable[Rate], where: str) -> Rate | None:
@@ -61,7 +61,7 @@ def rates_in(facts: Iterable[tuple[str, object]]) -> list[Rate]:
             continue
         plain = _plain(name)
         hz = float(value) if plain in _RATES else 1 / value if plain in _PERIODS else 0.0
-        if SLOWEST_HZ <= hz <= FASTEST_HZ:
+        if _SLOWEST_HZ <= hz <= _FASTEST_HZ:
             found.append(Rate(hz, name))
     return found
 
@@ -125,7 +125,7 @@ def unit_of_stamps(stamps: np.ndarray) -> str | None:
     if not len(steps) or not (steps > 0).all() or (steps == 1).all():
         return None
     period = float(np.median(steps))
-    units = [unit for unit, one in _UNITS_NS.items() if NS / FASTEST_HZ < period * one < NS / SLOWEST_HZ]
+    units = [unit for unit, one in _UNITS_NS.items() if NS / _FASTEST_HZ < period * one < NS / _SLOWEST_HZ]
     return units[0] if len(units) == 1 else None
 
 

@@ -165,16 +165,12 @@ class Recordings(Reader, Protocol):
         read = 0
         for name in self.episode_names(drop):
             try:
-                if self.instruction_of(drop, mapping, embodiment, name).strip():
+                if self.read_episode(drop, mapping, embodiment, name).instruction.strip():
                     return True
                 read += 1
             except (StreamError, MappingError):  # said again, with what it is, when the episode is taken in
                 continue
         return not read
-
-    def instruction_of(self, drop: Path, mapping: Mapping, embodiment: Embodiment, name: str) -> str:
-        """What the robot was asked to do in one episode. Raises StreamError: see ``read_episode``."""
-        return self.read_episode(drop, mapping, embodiment, name).instruction
 
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``; episodes that cannot be read or aligned are listed in ``about.source.refused``."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
 from gr00t_data.sources.formats.hdf5.orientation import orientation_in, spread
-from gr00t_data.sources.formats.hdf5.row_clock import rate_by_stamps, rates_of
+from gr00t_data.sources.formats.hdf5.row_clock import rate_in, rates_of
 from gr00t_data.sources.formats.hdf5.tree import Group, asked, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
 from gr00t_data.sources.recordings.quaternions import Vote
-from gr00t_data.sources.recordings.rate import Rate, one_rate
+from gr00t_data.sources.recordings.rate import Rate
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
@@ -36,7 +36,7 @@ def _holds_episode(file: Path) -> bool:
 def _rate(file: Path) -> Rate | None:
     with opened(file) as root:
         root.require_closed()
-        return rate_by_stamps(root) or one_rate(_stated(root), root.where())
+        return rate_in(root, _stated(root))
 
 
 def _orientation(path: Path, key: str, positions: list[int] | None) -> list[Vote]:
@@ -46,7 +46,7 @@ def _orientation(path: Path, key: str, positions: list[int] | None) -> list[Vote
 
 def _stated(root: Group) -> list[Rate]:
     inner = root.member("observations")
-    return [*rates_of(root), *(rates_of(inner) if isinstance(inner, Group) else ())]
+    return rates_of(inner) if isinstance(inner, Group) else []
 
 
 def _first(drop: Path) -> Path:

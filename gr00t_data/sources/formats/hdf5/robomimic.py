@@ -13,12 +13,12 @@ from typing import Any
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
 from gr00t_data.sources.formats.hdf5.orientation import orientation_in, spread
-from gr00t_data.sources.formats.hdf5.row_clock import rate_by_stamps, rates_of
+from gr00t_data.sources.formats.hdf5.row_clock import rate_in
 from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, asked, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping, words
 from gr00t_data.sources.recordings.quaternions import Vote
-from gr00t_data.sources.recordings.rate import Rate, may_say_rate, one_rate, rates_in
+from gr00t_data.sources.recordings.rate import Rate, may_say_rate, rates_in
 from gr00t_data.sources.recordings.reader import Recordings
 from gr00t_data.sources.recordings.streams import RawEpisode, StreamError
 
@@ -55,7 +55,7 @@ def _rate(file: Path) -> Rate | None:
     with opened(file) as root:
         group = _demonstration(root, _demonstrations(root)[0])
         group.require_closed()
-        return rate_by_stamps(group) or one_rate([*rates_of(group), *_stated(root)], group.where())
+        return rate_in(group, _stated(root))
 
 
 def _stated(root: Group) -> list[Rate]:

@@ -8,8 +8,6 @@ from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, dataset_of
 from gr00t_data.sources.recordings.clocks import NS, stamps_from_seconds, ticks
 from gr00t_data.sources.recordings.mapping import Mapping
 from gr00t_data.sources.recordings.rate import (
-    FASTEST_HZ,
-    SLOWEST_HZ,
     Rate,
     may_say_rate,
     one_rate,
@@ -42,9 +40,8 @@ class RowClock:
             self._own, self._usable = _stamps(dataset_of(group, mapping.times_key))
             self.notes = _odd(self._own, mapping.times_key)
             return
-        said = rate_by_stamps(group) or one_rate([*rates_of(group), *stated], group.where())
-        rate = rate_of_rows(mapping, said, str(group.path))
-        if not mapping.hz and (stamps := own_stamps(group)):
+        rate = rate_of_rows(mapping, rate_in(group, stated), str(group.path))
+        if not mapping.hz and (stamps := _own_stamps(group)):
             self._own, self._usable = _stamps(dataset_of(group, stamps))
             self.facts = {"times_key": stamps}
         else:
@@ -76,6 +73,18 @@ class RowClock:
         return round((times_ns[-1] - times_ns[0]) / NS * self._hz * len(times_ns) / max(len(times_ns) - 1, 1))
 
 
+def rate_in(group: Group, stated: Sequence[Rate]) -> Rate | None:
+    """The rate at which the stamps of a group run, else the one that it and its file (``stated``) say; None: neither.
+
+    Raises:
+        StreamError: they contradict each other.
+    """
+    if key := _own_stamps(group):
+        times_ns, _ = _stamps(dataset_of(group, key))
+        return Rate(NS / float(np.median(np.diff(times_ns))), f"stamps in {key!r}")
+    return one_rate([*rates_of(group), *stated], group.where())
+
+
 def rates_of(group: Group) -> list[Rate]:
     """What attributes and single values of a group say about the rate of its rows."""
     single = [(name, group.member(name)) for name in group.names() if may_say_rate(name)]
@@ -87,7 +96,7 @@ def _is_number(dataset: Dataset) -> bool:
     return not dataset.shape and dataset.dtype.kind in "fiu"
 
 
-def own_stamps(group: Group) -> str | None:
+def _own_stamps(group: Group) -> str | None:
     """The key of the dataset that holds the times of the rows, by its name and by its steps; None: there is none."""
     commands = [one for one in map(group.member, _COMMANDS) if isinstance(one, Dataset) and one.ndim]
     for key in (f"{place}{name}" for place in _PLACES for name in _STAMPS):
@@ -101,15 +110,6 @@ def own_stamps(group: Group) -> str | None:
 
 def _one_a_row(dataset: Dataset) -> bool:
     return dataset.dtype.kind in "fiu" and dataset.ndim in (1, 2) and dataset.shape[1:] in ((), (1,))
-
-
-def rate_by_stamps(group: Group) -> Rate | None:
-    """The rate at which the stamps of a group run; None where it has none."""
-    if (key := own_stamps(group)) is None:
-        return None
-    times_ns, _ = _stamps(dataset_of(group, key))
-    hz = NS / float(np.median(np.diff(times_ns)))
-    return Rate(hz, f"stamps in {key!r}") if SLOWEST_HZ <= hz <= FASTEST_HZ else None
 
 
 def _odd(times_ns: np.ndarray, key: str) -> tuple[str, ...]:
