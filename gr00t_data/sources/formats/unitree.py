@@ -97,14 +97,13 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _rate(document: dict[str, Any]) -> Rate | None:
-    info = document.get("info")
-    image = info.get("image") if isinstance(info, dict) else None
-    found = rates_in(image.items() if isinstance(image, dict) else ())
-    return Rate(found[0].hz, "info.image.fps") if found else None
+    image = _dict(document.get("info")).get("image")
+    found = rates_in((f"info.image.{name}", value) for name, value in _dict(image).items())
+    return found[0] if found else None
 
 
 def _joint_names(document: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    listed = (document.get("info") or {}).get("joint_names") or {}
+    listed = _dict(_dict(document.get("info")).get("joint_names"))
     return {part: tuple(map(str, names)) for part, names in listed.items() if isinstance(names, list) and names}
 
 
@@ -203,8 +202,8 @@ class Unitree(Recordings):
             camera: _camera(folder, rows, camera, source.key, mapping, embodiment, rate.hz)
             for camera, source in mapping.cameras.items()
         }
-        words = document.get("text")
-        said = words.get(mapping.instruction.key or "goal") if isinstance(words, dict) else None
+        words = _dict(document.get("text"))
+        said = words.get(mapping.instruction.key or "goal")
         instruction = mapping.instruction.text or str(said or "").strip()
         source = {"file": f"{name}/{_FILE}", "hz": rate.hz, "hz_said_by": rate.said_by}
         notes = [

@@ -60,9 +60,9 @@ def rates_in(facts: Iterable[tuple[str, object]]) -> list[Rate]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             continue
         plain = _plain(name)
-        hz = float(value) if plain in _RATES else 1 / value if plain in _PERIODS else 0.0
+        hz = value if plain in _RATES else 1 / value if plain in _PERIODS else 0.0
         if _SLOWEST_HZ <= hz <= _FASTEST_HZ:
-            found.append(Rate(hz, name))
+            found.append(Rate(float(hz), name))
     return found
 
 

@@ -120,11 +120,14 @@ def test_each_file_has_its_own_rate(tmp_path: Path, robot: Embodiment) -> None:
     assert [row.source.facts()["hz"] for row in store.rows] == [10, 40]
 
 
-def test_simulated_demonstrations_that_do_not_say_it(tmp_path: Path, robot: Embodiment) -> None:
+@pytest.mark.parametrize("none", [{}, {"sim_args": {"dt": 0.005, "decimation": 0}}])
+def test_simulated_demonstrations_that_do_not_say_it(tmp_path: Path, robot: Embodiment, none: dict[str, Any]) -> None:
     """As Isaac Lab writes them: the environment's name and kind only."""
     drop = robomimic_file(tmp_path / "demo.hdf5", (12,))
     with h5py.File(drop, "a") as file:
-        file["data"].attrs["env_args"] = json.dumps({"env_name": "Isaac-Stack-Cube-Franka-IK-Rel-v0", "type": 2})
+        file["data"].attrs["env_args"] = json.dumps(
+            {"env_name": "Isaac-Stack-Cube-Franka-IK-Rel-v0", "type": 2, **none}
+        )
     with pytest.raises(MappingError, match=f"`gr00t ingest {drop} --embodiment rig --fps RATE`"):
         ingest(drop, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
     with h5py.File(drop, "a") as file:
@@ -134,7 +137,8 @@ def test_simulated_demonstrations_that_do_not_say_it(tmp_path: Path, robot: Embo
 
 
 def test_unitree_without_a_rate_of_its_pictures(tmp_path: Path, robot: Embodiment) -> None:
-    drop = recorded(tmp_path / "drop", info={"version": "1.0.0", "image": {"width": 17, "height": 15}})
+    image = {"width": 17, "height": 15, "fps": 10**400}
+    drop = recorded(tmp_path / "drop", info={"version": "1.0.0", "image": image})
     mapping = parse_mapping(UNITREE_MAPPING)
     with pytest.raises(MappingError, match="--fps RATE"):
         ingest(drop, robot, Lake(tmp_path / "lake"), mapping=mapping)

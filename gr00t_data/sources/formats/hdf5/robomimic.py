@@ -127,12 +127,13 @@ def _environment_rates(file: Group) -> list[Rate]:
     """Robosuite states ``control_freq``, Isaac Lab the physics step and how many of them make a control step."""
     arguments = _arguments(file)
     settings, simulation = arguments.get("env_kwargs"), arguments.get("sim_args")
-    found = (
-        rates_in((f"env_args.{name}", value) for name, value in settings.items()) if isinstance(settings, dict) else []
-    )
-    if isinstance(simulation, dict) and isinstance(step := simulation.get("dt"), int | float) and step > 0:
-        found.append(Rate(1 / (float(step) * float(simulation.get("decimation", 1))), "sim_args.dt * decimation"))
-    return found
+    named = settings.items() if isinstance(settings, dict) else ()
+    stated = rates_in((f"env_args.{name}", value) for name, value in named)
+    if isinstance(simulation, dict):
+        step, steps = simulation.get("dt"), simulation.get("decimation", 1)
+        if isinstance(step, int | float) and isinstance(steps, int | float):
+            stated += [Rate(one.hz, "sim_args.dt * decimation") for one in rates_in([("dt", step * steps)])]
+    return stated
 
 
 def _instruction(file: Group, group: Group, key: str) -> str:
