@@ -7,7 +7,6 @@ or ``{name: position}``; Unitree ``kLeftElbow``; ROS ``left_elbow_joint``. Names
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 _DECORATION = re.compile(
     "main|follower|leader|joints?|pos|positions?|qpos|angle|state|actions?|target|goal|cmd|command|rad|radians?|deg|"
@@ -78,7 +77,7 @@ def order_of(robot: Sequence[str], recorded: object) -> Order | None:
     if names is None or len(names) != len(robot) or not any(map(_means_something, names)):
         return None
     moved: list[str] = []
-    for read in (joint_name, core_of):
+    for read in (joint_name, _core_of):
         own, theirs = [read(name) for name in robot], [read(name) for name in names]
         if len({*own}) < len(own) or len({*theirs}) < len(theirs):
             continue
@@ -87,34 +86,11 @@ def order_of(robot: Sequence[str], recorded: object) -> Order | None:
             return None if places == tuple(range(len(own))) else Order(places, tuple(names))
         moved = [name for at, name in enumerate(own) if name in theirs and theirs[at] != name and _tells(name)]
     if moved:
-        raise NamesError(side_by_side(robot, names))
+        raise NamesError(_side_by_side(robot, names))
     return None
 
 
-class Jointed(Protocol):
-    """A part, as far as its place and its joints go."""
-
-    @property
-    def column(self) -> str:
-        """The column that it lies in."""
-        ...
-
-    @property
-    def joints(self) -> tuple[str, ...]:
-        """The name of each dimension."""
-        ...
-
-
-def joints_by_column(state: Sequence[Jointed], action: Sequence[Jointed]) -> dict[str, list[str]]:
-    """Column -> the joints of its parts by dimension. A column that both sides read is that of the state."""
-    columns: dict[str, list[str]] = {}
-    of_state = {part.column for part in state}
-    for part in (*state, *(one for one in action if one.column not in of_state)):
-        columns.setdefault(part.column, []).extend(part.joints)
-    return columns
-
-
-def side_by_side(robot: Sequence[str], names: Sequence[str]) -> str:
+def _side_by_side(robot: Sequence[str], names: Sequence[str]) -> str:
     """Both orders, a dimension a pair."""
     pairs = (f"{at}: {mine} | {theirs}" for at, (mine, theirs) in enumerate(zip(robot, names, strict=True)))
     return "robot file | data set: " + ", ".join(pairs)
@@ -129,7 +105,7 @@ def _means_something(name: str) -> bool:
     return any(not word.isdigit() and not _NOTHING.fullmatch(word) for word in _words(name))
 
 
-def core_of(name: str) -> str:
+def _core_of(name: str) -> str:
     """The words that tell which joint it is, ``left_elbow`` for ``kLeftElbowJoint``; all of them where none is left."""
     words = _words(name)
     return "_".join([word for word in words if not _DECORATION.fullmatch(word)]) or "_".join(words)

@@ -181,6 +181,21 @@ class Embodiment:
         """Column of the tables -> dimensions that the parts take of it."""
         return {part.column: part.end for part in (*self.state, *self.action)}
 
+    @property
+    def parts_by_column(self) -> dict[str, list[tuple[str, Part]]]:
+        """Column -> its (side, part), by dimension. A column that both sides read is that of the state."""
+        columns: dict[str, list[tuple[str, Part]]] = {part.column: [] for part in self.state}
+        action = [("action", part) for part in self.action if part.column not in columns]
+        for side, part in [*(("state", part) for part in self.state), *action]:
+            columns.setdefault(part.column, []).append((side, part))
+        return columns
+
+    @property
+    def joints_by_column(self) -> dict[str, list[str]]:
+        """Column -> the joints of its parts, by dimension."""
+        found = self.parts_by_column.items()
+        return {column: [joint for _, part in parts for joint in part.joints] for column, parts in found}
+
     def state_part(self, name: str) -> Part:
         """The state part of that name. Raises EmbodimentError with the names there are."""
         return _named(self.state, name, f"{self.name} has no state part")

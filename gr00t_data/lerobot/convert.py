@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr00t_data.disk import PathError, read_json, refuse_links_out, replacing_folder
-from gr00t_data.embodiment.names import NamesError, joints_by_column, order_of
+from gr00t_data.embodiment.names import NamesError, order_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot import stage_v21 as lerobot_v21
 from gr00t_data.lerobot import v2 as lerobot_v2
@@ -85,7 +85,7 @@ def _require_order(source: Path, embodiment: Embodiment | None) -> None:
     if embodiment is None or (source / "meta/modality.json").is_file():
         return
     features = declared_features(source, read_json(source / "meta/info.json"))
-    for column, joints in joints_by_column(embodiment.state, embodiment.action).items():
+    for column, joints in embodiment.joints_by_column.items():
         found = features[column].names if column in features else None
         try:
             why = "in another order" if order_of(joints, found) else ""

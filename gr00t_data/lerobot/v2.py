@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gr00t_data.disk import PathError, copy_file, refuse_links_out, visible_files
-from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v3_layout import declared_version
 from gr00t_data.store.declared import require_numbers
 from gr00t_data.store.store import EpisodeStore, StoreError
@@ -18,17 +17,8 @@ def recognises(path: Path) -> bool:
     return declared_version(path) in ("v2.0", "v2.1")
 
 
-def take_over(
-    path: Path,
-    root: Path,
-    progress: Callable[[int, int], None],
-    embodiment: Embodiment | None = None,
-    untold: bool = False,
-) -> dict[str, str]:
+def take_over(path: Path, root: Path, progress: Callable[[int, int], None]) -> dict[str, str]:
     """Copy the files of a drop to ``root``, hidden files left out. ``progress(done, total)`` counts files.
-
-    Args:
-        embodiment, untold: not needed here, because the files are taken as they are.
 
     Returns:
         relative name -> SHA-256 of every file.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gr00t_data.batches.mixture.manifest import MixtureSource
 from gr00t_data.curate.index import Index
-from gr00t_data.embodiment.names import NamesError, joints_by_column, order_of
+from gr00t_data.embodiment.names import NamesError, order_of
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.terms.licences import LicenceError, Profile, obstacles
@@ -48,7 +48,7 @@ def check_source(
 
 def _check_order(where: str, store: EpisodeStore, embodiment: Embodiment) -> None:
     """Whether the store names the joints of the robot in another order; names that mean nothing say nothing."""
-    for column, expected in joints_by_column(embodiment.state, embodiment.action).items():
+    for column, expected in embodiment.joints_by_column.items():
         names = store.features[column].names if column in store.features else None
         try:
             order = order_of(expected, names)

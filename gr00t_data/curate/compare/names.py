@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.subject.subject import Whole
-from gr00t_data.embodiment.names import NamesError, joints_by_column, order_of
+from gr00t_data.embodiment.names import NamesError, order_of
 from gr00t_data.store.layout import Feature
 
 _MOST_NAMED = 8
@@ -14,7 +14,7 @@ _MOST_NAMED = 8
 def check_names(whole: Whole) -> Iterator[Finding]:
     """NAMES-01: info.json names the joints of the robot in another order; names that mean nothing say nothing."""
     store, embodiment = whole.store, whole.embodiment
-    for column, joints in joints_by_column(embodiment.state, embodiment.action).items():
+    for column, joints in embodiment.joints_by_column.items():
         where = f"{store.root}/meta/info.json: the names of {column!r}"
         try:
             order = order_of(joints, store.features.get(column, Feature()).names)

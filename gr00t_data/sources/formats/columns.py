@@ -20,7 +20,7 @@ from gr00t_data.embodiment.robot import Embodiment, Part
 from gr00t_data.embodiment.units import Affine, UnitError, conversion
 from gr00t_data.store.layout import Feature
 from gr00t_data.store.provenance import Facts
-from gr00t_data.store.store import StoreError, json_lines
+from gr00t_data.store.store import StoreError, declared_features, json_lines
 from gr00t_data.store.tables import column_matrix, read_table
 
 _LEVELS = ("mean", "min", "max", "q01", "q10", "q50", "q90", "q99")
@@ -47,14 +47,15 @@ class Column:
         return ordered if self.affine is None else self.affine(ordered)
 
 
-def planned(root: Path, features: Mapping[str, Feature], embodiment: Embodiment) -> dict[str, Column]:
+def planned(root: Path, embodiment: Embodiment) -> dict[str, Column]:
     """The columns of the dataset ``root`` that must change, by name.
 
     Raises:
         StoreError: names contradict the robot file, or a unit cannot be converted; says what to write.
     """
     found: dict[str, Column] = {}
-    for column, parts in parts_by_column(embodiment).items():
+    features = declared_features(root, read_json(root / "meta/info.json"))
+    for column, parts in embodiment.parts_by_column.items():
         feature = features.get(column, Feature())
         if feature.flat_width != (dims := sum(part.dim for _, part in parts)):
             if any(part.recorded_unit not in (None, part.unit) for _, part in parts):
@@ -63,9 +64,8 @@ def planned(root: Path, features: Mapping[str, Feature], embodiment: Embodiment)
                     f"{embodiment.name!r} lists {dims} joints: their units cannot be converted; correct one of the two"
                 )
             continue
-        robot = [joint for _, part in parts for joint in part.joints]
         try:
-            order = order_of(robot, feature.names)
+            order = order_of(embodiment.joints_by_column[column], feature.names)
             affine, units = _units(parts)
         except NamesError as error:
             raise StoreError(
@@ -78,16 +78,6 @@ def planned(root: Path, features: Mapping[str, Feature], embodiment: Embodiment)
         if order or affine:
             found[column] = Column(order, affine, units)
     return found
-
-
-def parts_by_column(embodiment: Embodiment) -> dict[str, list[tuple[str, Part]]]:
-    """Column -> its (side, part), by dimension. A column that both sides read is that of the state."""
-    columns: dict[str, list[tuple[str, Part]]] = {}
-    of_state = {part.column for part in embodiment.state}
-    action = [("action", part) for part in embodiment.action if part.column not in of_state]
-    for side, part in [*(("state", part) for part in embodiment.state), *action]:
-        columns.setdefault(part.column, []).append((side, part))
-    return columns
 
 
 def _units(parts: list[tuple[str, Part]]) -> tuple[Affine | None, dict[str, tuple[str, str]]]:

@@ -1,21 +1,18 @@
 """LeRobot v3.0 drops, taken apart into a folder that a store reads."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot import v3
 from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.lerobot.v3_rows import unlisted
 from gr00t_data.sources.formats.taken_over import TakenOver
-from gr00t_data.sources.reader import Reader
+from gr00t_data.sources.reader import Intake, Reader
 from gr00t_data.store.provenance import Refusal
 
 
-def _take_over(
-    drop: Path, root: Path, progress: Callable[[int, int], None], embodiment: Embodiment, untold: bool
-) -> dict[str, str]:
-    v3.take_over(drop, root, progress, embodiment, untold)  # what it notes lies in the folder
+def _take_over(intake: Intake, folder: Path) -> dict[str, str]:
+    untold = bool(intake.told.instruction)
+    v3.take_over(intake.drop, folder, intake.progress, intake.embodiment, untold)  # what it notes lies in the folder
     return {}
 
 

@@ -16,23 +16,20 @@ from gr00t_data.sources.content import (
     without_about,
 )
 from gr00t_data.sources.dry_run import Look
-from gr00t_data.sources.formats.columns import Column, facts_of, lines_of, parts_by_column, planned, rewrite
-from gr00t_data.sources.formats.lerobot_tidy import tidy
+from gr00t_data.sources.formats.columns import facts_of, lines_of, planned, rewrite
+from gr00t_data.sources.formats.lerobot_tidy import require_fit, tidy
 from gr00t_data.sources.formats.untold import put_in, says_instructions
 from gr00t_data.sources.how_made import made_alike, note_how_made
 from gr00t_data.sources.reader import Intake
 from gr00t_data.sources.recordings.mapping import Mapping, MappingError
 from gr00t_data.sources.told import Told
 from gr00t_data.store.declared import require_numbers
-from gr00t_data.store.layout import Feature
 from gr00t_data.store.provenance import Facts, Refusal, StoreAbout, StoreSource
 from gr00t_data.store.store import ABOUT, EpisodeStore, StoreError, declared_features
 from gr00t_data.store.writing import seal_folder
 
-TakeOver = Callable[[Path, Path, Callable[[int, int], None], Embodiment, bool], dict[str, str]]
-"""(drop, folder of the store, progress, embodiment, whether a list of tasks may be missing) -> SHA-256 of the files
-that were hashed while they were copied.
-"""
+TakeOver = Callable[[Intake, Path], dict[str, str]]
+"""(what is taken in, folder of the store) -> SHA-256 of the files that were hashed while they were copied."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,10 @@ class TakenOver:
     def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """See ``Reader``."""
         self.mapping(drop, embodiment, given, told)
-        info = read_json(drop / "meta/info.json")
-        require_numbers(drop, info)
+        require_numbers(drop, read_json(drop / "meta/info.json"))
         episodes = {"episodes": len(EpisodeStore.open(drop).rows)} if self.counted else {}
         facts = {"drop": str(drop), "format": self.name, **episodes, "mapping": "none needed: taken over as it is"}
-        return Look({**facts, **_changes(drop, declared_features(drop, info), embodiment)}, [], None)
+        return Look({**facts, **_changes(drop, embodiment)}, [], None)
 
     def says_instructions(
         self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()
@@ -80,20 +76,16 @@ class TakenOver:
     def ingest(self, intake: Intake, given: Mapping | None) -> EpisodeStore:
         """See ``Reader``."""
         self.mapping(intake.drop, intake.embodiment, given, intake.told)
-        plan = _plan(intake.drop, intake.embodiment)
+        plan, text = planned(intake.drop, intake.embodiment), intake.told.instruction
+        said = {"rewritten": facts_of(plan), "instruction": text}
         source = StoreSource(drop=intake.drop.name, format=self.name)
-        if plan:
-            source = source.model_copy(update={"rewritten": facts_of(plan)})
-        if text := intake.told.instruction:
-            source = source.model_copy(update={"instruction": text})
+        source = source.model_copy(update={name: fact for name, fact in said.items() if fact})
         if (intake.root / SEAL).is_file() and not intake.replace:
-            source = source.model_copy(update={"content": content_digest(intake.drop)})
-            store = EpisodeStore.open(intake.root)
-            if plan or store.about.source.rewritten:
-                source = source.model_copy(update={"rewritten": facts_of(plan)})
-            return made_alike(store, source, intake, ("content", "rewritten", "instruction"))
+            decides = {"content": content_digest(intake.drop), "rewritten": facts_of(plan) or None}
+            source, keys = source.model_copy(update=decides), (*decides, "instruction")
+            return made_alike(EpisodeStore.open(intake.root), source, intake, keys)
         with replacing_folder(intake.root, over=intake.replace) as folder:
-            digests = self.take_over(intake.drop, folder, intake.progress, intake.embodiment, bool(text))
+            digests = self.take_over(intake, folder)
             _refuse_changed(intake.drop, digests)
             content = digest_json(without_about(digests) if digests else file_digests(intake.drop))
             for name in (COMPLETE_MARKER, MAPPING_FILE):
@@ -116,27 +108,14 @@ class TakenOver:
         return EpisodeStore.open(intake.root)
 
 
-def _plan(drop: Path, embodiment: Embodiment) -> dict[str, Column]:
-    """What must change in state and action. Raises StoreError: see ``planned``."""
-    return planned(drop, declared_features(drop, read_json(drop / "meta/info.json")), embodiment)
-
-
-def _changes(drop: Path, features: dict[str, Feature], embodiment: Embodiment) -> Facts:
-    """What would be rewritten, or why that is impossible; and columns of another width than the robot's."""
+def _changes(drop: Path, embodiment: Embodiment) -> Facts:
+    """What would be rewritten, or why the dataset would be refused."""
     try:
-        lines = lines_of(planned(drop, features, embodiment))
+        lines = lines_of(planned(drop, embodiment))
+        require_fit(drop, drop, embodiment)
     except StoreError as error:
         return {"problem": str(error)}
-    facts: dict[str, object] = {"rewritten": lines} if lines else {}
-    for column, parts in parts_by_column(embodiment).items():
-        found, wanted = features.get(column, Feature()).flat_width, sum(part.dim for _, part in parts)
-        if found and found != wanted:
-            return {
-                **facts,
-                "problem": f"{column} has {found} values a row, {embodiment.name!r} lists {wanted} joints; name every "
-                "dimension in the robot file, in parts, and let its selection read those that the model needs",
-            }
-    return facts
+    return {"rewritten": lines} if lines else {}
 
 
 def _stamps(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -17,7 +17,7 @@ from PIL import Image
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.lake import Lake
-from gr00t_data.sources.ingest import ingest
+from gr00t_data.sources.ingest import ingest, look
 from gr00t_data.store.notes import read_notes
 from gr00t_data.store.store import EpisodeStore, StoreError
 from gr00t_data.video import files as video
@@ -253,10 +253,13 @@ def test_the_chunk_of_v3_in_a_path_of_v21(tmp_path: Path) -> None:
 def test_the_wrong_robot_file_is_refused_before_anything_is_sealed(tmp_path: Path, robot: Embodiment) -> None:
     lake = Lake(tmp_path / "lake")
     drop = drop_of(sealed(tmp_path / "s", [episode()]), tmp_path / "drop")
-    with pytest.raises(StoreError, match=r"'observation\.state' has 44 values a row .* embodiment 'so100' has 6"):
-        ingest(drop, load_embodiment("so100"), lake)
-    with pytest.raises(StoreError, match=r"no 'state' or 'actions', which embodiment 'two_joints' reads; .*column:"):
-        ingest(drop, robot, lake)
+    for other, message in (
+        (load_embodiment("so100"), r"'observation\.state' has 44 values a row .* embodiment 'so100' has 6"),
+        (robot, r"no 'state' or 'actions', which embodiment 'two_joints' reads; .*column:"),
+    ):
+        with pytest.raises(StoreError, match=message) as refused:
+            ingest(drop, other, lake)
+        assert look(drop, other).facts["problem"] == str(refused.value)
     assert not [path for path in lake.stores.iterdir() if not path.name.startswith(".")]
     assert ingest(drop, GR1, lake).about.embodiment == "gr1"
 
