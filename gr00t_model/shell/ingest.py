@@ -101,8 +101,9 @@ def ingest(
     given = load_mapping(mapping) if mapping else None
     if dry_run or write_mapping:
         return _look(look(path, robot, given, settings.told), write_mapping, asked)
+    given = reader_for(path).mapping(path, robot, given, settings.told)
     told = _with_instruction(path, robot, given, settings.told)
-    if given := reader_for(path).mapping(path, robot, given, told):
+    if given:
         for line in dump_mapping(given).splitlines():
             say(line)
     where = asked.where
