@@ -4,6 +4,7 @@ copy."""
 from pathlib import Path
 
 from gr00t_data.disk import json_records, read_json, write_json, write_json_lines
+from gr00t_data.embodiment.names import flat_names
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v21_meta import PICTURES_STAY
 from gr00t_data.sources.formats.lerobot_pictures import encode_pictures
@@ -105,6 +106,4 @@ def _held_columns(root: Path) -> set[str]:
 
 
 def _listed(names: object) -> str:
-    inner = next(iter(names.values()), None) if isinstance(names, dict) else names
-    words = list(names) if isinstance(names, dict) and not isinstance(inner, list) else inner
-    return f" ({', '.join(map(str, words))})"[:400] if isinstance(words, list) and words else ""
+    return f" ({', '.join(listed)})"[:400] if (listed := flat_names(names)) else ""

@@ -224,14 +224,11 @@ class Unitree(Recordings):
                     found |= dict.fromkeys(_fields(group, part, _dict(fields), names.get(part, ())))
         return list(found)
 
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that the names in the first readable episode make plain, and those that the recorder gives: the
-        first picture is the head's. What was not recorded and is not read is left out.
-
-        Raises:
-            StreamError: there is none.
+    def propose(self, held: Sequence[Found], embodiment: Embodiment) -> Mapping:
+        """See ``Recordings``; and by the names that the recorder gives: the first picture is the head's. What was not
+        recorded and is not read is left out.
         """
-        held = [one for one in self.contents(drop) if one.picture or one.key.endswith(".qpos")]
+        held = [one for one in held if one.picture or one.key.endswith(".qpos")]
         found = propose_mapping(
             held,
             embodiment,

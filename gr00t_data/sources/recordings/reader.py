@@ -1,6 +1,7 @@
 """Recordings: formats whose streams have clocks of their own, brought in by a mapping, episode by episode."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -78,13 +79,13 @@ class Recordings(Reader, Protocol):
         """
         return []
 
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that the names in the first readable episode make plain. Raises StreamError: there is none."""
-        return propose_mapping(self.contents(drop), embodiment, self.name)
+    def propose(self, held: Sequence[Found], embodiment: Embodiment) -> Mapping:
+        """The mapping that the names of what an episode holds make plain; see ``contents``."""
+        return propose_mapping(held, embodiment, self.name)
 
     def mapping(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Mapping:
         """See ``Reader``."""
-        mapping = given or self._found_mapping(drop, embodiment)
+        mapping = given or _own_mapping(drop) or self.propose(self.contents(drop), embodiment)
         if mapping.format != self.name:
             raise MappingError(f"the mapping is for {mapping.format!r}, the drop is {self.name!r}; correct its format")
         check_mapping(mapping, embodiment)
@@ -123,17 +124,13 @@ class Recordings(Reader, Protocol):
             mapping = mapping.with_part(name, source)
         return mapping
 
-    def _found_mapping(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that lies in the drop, else the proposed one; it may be incomplete."""
-        own = drop / MAPPING_FILE
-        return load_mapping(own) if own.is_file() and not own.is_symlink() else self.propose(drop, embodiment)
-
     def look(self, drop: Path, embodiment: Embodiment, given: Mapping | None = None, told: Told = Told()) -> Look:
         """See ``Reader``."""
-        mapping = with_conversions(given or self._found_mapping(drop, embodiment), embodiment)
+        contents = self.contents(drop)
+        mapping = given or _own_mapping(drop) or self.propose(contents, embodiment)
+        mapping, held = with_conversions(mapping, embodiment), listing(contents)
         names = self.episode_names(drop)
         facts = {"drop": str(drop), "format": self.name, "episodes": len(names), "first": names[0] if names else None}
-        held = listing(self.contents(drop))
         facts |= {"absent": absent} if (absent := left_out(mapping, embodiment)) else {}
         try:
             mapping = self._with_told(drop, embodiment, mapping, told)
@@ -201,6 +198,12 @@ class Recordings(Reader, Protocol):
         refused = [one for one in refused if one.episode not in outside]
         refused += [Refusal(name, f"{path}: {link_refusal(drop, path)}") for name, path in outside.items()]
         return _sealed(writer, refused, drop)
+
+
+def _own_mapping(drop: Path) -> Mapping | None:
+    """The mapping that lies in the drop."""
+    own = drop / MAPPING_FILE
+    return load_mapping(own) if own.is_file() and not own.is_symlink() else None
 
 
 def _sealed(writer: StoreWriter, refused: list[Refusal], drop: Path) -> EpisodeStore:

@@ -74,7 +74,7 @@ def test_robomimic_becomes_a_sealed_store(tmp_path: Path, robot: Embodiment) -> 
 def test_the_customary_names_are_proposed(tmp_path: Path, robot: Embodiment) -> None:
     drop = robomimic_file(tmp_path / "demo.hdf5", hz=10)
     assert robomimic.READER.said_rate(drop) == Rate(10, "env_args.control_freq")
-    found = robomimic.READER.propose(drop, robot)
+    found = robomimic.READER.propose(robomimic.READER.contents(drop), robot)
     assert found.cameras["front_view"].key == "obs/agentview_image"
     assert found.state["gripper"].key == "obs/gripper" and found.action["arm"].index == "0:3"
     assert found.state["arm"].key == "?"
@@ -153,7 +153,7 @@ def test_links_to_other_files_are_not_followed(tmp_path: Path, robot: Embodiment
         file["data/demo_0/obs/joint_pos"] = h5py.ExternalLink(str(secret), "/data/demo_0/obs/joint_pos")
     assert "is a link to another file" in refusals(drop, robot)
     with pytest.raises(StreamError, match="is a link to another file"):
-        robomimic.READER.propose(drop, robot)
+        robomimic.READER.propose(robomimic.READER.contents(drop), robot)
 
 
 def test_links_out_of_the_episode_are_not_followed(tmp_path: Path, robot: Embodiment) -> None:

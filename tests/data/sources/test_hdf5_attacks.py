@@ -145,7 +145,7 @@ def test_a_mapping_is_not_proposed_from_a_virtual_data_set_of_itself(tmp_path: P
         assert isinstance(group, h5py.Group)
         virtual_over_itself(group, tmp_path)
     with pytest.raises(StreamError, match="which is no plain data set"):
-        READER.propose(path, robot)
+        READER.propose(READER.contents(path), robot)
 
 
 def test_a_look_at_a_hostile_file_says_why(tmp_path: Path, robot: Embodiment, outside: Path) -> None:

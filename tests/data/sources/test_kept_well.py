@@ -71,7 +71,7 @@ def test_groups_that_isaac_lab_writes_twice(tmp_path: Path, robot: Embodiment) -
         demo["obs/arm"] = demo["obs/joint_pos"][()]
         demo["next_obs/arm"] = np.full((12, 3), 9.0)
         demo["initial_state/articulation/robot/joint_position"] = np.zeros((1, 3))
-    found = robomimic.READER.propose(drop, robot)
+    found = robomimic.READER.propose(robomimic.READER.contents(drop), robot)
     assert found.state["arm"].key == "obs/arm" and found.undecided == []
     store = ingest(drop, robot, Lake(tmp_path / "lake"))
     with h5py.File(drop) as file:

@@ -127,7 +127,7 @@ def test_the_clock_is_chosen_by_the_mapping(tmp_path: Path, robot: Embodiment) -
 
 
 def test_joint_names_and_topics_are_proposed(tmp_path: Path, robot: Embodiment) -> None:
-    found = mcap_log.READER.propose(ros2_mcap(tmp_path / "run.mcap"), robot)
+    found = mcap_log.READER.propose(mcap_log.READER.contents(ros2_mcap(tmp_path / "run.mcap")), robot)
     assert found.state["arm"].names == ("joint_1", "joint_2", "joint_3") and found.state["arm"].key == "/joint_states"
     assert found.instruction.key == "/task"
     assert found.action["gripper"].key == "/command" and found.cameras["front_view"].key == "/front/image"
@@ -244,7 +244,7 @@ def test_ros_bags_without_ros(tmp_path: Path, robot: Embodiment, ros: int, name:
         store = ingest(drop, robot, Lake(tmp_path / "lake"), name=f"s{number}", mapping=mapping)
         check(store)
         assert store.row(0).instruction == "press the button"
-    assert rosbag.READER.propose(path, robot).state["gripper"].names == ("gripper",)
+    assert rosbag.READER.propose(rosbag.READER.contents(path), robot).state["gripper"].names == ("gripper",)
 
 
 @pytest.mark.parametrize(("ros", "name"), [(1, "run.bag"), (2, "run/run.db3"), (3, "run/run.mcap")])

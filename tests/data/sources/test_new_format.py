@@ -17,6 +17,7 @@ from tests.data.sources.rig import RIG
 ROOT = Path(__file__).parents[3]
 FORMAT = '''"""One CSV an episode, a column a number; the video of the same name lies beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ class Csv(Recordings):
     def contents(self, drop: Path) -> list[Found]:
         return [Found("arm", 3), Found("gripper", 1)]
 
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
+    def propose(self, held: Sequence[Found], embodiment: Embodiment) -> Mapping:
         parts = {"arm": PartSource(key="arm"), "gripper": PartSource(key="gripper")}
         cameras = {"front_view": CameraSource(file="{episode}.mp4")}
         return Mapping(format=self.name, hz=20, cameras=cameras, state=parts, action=parts)

@@ -85,7 +85,7 @@ def check(store: EpisodeStore) -> None:
 def test_two_nodes_each_with_its_own_joints(tmp_path: Path, robot: Embodiment) -> None:
     arm, hand = said([*ARM[::-1]]), said(["gripper"], offset_ns=2_000_000)
     path = joint_log(tmp_path / "run.mcap", arm, hand, said([*JOINTS], "/command"))
-    proposed = mcap_log.READER.propose(path, robot)
+    proposed = mcap_log.READER.propose(mcap_log.READER.contents(path), robot)
     assert proposed.undecided == [] and proposed.state["arm"].names == ARM
     for number, mapping in enumerate((proposed, parse_mapping(MAPPING))):
         store = ingest(path, robot, Lake(tmp_path / "lake"), name=str(number), mapping=mapping)
@@ -100,7 +100,7 @@ def test_a_node_that_begins_late_is_seen(tmp_path: Path, robot: Embodiment) -> N
     )
     found = mcap_log.READER.contents(path)
     assert {one.names for one in found if one.key == "/joint_states"} == {("gripper",), ARM}
-    assert mcap_log.READER.propose(path, robot).state["arm"].names == ARM
+    assert mcap_log.READER.propose(mcap_log.READER.contents(path), robot).state["arm"].names == ARM
 
 
 def test_messages_without_the_joint_or_without_numbers_are_counted(tmp_path: Path, robot: Embodiment) -> None:
@@ -141,7 +141,7 @@ def test_two_nodes_with_the_same_joints_are_not_mixed(tmp_path: Path, robot: Emb
     path = two_senders(tmp_path / "run.mcap", ("/robot", "/leader"))
     with pytest.raises(StoreError, match=r"at once, and they are not mixed: '/leader' \(200 .*, '/robot' \(200"):
         ingest(path, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(MAPPING))
-    assert mcap_log.READER.propose(path, robot).undecided == ["state.arm", "state.gripper"]
+    assert mcap_log.READER.propose(mcap_log.READER.contents(path), robot).undecided == ["state.arm", "state.gripper"]
     check(ingest(path, robot, Lake(tmp_path / "lake"), mapping=parse_mapping(chosen("/robot"))))
     other = ingest(path, robot, Lake(tmp_path / "lake"), name="leader", mapping=parse_mapping(chosen("/leader")))
     assert other.state(0)[0, 0] == pytest.approx(1.0, abs=0.01)

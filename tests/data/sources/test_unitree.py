@@ -66,7 +66,7 @@ def test_a_folder_of_episodes_becomes_a_store(tmp_path: Path, robot: Embodiment)
 
 def test_joint_names_decide_the_order(tmp_path: Path, robot: Embodiment) -> None:
     recorded(tmp_path / "drop", joint_names=("joint_3", "joint_1", "joint_2"))
-    found = unitree.READER.propose(tmp_path / "drop", robot)
+    found = unitree.READER.propose(unitree.READER.contents(tmp_path / "drop"), robot)
     assert unitree.READER.said_rate(tmp_path / "drop") == Rate(60, "info.image.fps")
     assert found.state["arm"].names == ("joint_1", "joint_2", "joint_3")
     assert found.cameras["front_view"].key == "color_0" and found.undecided == ["state.gripper", "action.gripper"]
@@ -164,7 +164,7 @@ def teleoperated(folder: Path, fingers: int, body: int = 0, rows: int = 31, pict
 @pytest.mark.parametrize(("name", "fingers"), [("unitree_g1", 7), ("unitree_g1_inspire", 6)])
 def test_what_the_recorder_of_the_g1_writes_needs_no_mapping(tmp_path: Path, name: str, fingers: int) -> None:
     drop, g1 = teleoperated(tmp_path / "drop/episode_0000", fingers, pictures=3).parent, load_embodiment(name)
-    assert unitree.READER.propose(drop, g1).undecided == []
+    assert unitree.READER.propose(unitree.READER.contents(drop), g1).undecided == []
     store = ingest(drop, g1, Lake(tmp_path / "lake"))
     assert store.row(0).length == 21 and store.row(0).instruction == "pick up the red cup"
     steps = np.arange(0, 31, 1.5)[:, None] / 1000

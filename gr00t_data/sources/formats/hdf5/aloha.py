@@ -5,6 +5,7 @@ from it at 30 or 25. So it is asked for, unless an attribute or stamps beside th
 padded JPEG rows when the file's attribute ``compress`` is set.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,9 +91,9 @@ class Aloha(Recordings):
         """What the first readable file holds. Raises StreamError: there is none."""
         return asked(_first(drop), _held)
 
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that the names in the first readable file make plain. Raises StreamError: there is none."""
-        return propose_mapping(self.contents(drop), embodiment, self.name, is_action=lambda one: one.key == "action")
+    def propose(self, held: Sequence[Found], embodiment: Embodiment) -> Mapping:
+        """See ``Recordings``."""
+        return propose_mapping(held, embodiment, self.name, is_action=lambda one: one.key == "action")
 
     def orientation(self, drop: Path, source: PartSource) -> list[Vote]:
         """See ``Recordings``."""

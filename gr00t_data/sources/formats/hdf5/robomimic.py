@@ -6,7 +6,7 @@ Rows have no stamps; the rate is that of the environment, which most files state
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,9 +214,9 @@ class Robomimic(Recordings):
         """What the first demonstration holds. Raises StreamError: no readable file."""
         return asked(_first(drop), _held)
 
-    def propose(self, drop: Path, embodiment: Embodiment) -> Mapping:
-        """The mapping that the names in the first demonstration make plain. Raises StreamError: no readable file."""
-        observed = [one for one in self.contents(drop) if one.key.startswith("obs/") or one.key == "actions"]
+    def propose(self, held: Sequence[Found], embodiment: Embodiment) -> Mapping:
+        """See ``Recordings``; of what was observed and commanded, not of the simulator's own state."""
+        observed = [one for one in held if one.key.startswith("obs/") or one.key == "actions"]
         return propose_mapping(observed, embodiment, self.name, is_action=lambda one: one.key == "actions")
 
     def orientation(self, drop: Path, source: PartSource) -> list[Vote]:
