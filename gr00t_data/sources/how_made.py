@@ -28,7 +28,10 @@ def note_how_made(root: Path, embodiment: Embodiment) -> None:
 
 
 def _how_made(embodiment: Embodiment) -> dict[str, object]:
-    return {"embodiment": embodiment.name, "robot": embodiment.digest, "code": code_key("gr00t_data.sources.ingest")}
+    # The digest of a robot does not name the units of its recordings, which a store has behind it.
+    units = [part.recorded_unit or part.unit for part in (*embodiment.state, *embodiment.action)]
+    robot = {"embodiment": embodiment.name, "robot": embodiment.digest, "units": units}
+    return {**robot, "code": code_key("gr00t_data.sources.ingest")}
 
 
 def made_alike(store: EpisodeStore, source: StoreSource, intake: Intake, keys: Collection[str]) -> EpisodeStore:
@@ -49,7 +52,7 @@ def made_alike(store: EpisodeStore, source: StoreSource, intake: Intake, keys: C
         known = {"embodiment": store.about.embodiment}
     except IntegrityError as error:
         raise StoreError(str(error)) from error
-    for key, what in (("embodiment", "robot"), ("robot", "file of the robot")):
+    for key, what in (("embodiment", "robot"), ("robot", "file of the robot"), ("units", "unit of the recording")):
         if key in known and known[key] != wanted[key]:
             told = f" ({known[key]!r}, now {wanted[key]!r})" if key == "embodiment" else ""
             raise StoreError(f"{store.root}: was made from this drop with another {what}{told}; {_WAY_OUT}")

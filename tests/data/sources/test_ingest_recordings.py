@@ -15,6 +15,7 @@ import pytest
 
 from gr00t_data.curate.build import build_index
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.embodiment.units import with_recorded_units
 from gr00t_data.lake import Lake
 from gr00t_data.sources.ingest import ingest
 from gr00t_data.sources.reader import reader_for
@@ -76,6 +77,8 @@ def test_the_same_again_is_no_work_and_another_mapping_is_refused(tmp_path: Path
     assert ingest(drop, robot, lake).digest == first.digest
     with pytest.raises(StoreError, match="is a sealed store with another mapping"):
         ingest(drop, robot, lake, mapping=parse_mapping({**MAPPING, "hz": 20}))
+    with pytest.raises(StoreError, match=r"with another unit of the recording; make it anew \(--replace"):
+        ingest(drop, with_recorded_units(robot, ["arm=deg"]), lake)
 
 
 def test_a_store_begun_with_another_mapping_is_not_gone_on_with(tmp_path: Path, robot: Embodiment) -> None:
