@@ -13,6 +13,10 @@ Changes = tuple[tuple[int, str], ...]
 """(row, text) of each row from which on another text holds, in order; empty where that of row 0 holds to the end."""
 
 
+VALIDITY = frozenset({"valid", "invalid"})
+"""Texts (lower case) that GR00T-LeRobot data lists among an episode's tasks as its validity label."""
+
+
 def text_at(first: str, changes: Changes, row: int) -> str:
     """The text that holds at a row. ``first`` holds from row 0 on."""
     place = bisect_right(changes, row, key=lambda change: change[0])

@@ -7,10 +7,7 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.identifiers import is_identifier
 from gr00t_data.curate.subject.subject import Subject
-from gr00t_data.store.texts import each_text, spans
-
-_VALIDITY = frozenset({"valid", "invalid"})
-"""Texts that GR00T-LeRobot data lists among an episode's tasks as its validity label."""
+from gr00t_data.store.texts import VALIDITY, each_text, spans
 
 _WORDS = """
 todo tbd fixme n/a na none null nan unknown untitled test testing task instruction placeholder description valid invalid
@@ -70,7 +67,7 @@ def check_success(subject: Subject) -> Iterator[Finding]:
             f"{subject.store.root}/meta/episodes.jsonl: episode {row.index}: success is false, expected true; "
             "it stays on disk and out of the mixture"
         )
-    labels = _VALIDITY & {text.strip().lower() for text in row.tasks}
+    labels = VALIDITY & {text.strip().lower() for text in row.tasks}
     if "invalid" in labels:
         yield SUCCESS_02.finding(
             f"{subject.store.root}/meta/episodes.jsonl: episode {row.index}: labelled 'invalid', expected 'valid'; "

@@ -18,7 +18,7 @@ from gr00t_data.disk import read_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.store.episode import EpisodeRow
 from gr00t_data.store.store import EpisodeStore, task_lines
-from gr00t_data.store.texts import each_text
+from gr00t_data.store.texts import VALIDITY, each_text
 
 _LAST_WORDS = """
 a an the and or of to at on in into onto from with for near by
@@ -28,7 +28,6 @@ _DANGLING = frozenset(_LAST_WORDS.split())
 _MOJIBAKE = re.compile("[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\ufffd|&[a-z]{2,6};|\\\\u[0-9a-f]{4}")
 """UTF-8 read as Latin-1 or Windows-1252, the replacement character, HTML entities, escapes left as text."""
 _FILE_NAME = re.compile(r"^\S+\.(hdf5|h5|mp4|avi|mkv|parquet|bag|db3|mcap|json|npz|pkl|csv|txt|zarr)$", re.IGNORECASE)
-_LABELS = frozenset({"valid", "invalid"})
 
 
 def check_language(contents: Contents) -> Iterator[tuple[int | None, Finding]]:
@@ -68,7 +67,7 @@ def _garbled(store: EpisodeStore, row: EpisodeRow, text: str) -> Iterator[Findin
 
 def _disagreeing(store: EpisodeStore, row: EpisodeRow, spoken: Sequence[str]) -> Iterator[Finding]:
     said = [text for text in spoken if text.strip()]
-    listed = [text for text in row.tasks if text.strip().lower() not in _LABELS]
+    listed = [text for text in row.tasks if text.strip().lower() not in VALIDITY]
     if said and listed and not set(said) & set(listed):
         message = (
             f"{_where(store, row.index)}: lists {listed[0]!r}, its rows point at {said[0]!r} in meta/tasks.jsonl; "

@@ -12,9 +12,7 @@ from gr00t_data.lerobot import v3
 from gr00t_data.lerobot.v3_records import read_dataset
 from gr00t_data.store.provenance import Facts
 from gr00t_data.store.store import EpisodeStore, episode_lines, task_lines
-from gr00t_data.store.texts import each_text
-
-_LABELS = frozenset({"valid", "invalid"})
+from gr00t_data.store.texts import VALIDITY, each_text
 
 
 def says_instructions(drop: Path, embodiment: Embodiment) -> bool:
@@ -36,7 +34,7 @@ def says_instructions(drop: Path, embodiment: Embodiment) -> bool:
 
 
 def _any(texts: Iterable[str]) -> bool:
-    return any(text.strip() and text.strip().lower() not in _LABELS for text in texts)
+    return any(text.strip() and text.strip().lower() not in VALIDITY for text in texts)
 
 
 def _first_rows(store: EpisodeStore, embodiment: Embodiment) -> tuple[str, ...]:
