@@ -69,6 +69,7 @@ def test_real_teleoperation(tmp_path: Path) -> None:
         ("META-05", "info"),  # no frame_index
         ("META-06", "warning"),  # declares observation.images.egoview without files
         ("META-07", "info"),  # has no front_view, which the default selection does not use
+        ("META-16", "info"),  # names no licence
         ("TEXT-09", "info"),  # offers the instruction under one of the two names that selections ask for
         ("TIME-05", "warning"),  # every episode has a row after its last frame
         ("SPLIT-03", "info"),  # its split names the 100 episodes it was cut from
