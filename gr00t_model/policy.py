@@ -21,8 +21,10 @@ from gr00t_model.acting import bounds as bounding
 from gr00t_model.acting.bounds import ActingWarning, ActionError, Bounds
 from gr00t_model.acting.observation import Observation, Seen, read_observation
 from gr00t_model.acting.report import ActingReport, Answer, Session
+from gr00t_model.acting.running import Running, RunningError
 from gr00t_model.acting.values import ObservationError
 from gr00t_model.groot.denoising import whole_steps
+from gr00t_model.groot.flow import Overlap
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.prompt import Prompt, PromptError
 from gr00t_model.groot.weights.eval_transform import centre_crop_of
@@ -32,7 +34,7 @@ from gr00t_model.training.checkpoint import Checkpoint
 
 Actions = dict[str, np.ndarray]
 
-__all__ = ["ActionError", "Actions", "Bounds", "Observation", "ObservationError", "Policy"]
+__all__ = ["ActionError", "Actions", "Bounds", "Observation", "ObservationError", "Policy", "Running", "RunningError"]
 
 
 def _name_of(embodiment: str | Path | Embodiment | None) -> str | None:
@@ -179,26 +181,41 @@ class Policy:
         return self._session
 
     def get_action(
-        self, observation: Observation, *, seed: int | None = None, denoising_steps: int | None = None
+        self,
+        observation: Observation,
+        *,
+        seed: int | None = None,
+        denoising_steps: int | None = None,
+        running: Running | None = None,
     ) -> Actions:
         """The next chunk, which ``report`` then tells about. The same observation, seed and steps give the same one.
 
         Args:
             seed: of the noise the actions are denoised from; default: the policy's own, the same at every call.
             denoising_steps: Euler steps; default: the policy's, else the model's.
+            running: the chunk that is being executed, for real-time chunking: the answer goes on from it, and its
+                frozen steps come first in it unchanged.
 
         Raises:
             ObservationError: a key is missing or of a wrong kind, shape or type, or the bounds refuse it.
             ActionError: the actions are not finite, or the bounds refuse them.
             DenoisingError: not a whole number of steps from 1 on.
+            RunningError: the running chunk has other parts, rows or widths, or its overlap is too long.
         """
-        return self.act(observation, seed=seed, denoising_steps=denoising_steps).actions
+        return self.act(observation, seed=seed, denoising_steps=denoising_steps, running=running).actions
 
-    def act(self, observation: Observation, *, seed: int | None = None, denoising_steps: int | None = None) -> Answer:
+    def act(
+        self,
+        observation: Observation,
+        *,
+        seed: int | None = None,
+        denoising_steps: int | None = None,
+        running: Running | None = None,
+    ) -> Answer:
         """``get_action`` with the report of this call beside the actions, for those who call from several threads."""
         try:
-            answer = self._answer(observation, seed, denoising_steps)
-        except (ObservationError, ActionError):
+            answer = self._answer(observation, seed, denoising_steps, running)
+        except (ObservationError, ActionError, RunningError):
             self._count(Session(refused=1))
             raise
         self._count(Session.of(answer.report))
@@ -210,20 +227,35 @@ class Policy:
             self._session += counts
 
     @torch.no_grad()
-    def _answer(self, observation: Observation, seed: int | None, denoising_steps: int | None) -> Answer:
+    def _answer(
+        self, observation: Observation, seed: int | None, denoising_steps: int | None, running: Running | None
+    ) -> Answer:
         chosen = self.denoising_steps if denoising_steps is None else denoising_steps
         steps = whole_steps(self.model.config.action_head.num_inference_timesteps if chosen is None else chosen)
         seed = self.seed if seed is None else _whole_seed(seed)
         rows = self._rows(observation)
         report = self._noticed(rows, seed, steps)
         batch = self._batch(rows).to(self.model.device)
+        overlap, frozen = self._going_on(running, rows)
         generator = torch.Generator(device=self.model.device)
         generator.manual_seed(seed)
-        normalised = self.model.get_action(batch, steps, generator)
-        actions, beyond = self._restored(normalised[:, : self.horizon].float().cpu().numpy().astype(np.float64))
+        normalised = self.model.get_action(batch, steps, generator, overlap)
+        actions, beyond = self._restored(normalised[:, : self.horizon].float().cpu().numpy().astype(np.float64), frozen)
         report = replace(report, beyond_limits=beyond, clipped=bool(beyond) and self.bounds.action == "clip")
         answer = {f"action.{name}": self._shaped(values, rows.single) for name, values in actions.items()}
         return Answer(answer, report)
+
+    def _going_on(self, running: Running | None, rows: Seen) -> tuple[Overlap | None, Actions]:
+        """The running chunk as the model sees actions (None when nothing overlaps), and its frozen steps by part."""
+        if running is None:
+            return None, {}
+        widths = {name: part.dim for name, part in self._commanded.items()}
+        parts = running.parts(widths, len(rows.instructions), rows.single, self.horizon)
+        if not running.overlap:
+            return None, {}
+        actions = torch.from_numpy(self._action(parts).astype(np.float32)).to(self.model.device)
+        freedom = torch.from_numpy(running.freedom()).to(self.model.device)
+        return Overlap(actions, freedom), {name: values[:, : running.frozen] for name, values in parts.items()}
 
     def _noticed(self, rows: Seen, seed: int, steps: int) -> ActingReport:
         """What is odd about an observation: refused where the bounds say so, else warned about once."""
@@ -245,12 +277,17 @@ class Policy:
             verified=self.verified,
         )
 
-    def _restored(self, normalised: np.ndarray) -> tuple[Actions, dict[str, int]]:
-        """Part -> float32 [B, T, D] in its unit, and how many of its values lay beyond its limits."""
+    def _restored(self, normalised: np.ndarray, frozen: Actions) -> tuple[Actions, dict[str, int]]:
+        """Part -> float32 [B, T, D] in its unit, and how many of its values lay beyond its limits.
+
+        The frozen steps are put in as they were given: not every normalisation brings back what lies beyond its data.
+        """
         remedy = "verify the weights, and look at the state and the pictures"
         bounding.require_finite(self._action.concat.inverse(self._action.pad.inverse(normalised)), remedy)
         actions = {name: values.astype(np.float32) for name, values in self._action.inverse(normalised).items()}
         bounding.require_finite(actions, remedy)
+        for name, steps in frozen.items():
+            actions[name][:, : steps.shape[1]] = steps
         bounds, limits = self.bounds, self._limits
         if bounds.action == "refuse":
             bounding.refuse_beyond(actions, self._commanded, limits, bounds.action_margin)

@@ -134,8 +134,10 @@ class ActionHead(nn.Module):
         future = self.future_tokens.weight.expand(len(encoded), -1, -1)
         return torch.cat([context.state, future, encoded], dim=1)
 
-    def sample(self, context: Context, steps: int, noise: Float[Tensor, "b t a"]) -> Float[Tensor, "b t a"]:
-        """Denoise ``noise`` to an action chunk in ``steps`` Euler steps.
+    def sample(
+        self, context: Context, steps: int, noise: Float[Tensor, "b t a"], overlap: flow.Overlap | None = None
+    ) -> Float[Tensor, "b t a"]:
+        """Denoise ``noise`` to an action chunk in ``steps`` Euler steps, going on from the running chunk if given one.
 
         The velocities are those of ``velocity``. What follows from the time alone is computed for all steps at once,
         and the last block leaves out the tokens that nobody reads.
@@ -154,7 +156,7 @@ class ActionHead(nn.Module):
             output, _ = self.model(tokens, modulations[bucket], context.sources, mask, last=horizon)
             return self.action_decoder(output, context.groups).float()
 
-        return flow.euler(velocity, noise, steps, self.config.num_timestep_buckets)
+        return flow.euler(velocity, noise, steps, self.config.num_timestep_buckets, overlap)
 
     def freeze(self, tune_projector: bool, tune_diffusion_model: bool) -> list[nn.Module]:
         """Choose what trains; the adapter and the future tokens always do. Returns the modules that do not."""

@@ -6,6 +6,7 @@ with the values of the released N1.5 configuration.)
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -67,16 +68,44 @@ def masked_mse(
     return ((predicted - target) ** 2 * weight).sum() / weight.sum().clamp(min=1)
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """The first k steps of a chunk, which go on from the running one (real-time chunking, without a gradient).
+
+    Attributes:
+        action: normalised steps of the running chunk.
+        freedom: the share of the predicted velocity that each step follows: 0 is frozen, 1 is free.
+    """
+
+    action: Float[Tensor, "b k a"]
+    freedom: Float[Tensor, " k"]
+
+    def steer(
+        self, velocity: Float[Tensor, "b t a"], point: Float[Tensor, "b t a"], time: float
+    ) -> Float[Tensor, "b t a"]:
+        """``velocity`` at ``point`` and ``time``, mixed with the one that ends in the running chunk.
+
+        A frozen step so lies on the path from its noise to its action at every time: what the network saw in training.
+        """
+        steps, free = self.action.shape[1], self.freedom[:, None]
+        home = (self.action - point[:, :steps]) / (1 - time)
+        return torch.cat([free * velocity[:, :steps] + (1 - free) * home, velocity[:, steps:]], dim=1)
+
+
 def euler(
     velocity: Callable[[Float[Tensor, "b t a"], int], Float[Tensor, "b t a"]],
     noise: Float[Tensor, "b t a"],
     steps: int,
     buckets: int,
+    overlap: Overlap | None = None,
 ) -> Float[Tensor, "b t a"]:
     """Integrate from noise (t = 0) to action (t = 1) in equal steps; ``velocity`` gets a point and its time bucket."""
     point = noise
-    for bucket in step_buckets(steps, buckets):
-        point = point + velocity(point, bucket) / steps
+    for step, bucket in enumerate(step_buckets(steps, buckets)):
+        towards = velocity(point, bucket)
+        if overlap is not None:
+            towards = overlap.steer(towards, point, step / steps)
+        point = point + towards / steps
     return point
 
 

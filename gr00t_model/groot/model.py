@@ -240,14 +240,16 @@ class Groot(nn.Module):
         batch: Batch,
         steps: int | None = None,
         generator: torch.Generator | None = None,
+        overlap: flow.Overlap | None = None,
         *,
         noise: Float[Tensor, "b t a"] | None = None,
     ) -> Float[Tensor, "b t a"]:
         """Normalised float32 action chunks in ``steps`` Euler steps (default: the configuration's), from ``noise`` or
-        from numbers of ``generator``. The backbone, and the keys and values of its features, are computed once.
+        from numbers of ``generator``; with ``overlap`` they go on from a running chunk. The backbone, and the keys and
+        values of its features, are computed once.
         """
         head = self.config.action_head
         if noise is None:
             noise = flow.sample_noise((len(batch), head.action_horizon, head.action_dim), generator, self.device)
         steps = head.num_inference_timesteps if steps is None else steps
-        return self.action_head.sample(self._context(batch), steps, noise)
+        return self.action_head.sample(self._context(batch), steps, noise, overlap)
