@@ -11,10 +11,9 @@ from av.error import FFmpegError
 
 from gr00t_data.disk import replacing
 from gr00t_data.video.cutting import check_span
-from gr00t_data.video.files import VideoError, opened, rgb
+from gr00t_data.video.files import X264, VideoError, opened, rgb
 from gr00t_data.video.packets import Packets, packets_in, pictures
 
-_KEYFRAME_EVERY_FRAMES = 10
 _CRF = 17
 """x264 quality of spans that must be encoded again: 17 to 18 is where its loss stops being visible."""
 
@@ -36,7 +35,7 @@ def encode_span(video: Packets, first: int, last: int, target: Path) -> None:
         stream.pix_fmt = "yuv444p" if video.width % 2 or video.height % 2 else "yuv420p"
         stream.codec_context.time_base = video.time_base
         stream.thread_count = 1
-        stream.options = {"crf": str(_CRF), "preset": "veryfast", "g": str(_KEYFRAME_EVERY_FRAMES), "bf": "0"}
+        stream.options = X264 | {"crf": str(_CRF)}
         if video.rotation_deg:
             stream.set_display_rotation(video.rotation_deg)
         written = 0

@@ -29,9 +29,12 @@ def test_round_trip_and_probe(tmp_path: Path) -> None:
 
 
 def test_equal_frames_give_equal_bytes(tmp_path: Path) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        video.encode(tmp_path / name, moving_square(), fps=20)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    noise = np.random.default_rng(2).integers(0, 255, (9, 6, 10, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
+    written = set[bytes]()
+    for _ in range(200):  # with AVX-512, x264 makes other bytes of about one file in thirty
+        video.encode(tmp_path / "a.mp4", noise, fps=8)
+        written.add((tmp_path / "a.mp4").read_bytes())
+    assert len(written) == 1
 
 
 def test_decoding_to_a_size_equals_resizing(tmp_path: Path) -> None:
