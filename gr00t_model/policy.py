@@ -26,6 +26,7 @@ from gr00t_model.acting.values import ObservationError
 from gr00t_model.groot.denoising import whole_steps
 from gr00t_model.groot.flow import Overlap
 from gr00t_model.groot.model import Groot
+from gr00t_model.groot.packed import pack_linears
 from gr00t_model.groot.prompt import Prompt, PromptError
 from gr00t_model.groot.weights.eval_transform import centre_crop_of
 from gr00t_model.groot.weights.published_folder import is_published, open_published
@@ -152,6 +153,7 @@ class Policy:
             found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
             found.prompt.published_behaviour = published_behaviour
             model = found.model.to(device)
+            pack_linears(model)
             return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
         settings["verified"] = require_unchanged(checkpoint.folder)
         member = checkpoint.member(_name_of(embodiment), selection)
@@ -160,6 +162,7 @@ class Policy:
         model = checkpoint.model(device)
         if dtype is not None:
             model.to(dtype)
+        pack_linears(model)
         return cls(
             model,
             prompt,

@@ -22,10 +22,15 @@ _ATTENTION = "sdpa_zero_at_padding"
 
 
 def _attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor, **settings
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings
 ) -> tuple[Float[Tensor, "b n h w"], None]:
-    """SDPA, then zero at padding queries. ``settings['real']`` [B, N]: true on real tokens."""
+    """SDPA, then zero at padding queries. ``settings['real']`` [B, N]: true on real tokens.
+
+    Without a mask every token is real, and sees those up to itself.
+    """
     attended, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
+    if attention_mask is None:
+        return attended, None
     return attended * settings["real"][:, :, None, None].to(attended.dtype), None
 
 
@@ -57,6 +62,13 @@ def causal_mask(real: Bool[Tensor, "b n"]) -> Bool[Tensor, "b 1 n n"]:
     causal = torch.ones(tokens, tokens, dtype=torch.bool, device=real.device).tril()
     diagonal = torch.eye(tokens, dtype=torch.bool, device=real.device)
     return (causal & real[:, None] | diagonal)[:, None]
+
+
+def causal_alone(real: Bool[Tensor, "b n"]) -> bool:
+    """Whether no token is padding, so that being causal is all there is to say: the same numbers without a mask, which
+    also is what fused kernels of GPUs take. Costs one look at the mask; unknown, so false, where a graph is recorded.
+    """
+    return not (real.is_meta or torch.compiler.is_compiling()) and bool(real.all())
 
 
 class Eagle(nn.Module):
@@ -139,7 +151,7 @@ class Backbone(nn.Module):
         """The language model's hidden states, after the final RMSNorm, of a sequence made by ``encoder``."""
         real = attention_mask.bool()
         model = self.eagle_model.language_model.model
-        masks = {"full_attention": causal_mask(real)}
+        masks = {"full_attention": None if causal_alone(real) else causal_mask(real)}
         return model(inputs_embeds=sequence, attention_mask=masks, real=real, use_cache=False).last_hidden_state
 
     def freeze(self, tune_visual: bool, tune_llm: bool) -> list[nn.Module]:

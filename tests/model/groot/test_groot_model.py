@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gr00t_model.groot.backbone import causal_alone, causal_mask
 from gr00t_model.groot.slots import SlotLinear, group_rows
 from tests.model.small import ACTION, HORIZON, ROWS, small_batch, small_model
 
@@ -68,6 +69,17 @@ def test_a_padding_token_gets_nothing_from_attention():
     real = batch.attention_mask.bool()
     assert seen[0][~real].abs().max() == 0
     assert seen[0][real].abs().min(dim=-1).values.max() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_without_padding_the_mask_is_left_out_and_nothing_changes(dtype):
+    backbone = small_model().backbone.to(dtype)
+    sequence = torch.randn(2, 7, 16, generator=seeded()).to(dtype)
+    real = torch.ones(2, 7, dtype=torch.int64)
+    assert causal_alone(real.bool()) and not causal_alone(torch.tensor([[False, True]]))
+    language, masks = backbone.eagle_model.language_model.model, {"full_attention": causal_mask(real.bool())}
+    masked = language(inputs_embeds=sequence, attention_mask=masks, real=real.bool(), use_cache=False)
+    assert torch.equal(backbone.read(sequence, real), masked.last_hidden_state)
 
 
 def test_keys_and_values_of_the_features_are_made_once_per_action():

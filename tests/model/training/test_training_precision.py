@@ -31,6 +31,8 @@ from tests.model.tiny import SMALL, TinyLake, build
 from tests.model.training.test_training_loop import StopAfter, assert_bitwise_equal, never, random_batch, weights
 
 BF16 = Machine(threads=1, precision="bf16")
+LANGUAGE_MODEL = "backbone.eagle_model.language_model."
+"""Its only vectors are norms, which are stored as what they multiply."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_bf16_storage_needs_bf16_arithmetic():
 
 
 @pytest.mark.parametrize("lora", [False, True])
-def test_only_matrices_that_rest_are_narrow(lora):
+def test_only_what_rests_and_costs_is_narrow(lora):
     model = small_model()
     model.bfloat16()  # as a published base comes
     model.freeze(False, False)
@@ -69,8 +71,19 @@ def test_only_matrices_that_rest_are_narrow(lora):
         add_lora(model, 4, 8, 0.1, "action_head", (1,))
     store_for_training(model, torch.bfloat16)
     for name, parameter in model.named_parameters():
-        narrow = not parameter.requires_grad and parameter.ndim > 1
+        narrow = not parameter.requires_grad and (parameter.ndim > 1 or name.startswith(LANGUAGE_MODEL))
         assert parameter.dtype == (torch.bfloat16 if narrow else torch.float32), name
+
+
+def test_a_frozen_language_model_keeps_its_tokens_narrow():
+    model = small_model()
+    model.freeze(False, False)
+    store_for_training(model, torch.bfloat16)
+    language, seen = model.backbone.eagle_model.language_model.model, []
+    handles = [layer.register_forward_hook(lambda *call: seen.append(call[-1].dtype)) for layer in language.layers]
+    with torch.autocast("cpu", torch.bfloat16):
+        model.backbone.read(torch.ones(1, 3, 16, dtype=torch.bfloat16), torch.ones(1, 3, dtype=torch.int64))
+    assert len(handles) == len(seen) and set(seen) == {torch.bfloat16}
 
 
 @pytest.fixture(autouse=True)
