@@ -10,7 +10,7 @@ import numpy as np
 
 from gr00t_data.batches.mixture.build import build_manifest
 from gr00t_data.batches.mixture.manifest import MixtureManifest
-from gr00t_data.batches.mixture.weights import Weighing, weigh
+from gr00t_data.batches.mixture.weights import ACTING, Weighing, weigh
 from gr00t_data.batches.statistics.measure import measure
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
@@ -108,7 +108,7 @@ def weighing_of(checked: Sequence[Checked], shares: Shares) -> Weighing:
     """How the shares come about. Where nobody says how many generated samples are drawn, that is one for each recorded
     one, as DreamGen co-trains, if there are both and no share is given."""
     ratio, kinds = shares.neural_per_real, {store.kind for store, _ in checked}
-    if ratio is None and not shares.weights and "neural" in kinds and kinds & {"real", "simulated"}:
+    if ratio is None and not shares.weights and "neural" in kinds and kinds & ACTING:
         ratio = 1.0
     wish = (shares.temperature, shares.weights, ratio or None, shares.max_synthetic, shares.human)
     return Weighing(*wish, by=shares.weigh_by)

@@ -80,8 +80,8 @@ class Shares(Settings):
     neural_per_real: float | None = Field(
         default=None,
         ge=0,
-        description="Neural samples for one real or simulated sample; 0: by their frames. Left out: 1 where there are "
-        "both and no weights are given.",
+        description="Neural samples for one that was executed (real, simulated, rollout); 0: by their frames. "
+        "Left out: 1 where there are both and no weights are given.",
     )
     max_synthetic: float | None = Field(
         default=None, ge=0, le=1, description="Largest share of simulated and neural samples."

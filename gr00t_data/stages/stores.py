@@ -93,8 +93,9 @@ def check_each(
 def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("*",)) -> list[Checked]:
     """The stores that hold at least one accepted episode, with their indexes.
 
-    Without names these are all but generated clips that no model has labelled and no gate has judged, and what a later
-    judgement of the same clips replaced. A store that cannot be read or checked stops no other.
+    Without names these are all but generated clips that no model has labelled and no gate has judged, what a later
+    judgement of the same clips replaced, and rollouts without actions. A store that cannot be read or checked stops no
+    other.
 
     Raises:
         StoreError: there is none (says what was looked at and what to run), or one named in full cannot be read.
@@ -115,8 +116,8 @@ def checked_stores(lake: Lake, embodiment: Embodiment, names: Sequence[str] = ("
 
 
 def unlabelled(store: EpisodeStore) -> bool:
-    """Whether a store holds generated clips without actions."""
-    return store.kind == "neural" and "action" in (store.about.absent or ())
+    """Whether a store holds generated clips without actions, or rollouts of clients that did not tell theirs."""
+    return store.kind in ("neural", "rollout") and "action" in (store.about.absent or ())
 
 
 def _replaced(lake: Lake, store: EpisodeStore) -> bool:

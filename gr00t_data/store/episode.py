@@ -21,7 +21,8 @@ class Episode:
         video: camera name -> uint8 [T, H, W, 3] RGB frames, or the path of an mp4 to take over without re-encoding.
         success: whether the demonstration reached its goal; None when nobody said.
         source: where it came from.
-        columns: further columns kept beside the data, name -> int64 or float64 [T]: for example the recorded stamps.
+        columns: further columns kept beside the data, name -> int64, float64 or bool [T], or float32 [T, W]: for
+            example the recorded stamps.
         text_changes: (row, text) of each row from which on it was asked to do something else.
     """
 

@@ -21,6 +21,8 @@ from gr00t_data.store.texts import spans
 CHUNK_EPISODES = 1000
 DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+MEASURED = ("observation.state", "action", "timestamp")
+"""Columns that ``meta/stats.json`` is about."""
 _INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")
 
 
@@ -71,7 +73,11 @@ def episode_table(
     columns |= {name: pa.array(values.astype(np.int64)) for name, values in numbers.items()}
     if taken := episode.columns.keys() & columns.keys():
         raise ValueError(f"column {sorted(taken)[0]!r} of the episode has the name of a column that every episode has")
-    return pa.table(columns | {name: pa.array(values) for name, values in episode.columns.items()})
+    return pa.table(columns | {name: _further(values) for name, values in episode.columns.items()})
+
+
+def _further(values: np.ndarray) -> pa.Array:
+    return pa.array(values) if values.ndim == 1 else _vectors(values)
 
 
 def _vectors(values: np.ndarray) -> pa.Array:
@@ -98,7 +104,7 @@ def dataset_stats(tables: Sequence[pa.Table]) -> dict[str, dict[str, list[float]
     Rows with NaN or infinity are left out: one bad episode, which the checks reject, must not spoil the others.
     """
     stats = {}
-    for name in (name for name in ("observation.state", "action", "timestamp") if name in tables[0].column_names):
+    for name in (name for name in MEASURED if name in tables[0].column_names):
         values = np.concatenate([column_matrix(table, name) for table in tables])
         values = values[np.isfinite(values).all(1)]
         if not len(values):
@@ -116,6 +122,7 @@ def info(
     sizes: dict[str, tuple[int, int]],
     codecs: Mapping[str, str] = MappingProxyType({}),
     columns: Mapping[str, str] = MappingProxyType({}),
+    widths: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, object]:
     """``meta/info.json``.
 
@@ -123,6 +130,7 @@ def info(
         sizes: camera name -> (height, width) in pixels of the cameras that have files.
         codecs: camera name -> codec, where it is not h264.
         columns: further columns of the tables, name -> dtype.
+        widths: values a row of those that have several.
     """
     episodes = len(lengths)
     return {
@@ -139,7 +147,7 @@ def info(
         "data_path": DATA_PATH,
         "video_path": VIDEO_PATH,
         "features": _features(embodiment, sizes, codecs)
-        | {name: {"dtype": dtype, "shape": [1], "names": None} for name, dtype in columns.items()},
+        | {name: {"dtype": dtype, "shape": [widths.get(name, 1)], "names": None} for name, dtype in columns.items()},
     }
 
 

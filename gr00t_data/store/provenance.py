@@ -21,7 +21,7 @@ from pydantic import (
 
 from gr00t_data.embodiment.document import SLOTS
 
-Kind = Literal["real", "simulated", "neural", "human"]
+Kind = Literal["real", "simulated", "neural", "human", "rollout"]
 Facts = Mapping[str, object]
 """JSON-able facts under names of somebody else: a dataset, a model, a check."""
 
@@ -63,6 +63,9 @@ class EpisodeSource(Said):
         labelled_episode, idm: its number before it was labelled, and the digest of the model that did it.
         gated_episode: its number before the gate.
         success: whether it reached its goal, where the source says so.
+        policy: the checkpoint that acted in it, with its digest, its licences and the people it has learned from.
+        interventions: rows in which a person acted in place of the policy.
+        closed: what ended the recording of it: ``end_episode``, or that nothing more came.
     """
 
     simulator: str | None = None
@@ -97,6 +100,9 @@ class EpisodeSource(Said):
     idm: str | None = None
     gated_episode: StrictInt | None = None
     success: StrictBool | None = None
+    policy: Facts | None = None
+    interventions: StrictInt | None = None
+    closed: str | None = None
 
 
 class StoreSource(Said):

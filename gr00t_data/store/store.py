@@ -166,7 +166,7 @@ class EpisodeStore:
 
     @property
     def kind(self) -> Kind:
-        """real, simulated, neural or human; foreign folders count as real."""
+        """real, simulated, neural, human or rollout; foreign folders count as real."""
         return self.about.kind or "real"
 
     @property

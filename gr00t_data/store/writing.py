@@ -39,6 +39,7 @@ class Written(BaseModel):
         sizes: camera name -> (height, width) in pixels.
         codecs: camera name -> codec.
         columns: further columns, name -> dtype.
+        widths: values a row of those that have several.
         stats: its line of ``episodes_stats.jsonl``.
     """
 
@@ -52,6 +53,7 @@ class Written(BaseModel):
     sizes: dict[str, tuple[int, int]]
     codecs: dict[str, str] = {}
     columns: dict[str, str] = {}
+    widths: dict[str, int] = {}
     stats: Facts
 
 
@@ -158,9 +160,11 @@ class StoreWriter:
             sizes={name: (facts.height, facts.width) for name, facts in videos.items()},
             codecs={name: facts.codec for name, facts in videos.items()},
             columns={name: str(values.dtype) for name, values in episode.columns.items()},
+            widths={name: values.shape[1] for name, values in episode.columns.items() if values.ndim == 2},
             stats=layout.episode_stats(table),
         )
-        write_sealed(self.pending / f"{index:06d}.json", record.model_dump() | {"source": record.source.facts()})
+        unsaid = set() if record.widths else {"widths"}
+        write_sealed(self.pending / f"{index:06d}.json", record.model_dump(exclude=unsaid) | {"source": record.source.facts()})
         self.records.append(record)
         return index
 
@@ -186,10 +190,8 @@ class StoreWriter:
         write_json_lines(meta / "episodes_stats.jsonl", stats)
         write_json_lines(meta / "tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(tasks)])
         codecs = {name: codec for record in self.records for name, codec in record.codecs.items()}
-        columns = self.records[0].columns
-        info = layout.info(
-            self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes, codecs=codecs, columns=columns
-        )
+        further = {"columns": self.records[0].columns, "widths": self.records[0].widths}
+        info = layout.info(self.embodiment, lengths=lengths, tasks=len(tasks), sizes=sizes, codecs=codecs, **further)
         write_json(meta / "info.json", info)
         write_json(meta / "modality.json", modality_json(self.embodiment, cameras=list(sizes)))
         write_json(meta / "stats.json", layout.dataset_stats(list(self._tables())))
@@ -204,7 +206,7 @@ class StoreWriter:
     def _tables(self) -> Iterator[pa.Table]:
         for record in self.records:
             path = path_inside(self.root, layout.DATA_PATH, **self._place(record.episode_index))
-            yield parquet.ParquetFile(path).read()
+            yield parquet.ParquetFile(path).read([*layout.MEASURED])
 
     @staticmethod
     def _place(index: int) -> dict[str, int]:

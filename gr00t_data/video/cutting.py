@@ -104,6 +104,24 @@ def concat(tracks: Sequence[Packets], target: Path, fps: float) -> list[int]:
     return firsts
 
 
+def retime(path: Path, target: Path, fps: float) -> None:
+    """Write the frames of a file, which are stored in presentation order, to ``target`` so that frame i is shown at
+    i / fps; none is decoded."""
+    rate, options = Fraction(fps).limit_denominator(1001), {"movflags": "faststart"}
+    with (
+        opened(path) as (container, source),
+        replacing(target) as temporary,
+        av.open(str(temporary), "w", options=options) as out,
+    ):
+        stream = out.add_stream_from_template(source, opaque=True)
+        ticks_a_frame = 1 / (rate * Fraction(source.time_base or 1))
+        for number, packet in enumerate(one for one in container.demux(source) if one.size):
+            packet.pts = packet.dts = round(number * ticks_a_frame)
+            packet.duration = round(ticks_a_frame)
+            packet.stream = stream
+            out.mux(packet)
+
+
 def _write(parts: Sequence[tuple[Packets, slice, int]], target: Path) -> None:
     """Mux the packets of each (track, packets, shift in ticks) into one mp4."""
     with replacing(target) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as out:

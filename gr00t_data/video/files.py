@@ -1,7 +1,7 @@
 """Video files: bound, open, decode, encode, resize."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -160,18 +160,37 @@ def encode_stream(path: Path, frames: Iterable[np.ndarray], fps: float, crf: int
     Raises:
         VideoError: no frame came, or a frame has another size or type than the first (says which).
     """
+    with encoding(path, fps, crf) as put:
+        for frame in frames:
+            put(frame)
+
+
+@contextmanager
+def encoding(path: Path, fps: float, crf: int = 20) -> Iterator[Callable[[np.ndarray], None]]:
+    """``encode_stream`` for frames that somebody else hands in: yields what takes the next one. The file takes its name
+    when the block ends well.
+
+    Raises:
+        VideoError: see ``encode_stream``.
+    """
     size: tuple[int, ...] | None = None
+    number = 0
     with replacing(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.thread_count = 1
         stream.options = X264 | {"crf": str(crf)}
-        for number, frame in enumerate(frames):
+
+        def put(frame: np.ndarray) -> None:
+            nonlocal size, number
             size = size or frame.shape
             if frame.shape != size or frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8:
                 raise VideoError(f"{path}: frame {number} is {frame.dtype} {frame.shape}, expected uint8 like {size}")
             if number == 0:
                 stream.height, stream.width, stream.pix_fmt = size[0], size[1], "yuv420p"
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            number += 1
+
+        yield put
         if size is None:
             raise VideoError(f"{path}: no frame to write")
         container.mux(stream.encode(None))

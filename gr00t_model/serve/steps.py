@@ -2,8 +2,8 @@
 
 ``record`` takes ``{"episode": NAME, "steps": [STEP, ...]}`` and answers ``{"recorded": COUNT}``; a STEP is what
 ``Step`` holds, under the names of its fields. ``end_episode`` takes ``{"episode": NAME, "success": BOOL or None}`` and
-answers ``{"episode": NAME, "rows": COUNT}``. NAME is the client's own: an episode goes on as long as the name stays,
-over whatever connection; a new name begins another episode.
+answers ``{"episode": NAME, "rows": COUNT}``. NAME is the client's own and nobody
+else's (a UUID, say): an episode goes on as long as the name stays, over whatever connection; a new name begins another.
 
 A ``get_action`` of a client that records carries the same NAME as the option ``episode``, so that what it asks is not
 taken for an episode of a client that only asks.
@@ -55,7 +55,11 @@ class Step:
 
     def payload(self) -> dict[str, object]:
         """What is sent: the fields by name, less those that say nothing."""
-        said = {"observation": {**self.observation}, "action": {**self.action}, "time_s": float(self.time_s)}
+        said: dict[str, object] = {
+            "observation": {**self.observation},
+            "action": {**self.action},
+            "time_s": float(self.time_s),
+        }
         said |= {"intervention": True} if self.intervention else {}
         said |= {"proposed": {**self.proposed}} if self.proposed is not None else {}
         return said | ({} if self.proposed_step is None else {"proposed_step": int(self.proposed_step)})

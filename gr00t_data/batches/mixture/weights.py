@@ -8,6 +8,8 @@ from gr00t_data.batches.mixture.weigh_by import way, ways
 
 SYNTHETIC = frozenset({"simulated", "neural"})
 """Kinds that no camera saw."""
+ACTING = frozenset({"real", "simulated", "rollout"})
+"""Kinds whose actions were executed."""
 
 
 class WeighingError(ValueError):
@@ -23,8 +25,8 @@ class Weighing:
             likely, larger values lift small sources, infinity makes every source equally likely.
         by: another way to weigh them, a module of ``weigh_by``.
         shares: store name -> share of the samples, 0..1, exactly as given; the other stores divide the rest.
-        neural_per_real: samples of kind neural for one of kind real or simulated (DreamGen, arXiv 2505.12705, co-trains
-            at 1); None leaves it to the frames.
+        neural_per_real: samples of kind neural for one of kind real, simulated or rollout (DreamGen, arXiv 2505.12705,
+            co-trains at 1); None leaves it to the frames.
         max_synthetic: largest share of the kinds simulated and neural together, 0..1; reached by scaling down those of
             them that have no share of their own.
         human: share of the samples from the kind human, 0..1, reached by scaling those without a share of their own;
@@ -61,7 +63,7 @@ def weigh(frames: Mapping[str, int], kinds: Mapping[str, str], weighing: Weighin
 
     Args:
         frames: store name -> frames that may be sampled, all positive.
-        kinds: store name -> real, simulated, neural or human.
+        kinds: store name -> its kind.
 
     Raises:
         WeighingError: a share for a store that is not there, or a ratio or cap that the stores cannot meet.
@@ -97,11 +99,13 @@ def _divided_rest(frames: Mapping[str, int], kinds: Mapping[str, str], weighing:
 
 
 def _with_ratio(shares: dict[str, float], kinds: Mapping[str, str], weighing: Weighing) -> dict[str, float]:
-    """Neural against real and simulated; human video keeps its share."""
+    """Neural against what was executed; human video keeps its share."""
     neural = {name for name in shares if kinds[name] == "neural"}
-    acting = {name for name in shares if kinds[name] in ("real", "simulated")}
+    acting = {name for name in shares if kinds[name] in ACTING}
     if not neural or not acting:
-        raise WeighingError("neural_per_real needs both neural stores and real or simulated ones in the mixture")
+        raise WeighingError(
+            "neural_per_real needs both neural stores and real or simulated ones (or rollouts) in the mixture"
+        )
     both = math.fsum(shares[name] for name in neural | acting)
     ratio = weighing.neural_per_real or 0.0
     wanted = ratio / (1 + ratio)

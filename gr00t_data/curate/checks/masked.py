@@ -28,8 +28,8 @@ def check_masked(subject: Subject) -> Iterator[Finding]:
         return
     for first, last in runs_of(np.asarray(masked)):
         yield MASK_01.finding(
-            f"{subject.where}: rows {first} to {last} are marked as not to be sampled (a fast turn of the head, or no "
-            "frame of the video close by); they are left out of the keep ranges",
+            f"{subject.where}: rows {first} to {last} are marked as not to be sampled (a fast turn of the head, no "
+            "frame of the video close by, or steps missing before them); they are left out of the keep ranges",
             (max(first - 1, 0), last),
         )
 

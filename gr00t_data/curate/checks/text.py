@@ -59,13 +59,20 @@ def is_placeholder(text: str) -> bool:
 
 
 def check_success(subject: Subject) -> Iterator[Finding]:
-    """SUCCESS-01: the record says the goal was missed. SUCCESS-02: the validity label is not ``valid``."""
+    """SUCCESS-01: the record says the goal was missed. SUCCESS-02: the validity label is not ``valid``. SUCCESS-03: a
+    policy acted, and the record says nothing."""
     row = subject.row
     said = [row.success, row.source.success]
     if False in said:
         yield SUCCESS_01.finding(
             f"{subject.store.root}/meta/episodes.jsonl: episode {row.index}: success is false, expected true; "
             "it stays on disk and out of the mixture"
+        )
+    if subject.store.kind == "rollout" and not any(isinstance(one, bool) for one in said):
+        yield SUCCESS_03.finding(
+            f"{subject.store.root}/meta/episodes.jsonl: episode {row.index}: a policy acted in it and success is not "
+            "said, expected true; it stays on disk and out of the mixture: tell it when the episode ends "
+            "(`end_episode`), or write it into that file of the drop, less its meta/seal.json, before it is taken in"
         )
     labels = VALIDITY & {text.strip().lower() for text in row.tasks}
     if "invalid" in labels:
@@ -88,7 +95,9 @@ TEXT_01, TEXT_02, TEXT_03, TEXT_12 = Look(Subject, check_instruction, 6).finds(
     Check("TEXT-13", "warning", "an identifier instead of an instruction",
           "the policy hears names that nobody will say to it"),
 )  # fmt: skip
-SUCCESS_01, SUCCESS_02 = Look(Subject, check_success, 7).finds(
+SUCCESS_01, SUCCESS_02, SUCCESS_03 = Look(Subject, check_success, 7).finds(
     Check("SUCCESS-01", "error", "demonstration marked unsuccessful", "the policy imitates a failure", spoils=False),
     Check("SUCCESS-02", "error", "demonstration labelled not valid", "the policy imitates a failure", spoils=False),
-)
+    Check("SUCCESS-03", "error", "rollout of which nobody said whether it succeeded",
+          "the policy imitates its own failures", spoils=False),
+)  # fmt: skip

@@ -102,6 +102,8 @@ class TakenOver:
             source = source.model_copy(update={"content": content, **_with_modality(folder, intake.embodiment)})
             robot = intake.embodiment.name
             about = StoreAbout(embodiment=robot, kind=intake.kind, licence=intake.licence, source=source)
+            if absent := EpisodeStore.open(folder).about.absent:
+                about = about.model_copy(update={"absent": absent})
             write_json(folder / ABOUT, about.facts())
             note_how_made(folder, intake.embodiment)
             seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _SPARE_BYTES = 64 << 20
 
-ROBOT_KINDS: tuple[Kind, ...] = ("real", "simulated", "neural")
+ROBOT_KINDS: tuple[Kind, ...] = ("real", "simulated", "neural", "rollout")
 """Drops of these kinds become ``teleop_episodes``; those of the kind ``human`` become ``human_clips``."""
 
 Memory = Mapping[str, tuple[str, float]]

@@ -76,7 +76,7 @@ def test_what_others_wrote_is_read_and_kept(tmp_path: Path, about: dict[str, Any
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "teleop"}, "kind is 'teleop'; expected 'real', 'simulated', 'neural' or 'human'"),
+        ({"kind": "teleop"}, "kind is 'teleop'; expected 'real', 'simulated', 'neural', 'human' or 'rollout'"),
         ({"licence": 3}, "licence is 3; expected a valid string"),
         ({"source": {"idm": ["a"]}}, "source.idm is ['a']; expected a valid string"),
         ({"absent": ["gripper"]}, "absent is ['gripper']; expected a list of 'state', 'state.<part>', 'action'"),
