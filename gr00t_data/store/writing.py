@@ -163,8 +163,8 @@ class StoreWriter:
             widths={name: values.shape[1] for name, values in episode.columns.items() if values.ndim == 2},
             stats=layout.episode_stats(table),
         )
-        unsaid = set() if record.widths else {"widths"}
-        write_sealed(self.pending / f"{index:06d}.json", record.model_dump(exclude=unsaid) | {"source": record.source.facts()})
+        said = record.model_dump(exclude=set() if record.widths else {"widths"})
+        write_sealed(self.pending / f"{index:06d}.json", said | {"source": record.source.facts()})
         self.records.append(record)
         return index
 
