@@ -20,6 +20,9 @@ from gr00t_data.video import files as video
 from gr00t_model.acting import bounds as bounding
 from gr00t_model.acting.bounds import ActingWarning, ActionError, Bounds
 from gr00t_model.acting.observation import Observation, Seen, read_observation
+from gr00t_model.acting.onnx.folder import open_exported
+from gr00t_model.acting.onnx.layout import OnnxError, is_onnx
+from gr00t_model.acting.onnx.model import PartsModel
 from gr00t_model.acting.report import ActingReport, Answer, Session
 from gr00t_model.acting.running import Running, RunningError
 from gr00t_model.acting.values import ObservationError
@@ -64,7 +67,7 @@ class Policy:
 
     def __init__(
         self,
-        model: Groot,
+        model: Groot | PartsModel,
         prompt: Prompt,
         embodiment: Embodiment,
         statistics: NormStats,
@@ -124,7 +127,7 @@ class Policy:
         bounds: Bounds = Bounds(),
         centre_crop: bool | None = None,
     ) -> Self:
-        """The policy of a checkpoint folder: of a run of ours, or as published (nvidia/GR00T-N1.5-3B).
+        """The policy of a checkpoint folder: of a run of ours, as published (nvidia/GR00T-N1.5-3B), or an exported one.
 
         Args:
             embodiment: which robot acts. A run on several embodiments holds all of them (None: the first); a published
@@ -143,7 +146,14 @@ class Policy:
             CheckpointError: the folder is not a checkpoint, not one of this version, or does not know the embodiment.
             MetadataError: a published folder without statistics of the embodiment.
             PromptError: a published folder without a tokenizer.
+            OnnxError: an exported folder, see ``from_onnx``.
         """
+        if is_onnx(folder):
+            if torch.device(device).type != "cpu" or (dtype, tag, tokenizer) != (None, None, None):
+                raise OnnxError(f"{folder}: acts on the CPU as it was exported, without device, dtype, tag, tokenizer")
+            told: dict[str, Any] = {"squeeze": squeeze, "bounds": bounds, "centre_crop": centre_crop}
+            told |= {"denoising_steps": denoising_steps, "seed": seed, "published_behaviour": published_behaviour}
+            return cls.from_onnx(folder, embodiment=embodiment, selection=selection, **told)
         settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed, "bounds": bounds}
         settings["squeeze"] = published_behaviour if squeeze is None else squeeze
         checkpoint = None if is_published(folder) else Checkpoint.load(folder)
@@ -171,6 +181,45 @@ class Policy:
             member.manifest.selection,
             acting_steps=member.acting_steps,
             **settings,
+        )
+
+    @classmethod
+    def from_onnx(
+        cls,
+        folder: Path | str,
+        *,
+        embodiment: str | Path | Embodiment | None = None,
+        selection: str | None = None,
+        denoising_steps: int | None = None,
+        seed: int = 0,
+        published_behaviour: bool = False,
+        squeeze: bool | None = None,
+        bounds: Bounds = Bounds(),
+        centre_crop: bool | None = None,
+    ) -> Self:
+        """The policy of what ``gr00t export CHECKPOINT --onnx FOLDER`` left, run by onnxruntime on the CPU with as many
+        threads as torch has when it is opened. Arguments as in ``from_checkpoint``.
+
+        Raises:
+            OnnxError: a part is missing, unreadable or of another checkpoint, or the folder has no such robot.
+            IntegrityError: a file is not the one that was recorded.
+        """
+        found = open_exported(Path(folder))
+        robot = found.robot(_name_of(embodiment), selection)
+        found.prompt.published_behaviour = published_behaviour
+        return cls(
+            found.model,
+            found.prompt,
+            robot.embodiment,
+            robot.statistics,
+            robot.selection,
+            acting_steps=robot.acting_steps,
+            denoising_steps=denoising_steps,
+            seed=seed,
+            centre_crop=found.centre_crop if centre_crop is None else centre_crop,
+            bounds=bounds,
+            squeeze=published_behaviour if squeeze is None else squeeze,
+            verified=True,
         )
 
     @property

@@ -25,6 +25,7 @@ from gr00t_data.rates import pace_of
 from gr00t_data.video import files as video
 from gr00t_model.evaluate.open_loop import EvaluationError, Held, held_out
 from gr00t_model.groot import flow
+from gr00t_model.groot.model import Groot
 from gr00t_model.policy import Policy
 from gr00t_model.training.checkpoint import Checkpoint
 
@@ -192,6 +193,7 @@ def _embeddings(
     policy: Policy, now: Batch, later: Batch, generator: torch.Generator
 ) -> tuple[Float[Tensor, "n m e"], Float[Tensor, "n m e"], Float[Tensor, "n m e"]]:
     model, head = policy.model, policy.model.config.action_head
+    assert isinstance(model, Groot)  # of a checkpoint: exported parts know nothing of the future
     assert now.images is not None and later.images is not None
     assert now.input_ids is not None and now.attention_mask is not None
     features, mask, present = model.encode_with_target(now.images, now.input_ids, now.attention_mask)

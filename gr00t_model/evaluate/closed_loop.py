@@ -24,7 +24,7 @@ from gr00t_model.evaluate.evaluation import Trial
 from gr00t_model.evaluate.rates import Rate
 from gr00t_model.policy import Actions, Policy
 
-LIBRARIES = ("av", "mujoco", "numpy", "pyarrow", "scipy", "torch", "transformers")
+LIBRARIES = ("av", "mujoco", "numpy", "onnxruntime", "pyarrow", "scipy", "torch", "transformers")
 
 FIRST_SEED = 1_000_000
 """Demonstrations are recorded from seed 0 upwards; evaluation starts here."""

@@ -85,16 +85,25 @@ class ActionHead(nn.Module):
         mask = None if self.attend_padding else attention_mask.bool()[:, None, None]
         adapted = self.vl_self_attention(self.vlln(features.to(self.dtype)), mask)
         encoded = self.state_encoder(state.to(self.dtype), groups)
-        if self.config.missing_state_token:
-            real = torch.ones_like(state, dtype=torch.bool) if state_mask is None else state_mask
-            encoded = self.missing_state(encoded, real, withheld)
         return Context(
             sources=self.model.keys_values(adapted),
             condition=self.model.condition(adapted),
             mask=mask,
-            state=encoded,
+            state=self.state_token(encoded, state_mask, withheld),
             groups=groups,
         )
+
+    def state_token(
+        self,
+        encoded: Float[Tensor, "b 1 w"],
+        state_mask: Bool[Tensor, "b 1 s"] | None,
+        withheld: Bool[Tensor, " b"] | None = None,
+    ) -> Float[Tensor, "b 1 w"]:
+        """The encoded state, or the learned token in rows without one; arguments as in ``context``."""
+        if (state_mask is None and withheld is None) or not self.config.missing_state_token:
+            return encoded
+        real = encoded.new_ones(len(encoded), 1, 1, dtype=torch.bool) if state_mask is None else state_mask
+        return self.missing_state(encoded, real, withheld)
 
     def withhold(self, rows: int, generator: torch.Generator | None, device: torch.device) -> Bool[Tensor, " b"] | None:
         """Which rows train without their state (``state_dropout``); None, and no number is drawn, when it is off."""
@@ -123,16 +132,16 @@ class ActionHead(nn.Module):
         encoded = self.action_encoder(action.to(self.dtype), bucket, context.groups)
         time = self.model.timestep_encoder(bucket) + context.condition
         last = encoded.shape[1] if lean else None
-        output, hidden = self.model(self._tokens(context, encoded), time, context.sources, context.mask, last)
+        output, hidden = self.model(self.sequence(context.state, encoded), time, context.sources, context.mask, last)
         decoded = self.action_decoder(output[:, -encoded.shape[1] :], context.groups)
         return decoded.float(), hidden
 
-    def _tokens(self, context: Context, encoded: Float[Tensor, "b t w"]) -> Float[Tensor, "b n w"]:
-        """The DiT's sequence: state, future tokens, encoded actions with their positions."""
+    def sequence(self, state: Float[Tensor, "b 1 w"], encoded: Float[Tensor, "b t w"]) -> Float[Tensor, "b n w"]:
+        """The DiT's sequence: state token, future tokens, encoded actions with their positions."""
         if self.config.add_pos_embed:
             encoded = encoded + self.position_embedding.weight[: encoded.shape[1]]
         future = self.future_tokens.weight.expand(len(encoded), -1, -1)
-        return torch.cat([context.state, future, encoded], dim=1)
+        return torch.cat([state, future, encoded], dim=1)
 
     def sample(
         self, context: Context, steps: int, noise: Float[Tensor, "b t a"], overlap: flow.Overlap | None = None
@@ -152,7 +161,7 @@ class ActionHead(nn.Module):
 
         def velocity(action: Float[Tensor, "b t a"], bucket: int) -> Float[Tensor, "b t a"]:
             encoded = self.action_encoder.encode(action.to(self.dtype), waves[bucket], context.groups)
-            tokens, horizon = self._tokens(context, encoded), encoded.shape[1]
+            tokens, horizon = self.sequence(context.state, encoded), encoded.shape[1]
             output, _ = self.model(tokens, modulations[bucket], context.sources, mask, last=horizon)
             return self.action_decoder(output, context.groups).float()
 

@@ -71,6 +71,15 @@ def causal_alone(real: Bool[Tensor, "b n"]) -> bool:
     return not (real.is_meta or torch.compiler.is_compiling()) and bool(real.all())
 
 
+def hidden_states(
+    model: nn.Module, sequence: Float[Tensor, "b k d"], attention_mask: Int[Tensor, "b k"]
+) -> Float[Tensor, "b k d"]:
+    """What a language model of ``_language_model``, without its head, makes of a sequence."""
+    real = attention_mask.bool()
+    masks = {"full_attention": None if causal_alone(real) else causal_mask(real)}
+    return model(inputs_embeds=sequence, attention_mask=masks, real=real, use_cache=False).last_hidden_state
+
+
 class Eagle(nn.Module):
     """Named as in the checkpoint: vision_model, mlp1, language_model."""
 
@@ -149,10 +158,7 @@ class Backbone(nn.Module):
 
     def read(self, sequence: Float[Tensor, "b k d"], attention_mask: Int[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
         """The language model's hidden states, after the final RMSNorm, of a sequence made by ``encoder``."""
-        real = attention_mask.bool()
-        model = self.eagle_model.language_model.model
-        masks = {"full_attention": None if causal_alone(real) else causal_mask(real)}
-        return model(inputs_embeds=sequence, attention_mask=masks, real=real, use_cache=False).last_hidden_state
+        return hidden_states(self.eagle_model.language_model.model, sequence, attention_mask)
 
     def freeze(self, tune_visual: bool, tune_llm: bool) -> list[nn.Module]:
         """Choose what trains; returns the modules that do not (they are also kept in eval mode)."""

@@ -65,7 +65,7 @@ class PromptReader(nn.Module):
     def forward(self, input_ids: Int[Tensor, "b n"], real: Bool[Tensor, "b n"]) -> Float[Tensor, "b k w"]:
         mask = real[:, None, None]
         words = self.mixing(self.words(input_ids), mask)
-        queries = self.queries.expand(len(words), -1, -1)
+        queries = self.queries.expand(words.shape[0], -1, -1)  # a graph keeps this open, ``len`` is a number
         return queries + self.pooling(queries, self.pooling.keys_values(words), mask)
 
 
@@ -130,7 +130,14 @@ class KeypointTower(nn.Module):
     ) -> Keypoints:
         """Ask the map for the keypoints of each row's prompt. ``views`` as in ``forward``."""
         images_of_row = len(feature_map) // len(input_ids) if views is None else views
-        asked = self.ask(self.reader(input_ids, attention_mask.bool())).repeat_interleave(images_of_row, dim=0)
+        return self.find(feature_map, self.question(input_ids, attention_mask).repeat_interleave(images_of_row, dim=0))
+
+    def question(self, input_ids: Int[Tensor, "b k"], attention_mask: Int[Tensor, "b k"]) -> Float[Tensor, "b q f"]:
+        """What each prompt asks of a map: one feature a keypoint."""
+        return self.ask(self.reader(input_ids, attention_mask.bool()))
+
+    def find(self, feature_map: Float[Tensor, "n f r c"], asked: Float[Tensor, "n q f"]) -> Keypoints:
+        """Where each map has what is asked of it."""
         cells = feature_map.flatten(2)
         log_heat = (asked @ cells / math.sqrt(self.config.channels)).log_softmax(dim=-1)
         rows, columns = feature_map.shape[2:]

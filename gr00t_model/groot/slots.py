@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-Groups = list[tuple[int, Tensor | None]]
+Groups = list[tuple[int, Tensor | None]] | Int[Tensor, " b"]
+"""The slots of a batch and the rows of each, or the slot of every row: the form of a graph that serves any robot."""
 
 _TOKEN_STD = 0.02
 """Of a fresh state token: that of the published future tokens."""
@@ -37,6 +38,8 @@ class SlotLinear(nn.Module):
         self.b = nn.Parameter(torch.zeros(slots, width_out))
 
     def forward(self, x: Float[Tensor, "b t i"], groups: Groups) -> Float[Tensor, "b t o"]:
+        if isinstance(groups, Tensor):
+            return torch.baddbmm(self.b[groups][:, None], x, self.W[groups])
         if len(groups) == 1:
             slot = groups[0][0]
             return F.linear(x, self.W[slot].mT, self.b[slot])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gr00t_model.evaluate.foreign import Foreign
     from gr00t_model.evaluate.report import Report
 
-LIBRARIES = ("av", "mujoco", "numpy", "scipy", "torch", "transformers")
+LIBRARIES = ("av", "mujoco", "numpy", "onnxruntime", "scipy", "torch", "transformers")
 
 
 @dataclass(frozen=True)
