@@ -131,11 +131,12 @@ def table(rows: Sequence[Mapping[str, Any]], limit: int = 200) -> dg.TableMetada
 
 
 def what_became(store: "EpisodeStore") -> Metadata:
-    """Of the episodes that a drop held: how many became those of the store, and why the others did not."""
-    from gr00t_data.sources.content import counts
+    """Of the episodes that a drop held: how many became those of the store, and why the others did not; of rollouts,
+    who acted and how they ended."""
+    from gr00t_data.sources.content import acted, counts
 
     refused = [{"what": one.episode, "reason": one.reason} for one in store.about.source.refused or ()]
-    return {**counts(store), "refused, with reasons": table(refused)}
+    return {**counts(store), **acted(store), "refused, with reasons": table(refused)}
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

@@ -76,6 +76,22 @@ def counts(store: EpisodeStore) -> dict[str, int]:
     return {"found": taken + refused, "taken in": taken, "refused": refused}
 
 
+def acted(store: EpisodeStore) -> dict[str, str | int]:
+    """Of rollouts: which policies acted, how the episodes ended, in how many rows a person took over; else nothing."""
+    if store.kind != "rollout":
+        return {}
+    sources = [row.source for row in store.rows]
+    ends = [str(row.success) for row in store.rows]
+    policies = {f"{one.policy.get('checkpoint')} {str(one.policy.get('digest'))[:16]}" for one in sources if one.policy}
+    return {
+        "policies": ", ".join(sorted(policies)),
+        "succeeded": ends.count("True"),
+        "failed": ends.count("False"),
+        "success not told": ends.count("None"),
+        "rows of interventions": sum(one.interventions or 0 for one in sources),
+    }
+
+
 def unusable(drop: Path, taken: Collection[str], endings: Collection[str] = ()) -> list[Refusal]:
     """What lies in a drop and became no episode without anybody saying so: links that lead nowhere or to folders, what
     is no file, and recordings that are none of those that were taken.

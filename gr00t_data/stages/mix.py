@@ -16,6 +16,7 @@ from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lake import Lake, working
 from gr00t_data.progress import Progress, silent
+from gr00t_data.stages.interventions import interventions_only
 from gr00t_data.stages.settings import MixtureSettings, Shares
 from gr00t_data.stages.stores import Checked, checked_stores
 from gr00t_data.store.notes import Note
@@ -30,9 +31,9 @@ def measure_statistics(lake: Lake, embodiment: Embodiment, shares: Shares = Shar
     Args:
         shares: those of the mixture, so that the statistics are those of what is drawn.
     """
-    checked = checked_stores(lake, embodiment, shares.stores)
+    checked = _chosen(lake, embodiment, shares)
     weights, weighing = None, weighing_of(checked, shares)
-    if weighing != Weighing():
+    if weighing != Weighing() or shares.rollouts != "all":
         drawn = _drawn(checked, weighing)
         checked = [pair for pair in checked if pair[0].root.name in drawn]
         weights = [drawn[store.root.name] for store, _ in checked]
@@ -65,7 +66,7 @@ def plan_mix(lake: Lake, embodiment: Embodiment, settings: MixtureSettings = Mix
         WeighingError: a share for a store that is not there, or a ratio or cap that cannot be met.
         LicenceError: a store does not fit the profile; names it and how to leave it out.
     """
-    checked = checked_stores(lake, embodiment, settings.stores)
+    checked = _chosen(lake, embodiment, settings)
     shares = _drawn(checked, weighing_of(checked, settings))
     return build_manifest(
         f"mixture_{embodiment.name}",
@@ -102,6 +103,15 @@ def export_mixture(
         chosen.append(Chosen(source.open(), source.weight, keep))
     facts = {"mixture": manifest.name, "digest": manifest.digest, "held_out_episodes": held_out}
     return export_joined(chosen, target, progress, facts=facts)
+
+
+def _chosen(lake: Lake, embodiment: Embodiment, shares: Shares) -> list[Checked]:
+    """The stores with the verdicts that count."""
+    checked = checked_stores(lake, embodiment, shares.stores)
+    if shares.rollouts == "all":
+        return checked
+    cut = [(store, interventions_only(store, index)) for store, index in checked]
+    return [(store, index) for store, index in cut if index.accepted]
 
 
 def weighing_of(checked: Sequence[Checked], shares: Shares) -> Weighing:

@@ -89,6 +89,10 @@ class Shares(Settings):
     human: float | None = Field(
         default=None, ge=0, le=1, description="Share of samples of human video; 0 leaves it out. Left out: by frames."
     )
+    rollouts: Literal["all", "interventions"] = Field(
+        default="all",
+        description="Frames of rollouts that succeeded: all, or those at which a person acted in place of the policy.",
+    )
 
 
 class MixtureSettings(Shares):

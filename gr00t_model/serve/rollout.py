@@ -10,13 +10,14 @@ import numpy as np
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.rates import SAME_SHARE
 from gr00t_data.sources.recordings.images import even_size
+from gr00t_data.stages.interventions import INTERVENTION
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.provenance import EpisodeSource, Facts
 from gr00t_data.store.texts import changes_in
 from gr00t_data.video.cutting import retime
 from gr00t_data.video.files import encoding
 
-INTERVENTION, RECORDED = "intervention", "recorded_s"
+RECORDED = "recorded_s"
 PROPOSED, PROPOSED_STEP, PROPOSED_STEPS = "proposed_action", "proposed_step", "proposed_steps"
 """Columns of a rollout beside those of every episode.
 

@@ -91,7 +91,7 @@ def ingest(
     """
     from gr00t_data.embodiment.robot import load_embodiment
     from gr00t_data.embodiment.units import with_recorded_units
-    from gr00t_data.sources.content import counts
+    from gr00t_data.sources.content import acted, counts
     from gr00t_data.sources.ingest import ingest as ingest_drop
     from gr00t_data.sources.ingest import look
     from gr00t_data.sources.reader import reader_for
@@ -117,7 +117,7 @@ def ingest(
     for one in refused:
         say(f"refused {one.episode}: {one.reason}")
     _say_notes(store)
-    _report_checks(where, store, robot, asked, counts(store), settings.embodiment)
+    _report_checks(where, store, robot, asked, {**counts(store), **acted(store)}, settings.embodiment)
     return 1 if refused else 0
 
 
@@ -229,7 +229,7 @@ def _report_checks(
     store: "EpisodeStore",
     embodiment: "Embodiment",
     asked: Shown,
-    counted: Mapping[str, int] | None = None,
+    counted: Mapping[str, object] | None = None,
     named: str = "",
 ) -> int:
     """Print the verdicts, and how many episodes became of those found; returns the number of rejected episodes."""

@@ -100,14 +100,21 @@ class TakenOver:
             if refused := self.unlisted(intake.drop):
                 source = source.model_copy(update={"refused": tuple(refused)})
             source = source.model_copy(update={"content": content, **_with_modality(folder, intake.embodiment)})
-            robot = intake.embodiment.name
-            about = StoreAbout(embodiment=robot, kind=intake.kind, licence=intake.licence, source=source)
-            if absent := EpisodeStore.open(folder).about.absent:
-                about = about.model_copy(update={"absent": absent})
+            about = _about(EpisodeStore.open(folder).about, intake).model_copy(update={"source": source})
             write_json(folder / ABOUT, about.facts())
             note_how_made(folder, intake.embodiment)
             seal_folder(folder, {name: value for name, value in digests.items() if name != ABOUT})
         return EpisodeStore.open(intake.root)
+
+
+def _about(said: StoreAbout, intake: Intake) -> StoreAbout:
+    """What the store says of itself. What a drop that was written by this program says of its parts without values
+    counts, and that a policy acted in it, whoever brings it in."""
+    rollout = said.kind == "rollout"
+    licence = said.licence if rollout and intake.licence == "unknown" else intake.licence
+    kind = "rollout" if rollout else intake.kind
+    about = StoreAbout(embodiment=intake.embodiment.name, kind=kind, licence=licence)
+    return about.model_copy(update={"absent": said.absent}) if said.absent else about
 
 
 def _changes(drop: Path, embodiment: Embodiment) -> Facts:
