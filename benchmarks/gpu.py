@@ -66,6 +66,24 @@ def small() -> GrootConfig:
     return GrootConfig(backbone, head, FlareConfig(enabled=False))
 
 
+def random_batch(config: GrootConfig, rows: int, cameras: int) -> Batch:
+    """Random numbers in the shapes of a batch of the published prompt."""
+    backbone, head = config.backbone, config.action_head
+    side, images = backbone.vision.image_size, cameras * backbone.vision.tokens_per_image
+    words = torch.randint(2, 60, (rows, _TEMPLATE_TOKENS + _INSTRUCTION_TOKENS))
+    ids = torch.cat([torch.full((rows, images), backbone.image_token_index), words], dim=1)
+    return Batch(
+        state=torch.randn(rows, 1, head.max_state_dim),
+        state_mask=torch.ones(rows, 1, head.max_state_dim, dtype=torch.bool),
+        embodiment_id=torch.full((rows,), min(_SLOT, head.max_num_embodiments - 1)),
+        images=torch.randint(256, (rows, cameras, side, side, 3), dtype=torch.uint8),
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        action=torch.randn(rows, head.action_horizon, head.action_dim),
+        action_mask=torch.ones(rows, head.action_horizon, head.action_dim, dtype=torch.bool),
+    )
+
+
 @dataclass(frozen=True)
 class Bench:
     """Where and at which size."""
@@ -95,22 +113,7 @@ class Bench:
         return model
 
     def batch(self, rows: int, cameras: int) -> Batch:
-        """Random numbers in the shapes of a batch of the published prompt."""
-        backbone, head = self.config.backbone, self.config.action_head
-        side, images = backbone.vision.image_size, cameras * backbone.vision.tokens_per_image
-        words = torch.randint(2, 60, (rows, _TEMPLATE_TOKENS + _INSTRUCTION_TOKENS))
-        ids = torch.cat([torch.full((rows, images), backbone.image_token_index), words], dim=1)
-        batch = Batch(
-            state=torch.randn(rows, 1, head.max_state_dim),
-            state_mask=torch.ones(rows, 1, head.max_state_dim, dtype=torch.bool),
-            embodiment_id=torch.full((rows,), _SLOT),
-            images=torch.randint(256, (rows, cameras, side, side, 3), dtype=torch.uint8),
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            action=torch.randn(rows, head.action_horizon, head.action_dim),
-            action_mask=torch.ones(rows, head.action_horizon, head.action_dim, dtype=torch.bool),
-        )
-        return batch.to(self.device)
+        return random_batch(self.config, rows, cameras).to(self.device)
 
     def median_s(self, act: Callable[[], Any]) -> float:
         """Median wall time, the device's queue emptied before each reading of the clock."""

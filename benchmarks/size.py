@@ -26,6 +26,7 @@ from cyclopts import Parameter
 from benchmarks.command import command, heading, row, say
 from gr00t_data.embodiment.robot import load_embodiment
 from gr00t_data.lake import Lake
+from gr00t_model.groot.config import GrootConfig
 from gr00t_model.groot.cpu_products import use_fast_products
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.presets import n1_5_3b
@@ -70,10 +71,8 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def make(folder: Path) -> dict[str, Any]:
-    """A folder as published with random weights in bf16, and a tokenizer."""
-    started = perf_counter()
-    config = n1_5_3b().from_dict(_fields())
+def random_model(config: GrootConfig) -> Groot:
+    """Random weights in bf16, drawn once: making the model alone would draw them too, in float32."""
     with torch.device("meta"):
         model = Groot(config).bfloat16()
     model.to_empty(device="cpu")
@@ -83,6 +82,14 @@ def make(folder: Path) -> dict[str, Any]:
             tensor.normal_(std=0.02, generator=generator)
         else:
             tensor.fill_(1.0 if name.endswith("weight") else 0.0)
+    return model
+
+
+def make(folder: Path) -> dict[str, Any]:
+    """A folder as published with random weights in bf16, and a tokenizer."""
+    started = perf_counter()
+    config = n1_5_3b().from_dict(_fields())
+    model = random_model(config)
     train_tokenizer(["reach the red cube"], folder / "tokenizer", config.backbone.vision.tokens_per_image)
     save(model, folder)
     return {"case": "make and save", "seconds": perf_counter() - started, "peak": peak_gb()}

@@ -133,6 +133,13 @@ class AdapterConfig(Section):
     num_layers: int = 4
     dropout: float = 0.2
     final_dropout: bool = True
+    positional_embeddings: None = None  # written out: to the published class a file that is silent means "sinusoidal"
+
+    def __post_init__(self) -> None:
+        if self.positional_embeddings is not None:
+            raise ConfigError(
+                f"vl_self_attention_cfg must have positional_embeddings null, found {self.positional_embeddings!r}"
+            )
 
 
 def check_inference_steps(steps: object, buckets: int) -> None:

@@ -96,6 +96,7 @@ def test_the_published_classes_find_no_argument_they_do_not_know():
         assert set(written["backbone_cfg"]) <= set(PUBLISHED["backbone_cfg"])
         for name in ("diffusion_model_cfg", "vl_self_attention_cfg"):
             assert set(head[name]) <= set(published[name])
+            assert head[name]["positional_embeddings"] is None  # to them, silence means sinusoidal
         assert set(head) - set(published) == {"max_seq_len", "max_num_embodiments"}
         ours = {"eagle_cfg", "flare_cfg", "published_behaviour"}
         assert set(written) - set(PUBLISHED) == ours
