@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets.declaring import asset_of
-from assets.reporting import Made, figure, table, told
+from assets.reporting import Made, every_tenth, figure, table, told
 from assets.settings import config_of
 from assets.versions import code_version
 from gr00t_data.embodiment.robot import Embodiment
@@ -96,8 +96,33 @@ def make_released(embodiment: Embodiment, config: ReleaseConfig, lake: Lake) -> 
     )
 
 
+def make_served(embodiment: Embodiment, lake: Lake, log: dg.DagsterLogManager) -> Made:
+    """Export what is released and compare it with the checkpoint.
+
+    Raises:
+        dagster.Failure: it does not export, and why; the release stands.
+    """
+    from gr00t_model.acting.onnx.layout import OnnxError
+    from gr00t_model.stages.export import export_released
+
+    try:
+        folder, digest, compared = export_released(lake, embodiment, every_tenth(log, "steps", "exporting: "))
+    except OnnxError as error:
+        raise dg.Failure(f"the release stands, and does not export: {error}", allow_retries=False) from error
+    metadata = {
+        "largest difference of the action": compared.action.relative,
+        "cosine of the action": compared.action.cosine,
+        "compared on": compared.observations,
+        "CPU seconds an answer, torch": round(compared.action.torch_cpu_s, 4),
+        "CPU seconds an answer, onnxruntime": round(compared.action.onnx_cpu_s, 4),
+        "parts": table(compared.table),
+        "folder": dg.MetadataValue.path(str(folder)),
+    }
+    return Made(folder, digest, metadata)
+
+
 def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
-    """``evaluation_<embodiment>`` and ``released_<embodiment>``."""
+    """``evaluation_<embodiment>``, ``released_<embodiment>`` and ``served_<embodiment>``."""
     simulated = embodiment.name == ROBOT
 
     evaluation = asset_of(
@@ -130,4 +155,19 @@ def evaluation_assets(embodiment: Embodiment) -> list[dg.AssetsDefinition]:
             "episodes and scenes; `gr00t release rollback` goes back. A model card is written with each release."
         ),
     )
-    return [evaluation, released]
+    served = asset_of(
+        f"served_{embodiment.name}",
+        code_version("served"),
+        dg.Config,
+        lambda context, _, lake: make_served(embodiment, lake, context.log),
+        deps=[f"released_{embodiment.name}"],
+        group="evaluate",
+        kinds={"onnx"},
+        team="robot-learning",
+        description=(
+            "The released checkpoint as the seven published ONNX parts, in a folder that acts by itself (`gr00t serve` "
+            "takes it), compared with the checkpoint on its own held-out episodes. A release that does not export "
+            "fails here with the reason, and stands."
+        ),
+    )
+    return [evaluation, released, served]

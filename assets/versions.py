@@ -46,6 +46,7 @@ DEPENDS = {
     "checkpoint": Depends("gr00t_model.training.checkpoint"),
     "evaluation": Depends("gr00t_model.stages.evaluate"),
     "released": Depends("gr00t_model.stages.release"),
+    "served": Depends("gr00t_model.stages.export"),
 }
 """Name of an asset, without that of its embodiment -> what it depends on."""
 

@@ -8,17 +8,27 @@ import dagster as dg
 from assets.human import HUMAN_DROPS
 from assets.teleop import DROPS
 
-_STAGES = ("idm", "neural_trajectories", "norm_stats", "mixture", "finetune", "checkpoint", "evaluation", "released")
+_STAGES = (
+    "idm",
+    "neural_trajectories",
+    "norm_stats",
+    "mixture",
+    "finetune",
+    "checkpoint",
+    "evaluation",
+    "released",
+    "served",
+)
 
 
 def steps_of(name: str) -> list[str]:
-    """Everything from the labels of generated clips to the release."""
+    """Everything from the labels of generated clips to the export of what is released."""
     return [f"{stage}_{name}" for stage in _STAGES]
 
 
 def job_of(name: str) -> Any:
     """``retrain_<name>``: everything from the labels of generated clips to the release."""
-    said = "labels of generated clips, statistics, mixture, training, checkpoint, evaluation, release."
+    said = "labels of generated clips, statistics, mixture, training, checkpoint, evaluation, release, export."
     return _job(f"retrain_{name}", steps_of(name), f"All episodes of {name}: {said}")
 
 

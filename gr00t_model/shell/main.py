@@ -23,6 +23,7 @@ _GROUPS = {
     "Training": {"train": ("ground", "train", "checkpoints", "eval", "model", "merge")},
     "Generated video": {"dream": ("dream",), "idm": ("clips", "idm", "label"), "gate": ("gate",)},
     "People": {"human": ("human",), "hands": ("hands",), "privacy": ("withdraw",)},
+    "Robots": {"export": ("export",)},
     "Releases": {"release": ("release", "lineage", "reproduce")},
 }
 """Title -> file of ``gr00t_model.shell`` -> its verbs, each a function or an application of that name."""

@@ -44,6 +44,7 @@ _KINDS = {
     "reproductions/*": Kind("reproduction", f"{_AGAIN} by `gr00t reproduce`"),
     "checkpoints/*": Kind("checkpoint", _TRAINED),
     "evaluations/*": Kind("evaluation", "delete its folder, and evaluate again: `gr00t eval`"),
+    "served/*": Kind("exported model", f"{_AGAIN} with `served_ROBOT`, or by `gr00t export`"),
     "releases/*/history.json": Kind("release history", "put it back from a copy: nothing else knows what was released"),
     "releases/*": Kind("model card", "put its folder back from a copy, or delete it and release again"),
     "current/*": Kind("pointer", "make again what it names: `dagster asset materialize --select NAME`"),

@@ -21,6 +21,7 @@ EDGES = {
     "checkpoint_gr1": {"finetune_gr1"},
     "evaluation_gr1": {"checkpoint_gr1"},
     "released_gr1": {"evaluation_gr1"},
+    "served_gr1": {"released_gr1"},
 }
 command_line = definitions_for(["asset", "materialize", "--select", "finetune_gr1"])
 GROUPS = {"ingest", "label", "curate", "mix", "train", "evaluate"}
@@ -43,7 +44,7 @@ def test_drops_are_partitions_in_the_ui_and_one_step_on_the_command_line() -> No
     graph = command_line.resolve_asset_graph()
     selected = dg.AssetSelection.from_coercible(["*checkpoint_gr1"]).resolve(graph)
     assert {k.to_user_string() for k in selected} == set(EDGES) - {
-        *("evaluation_gr1", "released_gr1", "norm_stats_human_hands", "mixture_human_hands")
+        *("evaluation_gr1", "released_gr1", "served_gr1", "norm_stats_human_hands", "mixture_human_hands")
     }
     assert all(graph.get(k).partitions_def is None for k in selected)
 

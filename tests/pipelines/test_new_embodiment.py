@@ -17,6 +17,7 @@ from gr00t_data.embodiment.robot import EmbodimentError, embodiment_names, load_
 from gr00t_data.lake import Lake
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.writing import StoreWriter
+from gr00t_model.acting.onnx.layout import is_onnx
 from gr00t_model.stages.gate import free_slot
 from tests.shell import invoke
 
@@ -109,7 +110,7 @@ def test_one_yaml_in_the_lake_is_a_robot_of_the_graph(lake: Lake) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     for robot in ("gr1", "claw"):
-        assert {f"{stage}_{robot}" for stage in (*STAGES, "evaluation", "released")} <= set(found["assets"])
+        assert {f"{stage}_{robot}" for stage in (*STAGES, "evaluation", "released", "served")} <= set(found["assets"])
         assert f"retrain_{robot}" in found["jobs"] and f"nightly_retrain_{robot}" in found["schedules"]
         assert f"retrain_{robot}_on_arrival" in found["sensors"]
     assert "No closed loop" in found["evaluation"] and found["kinds"] == ["pytorch"]
@@ -134,11 +135,12 @@ def test_it_is_trained_evaluated_open_loop_and_released(lake: Lake) -> None:
         "released_claw": {"first_ratio": 1000.0},
     }
     config = json.dumps({"ops": {name: {"config": fields} for name, fields in ops.items()}})
-    command = ["asset", "materialize", "--select", "*released_claw", "--config-json", config]
+    command = ["asset", "materialize", "--select", "*served_claw", "--config-json", config]
     dagster = str(Path(sys.executable).parent / "dagster")
     done = subprocess.run([dagster, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "closed loop: none, the simulator has no claw" in done.stderr and lake.pointed("released_claw")
+    assert is_onnx((lake.pointed("served_claw") or (lake.root, ""))[0])
     with dg.DagsterInstance.from_config(str(lake.root / "home")) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("evaluation_claw"))
     assert event and event.asset_materialization

@@ -14,8 +14,13 @@ from assets.teleop import all_teleop_episodes, teleop_episodes
 from gr00t_data.lake import Lake
 from gr00t_data.stages.mix import measure_statistics, mix
 from gr00t_data.store.store import EpisodeStore
+from gr00t_model.acting.onnx.layout import MANIFEST
+from gr00t_model.policy import Policy
+from gr00t_model.release.history import release
+from gr00t_model.serve.onnx.figures import LARGEST
 from gr00t_model.stages.evaluate import evaluate_checkpoint
 from gr00t_model.stages.settings import EvaluationSettings
+from gr00t_model.stages.verify import verify
 from pipelines import sensors
 from pipelines.alerts import URL_VARIABLE
 from pipelines.definitions import defs
@@ -176,6 +181,31 @@ def test_the_released_asset_moves_the_pointer_or_says_why_not(lake, instance):
     (check,) = result.get_asset_check_evaluations()
     assert result.success and not check.passed and "open loop error" in (check.description or "")
     assert lake.pointed("released_gr1") == first
+
+
+def test_what_is_released_is_exported_and_a_release_that_does_not_export_stands(lake, instance, monkeypatch):
+    add_store(lake, "monday", range(6))
+    train_tiny(lake)
+    checkpoint, digest = lake.pointed("checkpoint_gr1")
+    release(lake, "gr1", checkpoint, digest)
+    served = evaluation_assets(GR1)[2]
+
+    def materialize() -> dg.ExecuteInProcessResult:
+        return dg.materialize([served], resources={"lake": lake}, instance=instance, raise_on_error=False)
+
+    with monkeypatch.context() as stricter:
+        stricter.setitem(LARGEST, "float32", 0.0)
+        failed = materialize()
+    (failure,) = [event for event in failed.all_events if event.is_step_failure]
+    assert "the release stands, and does not export: the parts act otherwise" in str(failure.event_specific_data)
+    assert lake.pointed("served_gr1") is None and lake.pointed("released_gr1") == (checkpoint, digest)
+    (event,) = materialize().asset_materializations_for_node("served_gr1")
+    folder, _ = lake.pointed("served_gr1")
+    assert event.metadata["largest difference of the action"].value < 1e-5
+    assert str(event.metadata["folder"].value) == str(folder) and Policy.from_checkpoint(folder).verified
+    stamp = (folder / MANIFEST).stat().st_mtime_ns
+    assert materialize().success and (folder / MANIFEST).stat().st_mtime_ns == stamp  # done once
+    assert not verify(folder).faults
 
 
 class Receiver(BaseHTTPRequestHandler):

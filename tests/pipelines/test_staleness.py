@@ -32,6 +32,7 @@ LATER = {
     "checkpoint_gr1": ("finetune_gr1",),
     "evaluation_gr1": ("checkpoint_gr1",),
     "released_gr1": ("evaluation_gr1",),
+    "served_gr1": ("released_gr1",),
 }
 CODE = ["CODE: has a new code version"]
 DATA = ["DATA: has a new dependency data version"]
