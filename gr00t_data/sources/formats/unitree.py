@@ -19,6 +19,7 @@ import numpy as np
 from gr00t_data.disk import own_files, parse_json, visible
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import JSON_BYTES, require_within
+from gr00t_data.sources.formats.asking import first_answer
 from gr00t_data.sources.formats.beside import inside
 from gr00t_data.sources.formats.logs.messages import at, numbers
 from gr00t_data.sources.recordings.binding import Samples, bound_parts, camera_of
@@ -72,14 +73,8 @@ def _begins_well(path: Path) -> bool:
     return start[:1] == b"{" and (b'"info"' in start or b'"text"' in start or b'"data"' in start)
 
 
-def _first_document(path: Path) -> dict[str, Any]:
-    reason = StreamError(f"{path}: holds no readable episode")
-    for folder in _folders(path):
-        try:
-            return _document(folder / _FILE)
-        except StreamError as error:
-            reason = error
-    raise reason
+def _documents(drop: Path) -> list[Path]:
+    return [folder / _FILE for folder in _folders(drop)]
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -171,6 +166,21 @@ def _camera(
     return camera_of(mapping.cameras[camera], camera, embodiment, times_ns, files, unstamped=len(rows) - len(present))
 
 
+def _held(path: Path) -> list[Found]:
+    document = _document(path)
+    names, found = _joint_names(document), dict[Found, None]()
+    for row in document["data"]:
+        found |= dict.fromkeys(Found(key, 0, picture=True) for key in _dict(row.get("colors")))
+        for group in ("states", "actions"):
+            for part, fields in _dict(row.get(group)).items():
+                found |= dict.fromkeys(_fields(group, part, _dict(fields), names.get(part, ())))
+    return list(found)
+
+
+def _said_rates(path: Path) -> tuple[Rate | None]:
+    return (_rate(_document(path)),)
+
+
 class Unitree(Recordings):
     """Unitree teleoperation: a folder an episode."""
 
@@ -215,14 +225,7 @@ class Unitree(Recordings):
 
     def contents(self, drop: Path) -> list[Found]:
         """What the rows of the first readable episode hold. Raises StreamError: there is none."""
-        document = _first_document(drop)
-        names, found = _joint_names(document), dict[Found, None]()
-        for row in document["data"]:
-            found |= dict.fromkeys(Found(key, 0, picture=True) for key in _dict(row.get("colors")))
-            for group in ("states", "actions"):
-                for part, fields in _dict(row.get(group)).items():
-                    found |= dict.fromkeys(_fields(group, part, _dict(fields), names.get(part, ())))
-        return list(found)
+        return first_answer(drop, _documents(drop), _held, "episode")
 
     def propose(self, held: Sequence[Found], embodiment: Embodiment) -> Mapping:
         """See ``Recordings``; and by the names that the recorder gives: the first picture is the head's. What was not
@@ -248,7 +251,7 @@ class Unitree(Recordings):
 
     def said_rate(self, drop: Path) -> Rate | None:
         """See ``Recordings``; of the first readable episode."""
-        return _rate(_first_document(drop))
+        return first_answer(drop, _documents(drop), _said_rates, "episode")[0]
 
 
 READER = Unitree()

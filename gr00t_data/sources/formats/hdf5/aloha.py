@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.formats.asking import asked
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
 from gr00t_data.sources.formats.hdf5.orientation import orientation_in, spread
 from gr00t_data.sources.formats.hdf5.row_clock import rate_in, rates_of
-from gr00t_data.sources.formats.hdf5.tree import Group, asked, files, is_hdf5, opened
+from gr00t_data.sources.formats.hdf5.tree import Group, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping
 from gr00t_data.sources.recordings.quaternions import Vote

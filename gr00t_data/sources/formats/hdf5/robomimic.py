@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.formats.asking import asked
 from gr00t_data.sources.formats.hdf5.episode import inventory, read_group
 from gr00t_data.sources.formats.hdf5.orientation import orientation_in, spread
 from gr00t_data.sources.formats.hdf5.row_clock import rate_in
-from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, asked, files, is_hdf5, opened
+from gr00t_data.sources.formats.hdf5.tree import Dataset, Group, files, is_hdf5, opened
 from gr00t_data.sources.recordings.mapping import Mapping, PartSource
 from gr00t_data.sources.recordings.propose import Found, propose_mapping, words
 from gr00t_data.sources.recordings.quaternions import Vote

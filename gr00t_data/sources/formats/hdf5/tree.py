@@ -17,8 +17,6 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5t, h5z  # type: ignore[attr-defined]  # compiled
 
-from gr00t_data.confined import ConfinedError, confined
-from gr00t_data.confined_worker import Limits
 from gr00t_data.disk import own_files
 from gr00t_data.limits import CHUNK_BYTES, MIB, VIDEO_FRAMES, LimitError, require_within
 from gr00t_data.sources.recordings.streams import StreamError
@@ -61,15 +59,6 @@ def is_hdf5(path: Path) -> bool:
     """Whether a file begins with the HDF5 signature, whatever its name."""
     with path.open("rb") as stream:
         return stream.read(len(_SIGNATURE)) == _SIGNATURE
-
-
-def asked(path: Path, question: Callable[..., T], *arguments: object) -> T:
-    """``question(path, *arguments)``, answered in a process that the file may end. Raises StreamError."""
-    try:
-        limits = Limits.of_input(path.stat().st_size)
-        return confined(path, question, path, *arguments, limits=limits, raises=(StreamError,))
-    except ConfinedError as error:
-        raise StreamError(str(error)) from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from gr00t_data.disk import own_files, parse_json
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
+from gr00t_data.sources.formats.asking import first_answer
 from gr00t_data.sources.formats.logs.chunks import MAGIC, Bounded, CutOffError, most_bytes, unpacked_records
 from gr00t_data.sources.formats.logs.definitions import require_few_parts, require_plain
 from gr00t_data.sources.formats.logs.inventory import log_inventory
@@ -180,6 +181,10 @@ def _log(path: Path, name: str) -> Log:
     return McapLog(file)
 
 
+def _held(file: Path) -> list[Found]:
+    return log_inventory(McapLog(file))
+
+
 class Mcap(Recordings):
     """MCAP without ROS: a file an episode."""
 
@@ -198,11 +203,8 @@ class Mcap(Recordings):
         return read_log(_log(drop, name), name, mapping, embodiment)
 
     def contents(self, drop: Path) -> list[Found]:
-        """What the first readable file holds. Raises StreamError: there is none."""
-        for file in _files(drop):
-            if _is_mcap(file) and (found := log_inventory(McapLog(file))):
-                return found
-        raise StreamError(f"{drop}: holds no readable message")
+        """What the first readable file holds. Raises StreamError: there is none (with the reason of the last one)."""
+        return first_answer(drop, filter(_is_mcap, _files(drop)), _held, "message")
 
 
 READER = Mcap()

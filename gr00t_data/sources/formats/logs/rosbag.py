@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gr00t_data.disk import own_files
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.limits import LimitError
+from gr00t_data.sources.formats.asking import first_answer
 from gr00t_data.sources.formats.logs.bags import require_bounded_bag
 from gr00t_data.sources.formats.logs.definitions import least_part, require_few_parts, require_plain_bag
 from gr00t_data.sources.formats.logs.inventory import log_inventory
@@ -126,6 +127,10 @@ def _bags(drop: Path) -> list[Path]:
     return sorted([*(folder for folder in folders if folder != drop), *own_files(drop, "*.bag")])
 
 
+def _held(bag: Path) -> list[Found]:
+    return log_inventory(BagLog(bag))
+
+
 class RosBag(Recordings):
     """Bags of ROS 1 and ROS 2: a bag an episode."""
 
@@ -146,13 +151,7 @@ class RosBag(Recordings):
 
     def contents(self, drop: Path) -> list[Found]:
         """What the first readable bag holds. Raises StreamError: there is none (with the reason of the last one)."""
-        reason = StreamError(f"{drop}: holds no readable bag")
-        for bag in _bags(drop):
-            try:
-                return log_inventory(BagLog(bag))
-            except StreamError as error:
-                reason = error
-        raise reason
+        return first_answer(drop, _bags(drop), _held, "bag")
 
 
 READER = RosBag()

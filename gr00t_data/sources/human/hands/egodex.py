@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.sources.formats.hdf5.tree import Dataset, asked, opened
+from gr00t_data.sources.formats.asking import asked
+from gr00t_data.sources.formats.hdf5.tree import Dataset, opened
 from gr00t_data.sources.human.hands.tracks import INDEX_TIP, LANDMARKS, SIDES, THUMB_TIP, HandTracks, HandTracksError
 from gr00t_data.sources.human.hands.wrists import inverse, projected, rigid
 from gr00t_data.sources.recordings.streams import StreamError

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_data.sources.formats.hdf5.tree import Dataset, asked, opened
+from gr00t_data.sources.formats.asking import asked
+from gr00t_data.sources.formats.hdf5.tree import Dataset, opened
 from gr00t_data.sources.human.footage import Footage, Intrinsics, Narration
 from gr00t_data.sources.human.readers.drop import MOVIES, FootageReader, Found, visible
 from gr00t_data.sources.recordings.streams import StreamError
