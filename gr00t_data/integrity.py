@@ -234,6 +234,9 @@ def require_intact(folder: Path, *, asked: bool = False, weights: bool = True, r
     if wrong := [f"{name} {told}" for name, told in wrong_files(recorded, found, loaded_only=True)]:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise IntegrityError(f"{folder}: {'; '.join(wrong[:_NAMED])}{more}; {remedy}")
+    for path in [folder / name for name in sorted(free) if asked and name.endswith(".json")]:
+        if path.is_file():  # may change or go, but has a seal of its own
+            read_sealed(path, remedy)
     return True
 
 

@@ -22,7 +22,7 @@ from cyclopts.types import PositiveInt
 from benchmarks.command import Json, command, say, show, table
 from benchmarks.rest.cost import Cost, measured
 from benchmarks.rest.flips import Tally, begin, one_kind
-from benchmarks.rest.kinds import KINDS
+from benchmarks.rest.kinds import KINDS, without_kind
 from benchmarks.rest.lake import build
 
 _TITLES = ("kind", "used by", "flips", "noticed", "words")
@@ -37,6 +37,8 @@ def measure(only: str, flips: int, seed: int, every: bool, at_once: int) -> tupl
     try:
         with ProcessPoolExecutor(1, context) as pool:
             pool.submit(build, folder / "lake").result()
+        if forgotten := without_kind(folder / "lake"):
+            raise RuntimeError(f"of no kind in benchmarks/rest/kinds.py: {', '.join(forgotten)}")
         with ProcessPoolExecutor(at_once, context, begin, (folder,)) as pool:
             found = pool.map(one_kind, numbers, repeat(flips), repeat(seed), repeat(every))
             tallies = [_told(one) for one in found]

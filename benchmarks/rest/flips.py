@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from benchmarks.rest.further import PUBLISHED
 from benchmarks.rest.kinds import KINDS, Kind
 from benchmarks.rest.uses import STATUS, USES
 from gr00t_data.integrity import read_sealed
@@ -141,7 +142,8 @@ def changed(content: bytes, at: int, mask: int) -> bytes:
 def _names(line: str, path: Path) -> bool:
     """Whether a line names a file, or the folder that is one thing with it; of a seal, what lies beside it."""
     whole = len(path.parent.name) > _FOLDERS or path.name == Path(SEAL).name
-    return path.name in line or (whole and str(path.parent) in line)
+    one = any(str(above) in line for above in path.parents if above.as_posix().endswith(PUBLISHED))
+    return path.name in line or one or (whole and str(path.parent) in line)
 
 
 _FOLDERS = 7

@@ -53,7 +53,7 @@ def save_adapter(transformer: Any, folder: Path, facts: dict[str, Any]) -> str:
     return digest
 
 
-def adapter_facts(folder: Path, base_sha256: str) -> dict[str, Any]:
+def adapter_facts(folder: Path, base: Path, base_sha256: str) -> dict[str, Any]:
     """What ``save_adapter`` wrote, checked against the model that it is to go onto.
 
     Raises:
@@ -73,13 +73,13 @@ def adapter_facts(folder: Path, base_sha256: str) -> dict[str, Any]:
     require_intact(folder, asked=True)
     if facts["base_sha256"] != base_sha256:
         raise DreamError(
-            f"{folder}: was tuned on the model {facts['base_sha256'][:12]} ({facts.get('base', 'unnamed')}), this one "
+            f"{folder}: was tuned on the model {facts['base_sha256'][:12]} ({facts.get('base', 'unnamed')}), {base} "
             f"is {base_sha256[:12]}; give the model it was tuned on, or tune an adapter for this one"
         )
     return facts
 
 
-def attach_adapter(transformer: Any, folder: Path, base_sha256: str) -> None:
+def attach_adapter(transformer: Any, folder: Path, base: Path, base_sha256: str) -> None:
     """Put a saved adapter onto the transformer, for generation.
 
     Raises:
@@ -90,7 +90,7 @@ def attach_adapter(transformer: Any, folder: Path, base_sha256: str) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    adapter_facts(folder, base_sha256)
+    adapter_facts(folder, base, base_sha256)
     try:
         tensors = load_file(folder / WEIGHTS)
         transformer.add_adapter(LoraConfig.from_pretrained(str(folder)), _NAME)

@@ -1,5 +1,6 @@
 """What differs between ways to train a world model: encode clips, draw a loss, export."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -7,11 +8,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from gr00t_data.disk import replacing
+from gr00t_data.integrity import IntegrityError
 from gr00t_model.dream.windows import Films, Windows
 
 Codes = dict[str, Tensor]
+_SUM, _PLACE = "crc32", "place"
+"""In the metadata of a file; those of before name no place."""
 
 
 Encoder = Callable[[UInt8[np.ndarray, "t h w 3"], str], Codes]
@@ -45,3 +52,40 @@ def interpolated(
 def shifted(time: Float[Tensor, " b"], shift: float) -> Float[Tensor, " b"]:
     """Uniform times moved towards the noisy end as the flow-matching schedulers of diffusers move theirs."""
     return shift * time / (1 + (shift - 1) * time)
+
+
+def save_codes(codes: Codes, path: Path) -> None:
+    """Write the codes of a clip to its place in the folder of a run, with a checksum of them and of the place."""
+    with replacing(path) as temporary:
+        save_file(codes, temporary, metadata={_SUM: _sum(codes), _PLACE: _place(path)})
+
+
+def require_whole(path: Path) -> None:
+    """Whether a file holds the codes that were written to it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        IntegrityError: it holds others, or cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            codes = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            noted = file.metadata() or {}
+            whole = noted.get(_SUM) == _sum(codes) and noted.get(_PLACE, _place(path)) == _place(path)
+    except SafetensorError:
+        whole = False
+    if not whole:
+        raise IntegrityError(f"{path}: is not the file that was written")
+
+
+def _place(path: Path) -> str:
+    """Name of the run, which ends with its key, and of the clip in it."""
+    return f"{path.parents[1].name}/{path.name}"
+
+
+def _sum(codes: Codes) -> str:
+    found = 0
+    for name, tensor in sorted(codes.items()):
+        found = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), found)
+        found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"

@@ -3,6 +3,7 @@
 Nothing is fetched, nothing is unpickled, and no code that lies in the folder is run.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gr00t_data.integrity import RECORD, IntegrityError, digest_of, read_record,
 from gr00t_model.dream.world_model import DreamError
 
 INDEX = "model_index.json"
+_LOG = logging.getLogger(__name__)
 _LIBRARIES = ("diffusers", "transformers")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "image_processor", "feature_extractor", "safety_checker")
@@ -109,8 +111,9 @@ def folder_digest(folder: Path, kept: Path | None = None) -> str:
 
 
 def _remembered(kept: Path | None) -> dict[str, Any]:
-    """What was remembered; a broken note is only a note lost."""
+    """What was remembered; a broken note is only a note lost, which the log says."""
     try:
-        return read_sealed(kept) if kept and kept.is_file() else {}
-    except IntegrityError:
+        return read_sealed(kept, "every file is hashed again") if kept and kept.is_file() else {}
+    except IntegrityError as error:
+        _LOG.warning("%s", error)
         return {}

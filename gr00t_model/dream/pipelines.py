@@ -236,7 +236,7 @@ class Published:
             raise DreamError(f"offload={self.sampler.offload} keeps a GPU free, and there is none; leave it out")
         pipeline = load_pipeline(self.folder, self.family, self.sampler, transformer_dtype(self.sampler, gpu))
         if self.adapter:
-            attach_adapter(pipeline.transformer, self.adapter, self.digest)
+            attach_adapter(pipeline.transformer, self.adapter, self.folder, self.digest)
         pipeline.set_progress_bar_config(disable=True)
         if self.sampler.tiling:
             pipeline.vae.enable_tiling()
@@ -272,5 +272,5 @@ def open_published(
 
     folder, family = Path(folder), family_of(Path(folder))
     digest = folder_digest(folder, kept)
-    told = adapter_facts(adapter, digest) if adapter else {}
+    told = adapter_facts(adapter, folder, digest) if adapter else {}
     return Published(folder, family, sampler, adapter, digest, told)

@@ -14,6 +14,7 @@ from gr00t_model.dream.local_folder import folder_digest
 from gr00t_model.dream.world_model import DreamError
 from gr00t_model.loop.run import RunFolder
 
+ENCODED = "encoded"
 _NOT_CONTENT = ("stores", "base", "keep_states", "log_every_steps", "checkpoint_every_steps")
 
 
@@ -34,7 +35,7 @@ class DreamRun(RunFolder):
     @property
     def encoded(self) -> Path:
         """Training clips as the model's codes, one safetensors each; may be deleted when the run is complete."""
-        return self.root / "encoded"
+        return self.root / ENCODED
 
     @property
     def start(self) -> Path:

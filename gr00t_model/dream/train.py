@@ -1,21 +1,19 @@
 """Training a world model: its clips are encoded once, then adapters or a nano model learn from the codes."""
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from gr00t_data.disk import replacing, replacing_folder
+from gr00t_data.disk import replacing_folder
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_data.integrity import write_record
+from gr00t_data.integrity import IntegrityError, write_record
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.dream.config import DreamTraining
-from gr00t_model.dream.learner import Codes, Learner
+from gr00t_model.dream.learner import Codes, Learner, require_whole, save_codes
 from gr00t_model.dream.learners import learner_of
 from gr00t_model.dream.pictures import view_of
 from gr00t_model.dream.run import DreamRun
@@ -131,37 +129,22 @@ def encode(learner: Learner, config: DreamTraining, run: DreamRun, windows: Wind
             return False
         window = windows.learn[number]
         codes = encoder(films(window), window.instruction)
-        with replacing(code_path(run, number)) as temporary:
-            save_file(codes, temporary, metadata={_SUM: _sum(codes)})
+        save_codes(codes, code_path(run, number))
         if done % 100 == 0 or done == len(missing):
             say(f"encoded {done} of {len(missing)} clips")
     return True
 
 
-_SUM = "crc32"
-
-
 def _whole(path: Path) -> bool:
-    """Whether a file holds the codes that were written to it."""
-    if not path.is_file():
-        return False
+    """Whether a file is there and holds the codes that were written to it."""
     try:
-        with safe_open(path, framework="pt") as file:
-            codes = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            whole = (file.metadata() or {}).get(_SUM) == _sum(codes)
-    except SafetensorError:
-        whole = False
-    if not whole:
-        say(f"{path}: is not the file that was written; the clip is encoded again")
-    return whole
-
-
-def _sum(codes: Codes) -> str:
-    found = 0
-    for name, tensor in sorted(codes.items()):
-        found = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), found)
-        found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
-    return f"{found:08x}"
+        require_whole(path)
+    except FileNotFoundError:
+        return False
+    except IntegrityError as error:
+        say(f"{error}; the clip is encoded again")
+        return False
+    return True
 
 
 def code_path(run: DreamRun, number: int) -> Path:

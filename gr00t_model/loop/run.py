@@ -186,7 +186,7 @@ class RunFolder:
         """
         found, last = self._logged()
         if self.metrics.is_file() and last != (told := self._ended()[1] or last):
-            raise DamagedRun(self.root, self.metrics, f"ends with the mark {last!r}, the run ended with {told!r}")
+            raise DamagedRun(self.root, self.metrics, f"ends with the mark {last!r}, its outcome.json says {told!r}")
         return found
 
     def _logged(self) -> tuple[list[dict[str, float]], str]:

@@ -4,7 +4,7 @@ Records are seals of stores, ``digests.json`` of folders, the digest that a file
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,9 @@ from gr00t_data.integrity import (
 )
 from gr00t_data.lake import Lake
 from gr00t_data.seal import SEAL, read_seal
+from gr00t_data.sources.how_made import HOW_MADE
 from gr00t_data.terms import withdrawal
+from gr00t_model.dream.run import ENCODED
 from gr00t_model.lineage.digests import METRICS, digest_of_name
 from gr00t_model.stages.file_kinds import Kind
 from gr00t_model.training.key import base_digest
@@ -70,7 +72,16 @@ def sealed_store(root: Path, found: Mapping[str, str]) -> Compared:
         return [Fault(SEAL, "damaged", seal.fault)], len(found)
     files = seal.files if seal else {}
     own = {name: digest for name, digest in found.items() if name != SEAL}
-    return _faults(wrong_files(files, own)), len(found)
+    return [*_faults(wrong_files(files, own)), *_how_made(root)], len(found)
+
+
+def _how_made(root: Path) -> Iterator[Fault]:
+    """What lies hidden in a store beside what is sealed."""
+    try:
+        if (root / HOW_MADE).is_file():
+            read_sealed(root / HOW_MADE, "delete it")
+    except IntegrityError as error:
+        yield Fault(HOW_MADE, "damaged", str(error))
 
 
 def recorded_folder(root: Path, found: Mapping[str, str]) -> Compared:
@@ -121,6 +132,11 @@ def alone(path: Path, kind: Kind) -> Compared:
         from gr00t_data.batches.frames import mapped
 
         mapped(path)
+        return [], 1
+    if path.parent.name == ENCODED and path.suffix == ".safetensors":
+        from gr00t_model.dream.learner import require_whole
+
+        require_whole(path)
         return [], 1
     if path.suffix == KEPT:
         kept_content(path)

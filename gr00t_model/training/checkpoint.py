@@ -124,6 +124,8 @@ class Checkpoint:
         try:
             written, metrics = folder / "train_config.json", read_sealed(folder / METRICS)
             run = read_json(written)
+            if metrics.get("run", run["key"]) != run["key"]:  # those of before do not say it
+                raise IntegrityError(f"{folder / METRICS}: is that of another run; copy the whole folder again")
             train_config = TrainConfig.from_dict(located_fields(run["config"], written))
             members = read_members(folder, len(train_config.data.mixtures))
             opened = cls(
@@ -254,7 +256,7 @@ def export_checkpoint(
         write_eval_transform(folder, config.data.augment)
         fields = portable_fields(config.to_dict(), target)
         write_json(folder / "train_config.json", {"key": run.key, "config": fields, "step": outcome.step})
-        write_sealed(folder / METRICS, outcome.model_dump())
+        write_sealed(folder / METRICS, outcome.model_dump() | {"run": run.key})
         samples = outcome.step * config.accumulate * config.batch_size * world
         drawn = episodes_drawn(JointOrder.of(members), samples)
         write_json(folder / "episodes.json", {"episodes": with_people(drawn, [one.manifest for one in members])})

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.rest.cost import Cost, measured
 from benchmarks.rest.flips import Bench, tried
-from benchmarks.rest.kinds import KINDS, Kind
+from benchmarks.rest.kinds import KINDS, Kind, without_kind
 from benchmarks.rest.lake import build
 from benchmarks.rest.page import NOBODY, page_table
 from benchmarks.rest.uses import USES
@@ -46,6 +46,13 @@ def test_what_is_noticed_and_what_is_believed_are_told_apart(bench: Bench) -> No
     assert {path: (bench.whole / path).read_bytes() for path in bench.stamps} == {
         path: (bench.lake.root / path).read_bytes() for path in bench.stamps
     }
+
+
+@pytest.mark.slow
+def test_every_file_of_a_lake_is_of_a_kind(bench: Bench) -> None:
+    assert without_kind(bench.whole) == []
+    assert all(bench.names(kind) for kind in KINDS)
+    assert without_kind(PAGE.parent) == sorted(path.name for path in PAGE.parent.iterdir())
 
 
 @pytest.mark.slow

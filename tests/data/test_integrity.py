@@ -41,6 +41,18 @@ def test_without_a_record_nothing_is_known(tmp_path: Path):
     assert not require_intact(tmp_path)
 
 
+def test_what_may_change_is_as_it_was_written_before_it_leaves_the_house(folder: Path):
+    write_sealed(folder / "metrics.json", {"loss": 0.5})
+    assert require_intact(folder, asked=True)
+    path = folder / "metrics.json"
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.1"))
+    assert require_intact(folder)
+    with pytest.raises(IntegrityError, match=r"metrics\.json: is not the file that was written"):
+        require_intact(folder, asked=True)
+    path.unlink()
+    assert require_intact(folder, asked=True)
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "inner/statistics.json"])
 def test_one_changed_bit_is_seen_whatever_the_stamp_says(folder: Path, name: str):
     assert require_intact(folder)

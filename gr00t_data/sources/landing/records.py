@@ -59,8 +59,9 @@ def landed(lake: Lake, key: str) -> Landed | None:
 
 
 def landed_fault(lake: Lake, key: str) -> str:
-    """Why the record of a drop cannot be read; empty where it can, or there is none."""
-    return read_record(Landed, _landed_path(lake, key))[1]
+    """Why a record of a drop cannot be read; empty where each can, or there is none."""
+    faults = read_record(Landed, _landed_path(lake, key))[1], read_record(Failed, _failed_path(lake, key))[1]
+    return "; ".join(filter(None, faults))
 
 
 def every_landed(lake: Lake) -> Iterator[tuple[str, Landed]]:

@@ -202,6 +202,11 @@ def test_why_a_drop_failed_is_remembered_until_it_goes_well(lake: Lake) -> None:
     with pytest.raises(StoreError):
         take_in(lake, "bad", GR1)
     assert of(lake, "bad")[0] == "failed" and "info.json" in of(lake, "bad")[1]
+    record = lake.root / "failed/bad.json"
+    whole = record.read_text()
+    record.write_text(whole.replace("info", "data"))
+    assert of(lake, "bad")[0] == "ready" and f"the record {record} cannot be read" in of(lake, "bad")[1]
+    record.write_text(whole)
     (bad / "meta/info.json").write_text(info)
     assert of(lake, "bad") == ("ready", "")
     take_in(lake, "bad", GR1)

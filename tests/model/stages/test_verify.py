@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from gr00t_data.disk import digest_json, folder_digests, write_text
 from gr00t_data.integrity import write_record
 from gr00t_data.lake import Lake
+from gr00t_data.sources.how_made import HOW_MADE, note_how_made
 from gr00t_data.terms.withdrawal import Withdrawal, add
+from gr00t_model.dream.learner import save_codes
 from gr00t_model.stages.verify import Verified, verify
 from gr00t_model.training.key import base_digest
 from tests.model.service_lake import GR1, add_store, train_tiny
@@ -115,6 +118,19 @@ def test_one_damaged_file_is_named_with_its_kind_and_remedy(lake: Lake, pattern:
         assert str(path) in {fault["file"] for fault in faults} and all(
             remedy in fault["remedy"] for fault in faults
         ), faults
+
+
+def test_notes_beside_a_seal_and_codes_of_clips_are_compared_too(lake: Lake) -> None:
+    note = lake.stores / "monday" / HOW_MADE
+    note_how_made(note.parent, GR1)
+    codes = lake.runs / "dream_nano-1/encoded/000000.safetensors"
+    codes.parent.mkdir(parents=True)
+    save_codes({"codes": torch.ones(3)}, codes)
+    assert not verify(lake.root).faults
+    flip(note)
+    flip(codes, 0.99)
+    found = {name for _, _, name in told(verify(lake.root), lake.root)}
+    assert found == {f"stores/monday/{HOW_MADE}", "runs/dream_nano-1/encoded/000000.safetensors"}
 
 
 def test_every_fault_is_named_and_none_hides_another(lake: Lake) -> None:
