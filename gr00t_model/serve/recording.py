@@ -188,7 +188,7 @@ class Recorder:
         self,
         client: str,
         observation: object,
-        actions: Mapping[str, np.ndarray],
+        actions: Mapping[str, object],
         *,
         episode: object = None,
         time_s: float | None = None,
@@ -203,7 +203,7 @@ class Recorder:
             return
         came_s = time.monotonic() if time_s is None else time_s
         try:
-            rows = self._reader.asked(observation, actions, came_s)
+            rows = self._reader.asked(observation, {key: np.asarray(one) for key, one in actions.items()}, came_s)
             for number, row in enumerate(rows):
                 who = client if len(rows) == 1 else f"{client} row {number}"
                 with self._lock:
