@@ -23,8 +23,8 @@ _GROUPS = {
     "Training": {"train": ("ground", "train", "checkpoints", "eval", "model", "merge")},
     "Generated video": {"dream": ("dream",), "idm": ("clips", "idm", "label"), "gate": ("gate",)},
     "People": {"human": ("human",), "hands": ("hands",), "privacy": ("withdraw",)},
-    "Robots": {"export": ("export",)},
     "Releases": {"release": ("release", "lineage", "reproduce")},
+    "Robots": {"export": ("export",), "serve": ("serve",)},
 }
 """Title -> file of ``gr00t_model.shell`` -> its verbs, each a function or an application of that name."""
 VERBS = tuple(name for files in _GROUPS.values() for names in files.values() for name in names)
