@@ -206,11 +206,16 @@ def parse_json(content: bytes) -> Any:
     Raises:
         ValueError: it is not JSON, has more values than it may, or is nested deeper than any of ours.
     """
-    require_within(sum(map(content.count, (b",", b"[", b"{"))), JSON_VALUES, "values of JSON")
+    require_few_values(content)
     try:
         return json.loads(content.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError("is nested deeper than any file of ours") from error
+
+
+def require_few_values(content: bytes) -> None:
+    """Raises LimitError: a text of JSON has more values than it may."""
+    require_within(sum(map(content.count, (b",", b"[", b"{"))), JSON_VALUES, "values of JSON")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

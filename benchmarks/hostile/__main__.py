@@ -24,6 +24,7 @@ from benchmarks.command import Json, command, say, show, table
 from benchmarks.hostile.attack_modules import every_case
 from benchmarks.hostile.case import CASES
 from benchmarks.hostile.child import MOST_CPU_S, MOST_MB, Outcome, tried
+from benchmarks.hostile.models import MADE
 
 _IMPORTED = (
     *("av", "cv2", "h5py", "mcap.reader", "mcap_ros2.decoder", "polars", "pyarrow.parquet", "rosbags.highlevel"),
@@ -34,11 +35,17 @@ _TITLES = ("kind", "cases", "refused with a reason", "most MB", "most CPU-s", "c
 
 def measure(only: str, at_once: int) -> list[Outcome]:
     """Try every case whose kind or name holds ``only``, some at once."""
-    for name in _IMPORTED:
-        importlib.import_module(name)  # forked processes have it already
     chosen = [number for number, case in enumerate(every_case()) if only in f"{case.kind}, {case.name}"]
-    with multiprocessing.get_context("fork").Pool(at_once) as pool:
-        return list(pool.imap(_one, chosen, chunksize=1))
+    found = list[Outcome]()
+    with tempfile.TemporaryDirectory(prefix="hostile-made-") as made:
+        os.environ[MADE] = made
+        for imports in dict.fromkeys(CASES[number].imports for number in chosen):
+            for name in (*_IMPORTED, *imports):
+                importlib.import_module(name)  # forked processes have it already
+            alike = [number for number in chosen if CASES[number].imports == imports]
+            with multiprocessing.get_context("fork").Pool(at_once) as pool:
+                found += pool.imap(_one, alike, chunksize=1)
+    return found
 
 
 def _one(number: int) -> Outcome:

@@ -4,7 +4,7 @@ import importlib
 
 from benchmarks.hostile.case import CASES, Case
 
-MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos", "people", "documents", "hdf5")
+MODULES = ("landing", "logs", "bags", "pictures", "datasets", "videos", "people", "documents", "hdf5", "models")
 
 
 def every_case() -> list[Case]:

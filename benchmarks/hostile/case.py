@@ -57,6 +57,7 @@ class Case:
         reason: pattern that must be found in what the verb prints; empty: the attack is harmless and must succeed.
         beside: whether the healthy item is in; None where there can be none, as for a file that is given alone.
         runs: called in place of the verb, with the words, for what has no verb; it prints, and returns the status.
+        imports: modules that the process has before the attack, beside those of every case.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Case:
     reason: str
     beside: Check | None = None
     runs: Callable[[list[str]], int] | None = None
+    imports: tuple[str, ...] = ()
 
 
 CASES: list[Case] = []
@@ -77,6 +79,7 @@ def attacks(
     *variants: tuple[str, Callable[[Place], object], str],
     beside: Check | None = None,
     runs: Callable[[list[str]], int] | None = None,
+    imports: tuple[str, ...] = (),
 ) -> None:
     """Add the variants of a kind: (name, what builds it, pattern of the reason) each. See ``Case``."""
-    CASES.extend(Case(kind, name, build, words, reason, beside, runs) for name, build, reason in variants)
+    CASES.extend(Case(kind, name, build, words, reason, beside, runs, imports) for name, build, reason in variants)

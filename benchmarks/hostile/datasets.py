@@ -11,6 +11,7 @@ import pyarrow.parquet as parquet
 
 from benchmarks.hostile.beside import episodes_in, in_lake, landed, with_drop
 from benchmarks.hostile.case import Place, attacks
+from gr00t_data.lake import Lake
 
 Attack = Callable[[Place, Path], object]
 """Changes the dataset at the path."""
@@ -179,4 +180,28 @@ attacks(
     ("a link to one outside", with_drop(_linked), "evil.*link out of the dataset"),
     beside=episodes_in(1, "good"),
     runs=landed,
+)
+
+
+def _converted(place: Place) -> list[str]:
+    return ["convert", str(Lake(place.lake).landing / "evil"), str(place.lake / "converted"), "--to", "v3.0"]
+
+
+attacks(
+    "datasets to be converted",
+    _converted,
+    *((f"data: {name}", with_drop(_info(data_path=text)), ".") for name, text in _TEMPLATES.items()),
+    ("info nested 100,000 deep", with_drop(_write("meta/info.json", lambda: b'{"a":' * 100_000)), "info.json"),
+    ("features that are none", with_drop(_info(features=[1, 2, 3])), "evil"),
+    ("a rate of nothing", with_drop(_info(fps=0)), "evil"),
+    ("folders of no episode", with_drop(_info(chunks_size=0)), "evil"),
+    ("an episode of 10^30 rows", with_drop(_episode(0, 10**30)), "evil"),
+    ("an episode numbered -1", with_drop(_episode(-1, 20)), "evil"),
+    ("statistics nested deep", with_drop(_write("meta/episodes_stats.jsonl", lambda: b'{"a":' * 100_000)), "evil"),
+    ("100 million rows of one value", with_drop(_rows(100_000_000)), "evil"),
+    ("one text of 1 MB in a million rows", with_drop(_table(lambda: _text(1_000_000, 1 << 20))), "evil"),
+    ("lists within lists, 60 deep", with_drop(_table(lambda: _nested(60))), "evil"),
+    ("a footer of 4 GiB", with_drop(_lying), "evil"),
+    ("zeros", with_drop(_write(_DATA, lambda: bytes(10 << 20))), "evil"),
+    ("a link to one outside", with_drop(_linked), "evil.*link out of the dataset"),
 )

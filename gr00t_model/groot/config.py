@@ -259,7 +259,9 @@ class GrootConfig(Section):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read a published or one of our config.json; ConfigError on another model type."""
+        """Read a published or one of our config.json; ConfigError on another model type, or none."""
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"a configuration is a JSON object, found {type(values).__name__}; fetch it again")
         found = values.get("model_type", MODEL_TYPE)
         if found != MODEL_TYPE:
             version = f" ({OTHER_VERSIONS[found]})" if found in OTHER_VERSIONS else ""

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
 
-from gr00t_data.disk import read_json, write_json
+from gr00t_data.disk import read_json, require_few_values, write_json
 from gr00t_data.limits import TOKENIZER_BYTES, require_within
 from gr00t_model.groot.config import GrootConfig, KeypointConfig
 
@@ -20,6 +20,8 @@ _SPECIAL = [PAD, IMAGE, BEGIN_IMAGE, END_IMAGE, END]
 _SETTINGS = "prompt.json"
 _VOCABULARY = 512
 _PUBLISHED_IMAGE_TOKENS = 256
+_MOST_IMAGE_TOKENS = 65_536
+"""Those of a picture of 3584 pixels a side; each is a place in the prompt."""
 _PUBLISHED_IMAGE = "<IMG_CONTEXT>"
 _EAGLE_TOKENS = [_PUBLISHED_IMAGE, "<img>", "</img>", "<box>", "</box>", "<quad>", "</quad>", "<ref>", "</ref>"]
 _EAGLE_TOKENS += ["<interval>", "</interval>"]
@@ -133,7 +135,7 @@ class Prompt:
                 "Eagle folder) into its folder `tokenizer`, or give the folder that holds it"
             )
         own = folder / _SETTINGS
-        settings: dict[str, Any] = read_json(own) if own.is_file() else {"image_tokens": image_tokens}
+        settings: dict[str, Any] = _settings(own) if own.is_file() else {"image_tokens": image_tokens}
         prompt = cls(_tokenizer(folder), **settings)
         if prompt.template == "published" and prompt.image_token < 0:
             prompt.tokenizer.add_tokens(_EAGLE_TOKENS, special_tokens=True)
@@ -142,6 +144,22 @@ class Prompt:
     def save(self, folder: Path | str) -> None:
         self.tokenizer.save_pretrained(folder)
         write_json(Path(folder) / _SETTINGS, {"template": self.template, "image_tokens": self.image_tokens})
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """What ``Prompt.save`` wrote.
+
+    Raises:
+        PromptError: it names no template of ours, or more tokens of a picture than any model has.
+    """
+    told = read_json(path)
+    known = isinstance(told, dict) and told.keys() <= {"template", "image_tokens"}
+    tokens = told.get("image_tokens", 1) if known else None
+    if not known or told.get("template", "published") not in TEMPLATES or not isinstance(tokens, int):
+        raise PromptError(f"{path}: expected template (one of {', '.join(TEMPLATES)}) and image_tokens; fetch it again")
+    if not 1 <= tokens <= _MOST_IMAGE_TOKENS:
+        raise PromptError(f"{path}: image_tokens is {tokens:,}, must be 1 to {_MOST_IMAGE_TOKENS:,}; fetch it again")
+    return told
 
 
 def open_prompt(config: GrootConfig, folder: Path | str) -> Prompt:
@@ -175,6 +193,8 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     try:
         for name in (name for name in _TOKENIZER_FILES if (folder / name).is_file()):
             require_within((folder / name).stat().st_size, TOKENIZER_BYTES, f"{name}: bytes")
+            if name.endswith(".json"):
+                require_few_values((folder / name).read_bytes())
         return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the library's own, in Rust, has no other class
         raise PromptError(f"{folder}: its tokenizer cannot be read ({error}); fetch the files again") from error

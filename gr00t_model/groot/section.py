@@ -17,6 +17,9 @@ class Section:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read it; ConfigError where the values are no object."""
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{cls.__name__} is a JSON object, found {type(values).__name__}")
         known = {f.name for f in fields(cls)} - {"extra"}
         extra = {k: v for k, v in values.items() if k not in known}
         return cls(**{k: v for k, v in values.items() if k in known}, extra=extra)

@@ -116,6 +116,8 @@ class Checkpoint:
         folder = Path(folder)
         _check_files(folder)
         versions = read_json(folder / "versions.json")
+        if not isinstance(versions, dict):
+            raise CheckpointError(f"{folder}/versions.json: is no JSON object; copy the folder again")
         if versions.get("format") != FORMAT:
             raise CheckpointError(
                 f"{folder}/versions.json: layout {versions.get('format')!r}, this version reads {FORMAT}; "

@@ -13,7 +13,7 @@ from transformers.initialization import no_init_weights
 
 from gr00t_data.disk import read_json, replacing, write_json
 from gr00t_data.integrity import require_intact
-from gr00t_model.groot.config import GrootConfig
+from gr00t_model.groot.config import ConfigError, GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.weights.growth import grown
 
@@ -22,6 +22,8 @@ _INDEX = "model.safetensors.index.json"
 _SHARD_BYTES = 5_000_000_000
 _EMBEDDING = "backbone.eagle_model.language_model.model.embed_tokens.weight"
 _LANGUAGE_HEAD = "backbone.eagle_model.language_model.lm_head.weight"
+_TWINS = ((_EMBEDDING, _LANGUAGE_HEAD), (_LANGUAGE_HEAD, _EMBEDDING))
+"""One tensor under two names, of which a file may have either."""
 _METADATA = Path("experiment_cfg", "metadata.json")
 _OURS = ("flare.", "action_head.model.prompt_condition.", "action_head.missing_state.")
 """Parameters a published checkpoint does not have: they keep their initial values when a file lacks them."""
@@ -60,7 +62,15 @@ class Difference:
         return "; ".join(lines)
 
 
-def compare(file: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Difference:
+@dataclass(frozen=True)
+class Stored:
+    """What a safetensors header says of one tensor: its shape, and its type as written there (``BF16``, ``F32``)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def compare(file: Mapping[str, Tensor | Stored], model: Mapping[str, Tensor]) -> Difference:
     """All differences at once; parameters of ours that the file lacks are none."""
     shared = [name for name in model if name in file]
     return Difference(
@@ -100,18 +110,10 @@ def read_tensors(folder: Path | str) -> dict[str, Tensor]:
     if complaints:
         raise WeightsError("; ".join(complaints))
     tensors = {name.removeprefix(_FOREIGN_PREFIX): tensor for name, tensor in tensors.items()}
-    for name, twin in ((_EMBEDDING, _LANGUAGE_HEAD), (_LANGUAGE_HEAD, _EMBEDDING)):
+    for twin, name in _TWINS:
         if name not in tensors and twin in tensors:
             tensors[name] = tensors[twin]
     return tensors
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What a safetensors header says of one tensor: its shape, and its type as written there (``BF16``, ``F32``)."""
-
-    shape: tuple[int, ...]
-    dtype: str
 
 
 def stored_tensors(folder: Path | str) -> dict[str, Stored]:
@@ -150,7 +152,11 @@ def _complaint(path: Path, error: Exception) -> str:
 
 def _shards(folder: Path) -> list[Path]:
     if (folder / _INDEX).is_file():
-        names = sorted(set(read_json(folder / _INDEX)["weight_map"].values()))
+        index = read_json(folder / _INDEX)
+        placed = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(placed, dict) or not all(isinstance(name, str) for name in placed.values()):
+            raise WeightsError(f"{folder / _INDEX}: its weight_map does not name the shards; fetch it again")
+        names = sorted(set(placed.values()))
         if outside := [name for name in names if Path(name).name != name]:
             raise WeightsError(f"{folder / _INDEX}: names a shard outside its folder ({outside[0]}); fetch it again")
         return [folder / name for name in names]
@@ -204,6 +210,7 @@ def load(
         WeightsError: as ``load_weights``.
     """
     own = read_config(folder)
+    _require_fit(Path(folder), own)
     config = own if config is None else config
     with no_init_weights():
         model = Groot(config)
@@ -218,6 +225,40 @@ def load(
     model.backbone.to(backbone_dtype)
     model.action_head.to(head_dtype)
     return model.eval()
+
+
+def _require_fit(folder: Path, config: GrootConfig) -> None:
+    """Whether the weights are as large as config.json says, by their headers: before anything of that size is made.
+
+    Raises:
+        ConfigError, WeightsError: they are not, or no model can be built of it.
+    """
+    stored = stored_tensors(folder)
+    if (layers := _most_layers(config.to_dict())) > len(stored):
+        raise WeightsError(f"{folder / 'config.json'}: has {layers:.9g} layers, the weights {len(stored)} tensors")
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), no_init_weights():
+            own = Groot(config).state_dict()
+    except ConfigError:
+        raise
+    except _NO_MODEL as error:
+        told = f"no model can be built of it ({type(error).__name__}: {error}); fetch it again"
+        raise WeightsError(f"{folder / 'config.json'}: {told}") from error
+    found = {**{twin: stored[name] for name, twin in _TWINS if name in stored}, **stored}
+    if not config.flare.enabled:
+        found = {name: one for name, one in found.items() if not name.startswith("flare.")}
+    if difference := compare(found, own):
+        raise WeightsError(f"{folder} does not fit its config.json (or another version of GR00T): {difference}")
+
+
+_NO_MODEL = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+def _most_layers(values: Mapping[str, Any]) -> int:
+    """The largest number of layers in a configuration: each has tensors of its own."""
+    inner = [_most_layers(one) for one in values.values() if isinstance(one, Mapping)]
+    own = [one for name, one in values.items() if "layer" in name and isinstance(one, int)]
+    return max([0, *inner, *own])
 
 
 def save(
