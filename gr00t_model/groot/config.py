@@ -261,7 +261,7 @@ class GrootConfig(Section):
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read a published or one of our config.json; ConfigError on another model type, or none."""
         if not isinstance(values, Mapping):
-            raise ConfigError(f"a configuration is a JSON object, found {type(values).__name__}; fetch it again")
+            raise ConfigError(f"config.json is a JSON object, found {type(values).__name__}; fetch it again")
         found = values.get("model_type", MODEL_TYPE)
         if found != MODEL_TYPE:
             version = f" ({OTHER_VERSIONS[found]})" if found in OTHER_VERSIONS else ""
@@ -271,6 +271,9 @@ class GrootConfig(Section):
             )
         ours = {"backbone_cfg", "action_head_cfg", "eagle_cfg", "flare_cfg", "published_behaviour"}
         derived = {"model_type", *_DERIVED}
+        for name in ours - {"published_behaviour"}:
+            if not isinstance(values.get(name, {}), Mapping):
+                raise ConfigError(f"{name} is a JSON object, found {type(values[name]).__name__}; fetch it again")
         return cls(
             backbone=_backbone(values.get("backbone_cfg", {}), values.get("eagle_cfg", {})),
             action_head=_action_head(values.get("action_head_cfg", {})),
@@ -291,7 +294,8 @@ def _drop_defaults(head: dict[str, Any]) -> None:
 
 def _backbone(backbone: Mapping[str, Any], eagle: Mapping[str, Any]) -> BackboneConfig:
     vision = eagle.get("vision_config", {})
-    vision_class = KeypointConfig if vision.get("model_type") == "keypoints" else SiglipConfig
+    keypoints = isinstance(vision, Mapping) and vision.get("model_type") == "keypoints"
+    vision_class = KeypointConfig if keypoints else SiglipConfig
     placed = {"text": TextConfig.from_dict(eagle.get("text_config", {})), "vision": vision_class.from_dict(vision)}
     if "image_token_index" in eagle:
         placed["image_token_index"] = eagle["image_token_index"]

@@ -75,3 +75,27 @@ def test_a_tokenizer_that_is_huge_or_nested_is_refused(tmp_path: Path) -> None:
         stream.truncate(5 << 30)
     with pytest.raises(PromptError, match=r"tokenizer\.json: bytes: 5,368,709,120, at most 67,108,864"):
         Prompt.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ('{"template": "nano", "image_tokens": 1000000000}', "image_tokens is 1,000,000,000, must be 1 to 65,536"),
+        ('{"template": "{{ x }}", "image_tokens": 3}', "expected template"),
+        ('{"template": "nano", "image_tokens": "3"}', "expected template"),
+        ('{"trust_remote_code": true}', "expected template"),
+        ("[1]", "expected template"),
+    ],
+)
+def test_settings_of_a_folder_that_no_model_has_are_refused(tmp_path, told, message):
+    train_tokenizer(TEXTS, tmp_path)
+    (tmp_path / "prompt.json").write_text(told)
+    with pytest.raises(PromptError, match=message):
+        Prompt.load(tmp_path)
+
+
+def test_a_tokenizer_of_millions_of_values_is_refused_before_it_is_read(tmp_path):
+    train_tokenizer(TEXTS, tmp_path)
+    (tmp_path / "tokenizer.json").write_text("[" + "[]," * 5_000_000 + "1]")
+    with pytest.raises(PromptError, match="values of JSON"):
+        Prompt.load(tmp_path)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.initialization import no_init_weights
 
+from gr00t_model.groot.model import Groot
 from gr00t_model.groot.weights import nvidia as nvidia_weights
 from gr00t_model.groot.weights.nvidia import WeightsError, load, load_weights, save
 from tests.model.small import small_batch, small_model
@@ -113,3 +115,44 @@ def test_another_version_is_refused(folder):
         load(folder)
     with pytest.raises(WeightsError, match=r"config\.json does not exist"):
         nvidia_weights.read_config(folder / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda told: told["action_head_cfg"].update(max_num_embodiments=10**9), "of another shape"),
+        (lambda told: told["eagle_cfg"]["text_config"].update(intermediate_size=10**9), "of another shape"),
+        (lambda told: told["action_head_cfg"]["diffusion_model_cfg"].update(num_layers=10**7), "has 10000000 layers"),
+        (lambda told: told["eagle_cfg"]["text_config"].update(num_attention_heads=0), "no model can be built of it"),
+    ],
+)
+def test_sizes_are_compared_with_the_weights_before_anything_of_them_is_made(folder, change, message):
+    told = json.loads((folder / "config.json").read_text())
+    change(told)
+    (folder / "config.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
+def test_loading_draws_no_more_numbers_than_it_did(folder):
+    torch.manual_seed(3)
+    load(folder)
+    after = torch.rand(1)
+    torch.manual_seed(3)
+    with no_init_weights():
+        Groot(nvidia_weights.read_config(folder))
+    assert torch.rand(1) == after
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"weight_map": {"a": 7}}', "{}"])
+def test_an_index_that_names_no_shards_is_refused(folder, content):
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(WeightsError, match="does not name the shards"):
+        load(folder)
+
+
+def test_a_configuration_that_is_no_object_is_refused(folder):
+    for content in ("[1]", '{"action_head_cfg": 7}', '{"eagle_cfg": {"vision_config": 7}}', '{"eagle_cfg": []}'):
+        (folder / "config.json").write_text(content)
+        with pytest.raises(ValueError, match="is a JSON object, found"):
+            load(folder)
