@@ -11,7 +11,8 @@ from gr00t_data.curate.finding import Finding
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.stages.foreign import shown, unreadable
 
-_RANK = {"info": 1, "warning": 2, "error": 3}
+ERROR = 3
+_RANK = {"info": 1, "warning": 2, "error": ERROR}
 Weight = tuple[int, int]
 """Rank of the gravest finding of a code (1 info, 2 warning, 3 error), and how many findings have that rank."""
 Codes = dict[str, Weight]
@@ -19,7 +20,8 @@ Codes = dict[str, Weight]
 
 @dataclass(frozen=True)
 class Judgement:
-    """Codes by episode number (``STORE`` for those about the store), which were rejected, and CPU seconds."""
+    """Codes by episode number (``STORE`` for those about the store), which were rejected, and CPU seconds of this
+    process: of opening and comparing, as workers read the episodes."""
 
     codes: dict[int, Codes]
     rejected: frozenset[int]
@@ -27,7 +29,9 @@ class Judgement:
 
     def why_rejected(self) -> str:
         """The rejected episodes with the codes of their errors: "3 IMAGE-14, 7 MOTION-04 MOTION-09"."""
-        errors = {e: [code for code, (rank, _) in self.codes[e].items() if rank == 3] for e in sorted(self.rejected)}
+        errors = {
+            e: [code for code, (rank, _) in self.codes[e].items() if rank == ERROR] for e in sorted(self.rejected)
+        }
         return ", ".join(" ".join((str(episode), *sorted(codes))) for episode, codes in errors.items())
 
     def new(self, before: "Judgement", numbers: dict[int, int]) -> dict[int, set[str]]:

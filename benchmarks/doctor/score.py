@@ -14,7 +14,7 @@ from benchmarks.doctor.controls import CONTROLS, Control
 from benchmarks.doctor.defects.catalogue import DEFECTS
 from benchmarks.doctor.defects.defect import STORE, Defect, Planting, Targets
 from benchmarks.doctor.folder import Folder
-from benchmarks.doctor.judgement import Judgement, judge
+from benchmarks.doctor.judgement import ERROR, Judgement, judge
 from gr00t_data.disk import folder_digests
 from gr00t_data.embodiment.robot import load_embodiment
 
@@ -129,6 +129,7 @@ def _score(
     elsewhere = {} if of_store else {e: codes - {_OF_STORE} for e, codes in new.items() if e not in touched}
     before = {now for now in after.rejected if numbers.get(now, now) in job.before.rejected}
     barred = (of_store and not rig) or any(_OF_STORE in codes for codes in new.values())
+    barred = barred or any(after.codes[STORE][code][0] == ERROR for code in new.get(STORE, ()))
     return Score(
         name=job.name,
         store=job.store,

@@ -12,6 +12,8 @@ from gr00t_data.curate.robust import FEWEST
 
 _MOST = 0.6
 """Share of the episodes from which on it is the rig."""
+_OFTEN, _FEWEST_OFTEN = 0.25, 4
+"""Share of the episodes, and how many, from which on a part has what the rig has: an arm rests in many of them."""
 _PART = re.compile(r"(?:state|action) part '[^']+'")
 
 
@@ -35,13 +37,13 @@ def of_the_rig(root: Path, found: Mapping[int, list[Finding]]) -> tuple[dict[int
 
 
 def _usual_parts(kind: tuple[str, str], found: Mapping[int, list[Finding]]) -> set[str]:
-    """The parts that most episodes name in a finding of this kind."""
+    """The parts that many episodes name in a finding of this kind."""
     named = Counter(
         part
         for findings in found.values()
         for part in {part for one in findings if _kind(one) == kind for part in _PART.findall(one.message)}
     )
-    return {part for part, count in named.items() if count >= _MOST * len(found)}
+    return {part for part, count in named.items() if count >= max(_OFTEN * len(found), _FEWEST_OFTEN)}
 
 
 def _is_of_rig(finding: Finding, collapsed: Mapping[tuple[str, str], set[str]]) -> bool:

@@ -193,7 +193,7 @@ def pictures(
     first: int,
     last: int | None = None,
     *,
-    rewind: bool = True,
+    standing: int | None = None,
 ) -> Iterator[tuple[int, VideoFrame]]:
     """(number, frame) from ``first`` to ``last`` in presentation order; without ``last`` to the end.
 
@@ -201,13 +201,14 @@ def pictures(
     missing here.
 
     Args:
-        rewind: False for a container that stands before ``first``: it goes on from there in the first group of frames.
+        standing: the frame before which the container stands, at most ``first``: it goes on from there where no later
+            independent picture is nearer. None where nobody knows.
 
     Raises:
         FFmpegError: a frame cannot be decoded; the caller knows what it was wanted for.
     """
     key = int(np.flatnonzero(packets.keyframes[: first + 1]).max(initial=0))
-    if packets.frames and (rewind or key > 0):
+    if packets.frames and (standing is None or key > standing):
         container.seek(int(packets.ticks[key]), stream=stream, backward=True)
     for frame in container.decode(stream):
         if frame.pts is None:

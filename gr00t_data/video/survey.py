@@ -42,9 +42,11 @@ def look(video: Packets, runs: Sequence[tuple[int, int]], side: int = 64, still_
         VideoError: the file cannot be opened, or nothing of a run can be decoded.
     """
     with opened(video.path) as (container, stream):
+        standing = 0
         for first, count in runs:
-            frames = pictures(container, stream, video, first, first + count - 1, rewind=False)
+            frames = pictures(container, stream, video, first, first + count - 1, standing=standing)
             yield _one_run(video, frames, first, count, side, still_every)
+            standing = first + count
 
 
 def _one_run(
@@ -59,7 +61,7 @@ def _one_run(
             if (number - first) % still_every == still_every // 2:
                 stills[number] = cv2.convertScaleAbs(planes[0], alpha=255 / 219, beta=-16 * 255 / 219)
             rotation = int(getattr(frame, "rotation", 0) or 0)
-            small.append(np.stack([cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA) for plane in planes]))
+            small.append(np.stack([_shrunk(plane, side) for plane in planes]))
     except DAMAGE as error:
         if not small:
             raise VideoError(f"{video.path}: frame {first} cannot be decoded ({error}); copy it again") from error
@@ -67,6 +69,16 @@ def _one_run(
         raise VideoError(f"{video.path}: no frame from number {first} on can be decoded; copy it again from its source")
     missing = min(count, video.frames - first) - len(small)
     return Run(first, np.stack(small), stills, damaged=missing, rotation_deg=rotation)
+
+
+def _shrunk(plane: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [side, side], area-averaged; large planes are halved first, which costs a fifth. Levels change by 0.2 in
+    the mean, where the edges of areas lie between pixels.
+    """
+    height, width = plane.shape
+    if min(height, width) >= 4 * side:
+        plane = cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA)
 
 
 def _planes(frame: VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

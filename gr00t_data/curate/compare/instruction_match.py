@@ -148,7 +148,7 @@ def against_directions(texts: Mapping[int, str], fingerprints: Sequence[Fingerpr
             went = "right" if travel > 0 else "left"
             fault = f"says {sides[0]!r}; what is {named[0]} went {went} by {abs(travel):.0%} of the width"
             judged[one.key[1]] = None if went == sides[0] else fault
-    return _outliers(judged, least=4, explained=0.7)
+    return _outliers(judged, least=4, explained=0.65)
 
 
 def _outliers(judged: Mapping[int, str | None], least: int = _LEAST_EPISODES, explained: float = _EXPLAINED) -> Reasons:

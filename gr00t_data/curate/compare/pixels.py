@@ -8,13 +8,20 @@ from gr00t_data.curate.check import Check, Look
 from gr00t_data.curate.checks.pixels import IMAGE_02
 from gr00t_data.curate.checks.video import VIDEO_06
 from gr00t_data.curate.compare.evidence import Views
-from gr00t_data.curate.compare.views import IMAGE_14
+from gr00t_data.curate.compare.views import COVERED_SHARE, IMAGE_14, covered_shares
 from gr00t_data.curate.finding import Finding
 from gr00t_data.curate.robust import usual
 from gr00t_data.curate.subject.camera_evidence import TEXTURE, CameraEvidence
 
 _LOG_FLOOR = 0.06
 _NOISY_LEVELS = 2.0
+
+_CRUSHED_BITS, _FEW_BITS = 0.18, 0.4
+"""Bits of the usual, below which detail was compressed away for certain (x264 at crf 44 leaves 0.04 to 0.15), or where
+the edges are sharp still: a lens out of focus leaves 0.2 to 0.7 of them."""
+
+_GENTLER = 1.25
+"""Gentle gradients of the usual, from which a picture of flat things is blurred: compressing does not add any."""
 
 _BLURRED_EDGE = 0.36
 """Sharpness below which not even the strongest edges are sharp, where others are sharper: a ramp over a coarse pixel
@@ -51,7 +58,8 @@ def _log_excess(values: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
-    """IMAGE-01, -02, -03, -04, -06 and -09, the first that applies."""
+    """IMAGE-01, -02, -03, -04, -06 and -09, the first that applies; what is covered has no texture (IMAGE-15)."""
+    hidden = covered_shares(evidence) > COVERED_SHARE
     table = np.stack([one.texture for one in evidence]).astype(np.float64)
     column = {key: table[:, place] for place, key in enumerate(TEXTURE)}
     column["bits"] = np.array([one.bits for one in evidence])
@@ -59,6 +67,8 @@ def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
     for place, index in enumerate(numbers):
         ratio = {key: float(np.exp(excess[key][0][place])) for key in column}
         far = {key: float(excess[key][1][place]) for key in column}
+        if hidden[place] and ratio["bits"] > _CRUSHED_BITS:
+            continue
         for check, text in _texture_rules(ratio, far, column, place):
             yield index, check.finding(f"camera {name!r} {text}")
             break
@@ -88,20 +98,23 @@ def _texture_rules(
     if ratio["flatness"] < 0.35 and far["flatness"] < -4 and ratio["noise"] > 1.5:
         yield IMAGE_07, f"is noisy: {equal}; more light, less gain"
     sharpness = column["sharpness"][place]
-    if ratio["bits"] < 0.4 and ratio["noise"] < 0.8 and ratio["flatness"] > 1.1 and ratio["sharpness"] < 0.95:
+    soft = sharpness < _BLURRED_EDGE and ratio["sharpness"] < 0.7
+    soft &= far["sharpness"] < -3 or ratio["sharpness"] < 0.5 or ratio["gradient_gap"] > _GENTLER
+    fewer = ratio["bits"] < _FEW_BITS and ratio["noise"] < 0.8 and ratio["sharpness"] < 0.95 and not soft
+    crushed = ratio["bits"] < _CRUSHED_BITS and ratio["noise"] < 0.9
+    if (fewer or crushed) and ratio["flatness"] > 1.1:
         text = (
             f"was compressed away: it has {100 * ratio['bits']:.0f} % of the bits of the other episodes, and "
             f"{100 * ratio['noise']:.0f} % of their fine detail; encode it again from its source at higher quality"
         )
         yield IMAGE_09, text
-    soft = sharpness < _BLURRED_EDGE and ratio["sharpness"] < 0.7 and far["sharpness"] < -3
     if soft or (sharpness < 0.5 and ratio["sharpness"] < 0.5 and far["sharpness"] < -5):
-        crushed = ratio["flatness"] > 1.1 and far["flatness"] > 3
+        flat = ratio["flatness"] > 1.1 and far["flatness"] > 3
         text = (
             f"is blurred: its sharpest edges spread over {1 / max(sharpness, 0.1):.1f} pixels, in the others over "
             f"{1 / max(sharpness / ratio['sharpness'], 0.1):.1f}; focus, clean the lens, or encode at higher quality"
         )
-        yield IMAGE_09 if crushed and ratio["noise"] < 0.8 and sharpness > 0.45 else IMAGE_01, text
+        yield IMAGE_09 if flat and ratio["noise"] < 0.8 and sharpness > 0.45 else IMAGE_01, text
     if ratio["flatness"] > 1.35 and far["flatness"] > 4:
         check, lost = (IMAGE_06, "gentle shades") if ratio["noise"] > 0.7 else (IMAGE_09, "fine detail")
         yield check, f"has lost its {lost}: {equal}; look at bit depth, palette and quality of the encoder"

@@ -89,10 +89,10 @@ def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def agreement(predicted: np.ndarray, seen: np.ndarray, shift: int = 0) -> float:
     """Correlation of prediction and picture over all frames and cells, with the picture later by ``shift`` frames."""
     count = min(len(predicted), len(seen))
-    p = predicted[max(0, -shift) : count - max(0, shift)].reshape(max(count - abs(shift), 0), -1)
-    s = seen[max(0, shift) : count - max(0, -shift)].reshape(len(p), -1)
-    if len(p) < 4:
+    if count - abs(shift) < 4:
         return 0.0
+    p = predicted[max(0, -shift) : count - max(0, shift)].reshape(count - abs(shift), -1)
+    s = seen[max(0, shift) : count - max(0, -shift)].reshape(len(p), -1)
     p, s = p - p.mean(0), s - s.mean(0)
     return float((p * s).sum() / np.sqrt(max((p * p).sum() * (s * s).sum(), 1e-18)))
 

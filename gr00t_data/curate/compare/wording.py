@@ -96,7 +96,8 @@ def of_another_task(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint
     """Episode -> the instruction of those that it moves as: of rare instructions, and where the motion tells the task.
 
     Silent where an instruction is rare and the motion is, too; where the words are nearly those of the others; and
-    where neighbours in motion do not foresee the instruction.
+    where neighbours in motion do not foresee the instruction. Of several rare ones only those without any word of the
+    usual ones are named.
     """
     known = [one for one in fingerprints if one.key[1] in texts]
     said = [" ".join(words_of(texts[one.key[1]])) for one in known]
@@ -105,6 +106,10 @@ def of_another_task(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint
     if not _FEWEST_EPISODES <= len(known) <= _MOST_EPISODES or not common:
         return {}
     apart = _distances(known)
+    rarely = max(1, _RARE_SHARE * len(known))
+    usual_words = {word for text in common for word in text.split()} - FUNCTION_WORDS
+    strange = np.array([counts[text] <= rarely and not usual_words & {*text.split()} for text in said])
+    apart[:, strange] = np.inf  # several of them say nothing about each other
     nearest = np.argsort(apart, axis=1)[:, :_NEIGHBOURS]
     reach = np.take_along_axis(apart, nearest, axis=1).mean(1)
     of_common = np.array([text in common for text in said])
@@ -115,7 +120,7 @@ def of_another_task(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint
     found = {}
     for at, one in enumerate(known):
         other = around[at][0]
-        alone = counts[said[at]] <= max(1, _RARE_SHARE * len(known)) and len(counts) == len(common) + 1
+        alone = strange[at] or (counts[said[at]] <= rarely and len(counts) == len(common) + 1)
         if not (tells or alone) or other not in common or _says_nearly(said[at], other):
             continue
         if set(around[at]) == {other} != {said[at]} and reach[at] <= usual_reach:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,19 @@ _FULL_PIXELS = 90_000_000
 """Frames are all decoded up to this many pixels of a file (68 s of 256x256 at 20 Hz); longer files are sampled in runs,
 so that the cost of an episode is bounded (about 0.7 s on one slow core)."""
 
+_FRAME_PIXELS = 307_200
+"""Of a video with larger frames (than 640x480) only this share of the frames is decoded, so that an hour of it costs no
+more than one of these."""
+
+_COSTLY = {"av1": 2.2, "hevc": 1.6, "vp9": 1.6}
+"""What a pixel of them counts: it costs more to decode than one of H.264, nearly twice as much in AV1 with a key frame
+every other frame, as LeRobot writes it."""
+
 _RUNS = 6
-_SHORTEST_RUN = 40
+_SHORTEST_RUN = 20
 _STILLS = 4
+_ODDEST = 5.0
+"""Spreads from the usual size at which a packet is as odd as any."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +75,36 @@ class View:
         return np.median(self.small[::every], axis=0).astype(np.float32)
 
 
-def planned_runs(frames: int, pixels: int) -> list[tuple[int, int]]:
-    """(first, count) of the runs to decode of a file with ``frames`` frames of ``pixels`` pixels each."""
-    affordable = _FULL_PIXELS // max(pixels, 1)
-    if frames <= max(affordable, _RUNS * _SHORTEST_RUN):
+def planned_runs(packets: Packets) -> list[tuple[int, int]]:
+    """(first, count) of the runs to decode: all of a small video; of a large one its begin, its end, and between them
+    where its packets are oddest, one run in each of equal stretches.
+    """
+    frames, pixels = packets.frames, max(packets.width * packets.height, 1)
+    share = _FRAME_PIXELS / (pixels * _COSTLY.get(packets.codec, 1.0))
+    affordable = int(max(min(share * frames, _FULL_PIXELS / pixels), _RUNS * _SHORTEST_RUN))
+    if frames <= affordable:
         return [(0, frames)]
-    count = max(affordable // _RUNS, _SHORTEST_RUN)
-    firsts = np.linspace(0, frames - count, _RUNS).astype(int)
-    return [(int(first), count) for first in firsts]
+    count = affordable // _RUNS
+    oddness = np.concatenate([[0.0], np.cumsum(_oddness(packets))])
+    bounds = np.linspace(count, frames - count, _RUNS - 1).astype(int).tolist()
+    firsts = [0]
+    for begin, end in pairwise(bounds):
+        sums = oddness[begin + count : end + 1] - oddness[begin : end - count + 1]
+        firsts.append(begin + int(np.median(np.flatnonzero(sums >= sums.max() - 1e-9))))
+    return [(first, count) for first in [*firsts, frames - count]]
+
+
+def _oddness(packets: Packets) -> np.ndarray:
+    """float64 [N], 0 to 1: how far the size of a packet is from the usual one of its kind. A camera that stands still
+    leaves small ones, what leaps a large one.
+    """
+    sizes, odd = np.log(packets.sizes + 1.0), np.zeros(packets.frames)
+    for kind in (packets.keyframes, ~packets.keyframes):
+        if kind.sum() >= 2 * _RUNS:
+            away = np.abs(sizes[kind] - np.median(sizes[kind]))
+            spread = max(1.4826 * float(np.median(away)), 0.05)
+            odd[kind] = np.clip(away / spread - 1, 0, _ODDEST) / _ODDEST
+    return odd
 
 
 def view_of(packets: Packets) -> View:
@@ -80,7 +113,7 @@ def view_of(packets: Packets) -> View:
     Raises:
         VideoError: see ``look``.
     """
-    planned = planned_runs(packets.frames, packets.width * packets.height)
+    planned = planned_runs(packets)
     still_every = max(-(-sum(count for _, count in planned) // _STILLS), 1)
     runs = list(look(packets, planned, SIDE, still_every))
     begins = [np.arange(len(run.small)) == 0 for run in runs]

@@ -128,6 +128,12 @@ def test_agreement_is_one_of_equals_and_finds_the_shift() -> None:
     assert agreement(motion[:5], motion[:5], 3) == 0.0  # too little is left
 
 
+def test_a_shift_beyond_a_short_episode_agrees_with_nothing() -> None:
+    short = seen(pose(3))[:17]
+    curve = agreements(short, short, 20)
+    assert curve.argmax() == 20 and curve[20] == pytest.approx(1) and (curve[[0, 3, 37, 40]] == 0).all()
+
+
 def test_maps_are_spread_evenly_over_another_length() -> None:
     assert resampled(np.arange(10), 4).tolist() == [0, 3, 6, 9] and resampled(np.arange(3), 5).tolist() == [
         0,

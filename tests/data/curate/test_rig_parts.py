@@ -20,6 +20,12 @@ def test_a_part_that_the_rig_does_not_repeat_is_the_episodes_own() -> None:
     assert {number for number, findings in left.items() if findings} == {3, 4}
 
 
+def test_an_arm_that_rests_in_most_episodes_has_what_the_other_one_has() -> None:
+    found = {number: [repeats("right_arm" if number < 4 else "left_arm")] for number in range(12)}
+    left, of_store = of_the_rig(Path("store"), found)
+    assert [one.code for one in of_store] == ["MOTION-05"] and not any(left.values())
+
+
 def test_what_the_rig_does_hides_nothing_else_of_an_episode() -> None:
     leap = CHECKS["MOTION-02"].finding("state part 'left_arm' leaps")
     own = [repeats("left_hand"), leap]

@@ -67,6 +67,12 @@ def test_a_rare_text_over_the_usual_motion() -> None:
     assert of_another_task(said, motions([0] * 21)) == {20: "pick up the apple"}
 
 
+def test_several_rare_texts_in_a_set_of_one_task() -> None:
+    said = texts("pick up the apple", "open the drawer", "wipe the whiteboard", "unplug the charger", "lift that apple")
+    assert of_another_task(said, motions([0] * 24)) == dict.fromkeys((20, 21, 22), "pick up the apple")
+    assert of_another_task(said, motions([0] * 20 + [1, 1, 2, 0])) == {}
+
+
 def test_a_rare_text_with_a_motion_of_its_own_is_another_task() -> None:
     said = texts("pick up the apple", "open the drawer")
     assert of_another_task(said, motions([0] * 20 + [1])) == {}
