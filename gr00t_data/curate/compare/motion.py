@@ -30,6 +30,10 @@ _FEW_KNOWN = 3.0
 
 _WEAK = 0.2
 
+_POSES_TELL, _POSE_FLOOR = 2.5, 0.05
+"""An episode whose first pose is this many times as far from where the others begin as its last one runs backwards, or
+where that is usual forwards; distances below the second, in spreads, are alike."""
+
 
 def compare_motion(rows: Rows) -> Iterator[tuple[int, Finding]]:
     """MOTION-02, MOTION-08 to MOTION-10, and IDLE."""
@@ -184,7 +188,7 @@ def _shift(
     half = (len(curve) - 1) // 2
     there = int(np.clip(round(centre) + half, 0, len(curve) - 1))
     gain = float(curve.max() - curve[there])
-    least = max(SHIFT_S * embodiment.control_hz, 3 * spread) * (1 + _FEW_KNOWN / len(others))
+    least = max(SHIFT_S * embodiment.control_hz, 3 * max(spread, 0.1) * (1 + _FEW_KNOWN / len(others)))
     if abs(off) < least or gain < _GAIN:
         return 0.0, "", 0.0
     message = (
@@ -199,21 +203,34 @@ def _shift(
 def _reversed(
     episodes: Mapping[int, RowEvidence], lags: dict[str, np.ndarray], numbers: list[int]
 ) -> Iterator[tuple[int, Finding]]:
-    """The state leads its command by as much as it usually follows, and the episode starts where the others end."""
+    """The state leads its command by as much as it usually follows, and the episode starts where the others end.
+
+    Where episodes begin and end alike, lags that are mirrored in every part tell: a shift moves all by the same.
+    """
+    starts, ends = _pose_distances(episodes)
+    begins = np.log((starts + _POSE_FLOOR) / (ends + _POSE_FLOOR))
     for place, index in enumerate(numbers):
         own = np.array([values[place] for values in lags.values()])
         centre = np.array([_median_of_others(values, place) for values in lags.values()])
         known = np.isfinite(own) & np.isfinite(centre) & (centre > 0.4)
         if not known.any() or not (own[known] < -0.3).all():
             continue
-        starts, ends = _pose_distances(episodes, index)
-        if starts > 2.5 * ends:
-            finding = MOTION_10.finding(
-                f"the state leads its command by {-np.median(own[known]):.1f} rows where it follows by "
-                f"{np.median(centre[known]):.1f} in the other episodes, and the episode begins where they do not and "
-                "ends where they begin; its rows run backwards: sort them by time"
-            )
-            yield index, finding
+        usually = float(np.median(np.delete(begins, place)))
+        tells, mirrored = abs(usually) > np.log(_POSES_TELL), np.abs(own + centre)[known] < 0.3 + 0.2 * centre[known]
+        if begins[place] > np.log(_POSES_TELL) and not (tells and usually > 0):
+            why = "and the episode begins where they do not and ends where they begin"
+        elif mirrored.all() and not (tells and begins[place] * usually > 0):
+            why = "by as much in every part"
+            shifts = (own - centre)[known]
+            if np.ptp(shifts) < 0.5:  # nothing but the poses would tell this from a shift
+                why += f" (or its commands come {-shifts.mean():.0f} rows late)"
+        else:
+            continue
+        finding = MOTION_10.finding(
+            f"the state leads its command by {-np.median(own[known]):.1f} rows where it follows by "
+            f"{np.median(centre[known]):.1f} in the other episodes, {why}; its rows run backwards: sort them by time"
+        )
+        yield index, finding
 
 
 def _median_of_others(values: np.ndarray, place: int) -> float:
@@ -222,18 +239,19 @@ def _median_of_others(values: np.ndarray, place: int) -> float:
     return float(np.median(others)) if len(others) >= FEWEST - 1 else float("nan")
 
 
-def _pose_distances(episodes: Mapping[int, RowEvidence], index: int) -> tuple[float, float]:
-    """How far the first and the last pose are from where the other episodes begin, in their spread, "
-    "mean over joints."""
-    keys = [key for key in episodes[index].last if all(key in evidence.last for evidence in episodes.values())]
-    first = np.stack([np.concatenate([e.levels[key][:, 3] for key in keys]) for e in episodes.values()])
-    place = list(episodes).index(index)
+def _pose_distances(episodes: Mapping[int, RowEvidence]) -> tuple[np.ndarray, np.ndarray]:
+    """How far the first and the last pose of each episode are from where the others begin, in their spread, mean over
+    joints; float64 [E] each.
+    """
+    every = list(episodes.values())
+    keys = [key for key in every[0].last if all(key in evidence.last for evidence in every)]
+    if not keys:
+        return np.zeros(len(every)), np.zeros(len(every))
+    first = np.stack([np.concatenate([evidence.levels[key][:, 3] for key in keys]) for evidence in every])
+    last = np.stack([np.concatenate([evidence.last[key] for key in keys]) for evidence in every])
     centre, spread = usual(first, 0.005)
-    last = np.concatenate([episodes[index].last[key] for key in keys])
-    return (
-        float(np.mean(np.minimum(np.abs(first[place] - centre[place]) / spread[place], 10))),
-        float(np.mean(np.minimum(np.abs(last - centre[place]) / spread[place], 10))),
-    )
+    starts, ends = (np.minimum(np.abs(poses - centre) / spread, 10).mean(1) for poses in (first, last))
+    return starts, ends
 
 
 MOTION_02, MOTION_08, MOTION_09, MOTION_10, IDLE_01, IDLE_02 = Look(Rows, compare_motion, 0).finds(
