@@ -15,9 +15,12 @@ from gr00t_data.curate.subject.camera_evidence import CameraEvidence
 _REACH = 10
 _SKEW_ROWS = 1.5
 _GAIN = 0.02
-_NO_MOTION = 12
-_MOTION = 60
-"""Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): none at all, and a robot's."""
+_NO_MOTION, _MOTION = 40, 60
+"""Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): of one picture, encoded again at
+key frames (9 to 23), and of a robot (122 and more)."""
+
+_MOSTLY_STILL = 4
+"""The same of the usual frame: 0 of one picture, 17 and more where a robot moves."""
 
 
 def compare_cameras(cameras: Cameras) -> Iterator[tuple[int, str, Finding]]:
@@ -37,11 +40,13 @@ Pairs = dict[int, tuple[CameraEvidence, CameraEvidence]]
 
 def _frozen_throughout(evidence: Sequence[EpisodeEvidence], camera: str) -> Iterator[tuple[int, str, Finding]]:
     """VIDEO-10 of a camera that shows one picture all along, and motion in the other episodes."""
-    seen = {one.index: one.cameras[camera].motion.max(initial=0) for one in evidence if camera in one.cameras}
+    changes = {one.index: one.cameras[camera].motion.max((1, 2)) for one in evidence if camera in one.cameras}
+    seen = {index: change.max(initial=0) for index, change in changes.items()}
     moved = {one.index for one in evidence if one.pose is not None and np.ptp(one.pose, axis=0).max(initial=0) > 0.02}
     for index, most in seen.items():
         others = [value for other, value in seen.items() if other != index]
-        if index in moved and most <= _NO_MOTION and len(others) >= FEWEST - 1 and np.median(others) > _MOTION:
+        still = most <= _NO_MOTION and len(changes[index]) and np.median(changes[index]) <= _MOSTLY_STILL
+        if index in moved and still and len(others) >= FEWEST - 1 and np.median(others) > _MOTION:
             finding = VIDEO_10.finding(
                 f"camera {camera!r} shows one picture all along while the robot moves, in the other episodes it "
                 "shows motion; the camera or its driver stalled: leave the episode out"

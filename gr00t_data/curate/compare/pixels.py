@@ -58,7 +58,9 @@ def _log_excess(values: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) -> Iterator[tuple[int, Finding]]:
-    """IMAGE-01, -02, -03, -04, -06 and -09, the first that applies; what is covered has no texture (IMAGE-15)."""
+    """IMAGE-01, -02, -03, -04, -06 and -09, the first that applies. What is covered (IMAGE-15) has neither detail
+    nor edges to lose.
+    """
     hidden = covered_shares(evidence) > COVERED_SHARE
     table = np.stack([one.texture for one in evidence]).astype(np.float64)
     column = {key: table[:, place] for place, key in enumerate(TEXTURE)}
@@ -67,9 +69,9 @@ def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
     for place, index in enumerate(numbers):
         ratio = {key: float(np.exp(excess[key][0][place])) for key in column}
         far = {key: float(excess[key][1][place]) for key in column}
-        if hidden[place] and ratio["bits"] > _CRUSHED_BITS:
-            continue
         for check, text in _texture_rules(ratio, far, column, place):
+            if check in (IMAGE_01, IMAGE_09) and hidden[place] and ratio["bits"] > _CRUSHED_BITS:
+                continue
             yield index, check.finding(f"camera {name!r} {text}")
             break
 
