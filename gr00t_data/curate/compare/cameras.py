@@ -16,8 +16,8 @@ _REACH = 10
 _SKEW_ROWS = 1.5
 _GAIN = 0.02
 _NO_MOTION, _MOTION = 40, 60
-"""Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): of one picture, encoded again at
-key frames (9 to 23), and of a robot (122 and more)."""
+"""Largest change of a cell between two frames, of 255 (``camera_evidence.MOTION_CAP``): of one picture, encoded again
+at key frames (9 to 23), and of a robot (122 and more)."""
 
 _MOSTLY_STILL = 4
 """The same of the usual frame: 0 of one picture, 17 and more where a robot moves."""

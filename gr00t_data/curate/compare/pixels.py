@@ -20,8 +20,9 @@ _CRUSHED_BITS, _FEW_BITS = 0.18, 0.4
 """Bits of the usual, below which detail was compressed away for certain (x264 at crf 44 leaves 0.04 to 0.15), or where
 the edges are sharp still: a lens out of focus leaves 0.2 to 0.7 of them."""
 
-_GENTLER = 1.25
-"""Gentle gradients of the usual, from which a picture of flat things is blurred: compressing does not add any."""
+_SHADES, _GENTLER = 0.9, 1.25
+"""Gentle gradients of the usual: as many as an encoder leaves that lost none, and so many that a picture of flat things
+is blurred, as compressing does not add any."""
 
 _BLURRED_EDGE = 0.36
 """Sharpness below which not even the strongest edges are sharp, where others are sharper: a ramp over a coarse pixel
@@ -70,10 +71,16 @@ def _texture(numbers: list[int], evidence: Sequence[CameraEvidence], name: str) 
         ratio = {key: float(np.exp(excess[key][0][place])) for key in column}
         far = {key: float(excess[key][1][place]) for key in column}
         for check, text in _texture_rules(ratio, far, column, place):
-            if check in (IMAGE_01, IMAGE_09) and hidden[place] and ratio["bits"] > _CRUSHED_BITS:
+            if hidden[place] and _lost_to_cover(check, ratio):
                 continue
             yield index, check.finding(f"camera {name!r} {text}")
             break
+
+
+def _lost_to_cover(check: Check, ratio: dict[str, float]) -> bool:
+    """Whether a cover explains it: it takes bits, edges and noise with it, and leaves the shades of the rest."""
+    shades = check is IMAGE_06 and ratio["gradient_gap"] > _SHADES
+    return (shades or check in (IMAGE_01, IMAGE_09)) and ratio["bits"] > _CRUSHED_BITS
 
 
 def _texture_rules(
