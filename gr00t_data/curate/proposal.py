@@ -10,6 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
+from gr00t_data.curate.compare.units import AT_END, ENDS, SCALE_END
 from gr00t_data.embodiment.names import flat_names, joint_name
 from gr00t_data.store.store import EpisodeStore, StoreError
 
@@ -123,6 +124,8 @@ def _unit(part: str, reach: Sequence[np.ndarray]) -> str:
     if part.endswith("gripper") and low >= -10 and 2 < high <= 110:
         return "percent"
     farthest = max(abs(low), abs(high))
+    if farthest <= SCALE_END and any(int((np.abs(one) > AT_END).any(1).sum()) >= ENDS for one in reach):
+        return "range_m100_100"
     return "rad" if farthest <= 2 * np.pi else "deg" if farthest <= 400 else "ticks"
 
 

@@ -63,7 +63,8 @@ _LEVELS = 20
 _SLACK = 0.15
 SCALE_END = 100.05
 """What LeRobot's scale never goes beyond, rounding included."""
-_AT_END = 99.5
+AT_END, ENDS = 99.5, 2
+"""Where a joint stands at an end of that scale, and how many joints that do show it."""
 _USED, _USING = 0.6, 0.8
 """Share of the scale that must be used, by which share of the joints, before it is worth a word."""
 _MOST_NAMED = 6
@@ -206,7 +207,7 @@ def _calibrated(rows: Rows, said: Mapping[str, Mapping[int, str]]) -> Finding | 
     for key, part in ((f"state.{part.name}", part) for part in rows.embodiment.state if f"state.{part.name}" in said):
         low, high = _reach(rows, key, list(said[key]))
         most, where = np.maximum(-low, high), f"{key} ({', '.join(part.joints)}) is declared in deg"
-        ends = [part.joint(int(dim)) for dim in np.flatnonzero(most > _AT_END)]
+        ends = [part.joint(int(dim)) for dim in np.flatnonzero(most > AT_END)]
         if _is_scale(low, high, part):
             return UNIT_01.finding(
                 f"{where} and reads as range_m100_100: {', '.join(ends)} end at 100 or -100, and no joint goes beyond "
@@ -224,7 +225,7 @@ def _calibrated(rows: Rows, said: Mapping[str, Mapping[int, str]]) -> Finding | 
 def _is_scale(low: np.ndarray, high: np.ndarray, part: Part) -> bool:
     """Whether joints stop at the ends of LeRobot's scale: several exactly there, and none beyond."""
     most = np.maximum(-low, high)
-    return _may_be_scale(most, part) and int((most > _AT_END).sum()) >= 2
+    return _may_be_scale(most, part) and int((most > AT_END).sum()) >= ENDS
 
 
 def _may_be_scale(most: np.ndarray, part: Part) -> bool:

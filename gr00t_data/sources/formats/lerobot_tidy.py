@@ -7,6 +7,7 @@ from gr00t_data.disk import json_records, read_json, write_json, write_json_line
 from gr00t_data.embodiment.names import flat_names
 from gr00t_data.embodiment.robot import Embodiment
 from gr00t_data.lerobot.v21_meta import PICTURES_STAY
+from gr00t_data.sources.formats.lerobot_odd import odd_rows
 from gr00t_data.sources.formats.lerobot_pictures import encode_pictures
 from gr00t_data.store.notes import Note, read_notes, write_notes
 from gr00t_data.store.store import EpisodeStore, StoreError, declared_features
@@ -33,8 +34,8 @@ def tidy(root: Path, drop: Path, embodiment: Embodiment, source_format: str) -> 
         raise StoreError(str(error).replace(str(root), str(drop))) from error
     encoded, done = encode_pictures(root, drop, embodiment)
     before = [note for note in read_notes(root) if not _outdated(note, done)]
-    if notes or encoded:
-        write_notes(root, source_format, [*before, *notes, *encoded])
+    if every := [*notes, *encoded, *odd_rows(root, embodiment)]:
+        write_notes(root, source_format, [*before, *every])
 
 
 def _outdated(note: Note, done: set[tuple[int, str]]) -> bool:

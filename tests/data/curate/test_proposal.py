@@ -11,8 +11,9 @@ from gr00t_data.curate.proposal import propose_robot
 from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.store.episode import Episode
 from gr00t_data.store.store import EpisodeStore, StoreError
-from tests.data.builders import change_info, sealed, unsealed
+from tests.data.builders import change_info, change_rows, sealed, unsealed
 from tests.data.curate.moving import pictures
+from tests.data.sources.test_odd_lerobot import with_rows
 from tests.shell import invoke
 
 JOINTS = ["shoulder_pan.pos", "shoulder_lift.pos", "elbow_flex.pos", "wrist_flex.pos", "wrist_roll.pos", "gripper.pos"]
@@ -64,6 +65,15 @@ def test_two_arms_and_radians(unknown: EpisodeStore, tmp_path: Path) -> None:
         ("right_arm", 2),
         ("right_gripper", 1),
     ]
+
+
+def test_a_scale_that_ends_at_a_hundred_is_no_angle(unknown: EpisodeStore, tmp_path: Path) -> None:
+    for row in unknown.rows:
+        scaled = unknown.matrix(row.index, "observation.state")
+        scaled[:, :5] = np.clip(scaled[:, :5] * 3, -100, 100)
+        change_rows(unknown, row.index, lambda table, scaled=scaled: with_rows(table, "observation.state", scaled))
+    robot = loaded(propose_robot(unknown), tmp_path)
+    assert [(part.name, part.unit) for part in robot.state] == [("arm", "range_m100_100"), ("gripper", "percent")]
 
 
 def test_without_names_the_joints_are_numbered(unknown: EpisodeStore, tmp_path: Path) -> None:
