@@ -13,7 +13,7 @@ LENGTHS = (20, 13, 17)
 
 
 def write(folder: str, codec: str) -> None:
-    """Record three episodes through LeRobot's own writer; frames also go to FOLDER/../frames.npz."""
+    """Record three episodes through LeRobot's own writer, of which the last one has two subtasks."""
     vector = {"dtype": "float32", "shape": (6,), "names": [f"joint_{n}" for n in range(6)]}
     features = {
         "observation.state": vector,
@@ -27,7 +27,8 @@ def write(folder: str, codec: str) -> None:
             image[20:36, 2 * number : 2 * number + 16] = (220, 60, 40)
             values = np.arange(6, dtype=np.float32) + 10 * episode + number / 100
             frame = {"observation.state": values, "action": -values, "observation.images.front": image}
-            dataset.add_frame({**frame, "task": f"task {episode % 2}"})
+            subtask = ", then lift" if episode == 2 and number >= 9 else ""
+            dataset.add_frame({**frame, "task": f"task {episode % 2}{subtask}"})
         dataset.save_episode()
     dataset.finalize()
 

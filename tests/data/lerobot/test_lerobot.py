@@ -12,6 +12,7 @@ import pytest
 
 from gr00t_data.lerobot.convert import convert
 from gr00t_data.store.store import EpisodeStore
+from gr00t_data.store.texts import text_at
 from gr00t_data.video import files as video
 from tests.data.lerobot.folders import CAMERA, assert_same_frames, assert_same_rows, read, silent, store_of
 
@@ -45,7 +46,9 @@ def assert_lerobot_sees(store: EpisodeStore, seen: dict[str, np.ndarray], camera
     first = 0
     for number, row in enumerate(store.rows):
         inside = slice(first, first + row.length)
-        assert set(seen["episode_index"][inside]) == {number} and set(seen["task"][inside]) == {row.instruction}
+        assert set(seen["episode_index"][inside]) == {number}
+        first_text, changes = store.texts(row.index, "task_index")
+        assert seen["task"][inside].tolist() == [text_at(first_text, changes, at) for at in range(row.length)]
         action = store.action(row.index)
         np.testing.assert_allclose(seen["action"][first], action[:4], rtol=1e-6)
         np.testing.assert_allclose(seen["action"][inside.stop - 1], np.repeat(action[-1:], 4, axis=0), rtol=1e-6)
@@ -93,6 +96,10 @@ def test_we_read_what_lerobot_writes(tmp_path: Path, codec: str) -> None:
     store, notes = read(tmp_path / "v3", tmp_path / "v21")
     assert not any("re-encoded" in note.message or "off the frame" in note.message for note in notes)
     assert [(row.length, row.instruction) for row in store.rows] == [(20, "task 0"), (13, "task 1"), (17, "task 0")]
+    assert (
+        store.texts(2, "task_index") == ("task 0", ((9, "task 0, then lift"),))
+        and store.texts(1, "task_index")[1] == ()
+    )
     np.testing.assert_allclose(store.state(1)[3], np.arange(6) + 10.03, rtol=1e-6)
     assert_lerobot_sees(store, seen_by_lerobot(tmp_path / "v3", tmp_path), "front")
     convert(store.root, tmp_path / "again", "v3.0", silent)
