@@ -16,7 +16,7 @@ def export(
     *,
     onnx: Annotated[Path | None, Parameter(help="Folder to write the parts to; must not exist.")] = None,
     tensorrt: Annotated[Path | None, Parameter(help="Write build_engine.sh into this exported folder.")] = None,
-    dtype: Annotated[Literal["float32", "float16"], Parameter(help="Of the parts.")] = "float32",
+    dtype: Annotated[Literal["float32", "float16", "int8"], Parameter(help="Of the parts.")] = "float32",
     tag: Annotated[str, Parameter(help="Published folders: whose statistics and slot act; else the robot's.")] = "",
     tokenizer: Annotated[str, Parameter(help="Published folders that come without one: its folder.")] = "",
     asked: OfRobot,

@@ -27,7 +27,7 @@ class Manifest(Said):
     """What ``onnx.json`` says.
 
     Attributes:
-        dtype: of the parts: ``float32`` or ``float16``.
+        dtype: of the parts: ``float32``, ``float16`` or ``int8``.
         checkpoint: SHA-256 over names and bytes of the files it was made of; ``name``: of their folder.
         parts: part -> its file, relative to the folder.
         libraries: what exported it.

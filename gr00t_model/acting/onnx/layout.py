@@ -14,7 +14,7 @@ PYTHON = "python"
 """Folder of what no part holds: embeddings, projector, configuration, tokenizer, and each robot with its statistics."""
 FORMAT = 1
 
-SHORT = {"float32": "fp32", "float16": "fp16"}
+SHORT = {"float32": "fp32", "float16": "fp16", "int8": "int8"}
 """dtype -> how the names of files say it."""
 
 PARTS = {

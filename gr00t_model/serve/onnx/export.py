@@ -26,10 +26,11 @@ from gr00t_model.serve.onnx.observations import observed
 from gr00t_model.serve.onnx.overflow import narrowed, reach_of, require_fits
 from gr00t_model.serve.onnx.parts import Part, parts_of
 from gr00t_model.serve.onnx.source import Acting, Source, open_source
-from gr00t_model.serve.onnx.writing import write_part
+from gr00t_model.serve.onnx.writing import write_part, write_quantised
 
 LIBRARIES = ("onnx", "onnxruntime", "onnxscript", "safetensors", "torch", "transformers")
-_DTYPES = {"float32": torch.float32, "float16": torch.float16}
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "int8": torch.float32}
+"""dtype of an export -> that of what is not quantised."""
 _STEPS = len(PARTS) + 2
 """Of progress: acting in torch, each part, acting by the parts."""
 
@@ -42,7 +43,7 @@ def export_onnx(
     Weights are held in float32 once, and those of one part twice: 14 GB for the published size.
 
     Args:
-        dtype: ``float32`` or ``float16``.
+        dtype: ``float32``, ``float16`` or ``int8``.
         acting: for a published folder, how it acts.
 
     Raises:
@@ -76,7 +77,8 @@ def _write(source: Source, folder: Path, dtype: str, progress: Progress) -> Comp
     compared = {}
     for done, (name, recorded) in enumerate(acted.parts.items(), start=2):
         path = folder / part_file(name, dtype)
-        write_part(_in(recorded.part, _DTYPES[dtype]), path, {"part": name, "checkpoint": source.digest})
+        write = write_quantised if dtype == "int8" else write_part
+        write(_in(recorded.part, _DTYPES[dtype]), path, {"part": name, "checkpoint": source.digest})
         compared[name] = part_figures(recorded, OnnxPart(path))
         progress(done, _STEPS)
     action = acted.again({name: OnnxPart(folder / part_file(name, dtype)) for name in PARTS})

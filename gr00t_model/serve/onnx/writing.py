@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,6 +55,24 @@ def write_part(part: Part, path: Path, facts: Mapping[str, str]) -> None:
     program.save(path, external_data=weights > _MOST_INSIDE)
 
 
+def write_quantised(part: Part, path: Path, facts: Mapping[str, str]) -> None:
+    """The part with the weights of its matrix products in 8 bits, one scale a column, and its activations quantised as
+    they come. Weights that are gathered by slot stay float32.
+
+    Raises:
+        OnnxError: as ``write_part``.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent, prefix=".whole-") as folder:
+        whole = Path(folder) / path.name
+        write_part(part, whole, facts)
+        large = sum(parameter.nbytes for parameter in part.module.parameters()) // 4 > _MOST_INSIDE
+        with _quiet():
+            quantize_dynamic(whole, path, weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=large)
+
+
 def _require_dynamic(part: Part, model: "ir.Model") -> None:
     """The exporter takes a dimension for a constant where the code of the model looks at it, and goes on."""
     for value in model.graph.inputs:
@@ -65,15 +84,17 @@ def _require_dynamic(part: Part, model: "ir.Model") -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter warns of libraries that nobody needs here, and of names that mean the same dimension."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(name) for name in ("torch.onnx", None)]  # the quantiser speaks to the root
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _only(model: "ir.Model", facts: Mapping[str, str]) -> None:

@@ -168,8 +168,8 @@ def test_it_is_written_whole_or_not_at_all(checkpoint: Path, exported: Path, tmp
         export_onnx(checkpoint, exported)
     with pytest.raises(OnnxError, match="was exported already"):
         export_onnx(exported, tmp_path / "again")
-    with pytest.raises(OnnxError, match="dtype: expected float32 or float16, found 'int8'"):
-        export_onnx(checkpoint, tmp_path / "int8", dtype="int8")
+    with pytest.raises(OnnxError, match="dtype: expected float32 or float16 or int8, found 'int4'"):
+        export_onnx(checkpoint, tmp_path / "int4", dtype="int4")
 
 
 @pytest.fixture
@@ -195,3 +195,14 @@ def test_in_float16_it_acts_nearly_alike(checkpoint: Path, halved: Path) -> None
     wanted = Policy.from_checkpoint(checkpoint).get_action(observation(policy, 3, 17))
     for key, values in policy.get_action(observation(policy, 3, 17)).items():
         assert 0 < np.abs(values - wanted[key]).max() < 0.02 * np.abs(wanted[key]).max()
+
+
+def test_in_eight_bits_it_is_smaller_and_acts_nearly_alike(checkpoint: Path, exported: Path, tmp_path: Path) -> None:
+    compared = export_onnx(checkpoint, tmp_path / "int8", dtype="int8")
+    assert 1e-5 < compared.parts["DiT"].relative < 0.2 and not list((tmp_path / "int8").rglob(".whole*"))
+    whole, narrow = exported / part_file("DiT", "float32"), tmp_path / "int8" / part_file("DiT", "int8")
+    assert narrow.stat().st_size < whole.stat().st_size
+    policy = Policy.from_checkpoint(tmp_path / "int8")
+    wanted = Policy.from_checkpoint(checkpoint).get_action(observation(policy, 3, 17))
+    for key, values in policy.get_action(observation(policy, 3, 17)).items():
+        assert 0 < np.abs(values - wanted[key]).max() < 0.2 * np.abs(wanted[key]).max()
