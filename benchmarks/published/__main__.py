@@ -16,7 +16,7 @@ not fit into 24 GB).
 Training is compared with theirs as shipped, and with theirs with AdamW fused and without the tower's pooling head,
 which is slow on CPUs only and which nobody reads. Actions are the model's, from tensors: no camera or text is prepared.
 
-The judge's bounds: relative to the largest action, 1e-4 in float32, and 0.02 in bf16, whose numbers have 8 bits and
+The judge's bounds: relative to the largest action, 1e-5 in float32, and 0.02 in bf16, whose numbers have 8 bits and
 whose denoised actions the published code rounds to bf16 after each step.
 """
 
@@ -41,7 +41,7 @@ from gr00t_model.groot.config import FlareConfig, GrootConfig
 from gr00t_model.groot.presets import n1_5_3b
 from gr00t_model.groot.weights.nvidia import save
 
-BOUNDS = {"float32": 1e-4, "bfloat16": 0.02}
+BOUNDS = {"float32": 1e-5, "bfloat16": 0.02}
 ROWS = 2
 """Of a training step."""
 _PROGRAM = Path(__file__).with_name("published_program.py")
