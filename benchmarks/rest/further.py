@@ -1,6 +1,7 @@
 """What a lake may hold beside: a broken drop, a baseline, world models and dreams, adapters, answers of a judge."""
 
 import shlex
+import shutil
 import sys
 from contextlib import suppress
 
@@ -75,8 +76,11 @@ def _adapted(lake: Lake) -> None:
     """A run of adapters on the current checkpoint, and the two merged into a base."""
     before = lake.pointed("checkpoint_gr1")
     assert before is not None
+    caches = set((lake.cache / "features").iterdir())
     run = new_run(lake, base=str(before[0]), lora=Lora(rank=2), recipe="adapted", steps=2)
     train(run, StopRequest())
     folder, _ = publish_checkpoint(lake, GR1, run)
+    for cache in set((lake.cache / "features").iterdir()) - caches:
+        shutil.rmtree(cache)  # the uses read the other one
     lake.point("checkpoint_gr1", *before)
     must(lake, "merge", str(folder), str(before[0]), str(lake.root / MERGED))
