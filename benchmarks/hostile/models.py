@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.hostile.case import Place, attacks
 from gr00t_data.disk import replacing_folder
+from gr00t_data.foreign_text import printable
 from gr00t_data.integrity import RECORD, read_sealed, write_record, write_sealed
 from gr00t_data.locks import locked
 
@@ -210,7 +211,7 @@ def _refused(work: Callable[[list[str]], object]) -> Callable[[list[str]], int]:
         try:
             work(words)
         except (ValueError, OSError) as error:
-            print(f"refused: {type(error).__name__}: {error}")
+            print(printable(f"refused: {type(error).__name__}: {error}"))
             return 1
         print("taken")
         return 0

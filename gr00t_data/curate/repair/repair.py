@@ -47,6 +47,7 @@ def repair(store: EpisodeStore, embodiment: Embodiment, target: Path | None = No
     """
     copy = target or store.root.with_name(f"{store.root.name}-repaired")
     with claimed(copy if store.sealed else store.root):
+        store = EpisodeStore.open(store.root)  # somebody else may have repaired it while this one waited
         changes = tuple(plan_repair(store, embodiment))
         if not changes:
             return Repair((), store.root, None)
