@@ -4,6 +4,7 @@ Whoever made the folder made its records too: after the attack every digest is r
 caches of published models are made of them; nothing of a file that is no model is shown.
 """
 
+import importlib
 import json
 import os
 import shutil
@@ -237,6 +238,8 @@ def _dreams(words: list[str]) -> object:
     from gr00t_model.dream.dreamers import open_world_model
     from gr00t_model.dream.world_model import ClipShape, Sampler
 
+    for library in ("diffusers", "transformers"):  # their bars move the cursor
+        importlib.import_module(f"{library}.utils.logging").disable_progress_bar()
     sampler = Sampler(steps=1, guidance=1.0, guardrail="none")
     model, side = open_world_model(Path(words[0]), None, sampler), 32
     shape = ClipShape(frames=5, fps=16, height=side, width=side)

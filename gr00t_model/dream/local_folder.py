@@ -7,6 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from gr00t_data.disk import digest_json, read_json
 from gr00t_data.integrity import RECORD, IntegrityError, digest_of, read_record, read_sealed, write_sealed, wrong_files
 from gr00t_model.dream.world_model import DreamError
@@ -60,10 +62,25 @@ def _check_part(folder: Path, part: str, library: str) -> None:
         )
     if not weights:
         raise DreamError(f"{where}: holds no safetensors; {_FETCH}")
+    _check_layers(where, weights)
     for listing in sorted(where.glob("*.safetensors.index.json")):
         names = set(read_json(listing).get("weight_map", {}).values())
         if missing := sorted(names - {path.name for path in weights}):
             raise DreamError(f"{where / missing[0]}: is missing ({len(missing)} of {len(names)} shards); {_FETCH}")
+
+
+def _check_layers(where: Path, weights: list[Path]) -> None:
+    """Whether the weights can be of as many layers as the configuration has: each is made before they are read."""
+    path = where / "config.json"
+    told = read_json(path) if path.is_file() else {}
+    named = told.items() if isinstance(told, dict) else ()
+    layers = max((one for name, one in named if "layer" in name and isinstance(one, int)), default=0)
+    try:
+        tensors = sum(len(list(safe_open(one, framework="np").keys())) for one in weights)
+    except SafetensorError:
+        return  # who loads them says what is wrong
+    if layers > tensors:
+        raise DreamError(f"{path}: has {layers} layers, the weights beside it {tensors} tensors; {_FETCH}")
 
 
 def part_config(folder: Path, part: str) -> dict[str, Any]:

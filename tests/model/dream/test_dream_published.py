@@ -180,3 +180,11 @@ def test_digests_are_remembered_and_a_change_is_seen(tmp_path: Path, folders: di
     changed = tiny_worlds.cosmos(tmp_path / "other", seed=1)
     assert folder_digest(changed, kept) != first
     assert isinstance(open_published(changed, kept=kept), Published)
+
+
+def test_more_layers_than_the_weights_have_are_refused(tmp_path: Path) -> None:
+    folder = tiny_worlds.wan(tmp_path / "wan")
+    path = folder / "transformer/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "num_layers": 10**7}))
+    with pytest.raises(DreamError, match=r"transformer/config.json: has 10000000 layers, the weights beside it \d+"):
+        open_published(folder, sampler=QUICK)
