@@ -1,0 +1,1 @@
+"""What a served policy costs and withstands."""
