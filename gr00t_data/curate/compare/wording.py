@@ -25,7 +25,8 @@ few, or two exchanged, must be the whole difference."""
 _FEWEST_EPISODES, _FEWEST_OF_TASK = 12, 5
 _MOST_EPISODES = 5000
 """Of more, the distances of all pairs would fill the memory: nothing is said."""
-_RARE_SHARE = 0.03
+_RARE_SHARE, _STRANGE_SHARE = 0.03, 0.13
+"""Of the episodes: up to which a text is rare, and one without any usual word."""
 _USUAL = 2.0
 """Times the median distance to the nearest motions, up to which a motion is usual."""
 _NEIGHBOURS = 5
@@ -108,7 +109,8 @@ def of_another_task(texts: Mapping[int, str], fingerprints: Sequence[Fingerprint
     apart = _distances(known)
     rarely = max(1, _RARE_SHARE * len(known))
     usual_words = {word for text in common for word in text.split()} - FUNCTION_WORDS
-    strange = np.array([counts[text] <= rarely and not usual_words & {*text.split()} for text in said])
+    seldom = max(1, _STRANGE_SHARE * len(known))
+    strange = np.array([counts[text] <= seldom and not usual_words & {*text.split()} for text in said])
     apart[:, strange] = np.inf  # several of them say nothing about each other
     nearest = np.argsort(apart, axis=1)[:, :_NEIGHBOURS]
     reach = np.take_along_axis(apart, nearest, axis=1).mean(1)
