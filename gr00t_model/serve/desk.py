@@ -46,12 +46,12 @@ class Endpoint:
     """What a request may ask for by name.
 
     Attributes:
-        answer: from the desk and the request to what its client gets; may raise Refusal.
+        answer: from the desk, the request and who asks to what the client gets; may raise Refusal.
         acts: it needs the policy, so it waits its turn.
         guarded: only with the token, or from this machine.
     """
 
-    answer: Callable[["Desk", Call], object]
+    answer: Callable[["Desk", Call, Peer], object]
     acts: bool = False
     guarded: bool = False
 
@@ -97,7 +97,7 @@ class Desk:
             if endpoint.acts:
                 self._queue(job)
             else:
-                self._settle(job, endpoint.answer(self, call))
+                self._settle(job, endpoint.answer(self, call, peer))
         except Refusal as refusal:
             self._settle(job, refusal)
         return job.future
@@ -150,7 +150,7 @@ class Desk:
             if job.future.done():
                 continue  # it waited too long
             try:
-                answer = self._endpoints[job.endpoint].answer(self, job.call)
+                answer = self._endpoints[job.endpoint].answer(self, job.call, job.peer)
             except Refusal as refusal:
                 answer = refusal
             except Exception as error:

@@ -11,8 +11,9 @@ from gr00t_model.acting.bounds import ActionError
 from gr00t_model.acting.report import Answer
 from gr00t_model.acting.running import Running, RunningError
 from gr00t_model.acting.values import ObservationError
-from gr00t_model.serve.desk import Desk, Endpoint, Refusal
+from gr00t_model.serve.desk import Desk, Endpoint, Peer, Refusal
 from gr00t_model.serve.replay import Replay
+from gr00t_model.serve.steps import MOST_CHARACTERS
 from gr00t_model.serve.wire.call import Call, Modalities, modalities
 
 _ROWS_NDIM = 5
@@ -28,19 +29,20 @@ class Options(Settings):
     rtc_overlap_steps: int | None = Field(default=None, ge=0)
     rtc_frozen_steps: int | None = Field(default=None, ge=0)
     rtc_ramp_rate: float | None = Field(default=None, gt=0)
+    episode: str | None = Field(default=None, max_length=MOST_CHARACTERS)
 
 
-def ping(desk: Desk, call: Call) -> None:
+def ping(desk: Desk, call: Call, peer: Peer) -> None:
     """Whether the server runs: each dialect has its words for it, as for all that answers None."""
 
 
-def get_modality_config(desk: Desk, call: Call) -> Modalities:
+def get_modality_config(desk: Desk, call: Call, peer: Peer) -> Modalities:
     """What an observation and an answer hold."""
     chosen = desk.actor.selection
     return modalities(chosen.cameras, chosen.state, chosen.action, desk.actor.horizon, chosen.language)
 
 
-def get_action(desk: Desk, call: Call) -> Mapping[str, object]:
+def get_action(desk: Desk, call: Call, peer: Peer) -> Mapping[str, object]:
     """The next chunk of actions."""
     options = _options(call)
     _check_rows(call, desk.settings.most_rows)
@@ -97,13 +99,13 @@ def _options(call: Call) -> Options:
         raise Refusal("refused", f"options: {first_fault(error)}; there are {there}") from error
 
 
-def reset(desk: Desk, call: Call) -> None:
+def reset(desk: Desk, call: Call, peer: Peer) -> None:
     """Begin anew; a policy remembers nothing, a replay begins its episode."""
     if isinstance(desk.actor, Replay):
         desk.actor.reset()
 
 
-def kill(desk: Desk, call: Call) -> None:
+def kill(desk: Desk, call: Call, peer: Peer) -> None:
     """End the server."""
     desk.stopping.set()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gr00t_data.embodiment.robot import Camera, Part, load_embodiment
 from gr00t_data.store.store import EpisodeStore
@@ -11,6 +11,9 @@ from gr00t_model.acting.bounds import Bounds
 from gr00t_model.serve.actor import Actor
 from gr00t_model.serve.replay import Replay
 from gr00t_model.serve.settings import Served
+
+if TYPE_CHECKING:
+    from gr00t_model.serve.recording import Recorder
 
 Facts = dict[str, object]
 
@@ -69,6 +72,18 @@ def opened_policy(folder: Path, settings: Served, bounds: Bounds) -> Opened:
     steps = policy.denoising_steps or policy.model.config.action_head.num_inference_timesteps
     facts: Facts = {"checkpoint": str(folder), "digest": model_digest(folder), "integrity": verified}
     return Opened(policy, facts | {"denoising steps": steps, "device": str(policy.model.device), "dtype": dtype})
+
+
+def opened_recorder(opened: Opened, folder: Path, settings: Served) -> "Recorder":
+    """What records the rollouts of a policy; errors as ``Recorder`` and ``acting_policy``."""
+    from gr00t_model.lineage.acted import acting_policy
+    from gr00t_model.serve.recording import Recorder
+
+    actor = opened.actor
+    policy = acting_policy(folder)
+    return Recorder(
+        Path(settings.record), actor.embodiment, actor.selection, actor.horizon, policy, licence=settings.record_licence
+    )
 
 
 def described(actor: Actor) -> Facts:

@@ -10,6 +10,9 @@ from gr00t_model.acting.bounds import Bounds
 TOKEN = "GR00T_API_TOKEN"  # noqa: S105 - the name of a variable
 """The environment variable that holds the token; nothing else does, so that no list of processes shows it."""
 
+RECORDED_WITHIN_S = 10.0
+"""How long the end of a server that records waits for what is still to be encoded."""
+
 
 class Listening(Settings):
     """Where, and what a client may take of the machine."""
@@ -75,12 +78,18 @@ class Served(Settings):
         description="Write instructions in brackets and drop axes of length one, as the published policy does.",
     )
     replay: str = Field(default="", description="Serve the recorded actions of this store in place of a model.")
+    record: str = Field(
+        default="", description="Record what the policy acts as drops of this name, for example lake/landing/night."
+    )
+    record_licence: str = Field(default="own", description="Of --record: the licence of what the cameras see.")
     episode: int | None = Field(default=None, ge=0, description="Of --replay: which; else the first one.")
 
     @model_validator(mode="after")
     def _episode_of_a_replay(self) -> Self:
         if self.episode is not None and not self.replay:
             raise ValueError("episode is for replay")
+        if self.record and self.replay:
+            raise ValueError("record is for a policy, and replay has none")
         return self
 
 
