@@ -2,6 +2,7 @@
 
 import json
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -16,6 +17,11 @@ FACTS: Modalities = {
     "state": Modality((0,), ("right_arm",)),
     "action": Modality(tuple(range(16)), ("right_arm", "right_hand")),
 }
+
+
+def packed(message: object) -> bytes:
+    """A message as plain msgpack."""
+    return bytes(msgpack.packb(message) or b"")
 
 
 def arm(rows: int = 0) -> np.ndarray:
