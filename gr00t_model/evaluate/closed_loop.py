@@ -177,7 +177,7 @@ def run_trials(
     attempts = [attempt for attempt in started if attempt.possible]
     replans = 0
     while running := [attempt for attempt in attempts if not attempt.done]:
-        answer = policy.get_action(_stacked([a.observation for a in running], policy), seed=policy.seed + replans)
+        answer = policy.get_action(stacked([a.observation for a in running], policy), seed=policy.seed + replans)
         for row, attempt in enumerate(running):
             attempt.execute(_commands(answer, row, attempt.observation["state"], policy)[:execute_steps])
         replans += 1
@@ -235,7 +235,7 @@ def swapped_scene(scene: Scene) -> Scene | None:
     )
 
 
-def _stacked(observations: Sequence[Observation], policy: Policy) -> dict[str, Any]:
+def stacked(observations: Sequence[Observation], policy: Policy) -> dict[str, Any]:
     """Observations of the environment as one observation of the policy."""
     chosen, embodiment = policy.selection, policy.embodiment
     states = np.stack([observation["state"] for observation in observations])

@@ -97,6 +97,17 @@ def test_only_the_overlap_is_read(policy):
     assert all(np.array_equal(first[key], second[key]) for key in first)
 
 
+def test_behind_the_frozen_steps_the_chunk_leaves_the_running_one_slowly(policy):
+    """The first free step lies nearer to the running chunk than that of a chunk which knows nothing of it."""
+    values = left_over()
+    seen, step = arm.observation(), 3
+    plain = policy.get_action(seen)["action.arm"]
+    near = policy.get_action(seen, running=Running(values, 10, step, ramp_rate=1.0))["action.arm"]
+    for later, share in ((step, 0.5), (step + 1, 0.8)):
+        away = np.linalg.norm(plain[later] - values["action.arm"][later])
+        assert np.linalg.norm(near[later] - values["action.arm"][later]) < share * away
+
+
 def test_the_ramp_is_that_of_the_published_head():
     freedom = Running(left_over(), overlap=6, frozen=3, ramp_rate=6.0).freedom()
     ramp = [(1 - np.exp(-6 * t)) / (1 - np.exp(-6)) for t in (0.25, 0.5, 0.75)]
