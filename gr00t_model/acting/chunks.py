@@ -89,6 +89,11 @@ class Chunks:
         since = self._begun if self.execution == "stop_and_go" else self._observed
         return self._asked is None and (not self.left or self._now - since >= self._every)
 
+    @property
+    def running_step(self) -> tuple[Mapping[str, np.ndarray], int] | None:
+        """The chunk that is executed, and which of its steps is next; None: nothing of it is left."""
+        return (self._chunk, self._now - self._begun) if self.left else None
+
     def ask(self) -> Asked:
         """An observation is taken now; what was asked before and has not arrived is given up."""
         self._asked = Asked(self._now, self._running())
