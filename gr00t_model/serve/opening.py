@@ -13,7 +13,7 @@ from gr00t_model.serve.replay import Replay
 from gr00t_model.serve.settings import Served
 
 if TYPE_CHECKING:
-    from gr00t_model.serve.recording import Recorder
+    from gr00t_model.serve.rollouts.recording import Recorder
 
 Facts = dict[str, object]
 
@@ -77,7 +77,7 @@ def opened_policy(folder: Path, settings: Served, bounds: Bounds) -> Opened:
 def opened_recorder(opened: Opened, folder: Path, settings: Served) -> "Recorder":
     """What records the rollouts of a policy; errors as ``Recorder`` and ``acting_policy``."""
     from gr00t_model.lineage.acted import acting_policy
-    from gr00t_model.serve.recording import Recorder
+    from gr00t_model.serve.rollouts.recording import Recorder
 
     actor = opened.actor
     policy = acting_policy(folder)

@@ -13,7 +13,7 @@ from gr00t_model.shell.app import InLake, say, tell
 from gr00t_model.shell.options import UsageError, verb
 
 if TYPE_CHECKING:
-    from gr00t_model.serve.recording import Recorder
+    from gr00t_model.serve.rollouts.recording import Recorder
 
 
 @verb
@@ -42,7 +42,7 @@ def serve(
     from gr00t_data.stages.names import checkpoint_named, store_named
     from gr00t_model.serve import opening
     from gr00t_model.serve.endpoints import ENDPOINTS
-    from gr00t_model.serve.recorded import recording
+    from gr00t_model.serve.rollouts.endpoints import recording
     from gr00t_model.serve.server import Server
 
     if bool(checkpoint) == bool(settings.served.replay):

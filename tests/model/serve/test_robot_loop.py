@@ -17,7 +17,7 @@ from gr00t_model.policy import Policy
 from gr00t_model.serve.client import Client, NoAnswerError
 from gr00t_model.serve.robot_loop import Action, RobotLoop
 from tests.model.serve.conftest import Serving, serving
-from tests.model.serve.rolling import CHOSEN, GR1, observation, wave
+from tests.model.serve.rollouts.rolling import CHOSEN, GR1, observation, wave
 
 RATE_HZ = 20.0
 

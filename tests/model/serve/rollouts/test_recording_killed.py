@@ -9,15 +9,15 @@ import pytest
 
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.unlisted import unlisted
-from gr00t_model.serve.recording import RecordingError
+from gr00t_model.serve.rollouts.recording import RecordingError
 from gr00t_model.serve.steps import end_payload, record_payload
-from tests.model.serve.rolling import ROOMY, recorder, step, tell, wait
+from tests.model.serve.rollouts.rolling import ROOMY, recorder, step, tell, wait
 from tests.pipelines.small_disk import fill, small_disk
 
 VICTIM = """
 import os, signal, sys
 from pathlib import Path
-from tests.model.serve.rolling import recorder, step, tell, wait
+from tests.model.serve.rollouts.rolling import recorder, step, tell, wait
 from gr00t_model.serve.steps import record_payload
 from gr00t_data.store import writing
 

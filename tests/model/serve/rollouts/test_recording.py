@@ -11,9 +11,9 @@ from gr00t_data.store.store import EpisodeStore
 from gr00t_data.video.files import decode
 from gr00t_data.video.packets import probe
 from gr00t_model.acting.values import ObservationError
-from gr00t_model.serve.recording import RecordingError
+from gr00t_model.serve.rollouts.recording import RecordingError
 from gr00t_model.serve.steps import StepError, end_payload, record_payload
-from tests.model.serve.rolling import (
+from tests.model.serve.rollouts.rolling import (
     CHOSEN,
     GR1,
     HORIZON,

@@ -8,7 +8,7 @@ import numpy as np
 from gr00t_data.embodiment.robot import ACTION_COLUMN, STATE_COLUMN, Embodiment, Selection
 from gr00t_model.acting.observation import Seen, read_observation
 from gr00t_model.acting.values import ObservationError
-from gr00t_model.serve.rollout import Row
+from gr00t_model.serve.rollouts.rollout import Row
 from gr00t_model.serve.steps import Step, StepError
 
 

@@ -27,9 +27,9 @@ from gr00t_data.embodiment.robot import Embodiment, Selection
 from gr00t_data.locks import locked
 from gr00t_data.store.provenance import Facts
 from gr00t_model.acting.values import ObservationError
-from gr00t_model.serve.rollout import Rollout, Row
-from gr00t_model.serve.rollout_drops import Drops
-from gr00t_model.serve.rollout_rows import RowReader
+from gr00t_model.serve.rollouts.drops import Drops
+from gr00t_model.serve.rollouts.rollout import Rollout, Row
+from gr00t_model.serve.rollouts.rows import RowReader
 from gr00t_model.serve.steps import StepError, read_end, read_record
 
 _LOG = logging.getLogger(__name__)

@@ -23,12 +23,12 @@ from gr00t_model.lineage.acted import acting_policy
 from gr00t_model.lineage.record import chain_of
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import Actions, Policy
-from gr00t_model.serve.recording import Recorder
+from gr00t_model.serve.rollouts.recording import Recorder
 from gr00t_model.serve.steps import Step, end_payload, record_payload
 from gr00t_model.training.config import Data
 from gr00t_model.training.key import prepare_run
 from gr00t_model.training.train import train
-from tests.model.serve.rolling import GR1, POLICY, ROOMY, chunk, observation, recorder, tell
+from tests.model.serve.rollouts.rolling import GR1, POLICY, ROOMY, chunk, observation, recorder, tell
 from tests.model.tiny import TinyLake, build
 
 SEED = 1_000_000

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from gr00t_model.acting.values import ObservationError
 from gr00t_model.serve.desk import Desk, Endpoint, Peer, Refusal
 from gr00t_model.serve.endpoints import ENDPOINTS, get_action, reset
-from gr00t_model.serve.recording import Recorder, RecordingError
+from gr00t_model.serve.rollouts.recording import Recorder, RecordingError
 from gr00t_model.serve.steps import END_EPISODE, EPISODE, RECORD, StepError
 from gr00t_model.serve.wire.call import Call
 

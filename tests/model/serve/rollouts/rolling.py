@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gr00t_data.embodiment.robot import load_embodiment
-from gr00t_model.serve.recording import Bounds, Recorder
+from gr00t_model.serve.rollouts.recording import Bounds, Recorder
 from gr00t_model.serve.steps import Step, end_payload, record_payload
 
 GR1 = load_embodiment("gr1")

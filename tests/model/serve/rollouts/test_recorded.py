@@ -16,7 +16,7 @@ from gr00t_data.sources.landing.landing import take_in
 from gr00t_data.store.store import EpisodeStore
 from gr00t_model.serve.steps import end_payload, record_payload
 from tests.model.serve.asking import client, request, unpacked
-from tests.model.serve.rolling import GR1, chunk, observation, step
+from tests.model.serve.rollouts.rolling import GR1, chunk, observation, step
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What a served policy does, as drops that the landing takes in."""
