@@ -124,7 +124,8 @@ def tried(bench: Bench, kind: Kind, flips: int, seed: int, every: bool = False) 
     for number in range(flips if names else 0):
         name = rng.choice(names)
         at, mask = rng.randrange((bench.whole / name).stat().st_size), rng.randrange(1, 256)
-        uses = kind.uses if every or not own else (own[number % len(own)], VERIFY)
+        turn = {own[number % len(own)], VERIFY} if own and not every else set(kind.uses)
+        uses = [use for use in kind.uses if use in turn]
         said = {use: bench.damaged(name, partial(changed, at=at, mask=mask), use) for use in uses}
         found.flips += 1
         found.noticed += all(said.values())

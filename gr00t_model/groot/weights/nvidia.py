@@ -13,12 +13,15 @@ from transformers.initialization import no_init_weights
 
 from gr00t_data.disk import read_json, replacing, write_json
 from gr00t_data.integrity import require_intact
+from gr00t_data.limits import require_within
 from gr00t_model.groot.config import ConfigError, GrootConfig
 from gr00t_model.groot.model import Groot
 from gr00t_model.groot.weights.growth import grown
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+_MOST_SHARDS = 10_000
+"""50 TB of shards of the usual size."""
 _SHARD_BYTES = 5_000_000_000
 _EMBEDDING = "backbone.eagle_model.language_model.model.embed_tokens.weight"
 _LANGUAGE_HEAD = "backbone.eagle_model.language_model.lm_head.weight"
@@ -159,6 +162,7 @@ def _shards(folder: Path) -> list[Path]:
         names = sorted(set(placed.values()))
         if outside := [name for name in names if Path(name).name != name]:
             raise WeightsError(f"{folder / _INDEX}: names a shard outside its folder ({outside[0]}); fetch it again")
+        require_within(len(names), _MOST_SHARDS, f"{folder / _INDEX}: shards")
         return [folder / name for name in names]
     if (folder / _SINGLE).is_file():
         return [folder / _SINGLE]
