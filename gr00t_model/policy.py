@@ -18,13 +18,14 @@ from gr00t_data.embodiment.robot import Embodiment, load_embodiment
 from gr00t_data.horizon import chunk_steps
 from gr00t_data.video import files as video
 from gr00t_model.acting import bounds as bounding
-from gr00t_model.acting.bounds import ActingWarning, ActionError, Bounds
+from gr00t_model.acting.bounds import ActingWarning, ActionError
 from gr00t_model.acting.observation import Observation, Seen, read_observation
 from gr00t_model.acting.onnx.folder import open_exported
 from gr00t_model.acting.onnx.layout import OnnxError, is_onnx
 from gr00t_model.acting.onnx.model import PartsModel
 from gr00t_model.acting.report import ActingReport, Answer, Session
 from gr00t_model.acting.running import Running, RunningError
+from gr00t_model.acting.settings import Bounds
 from gr00t_model.acting.values import ObservationError
 from gr00t_model.groot.denoising import whole_steps
 from gr00t_model.groot.flow import Overlap

@@ -17,8 +17,10 @@ from gr00t_data.integrity import IntegrityError
 from gr00t_model.dream.windows import Films, Windows
 
 Codes = dict[str, Tensor]
-_SUM, _PLACE = "crc32", "place"
-"""In the metadata of a file; those of before name no place."""
+_SUM = "crc32"
+"""In the metadata of a file, of the codes and their place; of the codes alone in those of before. One entry:
+safetensors writes several in any order.
+"""
 
 
 Encoder = Callable[[UInt8[np.ndarray, "t h w 3"], str], Codes]
@@ -57,7 +59,7 @@ def shifted(time: Float[Tensor, " b"], shift: float) -> Float[Tensor, " b"]:
 def save_codes(codes: Codes, path: Path) -> None:
     """Write the codes of a clip to its place in the folder of a run, with a checksum of them and of the place."""
     with replacing(path) as temporary:
-        save_file(codes, temporary, metadata={_SUM: _sum(codes), _PLACE: _place(path)})
+        save_file(codes, temporary, metadata={_SUM: f"{_sum(codes)} {_place(path)}"})
 
 
 def require_whole(path: Path) -> None:
@@ -70,8 +72,7 @@ def require_whole(path: Path) -> None:
     try:
         with safe_open(path, framework="pt") as file:
             codes = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            noted = file.metadata() or {}
-            whole = noted.get(_SUM) == _sum(codes) and noted.get(_PLACE, _place(path)) == _place(path)
+            whole = (file.metadata() or {}).get(_SUM) in (_sum(codes), f"{_sum(codes)} {_place(path)}")
     except SafetensorError:
         whole = False
     if not whole:

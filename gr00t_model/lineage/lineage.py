@@ -136,7 +136,9 @@ def of_episode(lake: Lake, text: str) -> list[Holder]:
     Raises:
         LineageError: neither the lake nor a manifest knows such a store, or it has no such episode.
     """
-    name, slash, number_text = text.rpartition("/") if text.rpartition("/")[2].isdigit() else (text, "", "")
+    name, slash, number_text = text.rpartition("/")
+    if not (slash and number_text.isdigit()):  # a digest may be all digits
+        name, slash = text, ""
     digest = _store_digest(lake, name.rstrip("/"))
     number = int(number_text) if slash else None
     numbers = None if number is None else frozenset({number})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gr00t_data.embodiment.robot import Camera, Part, load_embodiment
 from gr00t_data.store.store import EpisodeStore
-from gr00t_model.acting.bounds import Bounds
+from gr00t_model.acting.settings import Bounds
 from gr00t_model.serve.actor import Actor
 from gr00t_model.serve.replay import Replay
 from gr00t_model.serve.settings import Served

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gr00t_data.settings import Settings
-from gr00t_model.acting.bounds import Bounds
+from gr00t_model.acting.settings import Bounds
 
 TOKEN = "GR00T_API_TOKEN"  # noqa: S105 - the name of a variable
 """The environment variable that holds the token; nothing else does, so that no list of processes shows it."""

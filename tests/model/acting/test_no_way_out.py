@@ -9,7 +9,8 @@ import torch
 from gr00t_data.batches.statistics.statistics import NormStats
 from gr00t_data.disk import read_json, write_json
 from gr00t_data.integrity import RECORD
-from gr00t_model.acting.bounds import ActionError, Bounds
+from gr00t_model.acting.bounds import ActionError
+from gr00t_model.acting.settings import Bounds
 from gr00t_model.evaluate.open_loop import evaluate_open_loop
 from gr00t_model.loop.stop import StopRequest
 from gr00t_model.policy import Policy
