@@ -78,7 +78,7 @@ def test_an_episode_names_everything_that_holds_it(made):
         of_episode(lake, "tuesday/99")
     with pytest.raises(LineageError, match="known stores: monday, tuesday"):
         of_episode(lake, "friday")
-    with pytest.raises(LineageError, match="^1234567890: neither"):  # a digest may begin with digits only
+    with pytest.raises(LineageError, match="1234567890: neither"):  # a digest may begin with digits only
         of_episode(lake, "1234567890")
 
 
