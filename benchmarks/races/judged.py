@@ -45,7 +45,7 @@ def _twice(lake: Lake, *words: str) -> list[Work]:
 
 
 def _damaged(root: Path) -> None:
-    """A folder of somebody else with totals that are not true, and beside it what a lone repair makes of it."""
+    """A folder of somebody else with totals that are not true."""
     from tests.pipelines.drops import put
 
     lake = Lake(root / "lake")
@@ -143,10 +143,10 @@ JUDGED = [
         _evaluated,
         seconds=_SECONDS,
     ),
-    Pair("a merge twice", _lake("merged"), _merge, _merged, seconds=_SECONDS),
+    Pair("a merge twice", _lake(), _merge, _merged, seconds=_SECONDS),
     Pair(
         "an export of a mixture twice",
-        _lake("exported"),
+        _lake(),
         lambda lake: _twice(lake, "mix", "export", "mixture_gr1", str(lake.root / "exported")),
         _exported,
         seconds=_SECONDS,

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gr00t_data.confined import ConfinedError, confined
-from gr00t_data.confined_worker import Limits
 from gr00t_data.embodiment.robot import Embodiment
+from gr00t_data.sources.formats.asking import asked
 from gr00t_data.store.notes import Note
 from gr00t_data.store.store import EpisodeStore
 from gr00t_data.store.tables import column_matrix, read_table
-from gr00t_data.video.files import VideoError
 from gr00t_data.video.foreign import watched
 from gr00t_data.video.packets import probe
 
@@ -38,9 +36,8 @@ def odd_rows(root: Path, embodiment: Embodiment) -> list[Note]:
     notes = list[Note]()
     for row in store.rows:
         try:
-            path = store.data_place(row.index)
-            rows = confined(path, _rows_of, path, tuple(embodiment.widths), limits=Limits.of_input(path.stat().st_size))
-        except (*_UNREADABLE, ConfinedError):
+            rows = asked(store.data_place(row.index), _rows_of, tuple(embodiment.widths))
+        except _UNREADABLE:
             continue
         for joint in _joints(rows, embodiment):
             never.setdefault(joint, []).append(row.index)
@@ -78,7 +75,7 @@ def _of_videos(store: EpisodeStore, index: int, rows: int) -> Iterator[Note]:
         try:
             path = store.video_place(index, camera)
             frames = watched(path, probe, path).frames
-        except (*_UNREADABLE, VideoError):
+        except _UNREADABLE:
             continue
         if frames != rows:
             left = "rows without a picture" if frames < rows else "frames without a row"

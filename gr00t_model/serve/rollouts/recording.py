@@ -331,10 +331,9 @@ class Recorder:
         if known.fault or not len(known.rollout):
             return
         try:
-            executed = known.rollout.executed
             episode, fps = known.rollout.episode(success, why, known.facts)
             absent = self._reader.absent
-            if not executed:
+            if not known.rollout.executed:
                 absent = (*(name for name in absent if name.startswith("state.")), "action")
             self._drops.append(episode, fps, absent, known.rollout.sizes)
             self.counts.episodes += 1

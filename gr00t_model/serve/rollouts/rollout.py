@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ class Rollout:
                 self._put[camera] = self._stack.enter_context(video)
             self._put[camera](even := even_size(picture))
             self.sizes[camera] = (even.shape[0], even.shape[1])
-        self._rows.append(Row(**{**vars(row), "pictures": {}}))
+        self._rows.append(replace(row, pictures={}))
 
     def abandon(self, error: BaseException) -> None:
         """Take back what was written, because of an error, which is raised as the disk would explain it."""

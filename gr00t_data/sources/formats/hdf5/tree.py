@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,8 +20,6 @@ from h5py import h5a, h5d, h5g, h5l, h5o, h5t, h5z  # type: ignore[attr-defined]
 from gr00t_data.disk import own_files
 from gr00t_data.limits import CHUNK_BYTES, MIB, VIDEO_FRAMES, LimitError, require_within
 from gr00t_data.sources.recordings.streams import StreamError
-
-T = TypeVar("T")
 
 SUFFIXES = (".hdf5", ".h5", ".hdf")
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
