@@ -112,17 +112,20 @@ class RobotLoop:
         with ThreadPoolExecutor(1, "asks") as asks, ThreadPoolExecutor(1, "records") as records:
             told = _Told(self._recorder, ran, records)
             turn = _Turn(self._client, self._robot, self._new_chunks, self._patience_s, ran, asks, told)
-            due_s = time.monotonic()
-            while not self._stopped and (steps is None or ran.steps < steps):
-                turn.step()
-                ran.steps += 1
-                due_s += self._period_s
-                left_s = due_s - time.monotonic()
-                if left_s < -self._period_s:
-                    ran.late += 1
-                    due_s = time.monotonic()
-                time.sleep(max(left_s, 0.0))
-            told.end(success)
+            due_s, ended = time.monotonic(), False
+            try:
+                while not self._stopped and (steps is None or ran.steps < steps):
+                    turn.step()
+                    ran.steps += 1
+                    due_s += self._period_s
+                    left_s = due_s - time.monotonic()
+                    if left_s < -self._period_s:
+                        ran.late += 1
+                        due_s = time.monotonic()
+                    time.sleep(max(left_s, 0.0))
+                ended = True
+            finally:
+                told.end(success() if ended and self._recorder else None)
         return ran
 
 
@@ -222,14 +225,15 @@ class _Told:
             self._client.record(self._ran.episode, [step])
         except ClientError as error:
             self._ran.unrecorded += 1
+            self._last = None  # the server may not have the chunk
             if self._ran.unrecorded == 1:
                 _LOG.warning("a step is not recorded: %s (told once; Ran.unrecorded counts)", error)
 
-    def end(self, success: Callable[[], bool | None]) -> None:
+    def end(self, success: bool | None) -> None:
         """Close the episode, when all its steps were told."""
         if self._client is None:
             return
         for one in self._waiting:
             one.result()
         with suppress(ClientError):  # a server that is gone closes it by itself
-            self._client.end_episode(self._ran.episode, success())
+            self._client.end_episode(self._ran.episode, success)

@@ -19,7 +19,7 @@ from gr00t_model.serve.robot_loop import Action, RobotLoop
 from tests.model.serve.conftest import Serving, serving
 from tests.model.serve.rollouts.rolling import CHOSEN, GR1, observation, wave
 
-RATE_HZ = 20.0
+RATE_HZ, ENOUGH = 20.0, 20
 
 
 class Arm:
@@ -27,6 +27,7 @@ class Arm:
 
     def __init__(self, person: range = range(0)) -> None:
         self.person, self.seen, self.sent = person, 0, list[Action]()
+        self.enough: RobotLoop | None = None
 
     def observe(self) -> dict[str, object]:
         self.seen += 1
@@ -34,6 +35,8 @@ class Arm:
 
     def execute(self, action: Action) -> None:
         self.sent.append(action)
+        if self.enough and len(self.sent) >= ENOUGH:
+            self.enough.stop()
 
     def taken_over(self) -> Action | None:
         return {f"action.{name}": wave(name, 0) for name in CHOSEN.action} if self.seen in self.person else None
@@ -47,9 +50,10 @@ def asking(served: Serving, **settings: object) -> Client:
 def test_chunks_are_executed(served: Serving, execution: str) -> None:
     arm = Arm()
     with asking(served, dialect="C") as client:
-        ran = RobotLoop(client, arm, RATE_HZ, chunks=partial(Chunks, execution)).run(seconds=3)
-    assert ran.steps == 60 and ran.lost == 0 and ran.asked >= 2
-    assert len(arm.sent) == ran.steps - ran.held >= 20
+        arm.enough = RobotLoop(client, arm, RATE_HZ, chunks=partial(Chunks, execution))
+        ran = arm.enough.run()
+    assert ran.lost == 0 and ran.asked >= 2
+    assert len(arm.sent) == ran.steps - ran.held == ENOUGH
     assert all(np.isfinite(values).all() and values.ndim == 1 for action in arm.sent for values in action.values())
 
 
@@ -72,8 +76,9 @@ def test_without_a_server_it_holds_and_goes_on_when_one_is_there(policy: Policy)
         assert alone.held == 20 and alone.lost >= 1 and not arm.sent
         with serving(policy, port=port):
             client.timeout_s = 10.0
-            again = loop.run(seconds=3)
-        assert again.held < again.steps and arm.sent
+            arm.enough = loop
+            again = loop.run()
+        assert len(arm.sent) == again.steps - again.held == ENOUGH
 
 
 def test_its_patience_ends() -> None:
