@@ -1,9 +1,9 @@
 """The published N1.5 code beside ours, in one run: equal sizes, weights, inputs, threads and type of numbers.
 
-    git clone --branch n1.5-release https://github.com/NVIDIA/Isaac-GR00T PUBLISHED
-    python3.11 -m venv THEIRS && THEIRS/bin/pip install torch==2.13.0 transformers==4.51.3 diffusers==0.30.2 \\
-        peft==0.17.0 dm-tree
-    python -m benchmarks.published --published PUBLISHED --python THEIRS/bin/python [--size full] [--dtype float32]
+    python -m benchmarks.published --published CLONE --python PYTHON [--size full] [--dtype float32]
+
+CLONE: of Isaac-GR00T at n1.5-release (tried: 4af2b62). PYTHON: one that can import it (tried: torch 2.13, transformers
+4.51.3, diffusers 0.30.2, peft 0.17; without flash-attn).
 
 Each runs in a process of its own. Both read one folder of random weights in the published layout. First they are
 compared: the actions from the same noise, the loss from the same noise and time. Then actions, and training steps, are
