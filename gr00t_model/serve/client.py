@@ -15,10 +15,7 @@ import zmq
 from gr00t_model.acting.running import Running
 from gr00t_model.serve.steps import END_EPISODE, RECORD, Step, end_payload, record_payload
 from gr00t_model.serve.wire import asking
-from gr00t_model.serve.wire.call import Dialect, Limits, Modality, WireError
-
-TOKEN_VARIABLE = "GR00T_API_TOKEN"  # noqa: S105 - the name of a variable
-"""The environment variable that holds the token, of the client and of the server."""
+from gr00t_model.serve.wire.call import TOKEN, Dialect, Limits, Modality, WireError
 
 
 class ClientError(RuntimeError):
@@ -61,7 +58,7 @@ class Client:
         self.address = f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
         self.dialect: Dialect = dialect
         self.timeout_s, self.limits = timeout_s, limits
-        self._token = (os.environ.get(TOKEN_VARIABLE) if token is None else token) or None
+        self._token = (os.environ.get(TOKEN) if token is None else token) or None
         self._context, self._lock = zmq.Context(), threading.Lock()
         self._socket: zmq.Socket[bytes] | None = None
 

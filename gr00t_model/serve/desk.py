@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from gr00t_model.serve.actor import Actor
 from gr00t_model.serve.metrics import Metrics, Queue
-from gr00t_model.serve.settings import TOKEN, Listening
-from gr00t_model.serve.wire.call import Call, Limits
+from gr00t_model.serve.settings import Listening
+from gr00t_model.serve.wire.call import TOKEN, Call, Limits
 
 Outcome = Literal["refused", "unauthorized", "unknown", "large", "busy", "late", "failed"]
 _UNAUTHORIZED = "Unauthorized: Invalid API token"

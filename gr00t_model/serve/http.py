@@ -48,7 +48,7 @@ def _answering(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Re
             desk.require(token_of(request.headers.get("authorization", "")))
             return await handler(desk, request)
         except Refusal as refusal:
-            return Response(encoding.error(None, str(refusal)), STATUS[refusal.outcome], media_type=_JSON)
+            return Response(encoding.error(str(refusal)), STATUS[refusal.outcome], media_type=_JSON)
         except ClientDisconnect:
             return Response(status_code=STATUS["refused"])  # nobody reads it
 

@@ -11,6 +11,7 @@ from gr00t_model.acting.settings import Bounds
 from gr00t_model.serve.actor import Actor
 from gr00t_model.serve.replay import Replay
 from gr00t_model.serve.settings import Served
+from gr00t_model.serve.wire.call import TOKEN
 
 if TYPE_CHECKING:
     from gr00t_model.serve.rollouts.recording import Recorder
@@ -99,7 +100,7 @@ def told(opened: Opened, addresses: Mapping[str, str], guarded: bool) -> Facts:
     robot, selection = actor.embodiment, actor.selection
     acts: Facts = {"embodiment": robot.name, "slot": robot.slot, "selection": selection.name}
     acts |= {"chunk": f"{actor.horizon} steps at {robot.control_hz:g} Hz"}
-    who = "whoever brings the token" if guarded else "everybody who reaches the port (GR00T_API_TOKEN sets a token)"
+    who = "whoever brings the token" if guarded else f"everybody who reaches the port ({TOKEN} sets a token)"
     return {**opened.facts, **acts, **{f"listens, {name}": where for name, where in addresses.items()}, "answers": who}
 
 

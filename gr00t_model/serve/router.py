@@ -117,12 +117,12 @@ class Router:
             desk.require_size(len(request))
             call = self._call(desk, route[0], request.bytes)
         except Refusal as refusal:
-            self._answer(route, dialects.error(None, str(refusal)))
+            self._answer(route, dialects.error(str(refusal)))
         except WireError as error:
-            self._answer(route, dialects.error(None, str(desk.refuse("refused", str(error)))))
+            self._answer(route, dialects.error(str(desk.refuse("refused", str(error)))))
         except Exception as error:  # whatever a client sends, the others are served
             _LOG.exception("a request could not be read")
-            self._answer(route, dialects.error(None, str(desk.refuse("failed", f"internal error: {error!r:.200}"))))
+            self._answer(route, dialects.error(str(desk.refuse("failed", f"internal error: {error!r:.200}"))))
         else:
             peer = Peer(route[0].hex(), is_near(str(request.get("Peer-Address") or "")))
             desk.ask(call, peer, call.token).add_done_callback(lambda done: self._put(route, call, done))
@@ -165,10 +165,10 @@ class Router:
 def _encoded(call: Call, done: "Future[Any]") -> bytes:
     refusal = done.exception()
     if refusal is not None:
-        return dialects.error(call, str(refusal))
+        return dialects.error(str(refusal))
     try:
         if call.endpoint == "get_modality_config":
             return dialects.modality_config(call, done.result())
         return dialects.reply(call, done.result())
     except WireError as error:
-        return dialects.error(call, str(error))
+        return dialects.error(str(error))

@@ -7,9 +7,6 @@ from pydantic import Field, model_validator
 from gr00t_data.settings import Settings
 from gr00t_model.acting.settings import Bounds
 
-TOKEN = "GR00T_API_TOKEN"  # noqa: S105 - the name of a variable
-"""The environment variable that holds the token; nothing else does, so that no list of processes shows it."""
-
 RECORDED_WITHIN_S = 10.0
 """How long the end of a server that records waits for what is still to be encoded."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gr00t_data.foreign_text import printable_json
-from gr00t_model.serve.settings import RECORDED_WITHIN_S, TOKEN, ServeSettings
+from gr00t_model.serve.settings import RECORDED_WITHIN_S, ServeSettings
+from gr00t_model.serve.wire.call import TOKEN
 from gr00t_model.shell.app import InLake, say, tell
 from gr00t_model.shell.options import UsageError, verb
 

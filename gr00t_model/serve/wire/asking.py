@@ -16,14 +16,19 @@ _CONFIGS = ("__ModalityConfig_class__", "__ModalityConfig__")
 
 
 def request(
-    dialect: Dialect, endpoint: str, data: Mapping[str, object] | None = None, token: str | None = None
+    dialect: Dialect,
+    endpoint: str,
+    data: Mapping[str, object] | None = None,
+    token: str | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> bytes:
-    """The request of an endpoint; ``data`` None: it takes none.
+    """The request of an endpoint; ``data`` None: it takes none. ``options``: beside the data, as dialect A has them.
 
     Raises:
         WireError: something in the data does not travel.
     """
-    told = {"endpoint": endpoint} | ({} if data is None else {"data": data})
+    told: dict[str, object] = {"endpoint": endpoint, **({} if data is None else {"data": {**data}})}
+    told |= {"options": {**options}} if options else {}
     return pack(told | ({} if token is None else {"api_token": token}), FORMS[dialect])
 
 
@@ -35,12 +40,10 @@ def action_request(
     Raises:
         WireError: something in it does not travel.
     """
-    if dialect != "A":
-        data = {"observation": nested(observation), "options": {**options} if options else None}
-        return request(dialect, "get_action", data, token)
-    told: dict[str, object] = {"endpoint": "get_action", "data": {**observation}}
-    told |= {"options": {**options}} if options else {}
-    return pack(told | ({} if token is None else {"api_token": token}), FORMS[dialect])
+    if dialect == "A":
+        return request(dialect, "get_action", observation, token, options)
+    data = {"observation": nested(observation), "options": {**options} if options else None}
+    return request(dialect, "get_action", data, token)
 
 
 def is_single(observation: Mapping[str, object]) -> bool:

@@ -10,6 +10,9 @@ Dialect = Literal["A", "B", "C", "http", "openpi"]
 INSTRUCTION = "annotation.human.task_description"
 """The key of the instruction in the published data configurations."""
 
+TOKEN = "GR00T_API_TOKEN"  # noqa: S105 - the name of a variable
+"""The environment variable that holds the token; nothing else does, so that no list of processes shows it."""
+
 
 class WireError(ValueError):
     """Bytes that are no request or reply; the message says where, what was found and what is expected."""

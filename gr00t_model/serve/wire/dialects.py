@@ -127,12 +127,12 @@ def reply(call: Call, answer: Mapping[str, object] | None = None) -> bytes:
     return pack(fixed.get(call.endpoint, answer), form)
 
 
-def error(call: Call | None, text: str) -> bytes:
-    """The reply that says what went wrong, which all three dialects write alike; ``call`` None: nobody could read it.
+def error(text: str) -> bytes:
+    """The reply that says what went wrong, which all three dialects write alike.
 
     The published clients raise RuntimeError with the text.
     """
-    return pack({"error": text}, FORMS["A" if call is None else call.dialect])
+    return pack({"error": text}, "npy")
 
 
 def modality_config(call: Call, facts: Modalities) -> bytes:

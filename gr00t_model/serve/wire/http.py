@@ -1,19 +1,17 @@
 """The JSON of the published N1.5 HTTP server: ``POST /act`` with arrays as json-numpy writes them.
 
-A body is ``{"observation": {...}}`` or ``{"encoded": "<JSON of the same>"}``; ``options`` and ``api_token`` may stand
-beside the observation. The reply is the flat mapping of actions.
+A body is ``{"observation": {...}}`` or ``{"encoded": "<JSON of the same>"}``; ``options`` may stand beside the
+observation. The reply is the flat mapping of actions.
 """
 
 import json
 from collections.abc import Mapping
+from functools import partial
 
-import numpy as np
-
-from gr00t_model.serve.wire.arrays import write
 from gr00t_model.serve.wire.call import Call, Limits, WireError
 from gr00t_model.serve.wire.dialects import read_options
 from gr00t_model.serve.wire.flat import is_batched
-from gr00t_model.serve.wire.packing import Decoded
+from gr00t_model.serve.wire.packing import Decoded, written
 
 HEALTHY = b'{"status":"healthy","model":"GR00T"}'
 """The body of ``GET /health``."""
@@ -38,11 +36,10 @@ def read(body: bytes, limits: Limits = Limits()) -> Call:
         raise WireError("the body lacks 'observation', a mapping of video.<camera>, state.<part> and the instruction")
     decoder = Decoded(("json",), limits)
     observation, options = decoder.value(given, "observation"), decoder.value(request.get("options"), "options")
-    token = request.get("api_token")
-    if not isinstance(observation, dict) or not isinstance(token, str | None):
-        raise WireError("observation: expected a mapping; api_token: a text")
+    if not isinstance(observation, dict):
+        raise WireError("observation: expected a mapping")
     batched = is_batched(observation)
-    return Call("http", "get_action", observation, read_options(options), token, batched, shown=True)
+    return Call("http", "get_action", observation, read_options(options), batched=batched, shown=True)
 
 
 def _parsed(body: bytes, limits: Limits) -> dict[str, object]:
@@ -65,18 +62,11 @@ def reply(call: Call, answer: Mapping[str, object]) -> bytes:
     return _json(dict(answer))
 
 
-def error(call: Call | None, text: str) -> bytes:
+def error(text: str) -> bytes:
     """The body that says what went wrong; the status is the server's to choose."""
     return _json({"detail": text})
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_written).encode(errors="replace")
-
-
-def _written(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        return write(value, "json")
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-        return value.item()
-    raise WireError(f"a {type(value).__name__} does not travel; give arrays, numbers and texts")
+    default = partial(written, form="json")
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=default).encode(errors="replace")

@@ -50,8 +50,3 @@ def reply(call: Call, answer: Mapping[str, object]) -> bytes:
     most = max(part.ndim for part in parts)
     columns = [part if part.ndim == most and most > 1 else part[..., None] for part in parts]
     return pack({**answer, "actions": np.concatenate(columns, axis=-1)}, "openpi")
-
-
-def error(call: Call | None, text: str) -> str:
-    """The text message that says what went wrong; openpi-client raises RuntimeError with it."""
-    return text

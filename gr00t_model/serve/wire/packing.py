@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgpack
 import numpy as np
@@ -113,21 +114,26 @@ class Decoded:
         return decoded
 
 
+def written(value: object, form: Form) -> object:
+    """What stands for an array or a numpy number.
+
+    Raises:
+        WireError: it is neither.
+    """
+    if isinstance(value, np.ndarray):
+        return write(value, form)
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return value.item()
+    raise WireError(f"a {type(value).__name__} does not travel; give arrays, numbers and texts")
+
+
 def pack(value: object, form: Form) -> bytes:
     """A message as msgpack, its arrays in ``form``; numpy numbers become plain ones.
 
     Raises:
         WireError: something that does not travel.
     """
-
-    def default(value: object) -> object:
-        if isinstance(value, np.ndarray):
-            return write(value, form)
-        if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-            return value.item()
-        raise WireError(f"a {type(value).__name__} does not travel; give arrays, numbers and texts")
-
     try:
-        return bytes(msgpack.packb(value, default=default) or b"")
+        return bytes(msgpack.packb(value, default=partial(written, form=form)) or b"")
     except (TypeError, ValueError, OverflowError) as error:
         raise error if isinstance(error, WireError) else WireError(f"the message cannot be written: {error}") from error

@@ -105,7 +105,7 @@ def test_a_server_that_comes_back_is_found_again():
 
 
 def test_errors_of_a_server_are_its_words():
-    with Answerer(lambda call: dialects.error(call, "the observation lacks state.hand")) as server:
+    with Answerer(lambda call: dialects.error("the observation lacks state.hand")) as server:
         with Client(port=server.port, dialect="C") as client, pytest.raises(RefusedError, match=r"lacks state\.hand"):
             client.get_action(SEEN)
         with Client(port=server.port) as client, pytest.raises(RefusedError):
@@ -133,7 +133,7 @@ def test_what_does_not_travel_is_told_before_it_is_sent():
 
 @pytest.mark.parametrize(
     "modules",
-    ["client", "wire.dialects, gr00t_model.serve.wire.http, gr00t_model.serve.wire.openpi"],
+    ["robot_loop", "wire.dialects, gr00t_model.serve.wire.http, gr00t_model.serve.wire.openpi"],
 )
 def test_a_robot_needs_numpy_zmq_and_msgpack_only(modules: str):
     code = f"import gr00t_model.serve.{modules}, sys; print(sorted({{name.partition('.')[0] for name in sys.modules}}))"

@@ -49,7 +49,7 @@ def test_dialect_b_is_read_and_answered_as_n1_6_does():
         },
     }
     assert dialects.reply(Call("B", "reset")) == b"\x80"
-    assert dialects.error(call, "no") == packed({"error": "no"})
+    assert dialects.error("no") == packed({"error": "no"})
 
 
 @pytest.mark.parametrize("dialect", ["A", "B", "C"])
@@ -69,7 +69,7 @@ def test_the_client_and_the_server_understand_each_other(dialect: Dialect):
     assert told.keys() == answer.keys()
     np.testing.assert_array_equal(told["action.right_arm"], arm())
     assert asking.modalities(asking.answer(dialects.modality_config(call, FACTS))) == FACTS
-    assert asking.error_in(asking.answer(dialects.error(call, "no"))) == "no"
+    assert asking.error_in(asking.answer(dialects.error("no"))) == "no"
 
 
 @needs_recordings

@@ -30,7 +30,7 @@ def test_every_recorded_body_is_answered_as_it_was(name: str):
 def test_recorded_bodies_that_are_no_request_are_refused(name: str):
     with pytest.raises(WireError, match=r"observation|JSON"):
         http.read(bodies()[name]["request"].encode())
-    assert json.loads(http.error(None, "no")) == {"detail": "no"}
+    assert json.loads(http.error("no")) == {"detail": "no"}
     assert bodies()["health"]["reply"].encode() == http.HEALTHY
 
 

@@ -20,14 +20,14 @@ def answered(request: bytes, usual: Dialect) -> bytes:
     try:
         call = dialects.read(request, usual=usual)
     except WireError as error:
-        return dialects.error(None, str(error))
+        return dialects.error(str(error))
     if call.endpoint == "get_modality_config":
         shown = {name: FACTS[name] for name in ("video", "state") if call.dialect == "C"}
         return dialects.modality_config(call, shown or FACTS)
     if call.endpoint not in ("get_action", "ping", "reset", "kill"):
-        return dialects.error(call, f"Unknown endpoint: {call.endpoint}")
+        return dialects.error(f"Unknown endpoint: {call.endpoint}")
     if call.endpoint == "get_action" and "state.right_arm" not in call.observation:
-        return dialects.error(call, "the observation lacks state.right_arm")
+        return dialects.error("the observation lacks state.right_arm")
     state = np.asarray(call.observation.get("state.right_arm"))
     actions = {"action.right_arm": arm(len(state) if call.batched else 0)}
     if call.dialect == "C":
