@@ -62,6 +62,7 @@ class _Job:
     peer: Peer
     endpoint: str
     begun_s: float
+    queued: bool = False
     future: "Future[Any]" = field(default_factory=Future)
 
 
@@ -93,11 +94,10 @@ class Desk:
         with self._lock:
             self._open.add(job)
         try:
-            endpoint = self._admitted(call, peer, token)
-            if endpoint.acts:
+            if self._admitted(call, peer, token).acts:
                 self._queue(job)
             else:
-                self._settle(job, endpoint.answer(self, call, peer))
+                self._answer(job)
         except Refusal as refusal:
             self._settle(job, refusal)
         return job.future
@@ -137,26 +137,29 @@ class Desk:
 
     def _queue(self, job: _Job) -> None:
         with self._lock:
-            waiting = [one for one in self._open if one is not job and self._endpoints[one.endpoint].acts]
-        if len(waiting) >= self.settings.queue:
-            raise Refusal("busy", f"busy: {len(waiting)} requests wait, as many as may; ask again later")
-        own = sum(one.peer == job.peer for one in waiting)
-        if own >= self.settings.queue_each:
-            raise Refusal("busy", f"busy: {own} requests of this client wait, as many as may; await their answers")
+            waiting = [one for one in self._open if one.queued]
+            if len(waiting) >= self.settings.queue:
+                raise Refusal("busy", f"busy: {len(waiting)} requests wait, as many as may; ask again later")
+            own = sum(one.peer == job.peer for one in waiting)
+            if own >= self.settings.queue_each:
+                raise Refusal("busy", f"busy: {own} requests of this client wait, as many as may; await their answers")
+            job.queued = True
         self._waiting.put(job)
 
     def _work(self) -> None:
         while job := self._waiting.get():
-            if job.future.done():
-                continue  # it waited too long
-            try:
-                answer = self._endpoints[job.endpoint].answer(self, job.call, job.peer)
-            except Refusal as refusal:
-                answer = refusal
-            except Exception as error:
-                _LOG.exception("%s of %s failed", job.endpoint, job.peer.name)
-                answer = Refusal("failed", f"internal error: {type(error).__name__}: {error}")
-            self._settle(job, answer)
+            if not job.future.done():  # else it waited too long
+                self._answer(job)
+
+    def _answer(self, job: _Job) -> None:
+        try:
+            answer = self._endpoints[job.endpoint].answer(self, job.call, job.peer)
+        except Refusal as refusal:
+            answer = refusal
+        except Exception as error:
+            _LOG.exception("%s of %s failed", job.endpoint, job.peer.name)
+            answer = Refusal("failed", f"internal error: {type(error).__name__}: {error}")
+        self._settle(job, answer)
 
     def _settle(self, job: _Job, answer: object) -> None:
         """Give a job its answer, unless it was given one."""
