@@ -39,7 +39,7 @@ class Listening(Settings):
     def _ports_differ(self) -> Self:
         ports = [port for port in (self.port, self.http, self.websocket) if port]
         if len(set(ports)) < len(ports):
-            raise ValueError("port , http and websocket must be different ports")
+            raise ValueError("port and http and websocket must be different ports")
         return self
 
     @property
