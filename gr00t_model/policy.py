@@ -3,7 +3,7 @@
 import operator
 import threading
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from gr00t_data.video import files as video
 from gr00t_model.acting import bounds as bounding
 from gr00t_model.acting.bounds import ActingWarning, ActionError
 from gr00t_model.acting.observation import Observation, Seen, read_observation
-from gr00t_model.acting.onnx.folder import open_exported
+from gr00t_model.acting.onnx.folder import Robot, open_exported
 from gr00t_model.acting.onnx.layout import OnnxError, is_onnx
 from gr00t_model.acting.onnx.model import PartsModel
 from gr00t_model.acting.report import ActingReport, Answer, Session
@@ -48,6 +48,49 @@ def _name_of(embodiment: str | Path | Embodiment | None) -> str | None:
     if isinstance(embodiment, Path) or embodiment.endswith((".yaml", ".yml")):
         return load_embodiment(embodiment).name
     return embodiment
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What a folder holds that acts."""
+
+    model: Groot | PartsModel
+    prompt: Prompt
+    robot: Robot
+    centre_crop: bool
+    verified: bool
+
+
+def _opened(
+    folder: Path,
+    embodiment: str | Path | Embodiment | None,
+    selection: str | None,
+    tag: str | None,
+    tokenizer: Path | str | None,
+    device: torch.device,
+    dtype: torch.dtype | None,
+) -> _Opened:
+    """Arguments and errors as of ``Policy.from_checkpoint``."""
+    if is_onnx(folder):
+        if device.type != "cpu" or (dtype, tag, tokenizer) != (None, None, None):
+            raise OnnxError(f"{folder}: acts on the CPU as it was exported, without device, dtype, tag, tokenizer")
+        exported = open_exported(folder)
+        robot = exported.robot(_name_of(embodiment), selection)
+        return _Opened(exported.model, exported.prompt, robot, exported.centre_crop, verified=True)
+    checkpoint = None if is_published(folder) else Checkpoint.load(folder)
+    crop, verified = centre_crop_of(folder), require_unchanged(folder)
+    if checkpoint is None:
+        found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
+        model, prompt = found.model.to(device), found.prompt
+        robot = Robot(found.embodiment, found.statistics, selection, None)
+    else:
+        one = checkpoint.member(_name_of(embodiment), selection)
+        robot = Robot(one.embodiment, one.statistics, one.manifest.selection, one.acting_steps)
+        prompt, model = checkpoint.prompt(), checkpoint.model(device)
+        if dtype is not None:
+            model.to(dtype)
+    pack_linears(model)
+    return _Opened(model, prompt, robot, crop, verified)
 
 
 class Policy:
@@ -147,81 +190,35 @@ class Policy:
             CheckpointError: the folder is not a checkpoint, not one of this version, or does not know the embodiment.
             MetadataError: a published folder without statistics of the embodiment.
             PromptError: a published folder without a tokenizer.
-            OnnxError: an exported folder, see ``from_onnx``.
+            OnnxError: a part of an exported folder is missing, unreadable or of another checkpoint, or it has no such
+                robot, or is asked for what it was not exported as.
         """
-        if is_onnx(folder):
-            if torch.device(device).type != "cpu" or (dtype, tag, tokenizer) != (None, None, None):
-                raise OnnxError(f"{folder}: acts on the CPU as it was exported, without device, dtype, tag, tokenizer")
-            told: dict[str, Any] = {"squeeze": squeeze, "bounds": bounds, "centre_crop": centre_crop}
-            told |= {"denoising_steps": denoising_steps, "seed": seed, "published_behaviour": published_behaviour}
-            return cls.from_onnx(folder, embodiment=embodiment, selection=selection, **told)
-        settings: dict[str, Any] = {"denoising_steps": denoising_steps, "seed": seed, "bounds": bounds}
-        settings["squeeze"] = published_behaviour if squeeze is None else squeeze
-        checkpoint = None if is_published(folder) else Checkpoint.load(folder)
-        settings["centre_crop"] = centre_crop_of(Path(folder)) if centre_crop is None else centre_crop
-        if checkpoint is None:
-            settings["verified"] = require_unchanged(Path(folder))
-            found = open_published(folder, embodiment, selection, tag=tag, tokenizer=tokenizer, dtype=dtype)
-            found.prompt.published_behaviour = published_behaviour
-            model = found.model.to(device)
-            pack_linears(model)
-            return cls(model, found.prompt, found.embodiment, found.statistics, selection, **settings)
-        settings["verified"] = require_unchanged(checkpoint.folder)
-        member = checkpoint.member(_name_of(embodiment), selection)
-        prompt = checkpoint.prompt()
-        prompt.published_behaviour = published_behaviour
-        model = checkpoint.model(device)
-        if dtype is not None:
-            model.to(dtype)
-        pack_linears(model)
+        opened = _opened(Path(folder), embodiment, selection, tag, tokenizer, torch.device(device), dtype)
+        opened.prompt.published_behaviour = published_behaviour
+        robot = opened.robot
         return cls(
-            model,
-            prompt,
-            member.embodiment,
-            member.statistics,
-            member.manifest.selection,
-            acting_steps=member.acting_steps,
-            **settings,
-        )
-
-    @classmethod
-    def from_onnx(
-        cls,
-        folder: Path | str,
-        *,
-        embodiment: str | Path | Embodiment | None = None,
-        selection: str | None = None,
-        denoising_steps: int | None = None,
-        seed: int = 0,
-        published_behaviour: bool = False,
-        squeeze: bool | None = None,
-        bounds: Bounds = Bounds(),
-        centre_crop: bool | None = None,
-    ) -> Self:
-        """The policy of what ``gr00t export CHECKPOINT --onnx FOLDER`` left, run by onnxruntime on the CPU with as many
-        threads as torch has when it is opened. Arguments as in ``from_checkpoint``.
-
-        Raises:
-            OnnxError: a part is missing, unreadable or of another checkpoint, or the folder has no such robot.
-            IntegrityError: a file is not the one that was recorded.
-        """
-        found = open_exported(Path(folder))
-        robot = found.robot(_name_of(embodiment), selection)
-        found.prompt.published_behaviour = published_behaviour
-        return cls(
-            found.model,
-            found.prompt,
+            opened.model,
+            opened.prompt,
             robot.embodiment,
             robot.statistics,
             robot.selection,
             acting_steps=robot.acting_steps,
             denoising_steps=denoising_steps,
             seed=seed,
-            centre_crop=found.centre_crop if centre_crop is None else centre_crop,
+            centre_crop=opened.centre_crop if centre_crop is None else centre_crop,
             bounds=bounds,
             squeeze=published_behaviour if squeeze is None else squeeze,
-            verified=True,
+            verified=opened.verified,
         )
+
+    @classmethod
+    def from_onnx(cls, folder: Path | str, **settings: Any) -> Self:
+        """``from_checkpoint`` with its arguments, but only of what ``gr00t export CHECKPOINT --onnx FOLDER`` left; run
+        by onnxruntime on the CPU with as many threads as torch has when it is opened. OnnxError: it is none.
+        """
+        if not is_onnx(folder):
+            raise OnnxError(f"{folder}: is no exported folder; make one: gr00t export CHECKPOINT --onnx {folder}")
+        return cls.from_checkpoint(folder, **settings)
 
     @property
     def units(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gr00t_data.embodiment.robot import Camera, Part, load_embodiment
 from gr00t_data.store.store import EpisodeStore
@@ -48,27 +48,22 @@ def opened_policy(folder: Path, settings: Served, bounds: Bounds) -> Opened:
     from gr00t_model.lineage.digests import model_digest
     from gr00t_model.policy import Policy
 
-    how: dict[str, Any] = {
-        "embodiment": settings.embodiment or None,
-        "selection": settings.selection or None,
-        "denoising_steps": settings.denoising_steps,
-        "seed": settings.seed,
-        "published_behaviour": settings.published_behaviour,
-        "bounds": bounds,
-    }
-    if is_onnx(folder):
-        policy, dtype = Policy.from_onnx(folder, **how), "as exported, onnxruntime"
-    else:
-        policy = Policy.from_checkpoint(
-            folder,
-            tag=settings.tag or None,
-            tokenizer=settings.tokenizer or None,
-            device=settings.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-            dtype=getattr(torch, settings.dtype) if settings.dtype else None,
-            **how,
-        )
-        weights = policy.model.parameters() if isinstance(policy.model, Groot) else ()
-        dtype = ", ".join({str(one.dtype).removeprefix("torch.") for one in weights})
+    policy = Policy.from_checkpoint(
+        folder,
+        embodiment=settings.embodiment or None,
+        selection=settings.selection or None,
+        tag=settings.tag or None,
+        tokenizer=settings.tokenizer or None,
+        device=settings.device or ("cuda" if torch.cuda.is_available() and not is_onnx(folder) else "cpu"),
+        dtype=getattr(torch, settings.dtype) if settings.dtype else None,
+        denoising_steps=settings.denoising_steps,
+        seed=settings.seed,
+        published_behaviour=settings.published_behaviour,
+        bounds=bounds,
+    )
+    dtype = "as exported, onnxruntime"
+    if isinstance(policy.model, Groot):
+        dtype = ", ".join({str(one.dtype).removeprefix("torch.") for one in policy.model.parameters()})
     verified = "its files are the recorded ones" if policy.verified else "nothing is recorded of its files"
     steps = policy.denoising_steps or policy.model.config.action_head.num_inference_timesteps
     facts: Facts = {"checkpoint": str(folder), "digest": model_digest(folder), "integrity": verified}

@@ -15,10 +15,12 @@ from gr00t_data.integrity import RECORD, IntegrityError, write_record, write_sea
 from gr00t_model.acting.onnx.layout import COMPARISON, MANIFEST, PARTS, OnnxError, is_onnx, part_file
 from gr00t_model.lineage.digests import model_digest
 from gr00t_model.lineage.record import chain_of
-from gr00t_model.policy import Policy, Running
+from gr00t_model.policy import Bounds, Policy, Running
 from gr00t_model.serve.onnx.export import export_onnx
 from gr00t_model.serve.onnx.observations import observed
 from gr00t_model.serve.onnx.source import open_source
+from gr00t_model.serve.opening import opened_policy
+from gr00t_model.serve.settings import Served
 from tests.model.tiny import episode
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +82,15 @@ def test_from_checkpoint_takes_it_too(exported: Path, checkpoint: Path) -> None:
         Policy.from_checkpoint(exported, device="meta")
     with pytest.raises(OnnxError, match=r"exported for gr1 \(.*\), not for so100"):
         Policy.from_onnx(exported, embodiment="so100")
+    with pytest.raises(OnnxError, match="is no exported folder"):
+        Policy.from_onnx(checkpoint)
+
+
+def test_a_server_takes_it_as_it_was_exported(exported: Path) -> None:
+    facts = opened_policy(exported, Served(), Bounds()).facts
+    assert facts["device"] == "cpu" and facts["dtype"] == "as exported, onnxruntime"
+    with pytest.raises(OnnxError, match="acts on the CPU as it was exported"):
+        opened_policy(exported, Served(dtype="bfloat16"), Bounds())
 
 
 def test_the_folder_says_what_it_is(exported: Path, checkpoint: Path) -> None:
